@@ -1,0 +1,32 @@
+"""Time as lineside keeps it: aware, in UTC; and durations as people say them."""
+
+from datetime import UTC, datetime, timedelta
+
+
+def now() -> datetime:
+    """The present moment in UTC; tests replace it here and nowhere else."""
+    return datetime.now(UTC)
+
+
+def ago(moment: datetime, *, since: datetime | None = None) -> str:
+    """Say how long ago a moment was, in one word and unit: `just now`, `5 min ago`, `3 days ago`."""
+    seconds = ((since or now()) - moment).total_seconds()
+    for unit_seconds, unit in ((86400, "day"), (3600, "hour"), (60, "min")):
+        count = int(seconds // unit_seconds)
+        if count >= 1:
+            plural = "s" if count > 1 and unit != "min" else ""
+            return f"{count} {unit}{plural} ago"
+    return "just now"
+
+
+def spell_duration(duration: timedelta) -> str:
+    """Write a duration with one fitting unit: `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 10 min`."""
+    seconds = duration.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

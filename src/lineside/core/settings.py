@@ -1,0 +1,81 @@
+"""Every setting of lineside, on one page, read from the environment once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from lineside.core.errors import Invalid
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where lineside keeps its state and how much it takes on.
+
+    Each field is read from `LINESIDE_` and its name in capitals; an unset one keeps its default.
+    """
+
+    home: Path = field(default_factory=lambda: Path(".lineside"))
+    """The one state folder: records, lake, blobs, keys."""
+
+    database_url: str = ""
+    """PostgreSQL address for records, inbox and jobs; empty means SQLite in the state folder."""
+
+    lake: str = ""
+    """Where the lake's files lie, such as `s3://bucket/lake`; empty means the state folder."""
+
+    host: str = "127.0.0.1"
+    """Address the server listens on; only loopback until sign-in is set up."""
+
+    port: int = 7710
+    """Port the server listens on."""
+
+    user: str = ""
+    """Name written into the ledger for what is done at this terminal; empty means the login name."""
+
+    dataset_bytes_max: int = 100 * 1024 * 1024
+    """Largest dataset file that is read, in bytes."""
+
+    inbox_rows_max: int = 500_000
+    """Telemetry rows that may wait for the lake before the server answers 503."""
+
+    flush_seconds: float = 2.0
+    """How often the flusher looks into the inbox, in seconds."""
+
+    run_concurrency: int = 8
+    """Cases of one run that are asked at once."""
+
+    request_bytes_max: int = 1024 * 1024
+    """Largest body of a served call, in bytes."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings, and refuse a value of the wrong kind by its name."""
+        values: dict[str, object] = {}
+        source = os.environ if environment is None else environment
+        for name, definition in cls.__dataclass_fields__.items():
+            text = source.get(f"LINESIDE_{name.upper()}")
+            if text:
+                values[name] = _parse(name, text, str(definition.type))
+        return cls(**values)  # type: ignore[arg-type] # parsed by the declared type just above
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the records lie in the state folder and not in a PostgreSQL server."""
+        return not self.database_url
+
+
+def _parse(name: str, text: str, kind: str) -> object:
+    kinds = {"int": int, "float": float, "Path": Path, "str": str}
+    for word, parse in kinds.items():
+        if word in kind:
+            try:
+                return parse(text)
+            except ValueError:
+                raise Invalid(
+                    "bad_setting",
+                    f"LINESIDE_{name.upper()} is `{text}`, expected a number",
+                    hint="Change it in the environment, or unset it to use the default.",
+                ) from None
+    raise AssertionError(f"setting {name} has no parser for {kind}")

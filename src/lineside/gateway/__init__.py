@@ -1,0 +1,1 @@
+"""Every model call: what a model is, and the providers behind it."""

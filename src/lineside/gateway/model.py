@@ -1,0 +1,94 @@
+"""What a model is to lineside: something that answers one typed call."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class ModelSetup:
+    """All that a provider needs to fit and open a model; nothing of it is read from anywhere else.
+
+    Attributes:
+        spec: The manifest's `app.model`, such as `openai:gpt-4.1-mini`; the part after the first
+            colon is the provider's own.
+        input_schema: JSON Schema of the app's input, an object.
+        output_schema: JSON Schema of the app's output, an object.
+        prompt: Text of the prompt file, or nothing.
+        options: The manifest's `app.options`, such as `base_url`, `api_key_env`, `temperature`.
+        read_file: Gives the bytes of a file of the use case folder or of the release by its
+            relative path; raises `NotFound`.
+        artefact: What `ModelProvider.fit` returned for this setup, or nothing.
+    """
+
+    spec: str
+    input_schema: Mapping[str, Any]
+    output_schema: Mapping[str, Any]
+    read_file: Callable[[str], bytes]
+    prompt: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    artefact: bytes | None = None
+
+
+@dataclass(frozen=True)
+class ModelReply:
+    """What a model answered, with what it took.
+
+    Attributes:
+        output: The typed answer; fits the output schema.
+        model: Name of the model that really answered.
+        confidence: Calibrated probability that the answer is right, 0 to 1, where the model has one.
+        tokens_in: Tokens read, including cached ones; nothing where the model does not count.
+        tokens_out: Tokens written.
+        cost_usd: What the call cost; nothing means unknown, never free. An embedded model is 0.
+        attempts: Times the model was asked, re-asks included.
+    """
+
+    output: dict[str, Any]
+    model: str
+    confidence: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    attempts: int = 1
+
+
+class Model(Protocol):
+    """An opened model. One model serves many calls at once."""
+
+    async def answer(self, payload: Mapping[str, Any]) -> ModelReply:
+        """Answer one input that already fits the input schema.
+
+        Raises:
+            Unavailable: The model did not answer (down, slow, rate limited) within its limits.
+            Invalid: It answered, but not in the form the output schema asks for, also when re-asked.
+            Denied: It refused the credentials.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; the model answers no more calls."""
+        ...
+
+
+class ModelProvider(Protocol):
+    """Fits and opens models of one kind; the word before the colon in `app.model` names it."""
+
+    def check(self, setup: ModelSetup) -> list[str]:
+        """Say what is wrong with a setup in whole sentences, without calling anything; empty is good."""
+        ...
+
+    def files(self, setup: ModelSetup) -> list[str]:
+        """Relative paths of the files this model reads; they become part of the release."""
+        ...
+
+    def fit(self, setup: ModelSetup) -> bytes | None:
+        """Train what must be trained, reproducibly: the same setup gives the same bytes.
+
+        Returns nothing for a model that is not trained here. Bytes must load without executing code.
+        """
+        ...
+
+    def open(self, setup: ModelSetup) -> Model:
+        """Make the model ready to answer."""
+        ...
