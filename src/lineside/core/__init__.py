@@ -1,7 +1,8 @@
 """Words every room shares: ids, clock, money, actor, errors, settings, plugins. No I/O.
 
-Errors and settings are imported at once; whatever needs pydantic waits until it is asked for, so
-that `import lineside` and `lineside --help` stay quick.
+Errors and settings are imported at once; whatever needs pydantic, and `plugins`, which needs
+`importlib.metadata`, waits until it is asked for, so that `import lineside` and `lineside --help`
+stay quick.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ from lineside.core.errors import (
     NotFound,
     Unavailable,
 )
-from lineside.core.ids import check_id, new_id
+from lineside.core.ids import new_id
 from lineside.core.nearest import did_you_mean
 from lineside.core.settings import Settings
 
 if TYPE_CHECKING:
+    from lineside.core import plugins
     from lineside.core.actor import SYSTEM, Actor
     from lineside.core.money import Money
     from lineside.core.record import Record
@@ -36,10 +38,10 @@ __all__ = [
     "Record",
     "Settings",
     "Unavailable",
-    "check_id",
     "did_you_mean",
     "new_id",
     "now",
+    "plugins",
 ]
 
 _LATE = {

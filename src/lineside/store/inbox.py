@@ -1,0 +1,129 @@
+"""The door of telemetry: what was put here is durable before the caller goes on."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import orjson
+
+from lineside.core import Unavailable
+from lineside.store.queries import (
+    Envelope,
+    count_waiting,
+    insert_envelopes,
+    oldest_envelopes,
+)
+from lineside.store.records import Records
+
+_COUNT_SECONDS = 1.0
+_COMMIT_ENVELOPES_MAX = 500
+
+
+class Inbox:
+    """Accepts rows for the lake, many callers in one commit, and refuses when too much waits."""
+
+    def __init__(self, records: Records, *, rows_max: int) -> None:
+        self._records = records
+        self._rows_max = rows_max
+        self._waiting = 0
+        self._counted_at = 0.0
+        self._queue: SimpleQueue[tuple[Envelope, Future[None]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
+
+    def put(self, workspace: str, lake_table: str, rows: Sequence[dict[str, Any]]) -> None:
+        """Keep rows for a lake table; they are durable when this returns.
+
+        Raises:
+            Unavailable: More rows wait for the lake than `LINESIDE_INBOX_ROWS_MAX`, or the disk is
+                full. Nothing was kept.
+        """
+        self.put_soon(workspace, lake_table, rows).result()
+
+    def put_soon(
+        self, workspace: str, lake_table: str, rows: Sequence[dict[str, Any]]
+    ) -> "Future[None]":
+        """Keep rows and return at once; the future is done when they are durable.
+
+        Callers at work at the same time share one commit, which is why this is quick under load.
+        """
+        self._refuse_when_full()
+        envelope = Envelope(workspace, lake_table, len(rows), orjson.dumps(list(rows)))
+        future: Future[None] = Future()
+        self._start()
+        self._queue.put((envelope, future))
+        return future
+
+    def waiting(
+        self, lake_table: str, *, workspace: str | None = None, rows_max: int = 100_000
+    ) -> list[Envelope]:
+        """What waits for a lake table, oldest first, up to about `rows_max` rows."""
+        with self._records.read() as connection:
+            return oldest_envelopes(connection, lake_table, rows_max=rows_max, workspace=workspace)
+
+    def count(self) -> int:
+        """Rows that wait for the lake."""
+        with self._records.read() as connection:
+            self._waiting = count_waiting(connection)
+        self._counted_at = time.monotonic()
+        return self._waiting
+
+    def close(self) -> None:
+        """Commit what was put and stop the committing thread."""
+        with self._start_lock:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            thread.join()
+
+    def _refuse_when_full(self) -> None:
+        if time.monotonic() - self._counted_at > _COUNT_SECONDS:
+            self.count()
+        if self._waiting > self._rows_max:
+            raise Unavailable(
+                "inbox_full",
+                f"{self._waiting:,} rows wait for the lake, the limit is {self._rows_max:,}",
+                hint="Send again later; if it stays, `lineside doctor` says why nothing is flushed.",
+            )
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._commit_forever, name="lineside-inbox", daemon=True
+                )
+                self._thread.start()
+
+    def _commit_forever(self) -> None:
+        while True:
+            first = self._queue.get()
+            batch = [first] if first is not None else []
+            stopping = first is None
+            while len(batch) < _COMMIT_ENVELOPES_MAX:
+                try:
+                    item = self._queue.get_nowait()
+                except Empty:
+                    break
+                if item is None:
+                    stopping = True
+                else:
+                    batch.append(item)
+            if batch:
+                self._commit([item for item in batch if item is not None])
+            if stopping:
+                return
+
+    def _commit(self, batch: list[tuple[Envelope, "Future[None]"]]) -> None:
+        try:
+            with self._records.write() as connection:
+                insert_envelopes(connection, [envelope for envelope, _ in batch])
+        except Exception as error:  # noqa: BLE001 # handed to every caller that waits on it
+            for _, future in batch:
+                future.set_exception(error)
+            return
+        self._waiting += sum(envelope.rows for envelope, _ in batch)
+        for _, future in batch:
+            future.set_result(None)

@@ -1,0 +1,173 @@
+"""Work that outlives the process that started it, carried by DBOS."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lineside.core import Conflict, Invalid, new_id
+from lineside.store.locks import Lock, lock_for
+from lineside.store.records import Records, postgres_url
+
+Handler = Callable[[dict[str, Any]], Any]
+
+_VERSION = "1"
+"""Raised when the meaning of a stored job changes, so that old ones are not run by new code."""
+
+_DONE = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_UNDER_WAY = ("PENDING", "ENQUEUED", "DELAYED")
+_RECOVER_SECONDS = 15.0
+
+# DBOS keeps one instance in a process; so do we.
+_open_jobs: "Jobs | None" = None
+
+
+class Jobs:
+    """Durable jobs: what was started is finished, by this process or by the next one.
+
+    A room names its kinds of job and what performs them with `register`; a handler must be able to
+    start again from the beginning and skip what is done. Every process holds a lock in its own name
+    for as long as it lives; that is how the others know whose jobs to take over.
+    """
+
+    def __init__(self, records: Records, *, folder: Path) -> None:
+        self._records = records
+        self._folder = folder
+        self._handlers: dict[str, Handler] = {}
+        self._executor = new_id("job")
+        self._presence: Lock = lock_for(records, folder, f"executor-{self._executor}")
+        self._stop = threading.Event()
+        self._launch_lock = threading.Lock()
+        self._perform: Callable[[str, dict[str, Any]], Any] | None = None
+        self._watcher: threading.Thread | None = None
+
+    def register(self, kind: str, handler: Handler) -> None:
+        """Say what performs jobs of a kind; the handler gets the payload."""
+        self._handlers[kind] = handler
+
+    def ensure(self, kind: str, job_id: str, payload: dict[str, Any]) -> None:
+        """Have a job under way or done: start it, take it over from a dead process, or leave it.
+
+        Returns at once. A job that is done or that a living process works on is left as it is.
+        """
+        if kind not in self._handlers:
+            raise Invalid("unknown_job", f"No job is called `{kind}`")
+        dbos = self._launch()
+        found = dbos.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        if not found:
+            from dbos import SetWorkflowID
+
+            with SetWorkflowID(job_id):
+                dbos.start_workflow(self._perform, kind, payload)
+            return
+        self._take_over(found[0])
+
+    def is_done(self, job_id: str) -> bool:
+        found = self._launch().list_workflows(
+            workflow_ids=[job_id], load_input=False, load_output=False
+        )
+        return bool(found) and found[0].status in _DONE
+
+    def result(self, job_id: str) -> Any:
+        """Wait for a job and return what it returned, or raise what it raised."""
+        return self._launch().retrieve_workflow(job_id).get_result()
+
+    def recover(self) -> int:
+        """Take over the jobs of processes that died; return how many."""
+        pending = self._launch().list_workflows(
+            status="PENDING", load_input=False, load_output=False
+        )
+        return sum(self._take_over(job) for job in pending)
+
+    def keep_recovering(self) -> None:
+        """Look for jobs of dead processes now and every quarter of a minute, in a thread."""
+
+        def watch() -> None:
+            while True:
+                self.recover()
+                if self._stop.wait(_RECOVER_SECONDS):
+                    return
+
+        self._watcher = threading.Thread(target=watch, name="lineside-jobs", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Stop taking jobs; what is under way is taken over by the next process."""
+        global _open_jobs
+        self._stop.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        if _open_jobs is self:
+            from dbos import DBOS
+
+            DBOS.destroy(workflow_completion_timeout_sec=0)
+            _open_jobs = None
+        self._presence.release()
+
+    def _take_over(self, job: Any) -> bool:
+        if job.status != "PENDING" or job.executor_id == self._executor:
+            return False
+        turn = lock_for(self._records, self._folder, "jobs-recovery")
+        if not turn.try_acquire():
+            return False
+        try:
+            dbos = self._launch()
+            fresh = dbos.list_workflows(
+                workflow_ids=[job.workflow_id], load_input=False, load_output=False
+            )[0]
+            if fresh.status != "PENDING" or self._is_alive(fresh.executor_id):
+                return False
+            dbos.resume_workflow(job.workflow_id)
+            return True
+        finally:
+            turn.release()
+
+    def _is_alive(self, executor: str) -> bool:
+        if executor == self._executor:
+            return True
+        lock = lock_for(self._records, self._folder, f"executor-{executor}")
+        if not lock.try_acquire():
+            return True
+        lock.release()
+        return False
+
+    def _launch(self) -> Any:
+        """Start DBOS on first use: its import takes a second that most commands need not pay."""
+        global _open_jobs
+        with self._launch_lock:
+            from dbos import DBOS
+
+            if _open_jobs is self:
+                return DBOS
+            if _open_jobs is not None:
+                raise Conflict("jobs_open", "This process already runs jobs of another store")
+            self._presence.try_acquire(note=f"pid {os.getpid()} since {time.ctime()}")
+            logging.getLogger("dbos").setLevel(logging.ERROR)
+            DBOS(
+                config={
+                    "name": "lineside",
+                    "system_database_url": self._address(),
+                    "executor_id": self._executor,
+                    "application_version": _VERSION,
+                    "log_level": "ERROR",
+                    "sys_db_pool_size": 5,
+                }
+            )
+
+            @DBOS.workflow(name="lineside_job")
+            def perform(kind: str, payload: dict[str, Any]) -> Any:
+                return self._handlers[kind](payload)
+
+            self._perform = perform
+            DBOS.launch()
+            _open_jobs = self
+            return DBOS
+
+    def _address(self) -> str:
+        if not self._records.is_sqlite:
+            return postgres_url(self._records.url)
+        # A file of its own: DBOS polls, and the records should not wait behind that.
+        return f"sqlite:///{self._folder / 'jobs.sqlite'}"

@@ -1,0 +1,121 @@
+"""Small, mutable truth: one SQL database, SQLite or PostgreSQL, and who may write when."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+
+from lineside.core import Invalid, Unavailable
+
+BUSY_TIMEOUT_MS = 30_000
+"""How long a SQLite writer waits for another process before it gives up, in milliseconds."""
+
+
+class Records:
+    """The records database, with one rule: read in `read()`, write in `write()`.
+
+    SQLite admits one writer at a time over all processes. Inside a process writers queue on a lock
+    and never poll; between processes they queue on SQLite's own lock, taken at the start of the
+    transaction (`BEGIN IMMEDIATE`), so that no transaction finds out halfway that it must fail.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self._write_lock = threading.Lock()
+        self.engine = self._make_engine()
+
+    def _make_engine(self) -> sa.Engine:
+        if not self.is_sqlite:
+            return sa.create_engine(postgres_url(self.url), pool_size=10, pool_pre_ping=True)
+        engine = sa.create_engine(self.url, pool_size=10, max_overflow=20)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A connection that sees one consistent state and writes nothing."""
+        with _clear_errors(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """A connection whose changes land together when the block ends, or not at all."""
+        with _clear_errors():
+            if not self.is_sqlite:
+                with self.engine.begin() as connection:
+                    yield connection
+                return
+            with self._write_lock, self.engine.connect() as connection:
+                connection = connection.execution_options(lineside_writes=True)
+                with connection.begin():
+                    yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def postgres_url(url: str) -> str:
+    """Name the driver in a PostgreSQL address, whichever of the usual spellings was given."""
+    for start in ("postgresql+psycopg://", "postgresql://", "postgres://"):
+        if url.startswith(start):
+            return "postgresql+psycopg://" + url.removeprefix(start)
+    raise Invalid(
+        "bad_database_url",
+        f"LINESIDE_DATABASE_URL starts with `{url.split(':', maxsplit=1)[0]}:`",
+        hint="Use postgresql://user:password@host:5432/name, or unset it to use SQLite.",
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's driver would open transactions by itself and at the wrong moment; we say BEGIN.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # In WAL, NORMAL keeps every commit through a killed process; only a power cut can take the last.
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    writes = connection.get_execution_options().get("lineside_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Say what the database's own error means to the person, where we know it."""
+    try:
+        yield
+    except OperationalError as error:
+        text = str(error.orig)
+        if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
+            raise Unavailable(
+                "disk_full",
+                f"The database could not be written: {text}",
+                hint="Free space on the disk of the state folder; nothing accepted was lost.",
+            ) from error
+        if "readonly" in text or "unable to open" in text:
+            raise Unavailable(
+                "state_not_writable",
+                f"The database in the state folder could not be opened for writing: {text}",
+                hint="Check the rights of the folder LINESIDE_HOME, or run `lineside doctor`.",
+            ) from error
+        if error.connection_invalidated or "onnect" in text:
+            raise Unavailable(
+                "database_unreachable",
+                f"The database does not answer: {text.splitlines()[0]}",
+                hint="Check LINESIDE_DATABASE_URL and that the server runs.",
+            ) from error
+        raise

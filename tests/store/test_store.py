@@ -1,0 +1,91 @@
+import pytest
+
+from lineside.core import Conflict, Settings, Unavailable
+from lineside.store import LakeTable, Store, current, digest_of, newest, open_store
+
+NOTES = LakeTable("notes", {"workspace": "VARCHAR", "id": "VARCHAR", "size": "BIGINT"})
+
+
+def note(number: int) -> dict[str, object]:
+    return {"workspace": "w", "id": f"n{number}", "size": number}
+
+
+def ids_seen(store: Store) -> list[str]:
+    waiting = store.inbox.waiting("notes")
+    rows = store.lake.read(NOTES, "SELECT DISTINCT id FROM {rows} ORDER BY id", waiting=waiting)
+    return [row["id"] for row in rows]
+
+
+def test_a_fresh_folder_has_the_newest_shape_and_opens_again(settings: Settings) -> None:
+    open_store(settings).close()
+    again = open_store(settings)
+
+    assert current(again.records) == newest()
+    again.close()
+
+
+def test_rows_are_seen_before_and_after_they_reach_the_lake(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    store.inbox.put("w", "notes", [note(1), note(2)])
+    assert ids_seen(store) == ["n1", "n2"]
+
+    assert store.flusher.flush() == 2
+    store.inbox.put("w", "notes", [note(3)])
+
+    assert ids_seen(store) == ["n1", "n2", "n3"]
+    assert store.inbox.count() == 1
+
+
+def test_a_flusher_that_died_before_it_cleared_the_inbox_adds_nothing_twice(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    store.inbox.put("w", "notes", [note(1)])
+    store.lake.append(NOTES, store.inbox.waiting("notes"))
+
+    assert store.flusher.flush() == 0
+
+    rows = store.lake.read(NOTES, "SELECT count(*) AS n FROM {rows}")
+    assert (rows, store.inbox.count()) == ([{"n": 1}], 0)
+
+
+def test_a_full_inbox_refuses_and_says_how_much_waits(settings: Settings) -> None:
+    small = Settings(home=settings.home, database_url=settings.database_url, inbox_rows_max=1)
+    store = open_store(small)
+    store.inbox.put("w", "notes", [note(1), note(2)])
+
+    with pytest.raises(Unavailable, match="2 rows wait for the lake, the limit is 1"):
+        store.inbox.put("w", "notes", [note(3)])
+    store.close()
+
+
+def test_blobs_are_kept_once_and_checked_when_read(store: Store) -> None:
+    digest = store.blobs.put(b"hello")
+    assert (digest, store.blobs.get(digest)) == (digest_of(b"hello"), b"hello")
+
+    (path,) = [path for path in (store.home / "blobs").rglob("*") if path.is_file()]
+    path.write_bytes(b"hullo")
+
+    with pytest.raises(Conflict, match="has changed on disk"):
+        store.blobs.get(digest)
+
+
+def test_a_second_server_on_the_folder_is_told_where_the_first_listens(store: Store) -> None:
+    lock = store.claim_server("http://127.0.0.1:7710")
+
+    with pytest.raises(Conflict, match=r"http://127\.0\.0\.1:7710"):
+        store.claim_server("http://127.0.0.1:7711")
+    lock.release()
+
+
+def test_a_job_runs_once_however_often_it_is_asked_for(store: Store) -> None:
+    calls: list[int] = []
+
+    def double(payload: dict[str, int]) -> int:
+        calls.append(payload["n"])
+        return payload["n"] * 2
+
+    store.jobs.register("double", double)
+    store.jobs.ensure("double", "job_1", {"n": 21})
+    assert store.jobs.result("job_1") == 42
+    store.jobs.ensure("double", "job_1", {"n": 21})
+
+    assert (store.jobs.result("job_1"), calls) == (42, [21])
