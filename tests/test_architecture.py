@@ -1,8 +1,9 @@
 """The map of the code, checked. Read this file first.
 
 A room may import only the rooms listed above it. Doors sit on top of every room and may not
-import each other. Other rooms are entered through their front door, `lineside.<room>`, never through
-their inner files. Imports inside functions and under TYPE_CHECKING count: a hidden cycle is a cycle.
+import each other. Other rooms are entered through their front door, `lineside.<room>`, never
+through their inner files. Imports inside functions and under TYPE_CHECKING count: a hidden cycle is
+a cycle.
 """
 
 import ast
@@ -35,6 +36,7 @@ DOORS = ["api", "web", "cli", "sdk"]
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 60
+NAMES_MAX = 15
 
 
 @cache
@@ -117,6 +119,38 @@ def test_files_and_functions_stay_small() -> None:
                 length = (node.end_lineno or start) - start + 1
                 if length > FUNCTION_LINES_MAX:
                     wrong.append(
-                        f"{file}:{node.lineno}: {node.name} has {length} lines, limit {FUNCTION_LINES_MAX}"
+                        f"{file}:{node.lineno}: {node.name} has {length} lines, "
+                        f"limit {FUNCTION_LINES_MAX}"
                     )
     assert wrong == []
+
+
+def test_a_front_door_stays_narrow() -> None:
+    wrong = {}
+    for room in ROOMS:
+        door = SOURCE / room / "__init__.py"
+        for node in ast.parse(door.read_text()).body if door.exists() else []:
+            is_all = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+            if is_all and isinstance(node.value, ast.List) and len(node.value.elts) > NAMES_MAX:
+                wrong[room] = len(node.value.elts)
+    assert wrong == {}
+
+
+def test_sql_stands_only_in_queries() -> None:
+    """`store` builds the ways to SQL; every other room writes it in its `queries.py` alone."""
+    wrong = [
+        f"{file}: imports {name}"
+        for room, file, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in [getattr(node, "module", None) or node.names[0].name]
+        if name.split(".")[0] in {"sqlalchemy", "duckdb", "sqlite3", "psycopg"}
+        if room != "store" and file.name != "queries.py"
+    ]
+    assert wrong == []
+
+
+def test_the_map_in_words_names_every_room() -> None:
+    text = (SOURCE.parents[1] / "ARCHITECTURE.md").read_text()
+    built = [name for name in [*ROOMS, *DOORS] if (SOURCE / name).is_dir()]
+    assert [name for name in built if f"`{name}/`" not in text] == []

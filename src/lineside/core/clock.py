@@ -9,7 +9,7 @@ def now() -> datetime:
 
 
 def ago(moment: datetime, *, since: datetime | None = None) -> str:
-    """Say how long ago a moment was, in one word and unit: `just now`, `5 min ago`, `3 days ago`."""
+    """Say how long ago a moment was, in one unit: `just now`, `5 min ago`, `3 days ago`."""
     seconds = ((since or now()) - moment).total_seconds()
     for unit_seconds, unit in ((86400, "day"), (3600, "hour"), (60, "min")):
         count = int(seconds // unit_seconds)

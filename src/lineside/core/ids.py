@@ -29,7 +29,7 @@ _last = 0
 
 
 def new_id(prefix: str) -> str:
-    """Make an id such as `run_01k3…`: a known prefix, then 48 bits of milliseconds and 80 random bits.
+    """Make an id such as `run_01k3…`: a prefix, then 48 bits of milliseconds and 80 random bits.
 
     Ids made by one process are strictly increasing, also within one millisecond, so that a list
     sorted by id is a list sorted by time.

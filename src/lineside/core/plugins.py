@@ -8,10 +8,10 @@ of the entry point is the word a manifest uses:
 
 | point | group | what the entry point gives |
 |---|---|---|
-| model provider | `lineside.models` | a `lineside.gateway.ModelProvider`; used as `app.model: name:…` |
-| scorer | `lineside.scorers` | a function of one `lineside.evals.ScorerContext` to a number or bool |
-| guard | `lineside.guards` | a function of one message; room `guardrails` defines it |
-| importer | `lineside.importers` | a function of one file path to rows; used by `lineside` import commands |
+| model provider | `lineside.models` | a `gateway.ModelProvider`; used as `app.model: name:…` |
+| scorer | `lineside.scorers` | a function of one `evals.ScorerContext` to a number or bool |
+| guard | `lineside.guards` | a function of one message, to a yes or no |
+| importer | `lineside.importers` | a function of one file path to rows |
 """
 
 from functools import cache

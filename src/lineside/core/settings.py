@@ -32,7 +32,7 @@ class Settings:
     """Port the server listens on."""
 
     user: str = ""
-    """Name written into the ledger for what is done at this terminal; empty means the login name."""
+    """Name in the ledger for what is done at this terminal; empty means the login name."""
 
     dataset_bytes_max: int = 100 * 1024 * 1024
     """Largest dataset file that is read, in bytes."""

@@ -86,7 +86,7 @@ class Inbox:
             raise Unavailable(
                 "inbox_full",
                 f"{self._waiting:,} rows wait for the lake, the limit is {self._rows_max:,}",
-                hint="Send again later; if it stays, `lineside doctor` says why nothing is flushed.",
+                hint="Send again later; `lineside doctor` says why nothing is flushed.",
             )
 
     def _start(self) -> None:

@@ -1,4 +1,4 @@
-"""Wide, append-only rows: a DuckLake, which is Parquet files and a catalogue that says what counts."""
+"""Wide, append-only rows: a DuckLake, Parquet files and a catalogue that says what counts."""
 
 import sqlite3
 import threading
@@ -138,7 +138,7 @@ class Lake:
             return self._database
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
-        """Do the work again while another process holds the catalogue; give up within about 20 s."""
+        """Do the work again while another process holds the catalogue; give up in about 20 s."""
         import duckdb
 
         for attempt in range(_ATTEMPTS_MAX):

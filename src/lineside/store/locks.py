@@ -52,7 +52,7 @@ class FolderLock:
 
 
 class DatabaseLock:
-    """The same promise over machines: PostgreSQL's advisory lock, held by a connection of its own."""
+    """The same promise over machines: an advisory lock of PostgreSQL, on its own connection."""
 
     def __init__(self, records: Records, name: str) -> None:
         self._records = records

@@ -82,7 +82,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")
-    # In WAL, NORMAL keeps every commit through a killed process; only a power cut can take the last.
+    # In WAL, NORMAL keeps every commit through a killed process; a power cut may take the last.
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

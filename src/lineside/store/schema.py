@@ -18,7 +18,7 @@ metadata = sa.MetaData(
 
 
 class Moment(sa.TypeDecorator[datetime]):
-    """An aware moment in UTC, kept as whole microseconds since 1970 so that both databases agree."""
+    """An aware moment in UTC, kept as microseconds since 1970 so that both databases agree."""
 
     impl = sa.BigInteger
     cache_ok = True

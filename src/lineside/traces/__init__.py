@@ -1,0 +1,27 @@
+"""What happened: spans, and what people say of the answers."""
+
+from lineside.traces.feedback import Feedback, give_feedback, list_feedback
+from lineside.traces.record import (
+    Traffic,
+    get_trace,
+    latest_calls,
+    open_traces,
+    record_spans,
+    traffic,
+)
+from lineside.traces.span import Span, new_span_id, new_trace_id
+
+__all__ = [
+    "Feedback",
+    "Span",
+    "Traffic",
+    "get_trace",
+    "give_feedback",
+    "latest_calls",
+    "list_feedback",
+    "new_span_id",
+    "new_trace_id",
+    "open_traces",
+    "record_spans",
+    "traffic",
+]

@@ -1,0 +1,91 @@
+"""What people say of an answer, tied to the trace that gave it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.traces import queries
+from lineside.traces.record import get_trace
+from lineside.trust import Scope
+
+COMMENT_CHARACTERS_MAX = 5_000
+
+
+class Feedback(Record):
+    """One person's word on one answer.
+
+    Attributes:
+        thumb: `up` or `down`, or nothing.
+        correction: The output as it should have been; a later test case may be made of it.
+        comment: In the person's words.
+    """
+
+    id: str
+    trace_id: str
+    use_case: str | None
+    release: str | None
+    thumb: Literal["up", "down"] | None = None
+    correction: dict[str, Any] | None = None
+    comment: str | None = None
+    given_by: str
+    given_at: datetime
+
+
+def give_feedback(
+    scope: Scope,
+    trace_id: str,
+    *,
+    thumb: Literal["up", "down"] | None = None,
+    correction: dict[str, Any] | None = None,
+    comment: str | None = None,
+) -> Feedback:
+    """Keep what a person says of an answer.
+
+    Raises:
+        NotFound: No such trace in this workspace.
+        Invalid: Nothing was said, or the comment is longer than 5,000 characters.
+    """
+    if thumb is None and correction is None and not comment:
+        raise Invalid(
+            "empty_feedback",
+            "Feedback holds no thumb, no correction and no comment",
+            hint="Send at least one of them.",
+        )
+    if comment and len(comment) > COMMENT_CHARACTERS_MAX:
+        raise Invalid(
+            "comment_too_long",
+            f"The comment has {len(comment):,} characters, the limit is {COMMENT_CHARACTERS_MAX:,}",
+        )
+    root = next((span for span in get_trace(scope, trace_id) if not span.parent_span_id), None)
+    if root is None:
+        raise NotFound(
+            "unknown_trace",
+            f"No answer has the trace id `{trace_id[:64]}`",
+            hint="Use the `trace_id` that came with the answer.",
+        )
+    scope.require("feedback", use_case=root.use_case)
+    feedback = Feedback(
+        id=new_id("fb"),
+        trace_id=trace_id,
+        use_case=root.use_case,
+        release=root.release,
+        thumb=thumb,
+        correction=correction,
+        comment=comment,
+        given_by=scope.actor.name,
+        given_at=now(),
+    )
+    with scope.store.records.write() as connection:
+        queries.insert_feedback(connection, scope.workspace, feedback.model_dump())
+    return feedback
+
+
+def list_feedback(
+    scope: Scope, *, use_case: str | None = None, trace_id: str | None = None, limit: int = 50
+) -> list[Feedback]:
+    """What was said lately, newest first."""
+    with scope.store.records.read() as connection:
+        rows = queries.latest_feedback(
+            connection, scope.workspace, use_case=use_case, trace_id=trace_id, limit=limit
+        )
+    return [Feedback.model_validate(row) for row in rows]

@@ -1,0 +1,107 @@
+"""Spans in the lake, feedback in the records."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from lineside.store import Document, LakeTable, Moment, metadata
+
+SPANS = LakeTable(
+    "spans",
+    {
+        "workspace": "VARCHAR",
+        "use_case": "VARCHAR",
+        "release": "VARCHAR",
+        "arm": "VARCHAR",
+        "session_id": "VARCHAR",
+        "user_id": "VARCHAR",
+        "run_id": "VARCHAR",
+        "case_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "span_id": "VARCHAR",
+        "parent_span_id": "VARCHAR",
+        "name": "VARCHAR",
+        "kind": "VARCHAR",
+        "status": "VARCHAR",
+        "error": "VARCHAR",
+        "started_at": "TIMESTAMP",
+        "duration_ms": "DOUBLE",
+        "model": "VARCHAR",
+        "tokens_in": "BIGINT",
+        "tokens_out": "BIGINT",
+        "cost_usd": "DOUBLE",
+        "input": "VARCHAR",
+        "output": "VARCHAR",
+        "attributes": "VARCHAR",
+    },
+)
+
+# A row on its way from inbox to lake is seen twice; one per span is kept.
+_ONCE = "QUALIFY row_number() OVER (PARTITION BY trace_id, span_id) = 1"
+_IS_CALL = "kind = 'app' AND parent_span_id IS NULL AND run_id IS NULL"
+
+TRACE = f"""
+SELECT * FROM {{rows}} WHERE workspace = ? AND trace_id = ?
+{_ONCE} ORDER BY started_at, span_id
+"""
+
+LATEST_CALLS = f"""
+SELECT * FROM {{rows}}
+WHERE workspace = ? AND (?::VARCHAR IS NULL OR use_case = ?)
+  AND (?::VARCHAR IS NULL OR release = ?) AND {_IS_CALL}
+{_ONCE} ORDER BY started_at DESC LIMIT ?
+"""
+
+TRAFFIC = f"""
+WITH calls AS (
+    SELECT use_case, release, arm, status, duration_ms, cost_usd, attributes FROM {{rows}}
+    WHERE workspace = ? AND (?::VARCHAR IS NULL OR use_case = ?) AND started_at >= ?
+      AND {_IS_CALL} {_ONCE}
+)
+SELECT use_case, release, arm, count(*) AS calls,
+       count(*) FILTER (status = 'error') AS errors,
+       count(*) FILTER (attributes LIKE '%"hand_off":true%') AS handed_off,
+       quantile_cont(duration_ms, 0.5) AS latency_ms_p50,
+       quantile_cont(duration_ms, 0.95) AS latency_ms_p95,
+       sum(cost_usd) AS cost_usd,
+       count(cost_usd) / count(*) AS cost_known
+FROM calls GROUP BY ALL ORDER BY use_case, calls DESC
+"""
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("use_case", sa.Text),
+    sa.Column("release", sa.Text),
+    sa.Column("trace_id", sa.Text, nullable=False),
+    sa.Column("thumb", sa.Text),
+    sa.Column("correction", Document),
+    sa.Column("comment", sa.Text),
+    sa.Column("given_by", sa.Text, nullable=False),
+    sa.Column("given_at", Moment, nullable=False),
+)
+sa.Index(None, feedback.c.workspace, feedback.c.use_case, feedback.c.id)
+
+
+def insert_feedback(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    connection.execute(feedback.insert().values(workspace=workspace, **values))
+
+
+def latest_feedback(
+    connection: sa.Connection,
+    workspace: str,
+    *,
+    use_case: str | None,
+    trace_id: str | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    columns = [column for column in feedback.c if column.name != "workspace"]
+    query = sa.select(*columns).where(feedback.c.workspace == workspace)
+    if use_case is not None:
+        query = query.where(feedback.c.use_case == use_case)
+    if trace_id is not None:
+        query = query.where(feedback.c.trace_id == trace_id)
+    rows = connection.execute(query.order_by(feedback.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]

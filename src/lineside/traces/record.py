@@ -1,0 +1,108 @@
+"""Writing spans down, and finding them again."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from lineside.core import Record, now
+from lineside.store import Store
+from lineside.traces import queries
+from lineside.traces.span import Span
+from lineside.trust import Scope
+
+_JSON_COLUMNS = ("input", "output", "attributes")
+
+
+def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
+    """Keep spans; the returned future is done once a killed process can no longer lose them.
+
+    Raises:
+        Unavailable: Too much waits for the lake already, or the disk is full.
+    """
+    rows = [_row(scope.workspace, span) for span in spans]
+    return scope.store.inbox.put_soon(scope.workspace, queries.SPANS.name, rows)
+
+
+def open_traces(store: Store) -> None:
+    """Let spans be moved into the lake; called once by whoever puts the program together."""
+    store.add_lake_table(queries.SPANS)
+
+
+def get_trace(scope: Scope, trace_id: str) -> list[Span]:
+    """All steps of a trace in the order they began; empty when there is none."""
+    rows = _read(scope, queries.TRACE, [scope.workspace, trace_id])
+    return [_span(row) for row in rows]
+
+
+def latest_calls(
+    scope: Scope,
+    *,
+    use_case: str | None = None,
+    release: str | None = None,
+    limit: int = 50,
+) -> list[Span]:
+    """The newest served calls, newest first; test runs do not count."""
+    parameters = [scope.workspace, use_case, use_case, release, release, limit]
+    return [_span(row) for row in _read(scope, queries.LATEST_CALLS, parameters)]
+
+
+class Traffic(Record):
+    """What one arm of a use case served over a stretch of time.
+
+    Attributes:
+        calls: Served calls, failed ones included.
+        errors: Calls that ended in an error.
+        handed_off: Calls whose answer was given to a person to decide.
+        latency_ms_p50: Half of the calls were quicker, in milliseconds.
+        cost_usd: Sum over the calls with a known cost.
+        cost_known: Share of calls whose cost is known, 0 to 1.
+    """
+
+    use_case: str
+    release: str | None
+    arm: str | None
+    calls: int
+    errors: int
+    handed_off: int
+    latency_ms_p50: float
+    latency_ms_p95: float
+    cost_usd: float | None
+    cost_known: float
+
+
+def traffic(scope: Scope, *, use_case: str | None = None, hours: float = 24 * 7) -> list[Traffic]:
+    """Calls by use case, release and arm over the last hours."""
+    since = (now() - timedelta(hours=hours)).replace(tzinfo=None)
+    rows = _read(scope, queries.TRAFFIC, [scope.workspace, use_case, use_case, since])
+    return [Traffic.model_validate(row) for row in rows]
+
+
+def _read(scope: Scope, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
+    # The inbox first: a row that moves into the lake meanwhile is then seen in both, never in none.
+    waiting = scope.store.inbox.waiting(queries.SPANS.name, workspace=scope.workspace)
+    return scope.store.lake.read(queries.SPANS, sql, parameters, waiting=waiting)
+
+
+def _row(workspace: str, span: Span) -> dict[str, Any]:
+    row = span.model_dump()
+    row["workspace"] = workspace
+    row["started_at"] = span.started_at.replace(tzinfo=None).isoformat(timespec="microseconds")
+    for column in _JSON_COLUMNS:
+        # A JSON column holds the text of the value; DuckDB would otherwise guess its own types.
+        row[column] = orjson.dumps(row[column]).decode()
+    return row
+
+
+def _span(row: dict[str, Any]) -> Span:
+    values = {name: value for name, value in row.items() if name in Span.model_fields}
+    for column in _JSON_COLUMNS:
+        values[column] = orjson.loads(values[column]) if values[column] is not None else None
+    values["attributes"] = values["attributes"] or {}
+    return Span.model_validate(values | {"started_at": _aware(values["started_at"])})
+
+
+def _aware(moment: Any) -> Any:
+    return moment.replace(tzinfo=now().tzinfo)
