@@ -16,10 +16,10 @@ AnswerFormat = Literal["json_schema", "json_object"]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*)\s*\}\}")
 # Schema words that the strict mode of structured output does not know.
-_NOT_STRICT = frozenset(
-    "oneOf allOf not if dependentRequired dependentSchemas patternProperties "
-    "unevaluatedProperties propertyNames prefixItems".split()
-)
+_NOT_STRICT = {
+    *("oneOf", "allOf", "not", "if", "dependentRequired", "dependentSchemas"),
+    *("patternProperties", "unevaluatedProperties", "propertyNames", "prefixItems"),
+}
 
 
 @dataclass(frozen=True)
