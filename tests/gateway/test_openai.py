@@ -1,6 +1,7 @@
 """An endpoint that answers well, badly, late or not at all."""
 
 import asyncio
+import gc
 import json
 import socket
 from collections.abc import Callable
@@ -252,6 +253,13 @@ async def test_a_markdown_fence_around_the_answer_is_no_misfit(
 ) -> None:
     endpoint.answers(f"```json\n{json.dumps(GOOD)}\n```")
     assert (await ask(opened())).attempts == 1
+
+
+async def test_a_schema_elsewhere_is_never_fetched(endpoint: Any, opened: Opened) -> None:
+    endpoint.answers(GOOD)
+    elsewhere = {"type": "object", "properties": {"topic": {"$ref": f"{endpoint.url}/topic"}}}
+    with pytest.raises(Invalid, match="refers to something that is not in it"):
+        await ask(opened(output_schema=elsewhere))
 
 
 @pytest.mark.parametrize(
@@ -566,8 +574,7 @@ async def test_fifty_calls_run_side_by_side(endpoint: Any, opened: Opened) -> No
     assert endpoint.at_once_max > 25
 
 
-@pytest.mark.filterwarnings("error::ResourceWarning")
-def test_one_model_serves_two_event_loops(
+def test_one_model_serves_many_event_loops_and_closes_quietly(
     endpoint: Any, opened: Opened, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint.answers(GOOD)
@@ -576,14 +583,18 @@ def test_one_model_serves_two_event_loops(
     async def twice() -> list[dict[str, Any]]:
         return [(await model.answer({"message": "x"})).output for _ in range(2)]
 
-    first = asyncio.run(twice())
+    ended = asyncio.run(twice())
+    resting = asyncio.new_event_loop()
+    rested = resting.run_until_complete(twice())
 
     async def last() -> list[dict[str, Any]]:
         outputs = await twice()
         await model.close()
         return outputs
 
-    assert first + asyncio.run(last()) == [GOOD] * 4
+    assert [*ended, *rested, *asyncio.run(last())] == [GOOD] * 6
+    resting.close()
+    gc.collect()
     assert caplog.text == ""
 
 
