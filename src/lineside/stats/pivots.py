@@ -1,0 +1,190 @@
+"""The statistic behind an estimate: its interval and its p-values both come from here.
+
+Reading both from one place is what keeps them from contradicting each other: an end of the interval
+equals the threshold exactly where the one-sided p-value is `(1 - confidence) / 2`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf, sqrt
+from typing import Protocol
+
+
+class Pivot(Protocol):
+    """An estimate that can say how far the truth may lie from it."""
+
+    @property
+    def value(self) -> float: ...
+
+    def low(self, tail: float) -> float:
+        """Return the end below which the truth lies with a chance of at most `tail`."""
+
+    def high(self, tail: float) -> float:
+        """Return the end above which the truth lies with a chance of at most `tail`."""
+
+    def p_above(self, limit: float) -> float:
+        """Return the one-sided p-value against "the truth is at or below the limit"."""
+
+    def p_below(self, limit: float) -> float:
+        """Return the one-sided p-value against "the truth is at or above the limit"."""
+
+    def scaled(self, factor: float) -> "Pivot":
+        """Return what it would say with `factor` times as many cases and the same estimate."""
+
+
+def critical(tail: float, df: float | None) -> float:
+    """Return the quantile that leaves `tail` above it: Student's t with df, normal without."""
+    from scipy.special import ndtri, stdtrit
+
+    return float(-ndtri(tail)) if df is None else float(-stdtrit(df, tail))
+
+
+def upper_tail(statistic: float, df: float | None) -> float:
+    """Return the chance of a statistic at least this large: Student's t with df, normal without."""
+    from scipy.special import ndtr, stdtr
+
+    return float(ndtr(-statistic)) if df is None else float(stdtr(df, -statistic))
+
+
+def bisect(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a rising function crosses zero, the nearer end if it does not."""
+    if function(low) >= 0:
+        return low
+    if function(high) <= 0:
+        return high
+    for _ in range(60):
+        middle = (low + high) / 2
+        if function(middle) < 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class MeanPivot:
+    """A mean with its standard error, which may differ below and above (skewed bootstrap).
+
+    An infinite error means that nothing is known but the value; zero, that nothing varied.
+    """
+
+    value: float
+    error_low: float
+    error_high: float
+    df: float | None = None
+
+    def low(self, tail: float) -> float:
+        return self.value - self._half(tail, self.error_low, self.error_high)
+
+    def high(self, tail: float) -> float:
+        return self.value + self._half(tail, self.error_high, self.error_low)
+
+    def p_above(self, limit: float) -> float:
+        return self._tail(self.value - limit, self.error_low, self.error_high)
+
+    def p_below(self, limit: float) -> float:
+        return self._tail(limit - self.value, self.error_high, self.error_low)
+
+    def scaled(self, factor: float) -> "MeanPivot":
+        root = sqrt(factor)
+        return replace(self, error_low=self.error_low / root, error_high=self.error_high / root)
+
+    def _half(self, tail: float, near: float, far: float) -> float:
+        quantile = critical(tail, self.df)
+        error = near if quantile >= 0 else far
+        return 0.0 if error == 0 or quantile == 0 else quantile * error
+
+    def _tail(self, away: float, near: float, far: float) -> float:
+        error = near if away >= 0 else far
+        if error == 0:
+            return 0.0 if away > 0 else 1.0
+        return upper_tail(away / error, self.df)
+
+
+@dataclass(frozen=True)
+class RatePivot:
+    """A share of yes among n, by the score test, whose inversion is Wilson's interval (1927).
+
+    Args:
+        n: The effective count: cases, or fewer where cases of a cluster resemble each other.
+    """
+
+    value: float
+    n: float
+    df: float | None = None
+
+    def low(self, tail: float) -> float:
+        return self._end(-critical(tail, self.df))
+
+    def high(self, tail: float) -> float:
+        return self._end(critical(tail, self.df))
+
+    def p_above(self, limit: float) -> float:
+        return self._tail(limit, sign=1)
+
+    def p_below(self, limit: float) -> float:
+        return self._tail(limit, sign=-1)
+
+    def scaled(self, factor: float) -> "RatePivot":
+        return replace(self, n=self.n * factor)
+
+    def _end(self, z: float) -> float:
+        # At 0 and 1 the formula is exact but rounding is not.
+        if (self.value == 0 and z <= 0) or (self.value == 1 and z >= 0):
+            return self.value
+        square = z * z / self.n
+        spread = z * sqrt((self.value * (1 - self.value) + square / 4) / self.n)
+        return min(1.0, max(0.0, (self.value + square / 2 + spread) / (1 + square)))
+
+    def _tail(self, limit: float, *, sign: int) -> float:
+        away = sign * (self.value - limit)
+        error = sqrt(max(0.0, limit * (1 - limit)) / self.n)
+        if error == 0:
+            return 0.0 if away > 0 else 1.0
+        return upper_tail(away / error, self.df)
+
+
+@dataclass(frozen=True)
+class PairedRatePivot:
+    """The difference of two rates over the same cases, by Tango's score test (1998).
+
+    Counts may be fractions: those of clustered cases are divided by their design effect.
+    """
+
+    wins: float
+    losses: float
+    n: float
+    df: float | None = None
+
+    @property
+    def value(self) -> float:
+        return (self.wins - self.losses) / self.n
+
+    def low(self, tail: float) -> float:
+        quantile = critical(tail, self.df)
+        return bisect(lambda limit: quantile - self.statistic(limit), -1.0, 1.0)
+
+    def high(self, tail: float) -> float:
+        quantile = critical(tail, self.df)
+        return bisect(lambda limit: -quantile - self.statistic(limit), -1.0, 1.0)
+
+    def p_above(self, limit: float) -> float:
+        return upper_tail(self.statistic(limit), self.df)
+
+    def p_below(self, limit: float) -> float:
+        return upper_tail(-self.statistic(limit), self.df)
+
+    def scaled(self, factor: float) -> "PairedRatePivot":
+        return PairedRatePivot(self.wins * factor, self.losses * factor, self.n * factor, self.df)
+
+    def statistic(self, limit: float) -> float:
+        """Return Tango's statistic for "the truth is the limit"; it falls as the limit rises."""
+        away = self.wins - self.losses - self.n * limit
+        # The loss rate which makes the observed table likeliest when the difference is the limit.
+        b = (2 * self.n - self.wins + self.losses) * limit - self.wins - self.losses
+        c = -self.losses * limit * (1 - limit)
+        loss_rate = (sqrt(max(0.0, b * b - 8 * self.n * c)) - b) / (4 * self.n)
+        variance = self.n * (2 * loss_rate + limit * (1 - limit))
+        if variance <= 1e-15:
+            return 0.0 if abs(away) < 1e-12 else inf if away > 0 else -inf
+        return away / sqrt(variance)
