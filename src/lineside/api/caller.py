@@ -1,0 +1,40 @@
+"""Who is calling: the person at this machine, or a program with a key."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from lineside.core import Denied
+from lineside.trust import Scope, scope_for_key
+
+_SCHEME = "bearer "
+
+
+def caller(request: Request) -> Scope:
+    """The scope of a call: its key's when it brings one, else the local owner's.
+
+    No key is needed on this machine, because the server listens on loopback only; a key that is
+    brought must be good.
+    """
+    header = request.headers.get("authorization", "")
+    if not header:
+        scope: Scope = request.app.state.local
+        return scope
+    if not header.lower().startswith(_SCHEME):
+        raise Denied(
+            "bad_key",
+            "The Authorization header does not start with `Bearer`",
+            hint="Send `Authorization: Bearer lsk_…`; make a key with `lineside keys create`.",
+        )
+    return scope_for_key(request.app.state.local.store, header[len(_SCHEME) :].strip())
+
+
+async def caller_soon(request: Request) -> Scope:
+    """The same for the hot path: only a key needs a look into the database, off the loop."""
+    if "authorization" not in request.headers:
+        return caller(request)
+    return await asyncio.to_thread(caller, request)
+
+
+Caller = Annotated[Scope, Depends(caller)]

@@ -1,0 +1,30 @@
+"""Turns the five kinds of error into statuses, once for the whole API."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lineside.core import Conflict, Denied, Invalid, LinesideError, NotFound, Unavailable
+
+STATUSES: dict[type[LinesideError], int] = {
+    Invalid: 422,
+    NotFound: 404,
+    Conflict: 409,
+    Denied: 403,
+    Unavailable: 503,
+}
+_CODES = {"bad_key": 401, "body_too_large": 413}
+_RETRY_AFTER_SECONDS = "2"
+
+
+def error_response(_request: Request, error: Exception) -> Response:
+    """Answer with what happened and what to do next, as JSON: `{"error": {code, message, hint}}`."""
+    assert isinstance(error, LinesideError)
+    status = _CODES.get(error.code) or next(
+        status for kind, status in STATUSES.items() if isinstance(error, kind)
+    )
+    body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
+    headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(orjson.dumps(body), status, headers, "application/json")

@@ -1,0 +1,29 @@
+"""`/api/usecases`: what there is, and what each takes and gives."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from lineside.api.caller import Caller
+from lineside.apps import app_schemas
+from lineside.usecases import UseCase, get_use_case, list_use_cases
+
+router = APIRouter(tags=["use cases"])
+
+
+@router.get("/usecases")
+def use_cases(scope: Caller) -> list[UseCase]:
+    """Every use case of the workspace, with its manifest."""
+    return list_use_cases(scope)
+
+
+@router.get("/usecases/{name}")
+def use_case(scope: Caller, name: str) -> UseCase:
+    """One use case, with its manifest."""
+    return get_use_case(scope, name)
+
+
+@router.get("/usecases/{name}/schema")
+def schema(scope: Caller, name: str) -> dict[str, Any]:
+    """JSON Schemas of what the live release takes (`input`) and gives (`output`), and its knobs."""
+    return app_schemas(scope, name)

@@ -1,0 +1,23 @@
+"""What we ship: candidates, releases, rollouts, knobs, serving, and the line that leads there."""
+
+from lineside.apps.line import judge_folder, open_line, release_folder
+from lineside.apps.release import Release, find_release, get_release, list_releases
+from lineside.apps.rollout import Rollout, current_rollout, deploy, roll_back, rollout_history
+from lineside.apps.serving import Call, Serving
+
+__all__ = [
+    "Call",
+    "Release",
+    "Rollout",
+    "Serving",
+    "current_rollout",
+    "deploy",
+    "find_release",
+    "get_release",
+    "judge_folder",
+    "list_releases",
+    "open_line",
+    "release_folder",
+    "roll_back",
+    "rollout_history",
+]

@@ -1,0 +1,170 @@
+"""Candidates, releases and rollouts in SQL."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from lineside.core import now
+from lineside.store import Document, Moment, metadata
+
+candidates = sa.Table(
+    "candidates",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("use_case", sa.Text, nullable=False),
+    sa.Column("files", Document, nullable=False),
+    sa.Column("artefact", sa.Text),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+artefacts = sa.Table(
+    "artefacts",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("recipe", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+)
+
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("use_case", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("files", Document, nullable=False),
+    sa.Column("artefact", sa.Text),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("baseline_id", sa.Text),
+    sa.Column("gate", Document, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.UniqueConstraint("workspace", "use_case", "number"),
+)
+sa.Index(None, releases.c.workspace, releases.c.use_case, releases.c.id)
+sa.Index(None, releases.c.workspace, releases.c.digest)
+
+rollouts = sa.Table(
+    "rollouts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("use_case", sa.Text, nullable=False),
+    sa.Column("arms", Document, nullable=False),
+    sa.Column("knobs", Document, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+)
+sa.Index(None, rollouts.c.workspace, rollouts.c.use_case, rollouts.c.id)
+
+
+def keep_candidate(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    """Keep a candidate once; the same content built again changes nothing."""
+    if candidate_row(connection, workspace, values["digest"]) is None:
+        connection.execute(candidates.insert().values(workspace=workspace, **values))
+
+
+def candidate_row(connection: sa.Connection, workspace: str, digest: str) -> dict[str, Any] | None:
+    query = sa.select(candidates).where(
+        candidates.c.workspace == workspace, candidates.c.digest == digest
+    )
+    return _one(connection, query)
+
+
+def artefact_of(connection: sa.Connection, workspace: str, recipe: str) -> str | None:
+    query = sa.select(artefacts.c.digest).where(
+        artefacts.c.workspace == workspace, artefacts.c.recipe == recipe
+    )
+    return connection.execute(query).scalar()
+
+
+def keep_artefact(connection: sa.Connection, workspace: str, recipe: str, digest: str) -> None:
+    where = sa.and_(artefacts.c.workspace == workspace, artefacts.c.recipe == recipe)
+    connection.execute(artefacts.delete().where(where))
+    connection.execute(
+        artefacts.insert().values(
+            workspace=workspace, recipe=recipe, digest=digest, created_at=now()
+        )
+    )
+
+
+def lock_use_case(connection: sa.Connection, workspace: str, use_case: str) -> None:
+    """Let two releases of one use case at the same moment take their numbers in turn."""
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"release {workspace} {use_case}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def next_number(connection: sa.Connection, workspace: str, use_case: str) -> int:
+    query = sa.select(sa.func.max(releases.c.number)).where(
+        releases.c.workspace == workspace, releases.c.use_case == use_case
+    )
+    return (connection.execute(query).scalar() or 0) + 1
+
+
+def insert_release(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    connection.execute(releases.insert().values(workspace=workspace, **values))
+
+
+def release_row(
+    connection: sa.Connection, workspace: str, release_id: str
+) -> dict[str, Any] | None:
+    query = sa.select(releases).where(
+        releases.c.workspace == workspace, releases.c.id == release_id
+    )
+    return _one(connection, query)
+
+
+def release_rows(
+    connection: sa.Connection, workspace: str, use_case: str | None, *, limit: int
+) -> list[dict[str, Any]]:
+    query = sa.select(releases).where(releases.c.workspace == workspace)
+    if use_case is not None:
+        query = query.where(releases.c.use_case == use_case)
+    return _all(connection, query.order_by(releases.c.id.desc()).limit(limit))
+
+
+def releases_of_digest(
+    connection: sa.Connection, workspace: str, digest: str
+) -> list[dict[str, Any]]:
+    query = sa.select(releases).where(
+        releases.c.workspace == workspace, releases.c.digest == digest
+    )
+    return _all(connection, query.order_by(releases.c.number.is_(None), releases.c.id.desc()))
+
+
+def insert_rollout(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    connection.execute(rollouts.insert().values(workspace=workspace, **values))
+
+
+def rollout_rows(
+    connection: sa.Connection, workspace: str, use_case: str, *, limit: int
+) -> list[dict[str, Any]]:
+    query = sa.select(rollouts).where(
+        rollouts.c.workspace == workspace, rollouts.c.use_case == use_case
+    )
+    return _all(connection, query.order_by(rollouts.c.id.desc()).limit(limit))
+
+
+def _one(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, Any] | None:
+    rows = _all(connection, query)
+    return rows[0] if rows else None
+
+
+def _all(connection: sa.Connection, query: sa.Select[Any]) -> list[dict[str, Any]]:
+    """Rows as the room's records take them; the workspace is the caller's own and left out."""
+    found = []
+    for row in connection.execute(query):
+        values = dict(row._mapping)
+        values.pop("workspace")
+        found.append(values)
+    return found

@@ -1,0 +1,223 @@
+"""Who gets which release: live, canary, and the way back."""
+
+import hashlib
+import random
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Literal
+
+from lineside.apps import queries
+from lineside.apps.candidate import folder_of, get_candidate
+from lineside.apps.knobs import parse_knob, turn_knobs
+from lineside.apps.release import Release, find_release, get_release
+from lineside.core import Conflict, Denied, Invalid, Record, new_id, now
+from lineside.trust import Scope, record
+
+
+class Arm(Record):
+    """One share of the traffic.
+
+    Attributes:
+        name: `live` or `canary`.
+        release_id: What this share is served by.
+        label: What people call that release, such as `v2`.
+        percent: Share of callers, above 0 and up to 100.
+    """
+
+    name: Literal["live", "canary"]
+    release_id: str
+    label: str
+    percent: float
+
+
+class Rollout(Record):
+    """How live traffic is shared from one moment on, until the next rollout.
+
+    Attributes:
+        arms: Their percentages add up to 100.
+        knobs: What the operator set; the rest keeps the manifest's defaults.
+        reason: How it came about.
+    """
+
+    id: str
+    use_case: str
+    arms: tuple[Arm, ...]
+    knobs: dict[str, Any]
+    reason: Literal["deploy", "canary", "rollback"]
+    created_at: datetime
+    created_by: str
+
+    @property
+    def live(self) -> Arm:
+        return self.arms[0]
+
+
+def deploy(
+    scope: Scope,
+    use_case: str,
+    reference: str = "latest",
+    *,
+    percent: float = 100,
+    knobs: Mapping[str, str] | None = None,
+) -> Rollout:
+    """Send traffic to a release: all of it, or a canary's share.
+
+    Args:
+        reference: As `find_release` takes it.
+        percent: Share of callers for the release; below 100 the live release keeps the rest, and
+            a caller stays with the arm it fell into.
+        knobs: Operator settings as typed, name to text; they stay until the next deploy sets them.
+
+    Raises:
+        Denied: The release was refused by its gate; says why.
+        Invalid: A share outside 0 to 100, a canary with nothing live, a knob out of range.
+    """
+    scope.require("deploy", use_case=use_case)
+    if not 0 < percent <= 100:
+        raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
+    release = find_release(scope, use_case, reference)
+    _refuse_refused(release)
+    declared = folder_of(
+        scope.store, get_candidate(scope.store, scope.workspace, release.digest)
+    ).manifest.knobs
+    typed = {name: parse_knob(declared, name, text) for name, text in (knobs or {}).items()}
+    before = current_rollout(scope, use_case)
+    kept = before.knobs if before else {}
+    known = {knob.name for knob in declared}
+    settings = {name: value for name, value in kept.items() if name in known}
+    settings |= turn_knobs(declared, typed, who="operator")
+    return _replace(
+        scope,
+        use_case,
+        arms=_arms(release, percent, before),
+        knobs=settings,
+        reason="deploy" if percent == 100 else "canary",
+    )
+
+
+def roll_back(scope: Scope, use_case: str) -> Rollout:
+    """Go back in one step: end a canary, or return to the release that was live before.
+
+    Raises:
+        Conflict: Nothing is live, or nothing was live before it.
+    """
+    scope.require("deploy", use_case=use_case)
+    history = rollout_history(scope, use_case)
+    if not history:
+        raise Conflict("nothing_live", f"Nothing of `{use_case}` is live, so there is no way back")
+    now_live = history[0].live
+    target = now_live if len(history[0].arms) > 1 else _live_before(history)
+    if target is None:
+        raise Conflict(
+            "nothing_before",
+            f"`{now_live.label}` is the first release of `{use_case}` that was live",
+            hint="Deploy another release instead: `lineside deploy`.",
+        )
+    arm = target.model_copy(update={"percent": 100.0})
+    return _replace(scope, use_case, arms=(arm,), knobs=history[0].knobs, reason="rollback")
+
+
+def current_rollout(scope: Scope, use_case: str) -> Rollout | None:
+    """What counts now, or nothing when nothing was deployed."""
+    history = rollout_history(scope, use_case, limit=1)
+    return history[0] if history else None
+
+
+def rollout_history(scope: Scope, use_case: str, *, limit: int = 100) -> list[Rollout]:
+    """Rollouts of a use case, newest first."""
+    with scope.store.records.read() as connection:
+        rows = queries.rollout_rows(connection, scope.workspace, use_case, limit=limit)
+    return [Rollout.model_validate(row) for row in rows]
+
+
+def choose_arm(rollout: Rollout, key: str | None) -> Arm:
+    """Say which arm a caller falls into: always the same one for the same key.
+
+    The key (a session or a user) is hashed to one of 10,000 places, and the canary takes the
+    lowest; when its share grows, whoever was in it stays. Without a key each call is drawn anew.
+    """
+    if len(rollout.arms) == 1:
+        return rollout.arms[0]
+    if key is None:
+        place = random.randrange(10_000)  # noqa: S311 # a share of traffic, not a secret
+    else:
+        digest = hashlib.sha256(f"{rollout.use_case}\n{key}".encode()).digest()
+        place = int.from_bytes(digest[:8]) % 10_000
+    canary = rollout.arms[1]
+    return canary if place < canary.percent * 100 else rollout.arms[0]
+
+
+def _arms(release: Release, percent: float, before: Rollout | None) -> tuple[Arm, ...]:
+    name: Literal["live", "canary"] = "live" if percent == 100 else "canary"
+    arm = Arm(name=name, release_id=release.id, label=release.label, percent=percent)
+    if percent == 100:
+        return (arm,)
+    if before is None:
+        raise Invalid(
+            "nothing_live",
+            f"A canary needs a live release to stand beside, and nothing of "
+            f"`{release.use_case}` is live",
+            hint="Deploy the first release to everyone: leave out the percentage.",
+        )
+    if before.live.release_id == release.id:
+        raise Conflict(
+            "already_live", f"`{release.label}` is live already; it cannot be its own canary"
+        )
+    return (before.live.model_copy(update={"percent": 100 - percent}), arm)
+
+
+def _live_before(history: list[Rollout]) -> Arm | None:
+    """The release that was fully live before the present one, stepping over earlier rollbacks.
+
+    After a rollback from v3 to v2 the next one leads to v1, not back up to v3.
+    """
+    undone: set[str] = set()
+    present = history[0].live
+    for newer, older in pairwise(history):
+        if newer.reason == "rollback" and older.live.release_id != newer.live.release_id:
+            undone.add(older.live.release_id)
+        if older.live.release_id != present.release_id and older.live.release_id not in undone:
+            return older.live
+    return None
+
+
+def _refuse_refused(release: Release) -> None:
+    if release.status == "refused":
+        raise Denied(
+            "release_refused",
+            f"`{release.label}` was refused by its gate: {release.gate.verdict.sentence}",
+            hint="Deploy a released version, or improve the folder and release it again.",
+        )
+
+
+def _replace(
+    scope: Scope,
+    use_case: str,
+    *,
+    arms: tuple[Arm, ...],
+    knobs: dict[str, Any],
+    reason: Literal["deploy", "canary", "rollback"],
+) -> Rollout:
+    rollout = Rollout(
+        id=new_id("rol"),
+        use_case=use_case,
+        arms=arms,
+        knobs=knobs,
+        reason=reason,
+        created_at=now(),
+        created_by=scope.actor.name,
+    )
+    shares = {arm.label: f"{arm.percent:g} %" for arm in arms}
+    with scope.store.records.write() as connection:
+        queries.insert_rollout(connection, scope.workspace, rollout.model_dump())
+        kind = "rollback" if reason == "rollback" else "deploy"
+        details = {"use_case": use_case, "traffic": shares, "knobs": knobs}
+        record(connection, scope, kind, arms[-1].release_id, details)
+    return rollout
+
+
+def live_release(scope: Scope, use_case: str) -> Release | None:
+    """The release that most callers get, or nothing."""
+    rollout = current_rollout(scope, use_case)
+    return get_release(scope, rollout.live.release_id) if rollout else None
