@@ -1,0 +1,218 @@
+"""API keys: how programs act, each with its own rights, and how to take them back."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from lineside.core import Actor, Conflict, Denied, Invalid, NotFound, Record, new_id, now
+from lineside.store import Store
+from lineside.trust.ledger import record
+from lineside.trust.queries import (
+    find_key,
+    insert_key,
+    mark_key_revoked,
+    mark_key_used,
+    select_keys,
+)
+from lineside.trust.scope import Scope, checked_rights
+
+_SECRET_BYTES = 32
+_NAME_CHARACTERS_MAX = 100
+_USE_NOTED_EVERY = timedelta(minutes=1)
+_NO_HASH = bytes(hashlib.sha256().digest_size)
+
+
+class ApiKey(Record):
+    """What is known of an API key; its secret is shown once, when it is made, and never kept.
+
+    Attributes:
+        id: Public; the middle part of the secret.
+        name: What the key is for, as people read it.
+        rights: What a program with this key may.
+        use_cases: The only use cases it may touch, or nothing where there is no such limit.
+        created_by: Name of the actor who made it.
+        expires_at: From when it no longer works, if ever.
+        revoked_at: When it was taken back, if it was.
+        last_used_at: When it was last used, within a minute.
+    """
+
+    id: str
+    name: str
+    rights: tuple[str, ...]
+    use_cases: tuple[str, ...] | None
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether a program can act with it now."""
+        is_expired = self.expires_at is not None and self.expires_at <= now()
+        return self.revoked_at is None and not is_expired
+
+
+def create_key(
+    scope: Scope,
+    name: str,
+    *,
+    rights: Iterable[str],
+    use_cases: Iterable[str] | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its secret, which nobody can read again.
+
+    Args:
+        rights: What it may; never more than its maker.
+        use_cases: The only use cases it may touch; nothing means all.
+        expires_at: An aware moment in the future, or nothing for a key that stays.
+
+    Raises:
+        Denied: The actor may not make keys, or gives a right it lacks.
+        Invalid: A right is unknown, the name is empty, or the moment has passed.
+    """
+    scope.require("keys")
+    granted = checked_rights(frozenset(rights))
+    for right in sorted(granted):
+        scope.require(right)
+    limit = None if use_cases is None else sorted(set(use_cases))
+    _check(name, limit, expires_at)
+    key_id = new_id("key")
+    random_part = secrets.token_urlsafe(_SECRET_BYTES)
+    values = {
+        "id": key_id,
+        "name": name,
+        "rights": sorted(granted),
+        "use_cases": limit,
+        "created_at": now(),
+        "created_by": scope.actor.name,
+        "expires_at": expires_at,
+        "revoked_at": None,
+        "last_used_at": None,
+    }
+    details = {
+        "name": name,
+        "rights": values["rights"],
+        "use_cases": limit,
+        "expires_at": expires_at,
+    }
+    with scope.store.records.write() as connection:
+        insert_key(
+            connection,
+            {**values, "workspace": scope.workspace, "secret_hash": _hash(random_part)},
+        )
+        record(connection, scope, "key.created", key_id, details)
+    return _api_key(values), f"lsk_{key_id.removeprefix('key_')}_{random_part}"
+
+
+def list_keys(scope: Scope) -> list[ApiKey]:
+    """Every key of the workspace, revoked ones too, in the order they were made."""
+    scope.require("keys")
+    with scope.store.records.read() as connection:
+        return [_api_key(row) for row in select_keys(connection, scope.workspace)]
+
+
+def revoke_key(scope: Scope, key_id: str) -> ApiKey:
+    """Take a key back; from the next request on it opens nothing.
+
+    Raises:
+        NotFound: The workspace has no such key.
+        Conflict: It was revoked before.
+    """
+    scope.require("keys")
+    with scope.store.records.write() as connection:
+        revoked = mark_key_revoked(connection, scope.workspace, key_id, at=now())
+        row = find_key(connection, key_id)
+        if row is None or row["workspace"] != scope.workspace:
+            raise NotFound(
+                "no_key",
+                f"There is no API key `{key_id[:80]}`",
+                hint="Run `lineside keys` to see them all.",
+            )
+        if not revoked:
+            raise Conflict("key_already_revoked", f"The API key `{row['name']}` was revoked before")
+        record(connection, scope, "key.revoked", key_id, {"name": row["name"]})
+    return _api_key(row)
+
+
+def scope_for_key(store: Store, secret: str) -> Scope:
+    """Let a program act by the secret of its key.
+
+    Raises:
+        Denied: The key is malformed, unknown, expired or revoked; which of them is not said.
+    """
+    public_part, random_part = _parts(secret)
+    with store.records.read() as connection:
+        row = find_key(connection, f"key_{public_part}")
+    expected = _NO_HASH if row is None else bytes(row["secret_hash"])
+    # The comparison happens also for an unknown id, in the same time.
+    fits = hmac.compare_digest(_hash(random_part), expected)
+    if row is None or not fits or not _api_key(row).is_usable:
+        raise Denied(
+            "bad_key",
+            "The API key does not open this workspace",
+            hint="Check that it was copied whole, or make a new one: `lineside keys create`.",
+        )
+    _note_use(store, row)
+    limit = row["use_cases"]
+    return Scope(
+        store,
+        row["workspace"],
+        Actor(kind="key", id=row["id"], name=row["name"]),
+        frozenset(row["rights"]),
+        None if limit is None else frozenset(limit),
+    )
+
+
+def _note_use(store: Store, row: Mapping[str, Any]) -> None:
+    moment = now()
+    noted = row["last_used_at"]
+    if noted is not None and moment - noted < _USE_NOTED_EVERY:
+        return
+    with store.records.write() as connection:
+        mark_key_used(connection, row["id"], at=moment, unless_since=moment - _USE_NOTED_EVERY)
+
+
+def _parts(secret: str) -> tuple[str, str]:
+    """Public and random part; a malformed secret gives parts that no key has."""
+    head, _, rest = secret.partition("_")
+    public_part, _, random_part = rest.partition("_")
+    if head != "lsk" or not public_part.isalnum() or not secret.isascii() or len(secret) > 200:
+        return "", ""
+    return public_part, random_part
+
+
+def _hash(random_part: str) -> bytes:
+    # A slow, salted hash makes guessing costly where people choose the secret. This one is 256 bits
+    # of the system's randomness: nobody can try even a sliver of them, so that one SHA-256 protects
+    # it as well, and a served call does not wait for a slow one.
+    return hashlib.sha256(random_part.encode()).digest()
+
+
+def _check(name: str, use_cases: list[str] | None, expires_at: datetime | None) -> None:
+    if not name.strip() or len(name) > _NAME_CHARACTERS_MAX or not name.isprintable():
+        raise Invalid(
+            "bad_key_name",
+            f"Not a name for a key: `{name[:120]}`",
+            hint=f"Say what it is for, in 1 to {_NAME_CHARACTERS_MAX} printable characters.",
+        )
+    if use_cases is not None and not use_cases:
+        raise Invalid(
+            "no_use_cases",
+            "The key is limited to no use case, so nothing would be allowed",
+            hint="Name at least one, or leave the limit out.",
+        )
+    if expires_at is not None and (expires_at.tzinfo is None or expires_at <= now()):
+        raise Invalid(
+            "bad_expiry",
+            f"The key would expire at {expires_at.isoformat()}",
+            hint="Give a moment in the future, with its time zone.",
+        )
+
+
+def _api_key(row: Mapping[str, Any]) -> ApiKey:
+    return ApiKey(**{name: row[name] for name in ApiKey.model_fields})

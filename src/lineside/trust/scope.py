@@ -1,0 +1,86 @@
+"""Who acts, where, and what they may: the first argument of everything that decides or shows."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from lineside.core import Actor, Denied, Invalid, did_you_mean
+from lineside.store import Store
+
+RIGHTS = {
+    "read": "see what is there",
+    "run": "call an app",
+    "test": "test a use case",
+    "release": "make a release",
+    "deploy": "deploy and roll back",
+    "keys": "make and revoke API keys, add members",
+    "feedback": "give feedback on an answer",
+}
+"""Every right there is and what it allows; an owner has all of them."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One actor at work in one workspace, with the rights they have there.
+
+    Attributes:
+        store: Where the workspace is kept.
+        workspace: Name of the workspace.
+        actor: Who acts, as the ledger will name them.
+        rights: What they may, out of `RIGHTS`.
+        use_cases: The only use cases they may touch, or nothing where there is no such limit.
+    """
+
+    store: Store
+    workspace: str
+    actor: Actor
+    rights: frozenset[str]
+    use_cases: frozenset[str] | None = None
+
+    def require(self, right: str, use_case: str | None = None) -> None:
+        """Go on only if the actor has the right, here on this use case.
+
+        An actor who is limited to some use cases is refused where no use case is named, because
+        what is asked for then reaches beyond them.
+
+        Raises:
+            Denied: The right is missing, or the use case is outside the limit; says who and which.
+        """
+        if right not in RIGHTS:
+            raise AssertionError(f"unknown right {right!r}; add it to RIGHTS")
+        who = f"{_KINDS[self.actor.kind]} `{self.actor.name}`"
+        if right not in self.rights:
+            raise Denied(
+                "missing_right",
+                f"{who} lacks the right `{right}` ({RIGHTS[right]})",
+                hint=f"It has: {', '.join(sorted(self.rights)) or 'no right'}. "
+                "An owner can give another key or more rights.",
+            )
+        if self.use_cases is not None and use_case not in self.use_cases:
+            asked = f"use case `{use_case}`" if use_case else "the whole workspace"
+            raise Denied(
+                "use_case_not_allowed",
+                f"{who} may not `{right}` on {asked}",
+                hint=f"It is limited to: {', '.join(sorted(self.use_cases))}.",
+            )
+
+
+_KINDS = {"person": "Member", "key": "API key", "system": "System"}
+
+
+@lru_cache(maxsize=64)
+def checked_rights(rights: frozenset[str]) -> frozenset[str]:
+    """Return the rights if each is known, and refuse an empty set."""
+    for right in sorted(rights - RIGHTS.keys()):
+        near = did_you_mean(right, RIGHTS)
+        raise Invalid(
+            "unknown_right",
+            f"There is no right `{right}`",
+            hint=f"Did you mean `{near}`?" if near else f"There are: {', '.join(RIGHTS)}.",
+        )
+    if not rights:
+        raise Invalid(
+            "no_rights",
+            "No right was given, so nothing would be allowed",
+            hint=f"Give at least one of: {', '.join(RIGHTS)}.",
+        )
+    return rights
