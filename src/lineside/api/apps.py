@@ -102,9 +102,7 @@ RUN_OPERATION: dict[str, Any] = {
     "summary": "Run an app",
     "description": "Answer one live call. The input is checked against the app's own schema, "
     "which `GET /api/usecases/{name}/schema` shows.",
-    "parameters": [
-        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
-    ],
+    "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}],
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Call"}}},

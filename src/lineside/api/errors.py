@@ -18,8 +18,9 @@ _RETRY_AFTER_SECONDS = "2"
 
 
 def error_response(_request: Request, error: Exception) -> Response:
-    """Answer with what happened and what to do next, as JSON: `{"error": {code, message, hint}}`."""
-    assert isinstance(error, LinesideError)
+    """Answer with what happened and what to do next: `{"error": {code, message, hint}}`."""
+    if not isinstance(error, LinesideError):
+        raise error
     status = _CODES.get(error.code) or next(
         status for kind, status in STATUSES.items() if isinstance(error, kind)
     )

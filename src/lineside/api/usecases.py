@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from lineside.api.caller import Caller
-from lineside.apps import app_schemas
+from lineside.apps import live_schemas
 from lineside.usecases import UseCase, get_use_case, list_use_cases
 
 router = APIRouter(tags=["use cases"])
@@ -26,4 +26,4 @@ def use_case(scope: Caller, name: str) -> UseCase:
 @router.get("/usecases/{name}/schema")
 def schema(scope: Caller, name: str) -> dict[str, Any]:
     """JSON Schemas of what the live release takes (`input`) and gives (`output`), and its knobs."""
-    return app_schemas(scope, name)
+    return live_schemas(scope, name)

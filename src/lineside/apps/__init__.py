@@ -2,7 +2,14 @@
 
 from lineside.apps.line import judge_folder, open_line, release_folder
 from lineside.apps.release import Release, find_release, get_release, list_releases
-from lineside.apps.rollout import Rollout, current_rollout, deploy, roll_back, rollout_history
+from lineside.apps.rollout import (
+    Rollout,
+    current_rollout,
+    deploy,
+    live_schemas,
+    roll_back,
+    rollout_history,
+)
 from lineside.apps.serving import Call, Serving
 
 __all__ = [
@@ -16,6 +23,7 @@ __all__ = [
     "get_release",
     "judge_folder",
     "list_releases",
+    "live_schemas",
     "open_line",
     "release_folder",
     "roll_back",

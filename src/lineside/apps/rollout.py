@@ -11,7 +11,7 @@ from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, turn_knobs
 from lineside.apps.release import Release, find_release, get_release
-from lineside.core import Conflict, Denied, Invalid, Record, new_id, now
+from lineside.core import Conflict, Denied, Invalid, NotFound, Record, new_id, now
 from lineside.trust import Scope, record
 
 
@@ -215,6 +215,28 @@ def _replace(
         details = {"use_case": use_case, "traffic": shares, "knobs": knobs}
         record(connection, scope, kind, arms[-1].release_id, details)
     return rollout
+
+
+def live_schemas(scope: Scope, use_case: str) -> dict[str, Any]:
+    """What the live release takes (`input`) and gives (`output`) as JSON Schemas, and its knobs.
+
+    Raises:
+        NotFound: Nothing of the use case is live.
+    """
+    release = live_release(scope, use_case)
+    if release is None:
+        raise NotFound(
+            "nothing_live",
+            f"Nothing of `{use_case}` is live",
+            hint=f"Deploy a release first: `lineside deploy {use_case}`.",
+        )
+    folder = folder_of(scope.store, get_candidate(scope.store, scope.workspace, release.digest))
+    return {
+        "release": release.label,
+        "input": dict(folder.input_schema),
+        "output": dict(folder.output_schema),
+        "knobs": [knob.model_dump() for knob in folder.manifest.knobs],
+    }
 
 
 def live_release(scope: Scope, use_case: str) -> Release | None:

@@ -1,0 +1,57 @@
+"""The API as one program that the server mounts under `/api`."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import Route
+
+from lineside.api import apps, evals, traces, trust, usecases
+from lineside.api.docs import docs
+from lineside.api.errors import error_response
+from lineside.apps import Call, CallAnswer, Serving
+from lineside.core import LinesideError
+from lineside.trust import Scope
+
+
+def build_api(local: Scope, serving: Serving) -> FastAPI:
+    """Put the API together.
+
+    Args:
+        local: Scope of a caller without a key: the owner, on this machine.
+        serving: Answers the live calls.
+    """
+    app = FastAPI(title="lineside", docs_url=None, redoc_url=None)
+    app.state.local = local
+    app.state.serving = serving
+    app.add_exception_handler(LinesideError, error_response)
+    app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
+    app.router.routes.append(Route("/docs", docs))
+    for room in (usecases, apps, evals, traces, trust):
+        app.include_router(room.router)
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _openapi(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # how FastAPI documents extending it
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The document FastAPI derives, with the plain route that serves live calls put in."""
+    document = get_openapi(
+        title="lineside",
+        version="1",
+        description="One production line from a use case to a released, watched, proven AI app.",
+        routes=app.routes,
+        servers=[{"url": "/api"}],
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for record in (Call, CallAnswer):
+        schema = record.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas[record.__name__] = schema
+    paths = {"/usecases/{name}/run": {"post": apps.RUN_OPERATION}}
+    document["paths"] = paths | document["paths"]
+    return document

@@ -1,0 +1,146 @@
+"""Composition root: settings in, running server out."""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncIterator
+from ipaddress import ip_address
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lineside.api import build_api
+from lineside.apps import Serving, open_line
+from lineside.core import Denied, LinesideError, Settings, Unavailable
+from lineside.trust import Scope as TrustScope
+from lineside.trust import local_scope
+from lineside.web import build_web
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]", "testserver"]
+
+
+def build(settings: Settings | None = None) -> Starlette:
+    """Open the state folder and put the whole server together.
+
+    Raises:
+        Denied: The address is not loopback; sign-in does not exist yet.
+        Conflict: Another server already holds the state folder.
+        Unavailable: The state folder or the database cannot be used.
+    """
+    settings = settings or Settings.from_environment()
+    refuse_open_address(settings.host)
+    store = open_line(settings)
+    try:
+        lock = store.claim_server(f"http://{settings.host}:{settings.port} (pid {os.getpid()})")
+    except LinesideError:
+        store.close()
+        raise
+    local = local_scope(store)
+    serving = Serving(store)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        store.flusher.start()
+        # The first page must not wait for the jobs' and the models' imports.
+        threading.Timer(1.0, store.jobs.keep_recovering).start()
+        warming = asyncio.create_task(_warm(serving, local))
+        yield
+        warming.cancel()
+        await serving.close()
+        store.close()
+        lock.release()
+
+    async def health(_request: Request) -> Response:
+        error = store.flusher.last_error
+        waiting = await asyncio.to_thread(store.inbox.count)
+        state = {"status": "degraded" if error else "ok", "inbox_rows": waiting, "lake": error}
+        return JSONResponse(state, status_code=503 if error else 200)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", health),
+            Mount("/api", build_api(local, serving)),
+            Mount("/", build_web(local, serving)),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
+            Middleware(Doorkeeper, body_bytes_max=settings.request_bytes_max),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def refuse_open_address(host: str) -> None:
+    """Let nobody but this machine in as long as there is no sign-in."""
+    try:
+        is_loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise Denied(
+            "address_not_loopback",
+            f"lineside will not listen on `{host}`: whoever reaches that address could do anything",
+            hint="Sign-in is not built yet. Use 127.0.0.1, and a tunnel or proxy with a login.",
+        )
+
+
+class Doorkeeper:
+    """Turns away what no door should see: bodies without end, and pages of other sites.
+
+    A browser says where a request comes from (`Sec-Fetch-Site`); a page of another site must not
+    deploy anything with the person's own machine as its hands.
+    """
+
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+        self._app = app
+        self._max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        site = headers.get(b"sec-fetch-site", b"none")
+        if scope["method"] not in _SAFE_METHODS and site not in (b"same-origin", b"none"):
+            refusal = _refusal(
+                403, "foreign_site", "A page of another site may change nothing here"
+            )
+            await refusal(scope, receive, send)
+            return
+        if int(headers.get(b"content-length", b"0") or 0) > self._max:
+            await self._too_large()(scope, receive, send)
+            return
+        await self._app(scope, self._counting(receive), send)
+
+    def _counting(self, receive: Receive) -> Receive:
+        seen = 0
+
+        async def count() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max:
+                raise Unavailable("body_too_large", f"The body is larger than {self._max:,} bytes")
+            return message
+
+        return count
+
+    def _too_large(self) -> Response:
+        return _refusal(413, "body_too_large", f"The body is larger than {self._max:,} bytes")
+
+
+def _refusal(status: int, code: str, message: str) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message, "hint": None}}, status)
+
+
+async def _warm(serving: Serving, local: TrustScope) -> None:
+    with contextlib.suppress(LinesideError):  # a release that cannot open says so when called
+        await asyncio.sleep(0.5)
+        await serving.warm(local)
