@@ -1,0 +1,1 @@
+"""Is it good enough: datasets, scorers, runs, comparisons and gates."""

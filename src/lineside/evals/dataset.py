@@ -1,0 +1,109 @@
+"""Test material: cases with what they expect, by content address and by version."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from lineside.core import Record
+from lineside.store import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input, what is expected of its answer, and where it comes from.
+
+    Attributes:
+        expected: Output fields and their right values; may name only some of the fields.
+        slices: Name of a slice to the case's value in it, such as `channel` to `mail`.
+        source: Where the case was taken from, such as a trace id or a file.
+        cluster: Cases with the same key are related, such as turns of one conversation, and count
+            as such in every interval.
+    """
+
+    id: str
+    input: dict[str, Any]
+    expected: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, str] = field(default_factory=dict)
+    source: str | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Cases in their order. The digest is that of the cases, whatever file format they came in.
+
+    Attributes:
+        name: File name without folder and suffix.
+        content: One case a line as canonical JSON; cases are made from it when they are read, so
+            that a large dataset takes little more memory than its file.
+    """
+
+    name: str
+    digest: str
+    cases_total: int
+    content: bytes = field(repr=False)
+
+    def __len__(self) -> int:
+        return self.cases_total
+
+    def __iter__(self) -> Iterator[Case]:
+        start, end = 0, 0
+        while start < len(self.content):
+            end = self.content.index(b"\n", start)
+            yield Case(**orjson.loads(memoryview(self.content)[start:end]))
+            start = end + 1
+
+
+class DatasetVersion(Record):
+    """A dataset that was kept: the same name gets a new version when its cases change.
+
+    Attributes:
+        version: Counts from 1 within workspace, use case and name.
+        cases: Number of cases.
+    """
+
+    id: str
+    workspace: str
+    use_case: str
+    name: str
+    digest: str
+    version: int
+    cases: int
+    created_at: datetime
+
+
+def canonical(case: Case) -> bytes:
+    """One case as the line of canonical JSON that its dataset's digest is made from."""
+    fields = {
+        "id": case.id,
+        "input": case.input,
+        "expected": case.expected,
+        "slices": case.slices,
+        "source": case.source,
+        "cluster": case.cluster,
+    }
+    kept = {name: value for name, value in fields.items() if value or name == "input"}
+    return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS) + b"\n"
+
+
+def dataset_of(name: str, cases: Iterable[Case]) -> Dataset:
+    """Make a dataset of cases that were checked already."""
+    lines = [canonical(case) for case in cases]
+    return dataset_from(name, b"".join(lines), cases_total=len(lines))
+
+
+def dataset_from(name: str, content: bytes, *, cases_total: int | None = None) -> Dataset:
+    """Make a dataset of its canonical JSON lines."""
+    total = content.count(b"\n") if cases_total is None else cases_total
+    return Dataset(name, digest_of(content), total, content)
+
+
+def id_from_content(case: Case, *, repeat: int) -> str:
+    """Name a case that has no id by what it holds; equal cases are told apart by their count."""
+    body = orjson.dumps([case.input, case.expected], option=orjson.OPT_SORT_KEYS)
+    name = f"case-{sha256(body).hexdigest()[:16]}"
+    return name if repeat == 0 else f"{name}-{repeat + 1}"
