@@ -6,13 +6,13 @@ one had scored at the top.
 """
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 
 from lineside.stats.pivots import MeanPivot, PairedRatePivot, Pivot, RatePivot
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FailureBounds:
     """The estimate with all failed cases at the bottom, and with all of them at the top."""
 
     lower: Pivot
@@ -21,14 +21,14 @@ class Evidence:
 
 def count_failed(
     pivot: Pivot, failed: int, *, cases: int, bounds: tuple[float, float] | None
-) -> Evidence | None:
+) -> FailureBounds | None:
     """Return what the failed cases leave certain; None where their scores have no bounds."""
     if failed == 0:
-        return Evidence(pivot, pivot)
+        return FailureBounds(pivot, pivot)
     if bounds is None:
         return None
     bottom, top = bounds
-    return Evidence(
+    return FailureBounds(
         _with_failed(pivot, failed, cases=cases, at=bottom),
         _with_failed(pivot, failed, cases=cases, at=top),
     )
@@ -45,6 +45,8 @@ def _with_failed(pivot: Pivot, failed: int, *, cases: int, at: float) -> Pivot:
         return replace(pivot, value=value, n=pivot.n * total / cases)
     if not isinstance(pivot, MeanPivot):
         raise TypeError(f"No worst case is known for {type(pivot).__name__}")
+    if pivot.error_low == inf:
+        return replace(pivot, value=value)
     # The squared error of the mean over the cases with `failed` of them added at one value.
     kept = cases * (cases - 1) / (total * (total - 1))
     added = cases * failed * (pivot.value - at) ** 2 / (total**2 * (total - 1))
@@ -52,5 +54,6 @@ def _with_failed(pivot: Pivot, failed: int, *, cases: int, at: float) -> Pivot:
         value,
         sqrt(kept * pivot.error_low**2 + added),
         sqrt(kept * pivot.error_high**2 + added),
-        None if pivot.df is None else pivot.df + failed if pivot.df == cases - 1 else pivot.df,
+        # Failed cases of clustered ones bring no clusters of their own.
+        pivot.df + failed if pivot.df == cases - 1 else pivot.df,
     )

@@ -5,7 +5,7 @@ from math import inf, isfinite
 from typing import Literal
 
 from lineside.core import Invalid
-from lineside.stats.failures import Evidence
+from lineside.stats.failures import FailureBounds
 from lineside.stats.pivots import Pivot, RatePivot
 from lineside.stats.power import cases_needed_for_rate, cases_to_settle
 from lineside.stats.samples import check_confidence
@@ -55,7 +55,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Question:
+class RuleTerms:
     """What a rule asks of an estimate."""
 
     rule: str
@@ -80,13 +80,13 @@ class Question:
             raise Invalid("bad_count", f"Failed cases cannot be fewer than 0: {self.failed}")
 
 
-def without_scores(question: Question) -> Finding:
+def without_scores(terms: RuleTerms) -> Finding:
     """Return the finding where no case gave a score: nothing is known, so nothing is settled."""
-    return _finding(question, "more", value=None, ends=(None, None), p_values=(1.0, 1.0))
+    return _finding(terms, "more", value=None, ends=(None, None), p_values=(1.0, 1.0))
 
 
 def weigh(
-    question: Question, pivot: Pivot, evidence: Evidence | None, *, n: int, cases: int
+    terms: RuleTerms, pivot: Pivot, evidence: FailureBounds | None, *, n: int, cases: int
 ) -> Finding:
     """Decide by the p-values of the worst case, and read the interval from the same statistic.
 
@@ -94,11 +94,11 @@ def weigh(
         pivot: The estimate over the scored cases.
         evidence: The same with the failed cases at both bounds; None where they have no bounds.
     """
-    tail = (1 - question.confidence) / 2
+    tail = (1 - terms.confidence) / 2
     if evidence is None:
-        needed = _cases_needed(question, pivot, cases)
+        needed = _cases_needed(terms, pivot, cases)
         return _finding(
-            question,
+            terms,
             "more",
             value=pivot.value,
             ends=(None, None),
@@ -107,54 +107,52 @@ def weigh(
             cases=cases,
             cases_needed=needed,
         )
-    p_above = evidence.lower.p_above(question.threshold)
-    p_below = evidence.upper.p_below(question.threshold)
-    p_pass, p_fail = (p_above, p_below) if question.direction == ">=" else (p_below, p_above)
+    p_above = evidence.lower.p_above(terms.threshold)
+    p_below = evidence.upper.p_below(terms.threshold)
+    p_pass, p_fail = (p_above, p_below) if terms.direction == ">=" else (p_below, p_above)
     decision: Decision = "ship" if p_pass <= tail else "hold" if p_fail < tail else "more"
     return _finding(
-        question,
+        terms,
         decision,
         value=pivot.value,
         ends=(evidence.lower.low(tail), evidence.upper.high(tail)),
         p_values=(p_pass, p_fail),
         n=n,
         cases=cases,
-        cases_needed=0 if decision != "more" else _cases_needed(question, pivot, cases),
+        cases_needed=0 if decision != "more" else _cases_needed(terms, pivot, cases),
     )
 
 
-def _cases_needed(question: Question, pivot: Pivot, cases: int) -> int | None:
-    tail = (1 - question.confidence) / 2
-    if question.failed and (
-        pivot.low(tail) > question.threshold or pivot.high(tail) < question.threshold
-    ):
+def _cases_needed(terms: RuleTerms, pivot: Pivot, cases: int) -> int | None:
+    tail = (1 - terms.confidence) / 2
+    if terms.failed and (pivot.low(tail) > terms.threshold or pivot.high(tail) < terms.threshold):
         # The scored cases alone would settle it: the failed ones are what is missing.
-        return question.failed
-    if isinstance(pivot, RatePivot) and 0 < question.threshold < 1:
+        return terms.failed
+    if isinstance(pivot, RatePivot) and 0 < terms.threshold < 1:
         total = cases_needed_for_rate(
             pivot.value,
-            question.threshold,
-            confidence=question.confidence,
-            power=question.power,
-            cases_max=question.cases_max,
+            terms.threshold,
+            confidence=terms.confidence,
+            power=terms.power,
+            cases_max=terms.cases_max,
         )
         if total is None:
             return None
         needed = int(total * cases / pivot.n) - cases
-        return max(1, question.failed, needed) if needed + cases <= question.cases_max else None
+        return max(1, terms.failed, needed) if needed + cases <= terms.cases_max else None
     needed_more = cases_to_settle(
         pivot,
-        question.threshold,
+        terms.threshold,
         cases=cases,
-        confidence=question.confidence,
-        power=question.power,
-        cases_max=question.cases_max,
+        confidence=terms.confidence,
+        power=terms.power,
+        cases_max=terms.cases_max,
     )
-    return None if needed_more is None else max(question.failed, needed_more)
+    return None if needed_more is None else max(terms.failed, needed_more)
 
 
 def _finding(
-    question: Question,
+    terms: RuleTerms,
     decision: Decision,
     *,
     value: float | None,
@@ -166,21 +164,21 @@ def _finding(
 ) -> Finding:
     low, high = (None if end is None or abs(end) == inf else end for end in ends)
     return Finding(
-        rule=question.rule,
-        label=question.label,
-        unit=question.unit,
+        rule=terms.rule,
+        label=terms.label,
+        unit=terms.unit,
         decision=decision,
         value=value,
         low=low,
         high=high,
-        confidence=question.confidence,
-        threshold=question.threshold,
-        direction=question.direction,
+        confidence=terms.confidence,
+        threshold=terms.threshold,
+        direction=terms.direction,
         p_pass=p_values[0],
         p_fail=p_values[1],
         n=n,
         cases=cases,
-        failed=question.failed,
+        failed=terms.failed,
         cases_needed=cases_needed,
         sentence="",
     )

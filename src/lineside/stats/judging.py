@@ -11,8 +11,8 @@ from lineside.stats.clauses import (
     no_scores_clause,
     threshold_clause,
 )
-from lineside.stats.failures import Evidence, count_failed
-from lineside.stats.findings import Finding, Question, weigh, without_scores
+from lineside.stats.failures import FailureBounds, count_failed
+from lineside.stats.findings import Finding, RuleTerms, weigh, without_scores
 from lineside.stats.intervals import (
     CONSTANT_CASES_MIN,
     Interval,
@@ -20,7 +20,7 @@ from lineside.stats.intervals import (
     mean_interval,
     pivot_of,
 )
-from lineside.stats.paired import PairedDifference, paired_pivot
+from lineside.stats.paired import PairedDifference, as_interval, paired_pivot
 from lineside.stats.pivots import Pivot
 from lineside.stats.power import CASES_MAX
 from lineside.stats.samples import is_binary, read_values
@@ -65,7 +65,7 @@ def judge_threshold(
     interval, bounds = _interval_of(
         values, unit, bounds, confidence=confidence, clusters=clusters, method=method, seed=seed
     )
-    question = Question(
+    terms = RuleTerms(
         rule,
         label or rule,
         unit,
@@ -77,11 +77,11 @@ def judge_threshold(
         cases_max,
     )
     if interval is None:
-        return _unscored(question)
+        return _unscored(terms)
     pivot = pivot_of(interval)
     evidence = count_failed(pivot, failed, cases=interval.cases_scored, bounds=bounds)
-    finding = weigh(question, pivot, evidence, n=interval.n, cases=interval.cases_scored)
-    finding = _expect_spread(finding, interval.method)
+    finding = weigh(terms, pivot, evidence, n=interval.n, cases=interval.cases_scored)
+    finding = _expect_spread(finding, [interval])
     return replace(finding, sentence=threshold_clause(finding))
 
 
@@ -118,7 +118,7 @@ def judge_non_inferiority(
     """
     if not margin > 0:
         raise Invalid("bad_margin", f"The margin must be above 0: `{margin}`")
-    question = Question(
+    terms = RuleTerms(
         rule,
         label or rule,
         unit,
@@ -130,7 +130,7 @@ def judge_non_inferiority(
         cases_max,
     )
     if difference is None:
-        return _unscored(question)
+        return _unscored(terms)
     pivot = paired_pivot(difference)
     if bounds is None and (difference.method.startswith("tango") or unit == "%"):
         bounds = (0.0, 1.0)
@@ -141,8 +141,8 @@ def judge_non_inferiority(
         cases=difference.cases,
         bounds=None if reach is None else (-reach, reach),
     )
-    finding = weigh(question, pivot, evidence, n=difference.n, cases=difference.cases)
-    finding = _expect_spread(finding, difference.method)
+    finding = weigh(terms, pivot, evidence, n=difference.n, cases=difference.cases)
+    finding = _expect_spread(finding, [as_interval(difference)])
     return replace(finding, sentence=difference_clause(finding, margin, against))
 
 
@@ -171,14 +171,14 @@ def judge_slice_gap(
     Raises:
         Invalid: `bad_threshold` unless the threshold is above 0, because no gap is below it.
     """
-    question = Question(
+    terms = RuleTerms(
         rule, label or rule, unit, threshold, "<=", gap.confidence, failed, power, cases_max
     )
     if not threshold > 0:
         raise Invalid("bad_threshold", f"The largest gap allowed must be above 0: `{threshold}`")
     cases = sum(interval.cases_scored for interval in gap.slices.values())
     if gap.value is None:
-        finding = replace(without_scores(question), n=gap.n, cases=cases)
+        finding = replace(without_scores(terms), n=gap.n, cases=cases)
         return replace(finding, sentence=no_gap_clause(finding, gap))
     pivot = gap_pivot(gap)
     rates = all(interval.method.startswith("wilson") for interval in gap.slices.values())
@@ -187,13 +187,14 @@ def judge_slice_gap(
     unseen = failed + max(gap.left_out.values(), default=0) >= gap.min_cases
     evidence = None
     if failed == 0:
-        evidence = Evidence(pivot, pivot)
+        evidence = FailureBounds(pivot, pivot)
     elif bounds is not None and not unseen:
         smallest = min(interval.cases_scored for interval in gap.slices.values())
         # Split evenly over two slices, failed cases move the gap the most.
         shift = (bounds[1] - bounds[0]) * failed / (smallest + failed / 2)
-        evidence = Evidence(_Shifted(pivot, -shift), _Shifted(pivot, shift))
-    finding = weigh(question, pivot, evidence, n=gap.n, cases=cases)
+        evidence = FailureBounds(_Shifted(pivot, -shift), _Shifted(pivot, shift))
+    finding = weigh(terms, pivot, evidence, n=gap.n, cases=cases)
+    finding = _expect_spread(finding, gap.slices.values())
     return replace(finding, sentence=gap_clause(finding, gap))
 
 
@@ -261,13 +262,15 @@ def _interval_of(
     return interval, bounds
 
 
-def _expect_spread(finding: Finding, method: str) -> Finding:
+def _expect_spread(finding: Finding, intervals: Iterable[Interval]) -> Finding:
     """Ask for the cases from which on equal scores count as certain, where they decide nothing."""
-    if method != "unknown" or finding.failed:
+    lacking = [interval.n for interval in intervals if interval.method == "unknown"]
+    if not lacking or finding.decision != "more":
         return finding
-    return replace(finding, cases_needed=max(1, CONSTANT_CASES_MIN - finding.n))
+    needed = sum(CONSTANT_CASES_MIN - n for n in lacking)
+    return replace(finding, cases_needed=max(needed, finding.failed))
 
 
-def _unscored(question: Question) -> Finding:
-    finding = without_scores(question)
+def _unscored(terms: RuleTerms) -> Finding:
+    finding = without_scores(terms)
     return replace(finding, sentence=no_scores_clause(finding))
