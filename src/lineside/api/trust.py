@@ -15,10 +15,9 @@ from lineside.trust import (
     LedgerEntry,
     create_key,
     export_ledger,
-    inclusion_proof,
     ledger_entries,
-    ledger_head,
     list_keys,
+    proofs,
     revoke_key,
 )
 
@@ -75,7 +74,7 @@ def ledger(scope: Caller, after: int | None = None, limit: int = 100) -> list[Le
 @router.get("/ledger/head", response_class=PlainTextResponse)
 def head(scope: Caller) -> str:
     """The newest signed head, in the C2SP checkpoint form."""
-    return ledger_head(scope)
+    return proofs.ledger_head(scope)
 
 
 @router.get("/ledger/export")
@@ -92,4 +91,8 @@ def export(scope: Caller) -> StreamingResponse:
 @router.get("/ledger/{index}/proof")
 def proof(scope: Caller, index: int) -> dict[str, Any]:
     """The proof that an entry is in the newest head: hashes from leaf to root (RFC 6962)."""
-    return {"index": index, "head": ledger_head(scope), "path": inclusion_proof(scope, index)}
+    return {
+        "index": index,
+        "head": proofs.ledger_head(scope),
+        "path": proofs.inclusion_proof(scope, index),
+    }

@@ -90,7 +90,12 @@ def find_release(scope: Scope, use_case: str, reference: str) -> Release:
     Raises:
         NotFound: None of the use case's releases fits; names those there are.
     """
-    releases = list_releases(scope, use_case)
+    scope.require("read", use_case=use_case)
+    return pick_release(load_releases(scope, use_case), use_case, reference)
+
+
+def pick_release(releases: list[Release], use_case: str, reference: str) -> Release:
+    """The one of these that is meant; see `find_release`."""
     wanted = reference.removeprefix("sha256:")
     for release in releases:
         if reference == "latest" and release.status == "released":
@@ -109,6 +114,14 @@ def find_release(scope: Scope, use_case: str, reference: str) -> Release:
 
 
 def get_release(scope: Scope, release_id: str) -> Release:
+    """One release by its id."""
+    release = load_release(scope, release_id)
+    scope.require("read", use_case=release.use_case)
+    return release
+
+
+def load_release(scope: Scope, release_id: str) -> Release:
+    """The same for the room's own work, which has its own right to ask for."""
     with scope.store.records.read() as connection:
         row = queries.release_row(connection, scope.workspace, release_id)
     if row is None:
@@ -118,6 +131,12 @@ def get_release(scope: Scope, release_id: str) -> Release:
 
 def list_releases(scope: Scope, use_case: str | None = None, *, limit: int = 200) -> list[Release]:
     """Releases and refusals, newest first."""
+    scope.require("read", use_case=use_case)
+    return load_releases(scope, use_case, limit=limit)
+
+
+def load_releases(scope: Scope, use_case: str | None, *, limit: int = 200) -> list[Release]:
+    """The same for the room's own work."""
     with scope.store.records.read() as connection:
         rows = queries.release_rows(connection, scope.workspace, use_case, limit=limit)
     return [Release.model_validate(row) for row in rows]

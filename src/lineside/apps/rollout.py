@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, turn_knobs
-from lineside.apps.release import Release, find_release, get_release
+from lineside.apps.release import Release, load_release, load_releases, pick_release
 from lineside.core import Conflict, Denied, Invalid, NotFound, Record, new_id, now
 from lineside.trust import Scope, record
 
@@ -76,13 +76,13 @@ def deploy(
     scope.require("deploy", use_case=use_case)
     if not 0 < percent <= 100:
         raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
-    release = find_release(scope, use_case, reference)
+    release = pick_release(load_releases(scope, use_case), use_case, reference)
     _refuse_refused(release)
     declared = folder_of(
         scope.store, get_candidate(scope.store, scope.workspace, release.digest)
     ).manifest.knobs
     typed = {name: parse_knob(declared, name, text) for name, text in (knobs or {}).items()}
-    before = current_rollout(scope, use_case)
+    before = next(iter(load_rollouts(scope, use_case, limit=1)), None)
     kept = before.knobs if before else {}
     known = {knob.name for knob in declared}
     settings = {name: value for name, value in kept.items() if name in known}
@@ -103,7 +103,7 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
         Conflict: Nothing is live, or nothing was live before it.
     """
     scope.require("deploy", use_case=use_case)
-    history = rollout_history(scope, use_case)
+    history = load_rollouts(scope, use_case)
     if not history:
         raise Conflict("nothing_live", f"Nothing of `{use_case}` is live, so there is no way back")
     now_live = history[0].live
@@ -126,6 +126,12 @@ def current_rollout(scope: Scope, use_case: str) -> Rollout | None:
 
 def rollout_history(scope: Scope, use_case: str, *, limit: int = 100) -> list[Rollout]:
     """Rollouts of a use case, newest first."""
+    scope.require("read", use_case=use_case)
+    return load_rollouts(scope, use_case, limit=limit)
+
+
+def load_rollouts(scope: Scope, use_case: str, *, limit: int = 100) -> list[Rollout]:
+    """The same for the room's own work, which has its own right to ask for."""
     with scope.store.records.read() as connection:
         rows = queries.rollout_rows(connection, scope.workspace, use_case, limit=limit)
     return [Rollout.model_validate(row) for row in rows]
@@ -223,6 +229,7 @@ def live_schemas(scope: Scope, use_case: str) -> dict[str, Any]:
     Raises:
         NotFound: Nothing of the use case is live.
     """
+    scope.require("read", use_case=use_case)
     release = live_release(scope, use_case)
     if release is None:
         raise NotFound(
@@ -241,5 +248,5 @@ def live_schemas(scope: Scope, use_case: str) -> dict[str, Any]:
 
 def live_release(scope: Scope, use_case: str) -> Release | None:
     """The release that most callers get, or nothing."""
-    rollout = current_rollout(scope, use_case)
-    return get_release(scope, rollout.live.release_id) if rollout else None
+    rollouts = load_rollouts(scope, use_case, limit=1)
+    return load_release(scope, rollouts[0].live.release_id) if rollouts else None

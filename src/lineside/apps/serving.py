@@ -9,8 +9,8 @@ from typing import Any
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
 from lineside.apps.knobs import settings_of, turn_knobs
-from lineside.apps.release import get_release
-from lineside.apps.rollout import Arm, Rollout, choose_arm, current_rollout
+from lineside.apps.release import load_release
+from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
 from lineside.gateway import ModelReply
 from lineside.store import Store
@@ -125,9 +125,9 @@ class Serving:
     async def warm(self, scope: Scope) -> None:
         """Open what is live, so that the first caller need not wait for it."""
         for use_case in await asyncio.to_thread(list_use_cases, scope):
-            rollout = await asyncio.to_thread(current_rollout, scope, use_case.name)
-            for arm in rollout.arms if rollout else ():
-                await self._app(scope, arm.release_id)
+            for rollout in await asyncio.to_thread(load_rollouts, scope, use_case.name, limit=1):
+                for arm in rollout.arms:
+                    await self._app(scope, arm.release_id)
 
     async def close(self) -> None:
         """Close every open app."""
@@ -140,11 +140,11 @@ class Serving:
         kept = self._rollouts.get(key)
         if kept is not None and time.monotonic() - kept[0] < _ROLLOUT_SECONDS:
             return kept[1]
-        rollout = await asyncio.to_thread(current_rollout, scope, use_case)
-        if rollout is None:
+        found = await asyncio.to_thread(load_rollouts, scope, use_case, limit=1)
+        if not found:
             raise await asyncio.to_thread(_nothing_live, scope, use_case)
-        self._rollouts[key] = (time.monotonic(), rollout)
-        return rollout
+        self._rollouts[key] = (time.monotonic(), found[0])
+        return found[0]
 
     async def _app(self, scope: Scope, release_id: str) -> App:
         opened = self._apps.get(release_id)
@@ -159,7 +159,7 @@ class Serving:
             raise
 
     def _open(self, scope: Scope, release_id: str) -> App:
-        release = get_release(scope, release_id)
+        release = load_release(scope, release_id)
         if release.kind not in SERVABLE_KINDS:
             raise Denied("kind_cannot_serve", f"Apps of kind `{release.kind}` cannot be served yet")
         return open_app(self._store, get_candidate(self._store, scope.workspace, release.digest))
@@ -250,7 +250,8 @@ class _Trace:
 
 
 def _nothing_live(scope: Scope, use_case: str) -> NotFound:
-    names = [known.name for known in list_use_cases(scope)]
+    may_read = "read" in scope.rights and scope.use_cases is None
+    names = [known.name for known in list_use_cases(scope)] if may_read else []
     if use_case in names:
         return NotFound(
             "nothing_live",

@@ -37,7 +37,7 @@ class ModelReply:
     Attributes:
         output: The typed answer; fits the output schema.
         model: Name of the model that really answered.
-        confidence: Calibrated probability that the answer is right, 0 to 1, where the model has one.
+        confidence: Calibrated probability that the answer is right, 0 to 1, if the model has one.
         tokens_in: Tokens read, including cached ones; nothing where the model does not count.
         tokens_out: Tokens written.
         cost_usd: What the call cost; nothing means unknown, never free. An embedded model is 0.
@@ -61,7 +61,7 @@ class Model(Protocol):
 
         Raises:
             Unavailable: The model did not answer (down, slow, rate limited) within its limits.
-            Invalid: It answered, but not in the form the output schema asks for, also when re-asked.
+            Invalid: It answered, but not in the form the output schema asks for, re-asked or not.
             Denied: It refused the credentials.
         """
         ...
@@ -75,7 +75,7 @@ class ModelProvider(Protocol):
     """Fits and opens models of one kind; the word before the colon in `app.model` names it."""
 
     def check(self, setup: ModelSetup) -> list[str]:
-        """Say what is wrong with a setup in whole sentences, without calling anything; empty is good."""
+        """Say what is wrong with a setup, without calling anything; empty is good."""
         ...
 
     def files(self, setup: ModelSetup) -> list[str]:
@@ -85,7 +85,7 @@ class ModelProvider(Protocol):
     def fit(self, setup: ModelSetup) -> bytes | None:
         """Train what must be trained, reproducibly: the same setup gives the same bytes.
 
-        Returns nothing for a model that is not trained here. Bytes must load without executing code.
+        Returns nothing for a model that is not trained here. Loading the bytes runs no code.
         """
         ...
 

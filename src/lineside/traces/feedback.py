@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from lineside.core import Invalid, NotFound, Record, new_id, now
 from lineside.traces import queries
-from lineside.traces.record import get_trace
+from lineside.traces.record import load_trace
 from lineside.trust import Scope
 
 COMMENT_CHARACTERS_MAX = 5_000
@@ -56,7 +56,7 @@ def give_feedback(
             "comment_too_long",
             f"The comment has {len(comment):,} characters, the limit is {COMMENT_CHARACTERS_MAX:,}",
         )
-    root = next((span for span in get_trace(scope, trace_id) if not span.parent_span_id), None)
+    root = next((span for span in load_trace(scope, trace_id) if not span.parent_span_id), None)
     if root is None:
         raise NotFound(
             "unknown_trace",
@@ -84,6 +84,7 @@ def list_feedback(
     scope: Scope, *, use_case: str | None = None, trace_id: str | None = None, limit: int = 50
 ) -> list[Feedback]:
     """What was said lately, newest first."""
+    scope.require("read", use_case=use_case)
     with scope.store.records.read() as connection:
         rows = queries.latest_feedback(
             connection, scope.workspace, use_case=use_case, trace_id=trace_id, limit=limit

@@ -33,6 +33,14 @@ def open_traces(store: Store) -> None:
 
 def get_trace(scope: Scope, trace_id: str) -> list[Span]:
     """All steps of a trace in the order they began; empty when there is none."""
+    spans = load_trace(scope, trace_id)
+    if spans:
+        scope.require("read", use_case=spans[0].use_case)
+    return spans
+
+
+def load_trace(scope: Scope, trace_id: str) -> list[Span]:
+    """The same for the room's own work, which has its own right to ask for."""
     rows = _read(scope, queries.TRACE, [scope.workspace, trace_id])
     return [_span(row) for row in rows]
 
@@ -45,6 +53,7 @@ def latest_calls(
     limit: int = 50,
 ) -> list[Span]:
     """The newest served calls, newest first; test runs do not count."""
+    scope.require("read", use_case=use_case)
     parameters = [scope.workspace, use_case, use_case, release, release, limit]
     return [_span(row) for row in _read(scope, queries.LATEST_CALLS, parameters)]
 
@@ -75,6 +84,7 @@ class Traffic(Record):
 
 def traffic(scope: Scope, *, use_case: str | None = None, hours: float = 24 * 7) -> list[Traffic]:
     """Calls by use case, release and arm over the last hours."""
+    scope.require("read", use_case=use_case)
     since = (now() - timedelta(hours=hours)).replace(tzinfo=None)
     rows = _read(scope, queries.TRAFFIC, [scope.workspace, use_case, use_case, since])
     return [Traffic.model_validate(row) for row in rows]
