@@ -47,12 +47,12 @@ def word_grams(text: str) -> list[str]:
 
 
 def character_grams(text: str) -> list[str]:
-    """Return the pieces of 2 to 5 characters inside the words; they forgive typos."""
+    """Return the pieces of 3 and 4 characters inside the words; they forgive typos."""
     padded = [f" {word} " for word in text.lower().split()]
     return [
         word[at : at + size]
         for word in padded
-        for size in range(2, 6)
+        for size in (3, 4)
         for at in range(max(1, len(word) - size + 1))
     ]
 
