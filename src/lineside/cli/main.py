@@ -1,0 +1,120 @@
+"""The command `lineside`: which commands there are, and what errors and exit codes they end in."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from lineside import __version__
+from lineside.cli.commands import Commands, Late
+from lineside.core import Invalid, LinesideError, NotFound
+
+DONE = 0
+HOLD = 1
+WRONG_USE = 2
+NOT_ENOUGH_DATA = 3
+_STOPPED = 130
+_PIPE_CLOSED = 141
+
+_LINE, _LOOK, _TRUST, _MACHINE = "The line", "Look", "Trust", "This machine"
+_ROOMS = "lineside.cli"
+
+_COMMANDS = {
+    "init": Late(_LINE, f"{_ROOMS}.usecases:init", "Begin a use case: ask, advise, write a folder"),
+    "check": Late(
+        _LINE, f"{_ROOMS}.usecases:check", "Find every mistake in a folder, with its line"
+    ),
+    "test": Late(_LINE, f"{_ROOMS}.apps:test", "Judge a folder: ship, hold, or not enough data"),
+    "release": Late(_LINE, f"{_ROOMS}.apps:release", "Make a release, if the gate says ship"),
+    "deploy": Late(_LINE, f"{_ROOMS}.apps:deploy_command", "Send traffic to a release"),
+    "rollback": Late(_LINE, f"{_ROOMS}.apps:rollback", "Go back to what was live before"),
+    "usecases": Late(
+        _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
+    ),
+    "evals": Late(_LOOK, f"{_ROOMS}.evals:evals", "Runs: list them, look into one, compare two"),
+    "keys": Late(_TRUST, f"{_ROOMS}.trust:keys", "API keys: make, list, revoke"),
+    "ledger": Late(_TRUST, f"{_ROOMS}.trust:ledger", "What was decided: list, export, verify"),
+    "up": Late(_MACHINE, f"{_ROOMS}.up:up", "Run the server: pages and API on this machine"),
+    "doctor": Late(_MACHINE, f"{_ROOMS}.doctor:doctor", "Check that everything here is in order"),
+    "demo": Late(_MACHINE, f"{_ROOMS}.demo:demo", "Take the example down the whole line"),
+}
+
+_HELP = """One production line from an AI use case to a released, watched and proven app.
+
+Data goes to stdout, all else to stderr. Every command takes --json. Exit codes: 0 done or ship,
+1 hold or failed check, 2 wrong use, 3 not enough data. State lies in LINESIDE_HOME (.lineside).
+"""
+
+
+@click.group(
+    "lineside",
+    cls=Commands,
+    late=_COMMANDS,
+    help=_HELP,
+    examples=("lineside demo", "lineside init my-case", "lineside test my-case"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="lineside %(version)s")
+def lineside() -> None:
+    """The root; its commands do the work."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever goes wrong is told on stderr."""
+    try:
+        code = lineside.main(list(arguments), prog_name="lineside", standalone_mode=False)
+        sys.stdout.flush()
+    except LinesideError as error:
+        _raise_when_debugging()
+        _tell(error.message, error.hint)
+        return WRONG_USE if isinstance(error, Invalid | NotFound) else HOLD
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return WRONG_USE
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "lineside"
+        _tell(error.format_message().rstrip("."), f"`{path} --help` shows how it is used.")
+        return WRONG_USE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped", err=True)
+        return _STOPPED
+    except BrokenPipeError:
+        # Whoever read us has enough; nothing more may be written, not even by Python at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
+    except OSError as error:
+        _raise_when_debugging()
+        place = f": `{error.filename}`" if error.filename else ""
+        _tell(f"{error.strerror or error}{place}", "Check the path and its rights, then try again.")
+        return HOLD
+    except Exception as error:  # noqa: BLE001 # the last stop: a person sees no traceback
+        _raise_when_debugging()
+        _tell(
+            f"A mistake in lineside itself: {type(error).__name__}: {error}",
+            "Run it again with LINESIDE_DEBUG=1 to see where, and report what you see.",
+        )
+        return HOLD
+    return code if isinstance(code, int) else DONE
+
+
+def main() -> NoReturn:
+    """Run the command line this process was started with."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign gets a question mark, not a crash.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def _tell(message: str, hint: str | None) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+
+
+def _raise_when_debugging() -> None:
+    if os.environ.get("LINESIDE_DEBUG") == "1":
+        raise
