@@ -54,7 +54,9 @@ def opened(endpoint: Any, folder: Any) -> Opened:
         schemas = {
             name: options.pop(name) for name in ("input_schema", "output_schema") if name in options
         }
-        options = {"base_url": endpoint.url, "timeout_s": 2.0, "retries_max": 2, **options}
+        limits = {"timeout_s": 2.0, "retries_max": 2}
+        given = {"base_url": endpoint.url, "api_key_env": "OPENAI_API_KEY", **limits, **options}
+        options = {name: value for name, value in given.items() if value is not None}
         return OpenAIProvider(QUICK).open(
             setup_of(folder, prompt=prompt, options=options, **schemas)
         )
@@ -439,7 +441,7 @@ async def test_a_local_endpoint_needs_no_key(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     endpoint.answers(GOOD)
-    assert (await ask(opened())).output == GOOD
+    assert (await ask(opened(api_key_env=None))).output == GOOD
     assert "Authorization" not in endpoint.requests[0]["headers"]
 
 
@@ -449,7 +451,15 @@ async def test_a_refused_call_without_a_key_says_that_none_was_there(
     monkeypatch.delenv("OPENAI_API_KEY")
     endpoint.fails(401)
     with pytest.raises(Denied, match="a call without a key, since nothing is in"):
-        await ask(opened())
+        await ask(opened(api_key_env=None))
+
+
+async def test_an_address_in_a_manifest_is_not_handed_openais_key(
+    endpoint: Any, opened: Opened
+) -> None:
+    endpoint.answers(GOOD)
+    await ask(opened(api_key_env=None))
+    assert "Authorization" not in endpoint.requests[0]["headers"]
 
 
 @pytest.mark.parametrize("options", [{}, {"api_key_env": "MY_KEY", "base_url": "http://[::1]/v1"}])

@@ -27,8 +27,8 @@ class OpenAIOptions(Record):
     Attributes:
         base_url: Address up to and including `/v1`; else `OPENAI_BASE_URL` of the environment, else
             OpenAI's own.
-        api_key_env: Name of the environment variable that holds the key. A local endpoint may need
-            none: without this option and away from OpenAI's address, an unset one is no error.
+        api_key_env: Name of the environment variable that holds the key. Without it
+            `OPENAI_API_KEY` is sent to OpenAI and to `OPENAI_BASE_URL`, and no key to a `base_url`.
         temperature: Sent only when given; some models refuse it.
         max_tokens: Tokens the answer may have; newer models of OpenAI want the next one instead.
         max_completion_tokens: The same for models that count their reasoning in.
@@ -83,6 +83,8 @@ class OpenAIOptions(Record):
         Raises:
             Denied: One is needed and not there, or it cannot be sent.
         """
+        if self.base_url and not self.api_key_env and address != _BASE_URL:
+            return None  # a manifest from elsewhere must not be handed OpenAI's key unasked
         key = os.environ.get(self.key_variable, "").strip()
         if not key and (self.api_key_env or address == _BASE_URL):
             raise Denied(
