@@ -90,7 +90,8 @@ class EntryRow:
 def insert_if_absent(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> bool:
     """Insert a row unless one with the same key is there; say whether it was inserted."""
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    return connection.execute(make(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+    inserted = make(table).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
+    return connection.execute(inserted).first() is not None
 
 
 def find_workspace(
@@ -152,7 +153,7 @@ def mark_key_used(
     last = api_keys.c.last_used_at
     connection.execute(
         api_keys.update()
-        .where(api_keys.c.id == key_id, sa.or_(last.is_(None), last < unless_since))
+        .where(api_keys.c.id == key_id, sa.or_(last.is_(None), last <= unless_since))
         .values(last_used_at=at)
     )
 
