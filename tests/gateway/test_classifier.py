@@ -83,6 +83,20 @@ def test_a_message_of_a_megabyte_is_read_to_the_limit(classifier: Classifier) ->
     assert time.process_time() - began_s < 1
 
 
+def test_a_message_that_grows_when_it_is_normalised_costs_no_more(classifier: Classifier) -> None:
+    began_s = time.process_time()
+
+    classifier.predict("\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}" * CHARACTERS_READ_MAX)
+
+    assert time.process_time() - began_s < 1
+
+
+def test_messages_that_share_no_word_can_still_be_kept() -> None:
+    loaded = Classifier.from_bytes(train(["alpha", "brook"], ["x", "y"]).to_bytes())
+
+    assert [label for label, _ in loaded.predict_many(["alpha", "brook"])] == ["x", "y"]
+
+
 def test_a_loaded_classifier_answers_as_the_fitted_one(
     classifier: Classifier, artefact: bytes
 ) -> None:

