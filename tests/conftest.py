@@ -5,7 +5,9 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
+import orjson
 import psycopg
 import pytest
 
@@ -47,3 +49,80 @@ def store(settings: Settings) -> Iterator[Store]:
     opened = open_store(settings)
     yield opened
     opened.close()
+
+
+class FolderMaker(Protocol):
+    def __call__(
+        self, *, right: int = 100, wrong: int = 0, gate: list[str] | None = None, note: str = ""
+    ) -> Path: ...
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> FolderMaker:
+    """Write a small use case whose scripted model answers as many cases right as one wants.
+
+    The test set has 100 cases, half by mail and half by chat; `wrong` of them are answered wrongly.
+    """
+    made = 0
+
+    def make(
+        *, right: int = 100, wrong: int = 0, gate: list[str] | None = None, note: str = ""
+    ) -> Path:
+        nonlocal made
+        made += 1
+        folder = tmp_path / f"folder{made}"
+        folder.mkdir()
+        rules = gate if gate is not None else ["accuracy >= 0.85", "not worse than live by 0.05"]
+        (folder / "usecase.yaml").write_text(
+            MANIFEST.format(note=note, gate="".join(f"    - {rule}\n" for rule in rules))
+        )
+        cases = [
+            {
+                "id": f"c{number:03}",
+                "input": {"message": f"message {number}"},
+                "expected": {"topic": "card" if number % 2 else "refund"},
+                "slices": {"channel": "mail" if number < 50 else "chat"},
+            }
+            for number in range(right + wrong)
+        ]
+        answers = []
+        for number, case in enumerate(cases):
+            topic = case["expected"]["topic"]
+            said = topic if number >= wrong else {"card": "refund", "refund": "card"}[topic]
+            output = {"topic": said, "confidence": 0.9}
+            answers.append({"when": case["input"], "output": output, "confidence": 0.9})
+        answers.append(
+            {
+                "when": {"default": True},
+                "output": {"topic": "card", "confidence": 0.4},
+                "confidence": 0.4,
+            }
+        )
+        (folder / "cases.jsonl").write_bytes(b"".join(orjson.dumps(c) + b"\n" for c in cases))
+        (folder / "answers.jsonl").write_bytes(b"".join(orjson.dumps(a) + b"\n" for a in answers))
+        return folder
+
+    return make
+
+
+MANIFEST = """\
+name: triage  # {note}
+problem:
+  statement: Agents read every message before they can route it.
+  who: 40 support agents
+value: {{measure: minutes_to_first_reply, direction: down}}
+risk: limited
+owner: support-platform
+interface: inline
+app:
+  kind: predict
+  input: {{message: string}}
+  output: {{topic: {{enum: [card, refund]}}, confidence: number}}
+  model: scripted:answers.jsonl
+knobs:
+  - {{name: autonomy, kind: choice, of: [suggest, act], default: suggest, who: user}}
+  - {{name: hand_off_below, kind: number, min: 0, max: 1, default: 0.6, who: operator}}
+tests:
+  dataset: cases.jsonl
+  gate:
+{gate}"""

@@ -6,7 +6,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from lineside.apps.candidate import Candidate, folder_of, model_setup
+from lineside.apps.candidate import Candidate, folder_of
 from lineside.core import Denied, Invalid
 from lineside.gateway import Model, ModelReply, provider_for
 from lineside.store import Store
@@ -62,7 +62,7 @@ def open_app(store: Store, candidate: Candidate) -> App:
     """Load a candidate's files and model from their content addresses, checked against damage."""
     folder = folder_of(store, candidate)
     artefact = store.blobs.get(candidate.artefact) if candidate.artefact else None
-    setup = model_setup(folder, artefact)
+    setup = folder.model_setup(artefact)
     return App(folder, provider_for(setup.spec).open(setup))
 
 

@@ -43,7 +43,7 @@ def build_candidate(scope: Scope, folder: UseCaseFolder) -> Candidate:
     Raises:
         Invalid: The model cannot be set up from this folder; says every reason.
     """
-    setup = model_setup(folder)
+    setup = folder.model_setup()
     provider = provider_for(setup.spec)
     problems = provider.check(setup)
     if problems:
@@ -83,20 +83,6 @@ def get_candidate(store: Store, workspace: str, digest: str) -> Candidate:
 def folder_of(store: Store, candidate: Candidate) -> UseCaseFolder:
     """The candidate's files as the folder they came from; read from content addresses alone."""
     return read_files({path: store.blobs.get(digest) for path, digest in candidate.files.items()})
-
-
-def model_setup(folder: UseCaseFolder, artefact: bytes | None = None) -> ModelSetup:
-    """What a model provider gets to see of a folder."""
-    app = folder.manifest.app
-    return ModelSetup(
-        spec=app.model,
-        input_schema=folder.input_schema,
-        output_schema=folder.output_schema,
-        prompt=folder.read_file(app.prompt).decode() if app.prompt else None,
-        options=app.options,
-        read_file=folder.read_file,
-        artefact=artefact,
-    )
 
 
 def _fitted(scope: Scope, setup: ModelSetup, files: Mapping[str, str]) -> str | None:

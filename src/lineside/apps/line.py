@@ -160,8 +160,8 @@ def _judge(
         use_case=folder.manifest.name,
         subject=candidate.digest,
         dataset=kept,
-        scorers=tests.scorers,
-        scorer_files={path: folder.files[path] for path in folder.files if path.endswith(".py")},
+        scorers=folder.scorers,
+        scorer_files=folder.files,
         fresh=fresh,
     )
     while run.status == "running":
