@@ -63,7 +63,7 @@ def test_an_export_holds_and_says_how_far(decided: Scope) -> None:
 
     verification = verify_export(lines_of(data))
 
-    assert (verification.ok, verification.size, verification.problem) == (True, 4, None)
+    assert (verification.ok, verification.size, verification.fault) == (True, 4, None)
     root = merkle.root(bytes.fromhex(entry.leaf_hash) for entry in ledger_entries(decided))
     assert verification.root == root.hex()
     assert verification.sentence == f"4 entries hold, root {root.hex()[:16]}…"
@@ -116,13 +116,13 @@ def test_every_changed_byte_is_found_and_its_place_named(decided: Scope) -> None
             for other in {line[at] ^ 1 << dice.randrange(8), dice.randrange(256), 10} - {line[at]}:
                 bad = line[:at] + bytes([other]) + line[at + 1 :]
                 changed = b"".join([*lines[: number - 1], bad, *lines[number:]])
-                problem = verify_export(lines_of(changed)).problem
-                assert problem is not None, (number, at, other)
-                assert problem.line == number, (number, at, other, problem)
+                fault = verify_export(lines_of(changed)).fault
+                assert fault is not None, (number, at, other)
+                assert fault.line == number, (number, at, other, fault)
                 if number > 1 and number % 2:
-                    assert (problem.part, problem.index) == ("entry", (number - 3) // 2)
+                    assert (fault.part, fault.index) == ("entry", (number - 3) // 2)
                 else:
-                    assert problem.part == ("header" if number == 1 else "checkpoint")
+                    assert fault.part == ("header" if number == 1 else "checkpoint")
 
 
 def test_a_changed_entry_is_named_with_its_kind_in_one_sentence(decided: Scope) -> None:
@@ -151,10 +151,10 @@ def test_a_removed_doubled_or_swapped_entry_is_found(decided: Scope) -> None:
     swapped = [*lines[:2], lines[4], lines[5], lines[2], lines[3], *lines[6:]]
 
     for wrong, index in ((removed, 1), (doubled, 2), (swapped, 0)):
-        problem = verify_export(wrong).problem
-        assert problem is not None
-        assert (problem.part, problem.index) == ("entry", index)
-        assert "its index reads" in problem.what
+        fault = verify_export(wrong).fault
+        assert fault is not None
+        assert (fault.part, fault.index) == ("entry", index)
+        assert "its index reads" in fault.what
     assert not verify_export([*lines, b"\n"]).ok
 
 
@@ -187,8 +187,8 @@ def test_history_rewritten_and_signed_again_is_found_by_a_kept_checkpoint(decide
 
     verification = verify_export(export_ledger(decided), expected_checkpoint=kept)
 
-    assert verification.problem is not None
-    assert verification.problem.part == "expected_checkpoint"
+    assert verification.fault is not None
+    assert verification.fault.part == "expected_checkpoint"
     assert "history was rewritten" in verification.sentence
 
 
@@ -204,19 +204,30 @@ def test_a_ledger_by_another_key_is_found_by_the_known_key_or_a_kept_checkpoint(
     assert verify_export(forged).ok
     assert verify_export(export_ledger(decided), known_key=known).ok
     assert not verify_export(forged, expected_checkpoint=ledger_head(decided)).ok
-    wrong_key = verify_export(forged, known_key=known).problem
+    wrong_key = verify_export(forged, known_key=known).fault
     assert wrong_key is not None
     assert "not the one you know" in wrong_key.what
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n", b"{}\n", b"[" * 5000, b"\xff\xfe\n", b"null\nnull\n", b"PK\x03\x04"]
+    "content",
+    [
+        b"",
+        b"\n",
+        b"{}\n",
+        b"[" * 5000,
+        b"[" * 300 + b"]" * 300,
+        b'"\\ud800"\n',
+        b"\xff\xfe\n",
+        b"null\nnull\n",
+        b"PK\x03\x04",
+    ],
 )
 def test_a_file_that_is_no_export_is_called_that(content: bytes) -> None:
     verification = verify_export(lines_of(content))
 
-    assert verification.problem is not None
-    assert (verification.problem.part, verification.problem.line) == ("header", 1)
+    assert verification.fault is not None
+    assert (verification.fault.part, verification.fault.line) == ("header", 1)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from lineside.core import NotFound
 from lineside.trust.checkpoint import public_key_of, verifier_key
 from lineside.trust.ledger import canonical, origin_of
-from lineside.trust.proofs import Problem, Verification
+from lineside.trust.proofs import LedgerFault, Verification
 from lineside.trust.queries import (
     EntryRow,
     Head,
@@ -63,7 +63,7 @@ def verify_export(
             _take_line(verifier, number, _as_bytes(line))
         verifier.finish()
     except Broken as broken:
-        return verifier.outcome(broken.problem)
+        return verifier.outcome(broken.fault)
     return verifier.outcome(None)
 
 
@@ -95,10 +95,10 @@ def verify_ledger(scope: Scope, *, expected_checkpoint: str | None = None) -> Ve
         _refuse_unsigned(scope)
         if verifier.frontier != head.frontier:
             what = "the newest head keeps another tree than that of the entries"
-            problem = Problem(part="checkpoint", line=None, index=None, kind=None, what=what)
-            raise Broken(problem)
+            fault = LedgerFault(part="checkpoint", line=None, index=None, kind=None, what=what)
+            raise Broken(fault)
     except Broken as broken:
-        return verifier.outcome(broken.problem)
+        return verifier.outcome(broken.fault)
     return verifier.outcome(None)
 
 
@@ -171,4 +171,4 @@ def _line(value: dict[str, object]) -> str:
 
 
 def _bad_entry(index: int, kind: str, what: str) -> Broken:
-    return Broken(Problem(part="entry", line=None, index=index, kind=kind, what=what))
+    return Broken(LedgerFault(part="entry", line=None, index=index, kind=kind, what=what))

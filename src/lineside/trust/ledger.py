@@ -11,7 +11,7 @@ payload is kept and exported byte for byte, so that whoever verifies never has t
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -19,6 +19,7 @@ from lineside.core import Actor, Conflict, Invalid, NotFound, Record, now
 from lineside.trust.checkpoint import public_key_of, read_checkpoint, sign_checkpoint, verifier_key
 from lineside.trust.merkle import EMPTY_ROOT, frontier_root, grown, leaf_hash
 from lineside.trust.queries import (
+    Connection,
     EntryRow,
     Head,
     find_workspace,
@@ -29,9 +30,6 @@ from lineside.trust.queries import (
 )
 from lineside.trust.scope import Scope
 from lineside.trust.signing import make_signing_key, signing_key
-
-if TYPE_CHECKING:
-    import sqlalchemy as sa
 
 _CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 PAYLOAD_BYTES_MAX = 64 * 1024
@@ -63,7 +61,7 @@ class LedgerEntry(Record):
 
 
 def record(
-    connection: "sa.Connection",
+    connection: Connection,
     scope: Scope,
     kind: str,
     subject: str,
@@ -76,7 +74,8 @@ def record(
     transaction ends. The rights of the scope are for the caller to check.
 
     Args:
-        details: JSON values and moments. Never put a secret here: nothing is ever taken out.
+        details: JSON values and moments; a number JSON lacks, such as NaN, is written as null.
+            Never put a secret here: nothing is ever taken out.
 
     Raises:
         Invalid: The details are not JSON, or the entry is larger than 64 KiB.

@@ -41,7 +41,7 @@ class ConsistencyProof(Record):
     second_checkpoint: str
 
 
-class Problem(Record):
+class LedgerFault(Record):
     """The first thing found wrong in a ledger.
 
     Attributes:
@@ -68,7 +68,7 @@ class Verification(Record):
         verifier_key: Public key all heads were checked with; compare it with the one you know.
         size: Entries found right before the first problem.
         root: Root over those entries, in hexadecimal.
-        problem: The first thing found wrong, if any.
+        fault: The first thing found wrong, if any.
     """
 
     ok: bool
@@ -76,23 +76,23 @@ class Verification(Record):
     verifier_key: str | None
     size: int
     root: str
-    problem: Problem | None
+    fault: LedgerFault | None
 
     @property
     def sentence(self) -> str:
         """The outcome in one sentence, as people read it."""
-        if self.problem is None:
+        if self.fault is None:
             noun = "entry holds" if self.size == 1 else "entries hold"
             return f"{self.size:,} {noun}, root {self.root[:16]}…"
         where = {
             "header": "The header",
-            "entry": f"Entry {self.problem.index}",
+            "entry": f"Entry {self.fault.index}",
             "checkpoint": "A checkpoint",
             "expected_checkpoint": "The checkpoint kept elsewhere",
-        }[self.problem.part]
-        kind = f" (`{self.problem.kind}`)" if self.problem.kind else ""
-        line = f", line {self.problem.line}" if self.problem.line else ""
-        return f"{where}{kind}{line}: {self.problem.what}"
+        }[self.fault.part]
+        kind = f" (`{self.fault.kind}`)" if self.fault.kind else ""
+        line = f", line {self.fault.line}" if self.fault.line else ""
+        return f"{where}{kind}{line}: {self.fault.what}"
 
 
 def ledger_head(scope: Scope) -> str:

@@ -63,6 +63,9 @@ ledger_heads = sa.Table(
     sa.Column("frontier", sa.LargeBinary, nullable=False),
 )
 
+Connection = sa.Connection
+"""What the rest of the room passes on and never looks into."""
+
 _HASH_BYTES = 32
 
 

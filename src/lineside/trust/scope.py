@@ -1,7 +1,6 @@
 """Who acts, where, and what they may: the first argument of everything that decides or shows."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from lineside.core import Actor, Denied, Invalid, did_you_mean
 from lineside.store import Store
@@ -16,6 +15,8 @@ RIGHTS = {
     "feedback": "give feedback on an answer",
 }
 """Every right there is and what it allows; an owner has all of them."""
+
+_KINDS = {"person": "Member", "key": "API key", "system": "System"}
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,6 @@ class Scope:
             )
 
 
-_KINDS = {"person": "Member", "key": "API key", "system": "System"}
-
-
-@lru_cache(maxsize=64)
 def checked_rights(rights: frozenset[str]) -> frozenset[str]:
     """Return the rights if each is known, and refuse an empty set."""
     for right in sorted(rights - RIGHTS.keys()):

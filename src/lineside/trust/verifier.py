@@ -8,20 +8,21 @@ from lineside.core import Invalid
 from lineside.trust.checkpoint import Checkpoint, check_verifier_key, read_checkpoint
 from lineside.trust.ledger import LedgerEntry, canonical, origin_of, read_payload
 from lineside.trust.merkle import EMPTY_ROOT, frontier_root, grown, leaf_hash
-from lineside.trust.proofs import Problem, Verification
+from lineside.trust.proofs import LedgerFault, Verification
 
 FORMAT = "lineside.ledger/1"
 """Written into the header of an export; a later form will bear another number."""
 
 _CHECKPOINT_LINES = 5
+_QUOTE_CHARACTERS_MAX = 200
 
 
 class Broken(Exception):
     """Ends a walk at the first problem."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.what)
-        self.problem = problem
+    def __init__(self, fault: LedgerFault) -> None:
+        super().__init__(fault.what)
+        self.fault = fault
 
 
 class Verifier:
@@ -52,23 +53,20 @@ class Verifier:
             raise _broken("header", line, "it is not the header of an exported ledger")
         for name, kind in fields.items():
             if type(header[name]) is not kind:
-                raise _broken("header", line, f"`{name}` reads `{header[name]}`")
+                raise _broken("header", line, f"`{name}` reads {_quoted(header[name])}")
         if header["format"] != FORMAT:
-            raise _broken(
-                "header", line, f"its format reads `{header['format']}`, this reads `{FORMAT}`"
-            )
+            what = f"its format reads {_quoted(header['format'])}, this reads `{FORMAT}`"
+            raise _broken("header", line, what)
         try:
             name = check_verifier_key(header["verifier_key"])
         except Invalid as error:
             raise _broken("header", line, error.message) from None
         if name != header["origin"]:
-            raise _broken(
-                "header", line, f"its origin reads `{header['origin']}`, its key is of `{name}`"
-            )
+            what = f"its origin reads {_quoted(header['origin'])}, its key is of {_quoted(name)}"
+            raise _broken("header", line, what)
         if self._known_key is not None and header["verifier_key"] != self._known_key:
-            raise _broken(
-                "header", line, f"its key reads `{header['verifier_key']}`, not the one you know"
-            )
+            what = f"its key reads {_quoted(header['verifier_key'])}, not the one you know"
+            raise _broken("header", line, what)
         self._origin, self._key = name, header["verifier_key"]
         self._entries, self._header_line = header["entries"], line
         if self._expected_text is not None:
@@ -85,13 +83,11 @@ class Verifier:
         except (ValueError, TypeError):
             raise _broken("entry", line, "it cannot be read as an entry", index=index) from None
         if entry.index != index:
-            raise _broken(
-                "entry", line, f"its index reads {entry.index}, expected {index}", entry, index
-            )
+            what = f"its index reads {entry.index}, expected {index}"
+            raise _broken("entry", line, what, entry, index)
         if origin_of(entry.workspace) != self._origin:
-            raise _broken(
-                "entry", line, f"it is of the workspace `{entry.workspace}`", entry, index
-            )
+            what = f"it is of the workspace {_quoted(entry.workspace)}"
+            raise _broken("entry", line, what, entry, index)
         self._pending, self._pending_line = entry, line
         self.frontier = grown(self.frontier, index, leaf_hash(payload))
         return entry
@@ -151,14 +147,14 @@ class Verifier:
                 "the newest are missing",
             )
 
-    def outcome(self, problem: Problem | None) -> Verification:
+    def outcome(self, fault: LedgerFault | None) -> Verification:
         return Verification(
-            ok=problem is None,
+            ok=fault is None,
             origin=self._origin,
             verifier_key=self._key,
             size=self._size,
             root=self._root.hex(),
-            problem=problem,
+            fault=fault,
         )
 
     def _check_expected(self, expected: Checkpoint) -> None:
@@ -175,9 +171,15 @@ def read_line(line: bytes) -> Any:
     """The JSON value of a line, or nothing unless the line is that value's canonical form."""
     try:
         value = orjson.loads(line)
-    except ValueError:
+        return value if canonical(value) == line else None
+    except (ValueError, TypeError):
+        # Reading admits deeper nesting than writing, which then refuses with a TypeError.
         return None
-    return value if canonical(value) == line else None
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return f"`{text[:_QUOTE_CHARACTERS_MAX]}{'…' if len(text) > _QUOTE_CHARACTERS_MAX else ''}`"
 
 
 def _broken(
@@ -187,5 +189,5 @@ def _broken(
     entry: LedgerEntry | None = None,
     index: int | None = None,
 ) -> Broken:
-    kind = entry.kind if entry else None
-    return Broken(Problem(part=part, line=line, index=index, kind=kind, what=what))
+    kind = entry.kind[:_QUOTE_CHARACTERS_MAX] if entry else None
+    return Broken(LedgerFault(part=part, line=line, index=index, kind=kind, what=what))
