@@ -8,8 +8,12 @@ from typing import Any
 
 import orjson
 
-from lineside.core import Record
-from lineside.store import digest_of
+from lineside.core import Conflict, NotFound, Record, new_id, now
+from lineside.evals import queries
+from lineside.store import Store, digest_of
+from lineside.trust import Scope
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +111,51 @@ def id_from_content(case: Case, *, repeat: int) -> str:
     body = orjson.dumps([case.input, case.expected], option=orjson.OPT_SORT_KEYS)
     name = f"case-{sha256(body).hexdigest()[:16]}"
     return name if repeat == 0 else f"{name}-{repeat + 1}"
+
+
+def keep_dataset(scope: Scope, use_case: str, dataset: Dataset) -> DatasetVersion:
+    """Keep a dataset of a use case; cases that were kept under this name before are not kept again.
+
+    Raises:
+        Denied: The actor may not test the use case.
+    """
+    scope.require("test", use_case)
+    key = {"workspace": scope.workspace, "use_case": use_case, "name": dataset.name}
+    scope.store.blobs.put(dataset.content)
+    for _ in range(_TRIES):
+        with scope.store.records.write() as connection:
+            known = queries.dataset_row(connection, **key, digest=dataset.digest)
+            if known is not None:
+                return DatasetVersion.model_validate(dict(known))
+            version = DatasetVersion(
+                id=new_id("ds"),
+                **key,
+                digest=dataset.digest,
+                version=queries.newest_version(connection, **key) + 1,
+                cases=len(dataset),
+                created_at=now(),
+            )
+            if queries.insert_dataset(connection, version.model_dump()):
+                return version
+    raise Conflict(
+        "dataset_busy",
+        f"Dataset `{dataset.name}` of `{use_case}` is being changed by others right now",
+        hint="Try again.",
+    )
+
+
+def load_dataset(scope: Scope, digest: str, *, name: str = "") -> Dataset:
+    """Read the cases of a dataset that was kept in this workspace.
+
+    Raises:
+        NotFound: No dataset of this workspace has the digest.
+    """
+    with scope.store.records.read() as connection:
+        if not queries.dataset_is_kept(connection, workspace=scope.workspace, digest=digest):
+            raise NotFound("unknown_dataset", f"There is no dataset `{digest[:80]}`")
+    return stored_dataset(scope.store, digest, name=name)
+
+
+def stored_dataset(store: Store, digest: str, *, name: str) -> Dataset:
+    """Read a dataset for work that was allowed when it was started."""
+    return dataset_from(name, store.blobs.get(digest))

@@ -1,0 +1,133 @@
+"""Scores answers and keeps them, with the run's progress, in one transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lineside.core import now
+from lineside.evals import queries
+from lineside.evals.run import Run
+from lineside.evals.scorer import NamedScorer, Score, ScorerContext
+from lineside.evals.target import Answered, finite
+from lineside.store import Store
+
+Counts = Sequence[tuple[str | None, int, str]]
+"""Error code (nothing for answers), number of results, one message."""
+
+
+class Judge:
+    """Turns what cases got into results of one run."""
+
+    def __init__(
+        self, store: Store, run: Run, scorers: Sequence[NamedScorer], counts: Counts
+    ) -> None:
+        self._store = store
+        self._run = run
+        self._scorers = scorers
+        self.recount(counts)
+
+    def recount(self, counts: Counts) -> None:
+        """Begin with the results that a run has."""
+        self._done = sum(number for _, number, _ in counts)
+        self._failures: dict[str, dict[str, Any]] = {
+            code: {"cases": number, "message": message} for code, number, message in counts if code
+        }
+
+    @property
+    def has_answers(self) -> bool:
+        return self._done > self._failed
+
+    @property
+    def progress(self) -> dict[str, Any]:
+        """The run's columns that say how far it is."""
+        return {
+            "cases_done": self._done,
+            "cases_failed": self._failed,
+            "failures": self._failures,
+        }
+
+    @property
+    def _failed(self) -> int:
+        return sum(failure["cases"] for failure in self._failures.values())
+
+    def keep(self, batch: Sequence[Answered]) -> list[dict[str, Any]]:
+        """Score and keep what became of some cases; returns the rows that were kept."""
+        rows = [self._row(answered) for answered in batch]
+        for answered in batch:
+            self._count(answered)
+        with self._store.records.write() as connection:
+            queries.insert_results(connection, rows)
+            queries.update_run(connection, self._run.id, **self.progress)
+        return rows
+
+    def _count(self, answered: Answered) -> None:
+        self._done += 1
+        if answered.failure is not None:
+            code, message = answered.failure
+            entry = self._failures.setdefault(code, {"cases": 0, "message": message})
+            entry["cases"] += 1
+
+    def _row(self, answered: Answered) -> dict[str, Any]:
+        case, reply = answered.case, answered.reply
+        scores = self._scores(answered)
+        code, message = answered.failure or (None, None)
+        return {
+            "run_id": self._run.id,
+            "case_id": case.id,
+            "repetition": answered.repetition,
+            "workspace": self._run.workspace,
+            "position": answered.position,
+            "standing": self._standing(answered, scores),
+            "input": case.input,
+            "expected": case.expected,
+            "output": reply.output if reply and code != "invalid:output_not_json" else None,
+            "scores": {score.name: _stored(score) for score in scores},
+            "slices": case.slices,
+            "source": case.source,
+            "cluster": case.cluster,
+            "error_code": code,
+            "error_message": message,
+            "latency_ms": answered.latency_ms,
+            "cost_usd": finite(reply.cost_usd) if reply else None,
+            "tokens_in": reply.tokens_in if reply else None,
+            "tokens_out": reply.tokens_out if reply else None,
+            "confidence": finite(reply.confidence) if reply else None,
+            "model": reply.model.replace("\0", "") if reply else None,
+            "finished_at": now(),
+        }
+
+    def _scores(self, answered: Answered) -> list[Score]:
+        reply = answered.reply
+        if reply is None or answered.failure is not None:
+            return []
+        context = ScorerContext(
+            case_id=answered.case.id,
+            input=answered.case.input,
+            expected=answered.case.expected,
+            output=reply.output,
+            latency_ms=answered.latency_ms,
+            cost_usd=finite(reply.cost_usd),
+            confidence=finite(reply.confidence),
+            slices=answered.case.slices,
+        )
+        return [scorer.judge(context) for scorer in self._scorers]
+
+    def _standing(self, answered: Answered, scores: list[Score]) -> int:
+        if answered.failure is not None:
+            return queries.FAILED
+        main = next((score for score in scores if score.name == self._run.main_score), None)
+        if main is not None and main.error is not None:
+            return queries.FAILED
+        if main is not None and main.value is not None and main.value < 1:
+            return queries.WRONG
+        return queries.FINE
+
+
+def _stored(score: Score) -> dict[str, Any]:
+    fields = {
+        "name": score.name,
+        "value": score.value,
+        "label": score.label,
+        "explanation": score.explanation,
+        "error": score.error,
+    }
+    return {name: value for name, value in fields.items() if value is not None or name == "value"}

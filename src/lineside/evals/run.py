@@ -1,0 +1,246 @@
+"""A run: one dataset judged once by one candidate."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import orjson
+
+from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.evals import queries
+from lineside.evals.dataset import DatasetVersion
+from lineside.evals.scorers import BUILT_IN, Declared, build_scorers
+from lineside.store import digest_of
+from lineside.trust import Scope
+
+JOB = "evals.run"
+REPETITIONS_MAX = 100
+NOT_ASKED = "not_asked"
+
+_OUTSIDE = ("unavailable:", "denied:", "error:", NOT_ASKED)
+"""How error codes begin that say nothing of the candidate: asked again, it may well answer."""
+
+
+class RunScorer(Record):
+    """A scorer as the run declares it; see `lineside.usecases.ScorerDeclaration`."""
+
+    name: str
+    kind: str
+    arguments: dict[str, Any]
+
+
+class RunFailure(Record):
+    """How many cases failed for one reason, and what one of them said."""
+
+    cases: int
+    message: str
+
+
+class Run(Record):
+    """One dataset judged once by one candidate.
+
+    Attributes:
+        subject: Digest of the candidate that answers.
+        scorers: Every scorer of the run; the first one judges whether an answer is right.
+        scorer_files: Path to digest of the Python files that scorers come from.
+        repetitions: How often each case is asked; a case counts once for each in the numbers below.
+        status: `stopped` means that it cannot go on; `failures` says why.
+        failures: By error code, such as `unavailable:model_down`.
+        is_reused: Whether `start_run` found it done instead of starting it.
+    """
+
+    id: str
+    workspace: str
+    use_case: str
+    subject: str
+    dataset_name: str
+    dataset_digest: str
+    scorers: list[RunScorer]
+    scorer_files: dict[str, str]
+    scorers_digest: str
+    repetitions: int
+    status: Literal["running", "done", "stopped"]
+    cases_total: int
+    cases_done: int
+    cases_failed: int
+    failures: dict[str, RunFailure]
+    started_at: datetime
+    finished_at: datetime | None = None
+    created_by: str
+    is_reused: bool = False
+
+    @property
+    def main_score(self) -> str | None:
+        """The score that says whether an answer is right: the first that is no time or cost."""
+        names = [item.name for item in self.scorers if item.kind not in ("latency_ms", "cost_usd")]
+        return names[0] if names else None
+
+
+def start_run(
+    scope: Scope,
+    *,
+    use_case: str,
+    subject: str,
+    dataset: DatasetVersion,
+    scorers: Sequence[Declared] = (),
+    scorer_files: Mapping[str, bytes] | None = None,
+    output_schema: Mapping[str, Any] | None = None,
+    repetitions: int = 1,
+    fresh: bool = False,
+) -> Run:
+    """Have a candidate judged over a dataset: start, go on, or return the run when it is done.
+
+    A done run over the same candidate, cases and scorers is returned again (`is_reused`), unless
+    some cases failed for reasons outside the candidate, or `fresh` is set. One that is under way,
+    or was when its process died, goes on; no case that has a result is judged again.
+
+    Args:
+        subject: Digest of the candidate; `open_target` of `register_runner` finds it by that.
+        scorer_files: Python files that scorers may come from, by path.
+        output_schema: What a `json_schema` scorer holds answers against if it names no schema.
+
+    Raises:
+        Invalid: A scorer cannot be used.
+        Denied: The actor may not test the use case.
+    """
+    scope.require("test", use_case)
+    if not 1 <= repetitions <= REPETITIONS_MAX:
+        raise Invalid(
+            "bad_repetitions", f"Repetitions is {repetitions}, expected 1 to {REPETITIONS_MAX}"
+        )
+    chosen = _chosen(scorers, output_schema)
+    files = _used(chosen, scorer_files or {})
+    build_scorers(chosen, files=files)
+    run = Run(
+        id=new_id("run"),
+        workspace=scope.workspace,
+        use_case=use_case,
+        subject=subject,
+        dataset_name=dataset.name,
+        dataset_digest=dataset.digest,
+        scorers=chosen,
+        scorer_files={path: scope.store.blobs.put(content) for path, content in files.items()},
+        scorers_digest=_digest(chosen, files),
+        repetitions=repetitions,
+        status="running",
+        cases_total=dataset.cases * repetitions,
+        cases_done=0,
+        cases_failed=0,
+        failures={},
+        started_at=now(),
+        created_by=scope.actor.name,
+    )
+    found = _known_or_added(scope, run, fresh=fresh)
+    if found.status == "running":
+        ensure_job(scope, found)
+        found = get_run(scope, found.id)
+    return found
+
+
+def get_run(scope: Scope, run_id: str) -> Run:
+    """A run as it stands now; cheap enough to ask several times a second.
+
+    Raises:
+        NotFound: The workspace has no such run.
+    """
+    with scope.store.records.read() as connection:
+        row = queries.run_row(connection, workspace=scope.workspace, run_id=run_id)
+    if row is None:
+        raise NotFound("unknown_run", f"There is no run `{run_id[:64]}`")
+    run = run_from(row)
+    scope.require("read", run.use_case)
+    return run
+
+
+def list_runs(scope: Scope, *, use_case: str | None = None, limit: int = 200) -> list[Run]:
+    """Runs, newest first."""
+    scope.require("read", use_case)
+    with scope.store.records.read() as connection:
+        rows = queries.run_rows(
+            connection, workspace=scope.workspace, use_case=use_case, limit=limit
+        )
+    return [run_from(row) for row in rows]
+
+
+def run_from(row: Mapping[str, Any]) -> Run:
+    return Run.model_validate(dict(row))
+
+
+def ensure_job(scope: Scope, run: Run) -> None:
+    """Have somebody work on a run that is under way."""
+    payload = {"workspace": run.workspace, "run_id": run.id}
+    scope.store.jobs.ensure(JOB, run.id, payload)
+
+
+def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
+    key = run.model_dump()
+    with scope.store.records.write() as connection:
+        if not fresh:
+            for row in queries.same_runs(connection, key, status="done"):
+                known = run_from(row)
+                if not any(code.startswith(_OUTSIDE) for code in known.failures):
+                    return known.model_copy(update={"is_reused": True})
+        row = {name: value for name, value in key.items() if name != "is_reused"}
+        if queries.insert_run(connection, row):
+            return run
+        under_way = run_from(queries.same_runs(connection, key, status="running")[0])
+    if _is_abandoned(scope, under_way):
+        return _known_or_added(scope, run, fresh=fresh)
+    return under_way
+
+
+def _is_abandoned(scope: Scope, run: Run) -> bool:
+    """Whether a run says it is under way though its job has ended, and if so, stop it."""
+    if not scope.store.jobs.is_done(run.id):
+        return False
+    reason = RunFailure(cases=0, message="Its job ended before the run was done")
+    with scope.store.records.write() as connection:
+        queries.update_run(
+            connection,
+            run.id,
+            status="stopped",
+            finished_at=now(),
+            failures={"job_ended": reason.model_dump()},
+        )
+    return True
+
+
+def _chosen(
+    scorers: Sequence[Declared], output_schema: Mapping[str, Any] | None
+) -> list[RunScorer]:
+    chosen = []
+    for item in scorers:
+        arguments = dict(item.arguments)
+        if item.kind == "json_schema" and "schema" not in arguments and output_schema is not None:
+            arguments["schema"] = dict(output_schema)
+        chosen.append(RunScorer(name=item.name, kind=item.kind, arguments=arguments))
+    names = [item.name for item in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise Invalid("bad_scorer", f"Two scorers are called `{name}`", hint="Rename one.")
+    if not chosen:
+        chosen.append(RunScorer(name="accuracy", kind="exact", arguments={}))
+    chosen += [
+        RunScorer(name=kind, kind=kind, arguments={})
+        for kind in ("latency_ms", "cost_usd")
+        if kind not in names
+    ]
+    return chosen
+
+
+def _used(scorers: Sequence[RunScorer], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files that scorers name; an unused one must not make the run another run."""
+    named = {
+        str(item.arguments.get("function", "")).rpartition(":")[0]
+        for item in scorers
+        if item.kind == "python" and item.kind in BUILT_IN
+    }
+    return {path: content for path, content in files.items() if path in named}
+
+
+def _digest(scorers: Sequence[RunScorer], files: Mapping[str, bytes]) -> str:
+    content = {
+        "scorers": [item.model_dump() for item in scorers],
+        "files": {path: digest_of(data) for path, data in files.items()},
+    }
+    return digest_of(orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
