@@ -5,6 +5,7 @@ from lineside.usecases.folder import UseCaseFolder, check_folder, read_files, re
 from lineside.usecases.manifest import Knob, Manifest
 from lineside.usecases.rules import GateRule, parse_rule
 from lineside.usecases.scorers import ScorerDeclaration
+from lineside.usecases.templates import init_folder
 from lineside.usecases.usecase import UseCase, get_use_case, list_use_cases, register
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "UseCaseFolder",
     "check_folder",
     "get_use_case",
+    "init_folder",
     "list_use_cases",
     "parse_rule",
     "read_files",

@@ -31,6 +31,40 @@ _LIMITS = {
     "integer": ("minimum", "maximum"),
     "array": ("minItems", "maxItems"),
 }
+FIELDS_SCHEMA: dict[str, Any] = {
+    "Field": {
+        "anyOf": [
+            {"enum": [*TYPES, *(f"{kind}?" for kind in TYPES)]},
+            {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "type": {"enum": [*TYPES, *(f"{kind}?" for kind in TYPES)]},
+                    "enum": {
+                        "anyOf": [
+                            {"type": "string", "description": "File with one value a line."},
+                            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                        ]
+                    },
+                    "list": {"$ref": "#/$defs/Field"},
+                    "object": {"$ref": "#/$defs/Fields"},
+                    "description": {"type": "string"},
+                    "optional": {"type": "boolean"},
+                    "min": {"type": "number"},
+                    "max": {"type": "number"},
+                },
+                "oneOf": [{"required": [shape]} for shape in _SHAPES],
+            },
+        ]
+    },
+    "Fields": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {"$ref": "#/$defs/Field"},
+    },
+}
+"""The same grammar for editors, as definitions of a JSON Schema."""
+
 FIELDS_MAX = 200
 CHOICES_MAX = 5_000
 _HINT = (

@@ -26,6 +26,7 @@ class FitAnswers(Record):
         who: Who has it, and how many they are.
         today: What it costs today, in time, errors or money.
         measure: The business measure that must move, such as `minutes_to_first_reply`.
+        owner: The team or person who will answer for it.
         task: What the app has to do: sort into known classes, read fields out of text, answer from
             sources, or act with tools.
         rule_would_do: A handful of written rules would solve it well enough.
@@ -39,6 +40,7 @@ class FitAnswers(Record):
     who: Annotated[_Text, Field(description="Who has it, and how many they are.")] = ""
     today: Annotated[_Text, Field(description="What it costs today: time, errors, money.")] = ""
     measure: Annotated[_Text, Field(description="The business measure that must move.")] = ""
+    owner: Annotated[_Text, Field(description="The team or person who answers for it.")] = ""
     task: Annotated[Task | None, Field(description="What the app has to do.")] = None
     rule_would_do: Annotated[
         bool | None, Field(description="A handful of written rules would solve it.")

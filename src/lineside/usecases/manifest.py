@@ -20,6 +20,7 @@ from pydantic import (
 
 from lineside.core import Record
 from lineside.usecases.document import Misread, quoted
+from lineside.usecases.fields import FIELDS_SCHEMA
 from lineside.usecases.fit import FitAnswers, Interface
 from lineside.usecases.rules import GateRule, StopRule
 from lineside.usecases.scorers import ALWAYS_SCORED, DEFAULT_SCORERS, ScorerDeclaration
@@ -148,7 +149,7 @@ Fields = Annotated[
 ]
 
 
-class Problem(Record):
+class ProblemCard(Record):
     """What hurts, whom, and what it costs today."""
 
     statement: Annotated[Text, Field(description="What the problem is, in one sentence.")]
@@ -250,7 +251,7 @@ class Manifest(Record):
     """A use case and its app, as declared in `usecase.yaml`."""
 
     name: Annotated[UseCaseName, Field(description="Short name, such as `support-triage`.")]
-    problem: Annotated[Problem, Field(description="What hurts, whom, and what it costs today.")]
+    problem: Annotated[ProblemCard, Field(description="What hurts, whom, and what it costs today.")]
     value: Annotated[ValueMeasure, Field(description="The business measure that must move.")]
     risk: Annotated[
         Literal["minimal", "limited", "high"], Field(description="How much harm a mistake can do.")
@@ -313,4 +314,9 @@ BUILT_IN_GUARDS = ("matches_schema",)
 def manifest_schema() -> dict[str, Any]:
     """JSON Schema of the manifest, for editors; made from the records that reading uses."""
     schema = Manifest.model_json_schema()
+    definitions = {**schema.pop("$defs"), **FIELDS_SCHEMA}
+    for side in ("input", "output"):
+        app = definitions["AppDeclaration"]["properties"]
+        app[side] = {"$ref": "#/$defs/Fields", "description": app[side]["description"]}
+    schema["$defs"] = definitions
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
