@@ -18,7 +18,7 @@ class Spoken(click.Command):
         super().__init__(*arguments, **options)
         self.examples = examples
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 # click's signature
         _write_examples(self.examples, formatter)
 
 
@@ -50,7 +50,7 @@ class Commands(click.Group):
         self.late = dict(late or {})
         self.examples = examples
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 # click's signature
         return [*self.late, *self.commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -77,7 +77,7 @@ class Commands(click.Group):
             )
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 # click's signature
         sections: dict[str, list[tuple[str, str]]] = {}
         for name, late in self.late.items():
             sections.setdefault(late.section, []).append((name, late.help))
@@ -88,7 +88,7 @@ class Commands(click.Group):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 # click's signature
         _write_examples(self.examples, formatter)
 
 

@@ -67,7 +67,8 @@ def run(arguments: Sequence[str]) -> int:
         code = lineside.main(list(arguments), prog_name="lineside", standalone_mode=False)
         sys.stdout.flush()
     except LinesideError as error:
-        _raise_when_debugging()
+        if _is_debugging():
+            raise
         _tell(error.message, error.hint)
         return WRONG_USE if isinstance(error, Invalid | NotFound) else HOLD
     except click.exceptions.NoArgsIsHelpError as error:
@@ -86,12 +87,14 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except OSError as error:
-        _raise_when_debugging()
+        if _is_debugging():
+            raise
         place = f": `{error.filename}`" if error.filename else ""
         _tell(f"{error.strerror or error}{place}", "Check the path and its rights, then try again.")
         return HOLD
-    except Exception as error:  # noqa: BLE001 # the last stop: a person sees no traceback
-        _raise_when_debugging()
+    except Exception as error:  # the last stop: a person sees no traceback
+        if _is_debugging():
+            raise
         _tell(
             f"A mistake in lineside itself: {type(error).__name__}: {error}",
             "Run it again with LINESIDE_DEBUG=1 to see where, and report what you see.",
@@ -115,6 +118,5 @@ def _tell(message: str, hint: str | None) -> None:
         click.echo(f"hint: {hint}", err=True)
 
 
-def _raise_when_debugging() -> None:
-    if os.environ.get("LINESIDE_DEBUG") == "1":
-        raise
+def _is_debugging() -> bool:
+    return os.environ.get("LINESIDE_DEBUG") == "1"

@@ -78,6 +78,18 @@ def local_time(moment: datetime | None) -> str:
     return local.strftime("today %H:%M" if is_today else "%Y-%m-%d %H:%M")
 
 
+def short(value: Any, *, characters: int = 100) -> str:
+    """A payload in one line: a lone field by its value, several with their names."""
+    if isinstance(value, dict):
+        parts = [f"{name}: {short(item)}" for name, item in value.items()]
+        text = short(next(iter(value.values()))) if len(value) == 1 else ", ".join(parts)
+    elif isinstance(value, float):
+        text = f"{value:.3g}"
+    else:
+        text = " ".join(str(value).split())
+    return text if len(text) <= characters else text[: characters - 1] + "…"
+
+
 def _print(stream: TextIO, text: str, style: str) -> None:
     from rich.text import Text
 

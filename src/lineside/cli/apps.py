@@ -1,0 +1,196 @@
+"""`lineside test`, `release`, `deploy` and `rollback`: what we ship."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lineside.cli.commands import Spoken, json_option
+from lineside.cli.output import note, print_json, say
+from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
+from lineside.cli.progress import Stations
+from lineside.cli.verdicts import EXIT_CODES, print_findings, print_slices, print_wrong
+from lineside.core import Invalid
+
+if TYPE_CHECKING:
+    from lineside.apps import Rollout
+    from lineside.trust import Scope
+
+_SHOWN = 5
+_EXAMPLES = 50
+
+
+@click.command(cls=Spoken, examples=("lineside test", "lineside test my-case --fresh"))
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+@click.option("--fresh", is_flag=True, help="Judge again, even what was judged before.")
+@json_option
+def test(folder: Path, fresh: bool, as_json: bool) -> int:
+    """Judge a use case folder over its test cases and say: ship, hold, or not enough data.
+
+    Fits the model, asks every case, compares with what is live, and applies the gate's rules. Exit
+    code 0 is ship, 1 hold, 3 not enough data.
+    """
+    from lineside.apps import judge_folder
+    from lineside.evals import results_of
+    from lineside.usecases import read_folder
+
+    found = read_folder(folder)
+    with scope_on_line() as scope:
+        with Stations() as stations:
+            tested = judge_folder(scope, found, fresh=fresh, progress=stations)
+        wrong = results_of(scope, tested.run.id, only="wrong", limit=_SHOWN)
+        failed = results_of(scope, tested.run.id, only="failed", limit=_SHOWN)
+    verdict = tested.gate.verdict
+    if as_json:
+        print_json({**tested._asdict(), "wrong": wrong, "failed": failed})
+        return EXIT_CODES[verdict.decision]
+    say(verdict.sentence, style="bold")
+    if tested.run.is_reused:
+        note(f"Nothing changed since {tested.run.id}, so it counts; --fresh judges again")
+    say()
+    print_findings(verdict.findings)
+    print_slices(tested.gate)
+    print_wrong(tested.run, wrong, failed)
+    _say_what_next(folder, tested.run.id, verdict.decision)
+    return EXIT_CODES[verdict.decision]
+
+
+@click.command(cls=Spoken, examples=("lineside release", "lineside release my-case --json"))
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+@json_option
+def release(folder: Path, as_json: bool) -> int:
+    """Test a use case folder and release it if its gate says ship.
+
+    The same folder gives the same release. A refusal is written into the ledger, with the reason.
+    """
+    from lineside.apps import release_folder
+    from lineside.usecases import read_folder
+
+    found = read_folder(folder)
+    with scope_on_line() as scope, Stations() as stations:
+        released, is_new = release_folder(scope, found, progress=stations)
+    verdict = released.gate.verdict
+    code = EXIT_CODES[verdict.decision] if released.status == "refused" else 0
+    if as_json:
+        print_json({"release": released, "is_new": is_new})
+        return code
+    if released.status == "refused":
+        again = "" if is_new else ", as before: nothing changed"
+        say(f"✗ {released.use_case} {released.label}{again}", style="bold")
+    elif is_new:
+        say(f"✓ {released.use_case} {released.label} is released", style="bold")
+    else:
+        label = released.label
+        say(f"✓ {released.use_case} {label}: the same release, nothing changed", style="bold")
+    say(f"  {verdict.sentence}")
+    click.echo(f"  {released.digest}")
+    if released.status == "refused":
+        note(f"next: lineside test {folder}, which shows what went wrong")
+    else:
+        note(f"next: lineside deploy {released.use_case} {released.label}")
+    return code
+
+
+@click.command(
+    "deploy",
+    cls=Spoken,
+    examples=(
+        "lineside deploy support-triage",
+        "lineside deploy support-triage v2 --percent 10",
+        "lineside deploy support-triage --knob hand_off_below=0.7",
+    ),
+)
+@click.argument("name_or_folder", required=False)
+@click.argument("reference", metavar="[RELEASE]", default="latest")
+@click.option("--percent", type=float, default=100, help="Share of callers; the rest stays.")
+@click.option("--knob", "knobs", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
+@json_option
+def deploy_command(
+    name_or_folder: str | None,
+    reference: str,
+    percent: float,
+    knobs: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Send traffic to a release: all of it, or a canary's share.
+
+    RELEASE is a number (`v2`), an id, the start of a digest, or `latest`. Counts at once, also on
+    the running server.
+    """
+    from lineside.apps import deploy
+
+    name = use_case_named(name_or_folder)
+    with scope_here() as scope:
+        rollout = deploy(scope, name, reference, percent=percent, knobs=_knobs(knobs))
+        curl = _curl(scope, rollout)
+    page = f"{server_address()}/usecases/{name}"
+    if as_json:
+        print_json({"rollout": rollout, "curl": curl, "page": page})
+        return
+    say(f"✓ {name}: {_shares(rollout)}", style="bold")
+    if rollout.knobs:
+        say("  " + ", ".join(f"{knob} = {value}" for knob, value in rollout.knobs.items()))
+    say("\nCall it (while `lineside up` runs):")
+    click.echo(f"  {curl}")
+    say(f"Its page: {page}")
+
+
+@click.command(cls=Spoken, examples=("lineside rollback support-triage",))
+@click.argument("name_or_folder", required=False)
+@json_option
+def rollback(name_or_folder: str | None, as_json: bool) -> None:
+    """End a canary, or return to the release that was live before."""
+    from lineside.apps import roll_back
+
+    name = use_case_named(name_or_folder)
+    with scope_here() as scope:
+        rollout = roll_back(scope, name)
+    if as_json:
+        print_json(rollout)
+        return
+    say(f"✓ {name}: back, {_shares(rollout)}", style="bold")
+
+
+def _say_what_next(folder: Path, run_id: str, decision: str) -> None:
+    note(f"All cases: lineside evals show {run_id}")
+    if decision == "ship":
+        note(f"next: lineside release {folder}")
+    elif decision == "more":
+        note("next: add test cases to the dataset, then run this again")
+    else:
+        note("next: look at the wrong answers, change the folder, then run this again")
+
+
+def _shares(rollout: "Rollout") -> str:
+    parts = [f"{arm.percent:g} % get {arm.label} ({arm.name})" for arm in rollout.arms]
+    return ", ".join(parts)
+
+
+def _knobs(typed: tuple[str, ...]) -> dict[str, str]:
+    knobs = {}
+    for text in typed:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise Invalid(
+                "bad_knob",
+                f"Not a knob with its value: `{text[:80]}`",
+                hint="Write it as `--knob hand_off_below=0.7`.",
+            )
+        knobs[name.strip()] = value.strip()
+    return knobs
+
+
+def _curl(scope: "Scope", rollout: "Rollout") -> str:
+    """A call to copy: the shortest of the inputs that the release was judged by."""
+    import orjson
+
+    from lineside.apps import find_release
+    from lineside.evals import results_of
+
+    name = rollout.use_case
+    release = find_release(scope, name, rollout.arms[-1].release_id)
+    inputs = [result.input for result in results_of(scope, release.run_id, limit=_EXAMPLES)]
+    body = min((orjson.dumps({"input": one}).decode() for one in inputs), key=len, default="{}")
+    quoted = body.replace("'", "'\\''")
+    address = f"{server_address()}/api/usecases/{name}/run"
+    return f"curl {address} -H 'content-type: application/json' -d '{quoted}'"

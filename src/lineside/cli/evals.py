@@ -1,0 +1,1 @@
+"""`lineside evals`: what was judged, and how it compares."""

@@ -1,0 +1,93 @@
+"""Long work, as it goes on: a bar for people at a terminal, a line a station for a log."""
+
+import sys
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from lineside.cli.output import console_on
+from lineside.core import clock
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from lineside.evals import Run
+
+_LOG_SECONDS = 10.0
+
+
+class Stations:
+    """Tells on stderr which station the work is at and, while cases are judged, how far.
+
+    Called as `lineside.apps` calls back: with the station's name, and the run while it is judged.
+    """
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._station: str | None = None
+        self._detail = ""
+        self._started = 0.0
+        self._logged = 0.0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, station: str, run: "Run | None" = None) -> None:
+        if station != self._station:
+            self._finish("✓")
+            self._begin(station)
+        if run is not None:
+            self._count(run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._finish("✓" if error is None else "✗")
+
+    def _begin(self, station: str) -> None:
+        self._station, self._detail = station, ""
+        self._started = self._logged = time.monotonic()
+        if not self._is_terminal:
+            return
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=console_on(sys.stderr),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(station, total=None, detail="")
+
+    def _count(self, run: "Run") -> None:
+        failed = f", {run.cases_failed:,} failed" if run.cases_failed else ""
+        self._detail = f"{run.cases_done:,} of {run.cases_total:,} cases{failed}"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task, completed=run.cases_done, total=run.cases_total, detail=self._detail
+            )
+        elif time.monotonic() - self._logged > _LOG_SECONDS:
+            self._logged = time.monotonic()
+            click.echo(f"… {self._station}: {self._detail}", err=True)
+
+    def _finish(self, sign: str) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = self._task = None
+        if self._station is None:
+            return
+        seconds = timedelta(seconds=time.monotonic() - self._started)
+        detail = f": {self._detail}" if self._detail else ""
+        click.echo(f"{sign} {self._station}{detail} ({clock.spell_duration(seconds)})", err=True)
+        self._station = None

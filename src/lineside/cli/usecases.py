@@ -1,0 +1,254 @@
+"""`lineside init`, `check` and `usecases`: where AI helps."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lineside.cli.commands import Commands, Spoken, json_option
+from lineside.cli.output import local_time, note, print_json, print_table, say
+from lineside.cli.place import scope_here
+from lineside.core import Invalid, Settings
+
+if TYPE_CHECKING:
+    from lineside.usecases import UseCaseFolder
+
+_TEMPLATES = ("predict-classify", "predict-extract", "answer", "agent")
+_TEXTS = {
+    "statement": "What is the problem, in one sentence?",
+    "who": "Who has it, and how many are they?",
+    "today": "What does it cost today (time, errors, money)?",
+    "measure": "Which business measure must move (one_word)?",
+}
+_TASKS = {
+    "classify": "sort things into known classes",
+    "extract": "read fields out of texts",
+    "answer": "answer questions from sources",
+    "act": "act by itself, with tools",
+}
+_FACTS = {
+    "rule_would_do": "Would a handful of written rules solve it?",
+    "form_would_do": "Would asking people in a form solve it?",
+    "needs_chat": "Do people need several turns to get what they want?",
+    "in_batch": "Are many items worked through at once, with nobody waiting?",
+    "mistakes_are_costly": "Does a wrong answer that nobody checks do real harm?",
+}
+
+
+@click.command(
+    cls=Spoken,
+    examples=(
+        "lineside init my-case",
+        "lineside init my-case --template predict-classify --yes",
+    ),
+)
+@click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
+@click.option("--template", type=click.Choice(_TEMPLATES), help="Else the answers choose it.")
+@click.option("--problem", "statement", help="What the problem is, in one sentence.")
+@click.option("--who", help="Who has it, and how many they are.")
+@click.option("--today", help="What it costs today: time, errors, money.")
+@click.option("--measure", help="The business measure that must move.")
+@click.option("--task", type=click.Choice(tuple(_TASKS)), help="What the app has to do.")
+@click.option("--rule-would-do/--no-rule-would-do", default=None, help="A few rules solve it.")
+@click.option("--form-would-do/--no-form-would-do", default=None, help="A form solves it.")
+@click.option("--chat/--no-chat", "needs_chat", default=None, help="It takes several turns.")
+@click.option("--batch/--no-batch", "in_batch", default=None, help="Many at once, nobody waits.")
+@click.option(
+    "--mistakes-are-costly/--no-mistakes-are-costly", default=None, help="Errors do real harm."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing; what was not given stays open.")
+@json_option
+def init(folder: Path, template: str | None, yes: bool, as_json: bool, **given: Any) -> None:
+    """Begin a use case: ask whether AI fits, give advice, write a folder to edit.
+
+    Asks what was not given, when there is somebody at a terminal to ask.
+    """
+    from lineside.usecases import FitAnswers, init_folder
+
+    if sys.stdin.isatty() and not yes and not as_json:
+        given = _asked(given, has_template=template is not None)
+    answers = FitAnswers(**{name: value for name, value in given.items() if value is not None})
+    written = init_folder(folder, answers=answers, template=template)
+    _ = written
+    if as_json:
+        return
+    for sentence in answers.advice():
+        say(f"• {sentence}")
+
+
+@click.command(cls=Spoken, examples=("lineside check", "lineside check my-case --json"))
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+@json_option
+def check(folder: Path, as_json: bool) -> int:
+    """Find every mistake in a use case folder: manifest, files, model and test cases.
+
+    Calls no model and changes nothing. Says too what is declared but not enforced yet.
+    """
+    from lineside.usecases import check_folder, read_folder
+
+    problems = check_folder(folder)
+    said = [
+        {
+            "file": problem.file,
+            "line": problem.line,
+            "column": problem.column,
+            "code": problem.code,
+            "text": f"read {problem.read}, expected {problem.expected}",
+            "hint": problem.hint,
+        }
+        for problem in problems
+    ]
+    found = None if problems else read_folder(folder)
+    cases = 0
+    if found is not None:
+        cases, misfit = _cases(found)
+        said += [misfit] if misfit else []
+    open_points = found.manifest.declared_not_enforced() if found else []
+    if as_json:
+        print_json(
+            {
+                "folder": folder,
+                "ok": not said,
+                "problems": said,
+                "declared_not_enforced": open_points,
+            }
+        )
+    elif said:
+        _print_problems(folder, said)
+    elif found is not None:
+        _print_all_well(folder, found, cases)
+    if not as_json and open_points:
+        say("\nDeclared, not enforced yet:")
+        for point in open_points:
+            say(f"• {point}")
+    if any(problem.code == "not_a_folder" for problem in problems):
+        return 2
+    return 1 if said else 0
+
+
+@click.group(cls=Commands, examples=("lineside usecases ls",))
+def usecases() -> None:
+    """The use cases of this installation."""
+
+
+@usecases.command("ls", examples=("lineside usecases ls", "lineside usecases ls --json"))
+@json_option
+def list_all(as_json: bool) -> None:
+    """List use cases with what is live and the last word of the gate."""
+    from lineside.apps import current_rollout, list_releases
+    from lineside.usecases import list_use_cases
+
+    with scope_here() as scope:
+        rows = [
+            (case, current_rollout(scope, case.name), list_releases(scope, case.name, limit=1))
+            for case in list_use_cases(scope)
+        ]
+    if as_json:
+        print_json(
+            [
+                {"use_case": case, "rollout": rollout, "newest_release": next(iter(newest), None)}
+                for case, rollout, newest in rows
+            ]
+        )
+        return
+    if not rows:
+        note("No use cases yet. Begin one: `lineside init my-case`, or see one: `lineside demo`")
+        return
+    print_table(
+        ("use case", "kind", "live", "last word of the gate", "when"),
+        [
+            (
+                case.name,
+                case.manifest.app.kind,
+                ", ".join(f"{arm.label} {arm.percent:g} %" for arm in rollout.arms)
+                if rollout
+                else "–",
+                f"{newest[0].label}: {newest[0].gate.verdict.sentence}" if newest else "–",
+                local_time(newest[0].created_at) if newest else "–",
+            )
+            for case, rollout, newest in rows
+        ],
+    )
+
+
+def _asked(given: dict[str, Any], *, has_template: bool) -> dict[str, Any]:
+    """Ask on stderr what was not given; an empty answer leaves a question open."""
+    answers = dict(given)
+    note("Some questions first. Press Enter to leave one open.\n")
+    for name, question in _TEXTS.items():
+        if answers[name] is None:
+            text = click.prompt(question, default="", show_default=False, err=True)
+            answers[name] = text.strip() or None
+    if answers["task"] is None and not has_template:
+        note("\nWhat does the app have to do?")
+        for number, (task, meaning) in enumerate(_TASKS.items(), start=1):
+            note(f"  {number}  {meaning} ({task})")
+        number = click.prompt("Number", type=click.IntRange(1, len(_TASKS)), default=1, err=True)
+        answers["task"] = tuple(_TASKS)[number - 1]
+        note("")
+    for name, question in _FACTS.items():
+        if answers[name] is None:
+            answers[name] = _yes_no(question)
+    return answers
+
+
+def _yes_no(question: str) -> bool | None:
+    text = click.prompt(
+        f"{question} [y/n]",
+        default="",
+        show_default=False,
+        err=True,
+        type=click.Choice(("y", "n", "yes", "no", ""), case_sensitive=False),
+        show_choices=False,
+    )
+    return None if text == "" else text.startswith("y")
+
+
+def _cases(folder: "UseCaseFolder") -> tuple[int, dict[str, Any] | None]:
+    """How many test cases there are, or what is wrong with their file."""
+    from lineside.evals import read_dataset
+
+    tests = folder.manifest.tests
+    if tests is None or folder.path is None:
+        return 0, None
+    try:
+        dataset = read_dataset(
+            tests.dataset,
+            folder.path / tests.dataset,
+            input_schema=folder.input_schema,
+            output_schema=folder.output_schema,
+            bytes_max=Settings.from_environment().dataset_bytes_max,
+        )
+    except Invalid as error:
+        return 0, {
+            "file": tests.dataset,
+            "line": None,
+            "column": None,
+            "code": error.code,
+            "text": error.message,
+            "hint": error.hint,
+        }
+    return len(dataset), None
+
+
+def _print_problems(folder: Path, problems: list[dict[str, Any]]) -> None:
+    for problem in problems:
+        inside = problem["code"] != "not_a_folder"
+        place = [str(folder / problem["file"] if inside else problem["file"])]
+        place += [str(part) for part in (problem["line"], problem["column"]) if part is not None]
+        say(f"{':'.join(place)}: {problem['text']}")
+        if problem["hint"]:
+            say(f"  hint: {problem['hint']}")
+    count = len(problems)
+    note(f"{count} problem{'s' if count > 1 else ''} in `{folder}`")
+
+
+def _print_all_well(folder: Path, found: "UseCaseFolder", cases: int) -> None:
+    manifest = found.manifest
+    rules = len(manifest.tests.gate) if manifest.tests else 0
+    say(f"✓ {manifest.name}: nothing wrong")
+    say(
+        f"  {manifest.app.kind} with {manifest.app.model}; {cases:,} test cases, {rules} gate rules"
+    )
+    note(f"next: lineside test {folder}")
