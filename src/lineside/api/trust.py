@@ -1,8 +1,6 @@
 """`/api/keys` and `/api/ledger`: who may, and who did."""
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse, StreamingResponse
@@ -15,7 +13,9 @@ from lineside.trust import (
     LedgerEntry,
     create_key,
     export_ledger,
+    inclusion_proof,
     ledger_entries,
+    ledger_head,
     list_keys,
     proofs,
     revoke_key,
@@ -74,25 +74,16 @@ def ledger(scope: Caller, after: int | None = None, limit: int = 100) -> list[Le
 @router.get("/ledger/head", response_class=PlainTextResponse)
 def head(scope: Caller) -> str:
     """The newest signed head, in the C2SP checkpoint form."""
-    return proofs.ledger_head(scope)
+    return ledger_head(scope)
 
 
 @router.get("/ledger/export")
 def export(scope: Caller) -> StreamingResponse:
     """The whole ledger as JSON Lines, for `lineside ledger verify` on another machine."""
-
-    def lines() -> Iterator[str]:
-        for line in export_ledger(scope):
-            yield line.rstrip("\n") + "\n"
-
-    return StreamingResponse(lines(), media_type="application/jsonl")
+    return StreamingResponse(export_ledger(scope), media_type="application/jsonl")
 
 
 @router.get("/ledger/{index}/proof")
-def proof(scope: Caller, index: int) -> dict[str, Any]:
+def proof(scope: Caller, index: int) -> proofs.InclusionProof:
     """The proof that an entry is in the newest head: hashes from leaf to root (RFC 6962)."""
-    return {
-        "index": index,
-        "head": proofs.ledger_head(scope),
-        "path": proofs.inclusion_proof(scope, index),
-    }
+    return inclusion_proof(scope, index)
