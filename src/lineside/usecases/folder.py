@@ -168,13 +168,11 @@ def _read(files: Files, *, path: Path | None) -> tuple[UseCaseFolder | None, lis
     try:
         data = files.read(MANIFEST_FILE, bytes_max=FILE_BYTES_MAX)
     except Misread as wrong:
-        hint = wrong.hint
-        if wrong.code == "missing_file":
-            hint = f"{wrong.hint} `lineside init` writes a new folder with one."
+        hint, code = wrong.hint, wrong.code
+        if code == "missing_file":
+            hint, code = f"{hint} `lineside init` writes a new folder with one.", "no_manifest"
         return None, [
-            ManifestProblem(
-                MANIFEST_FILE, None, None, wrong.read, wrong.expected, hint, "no_manifest"
-            )
+            ManifestProblem(MANIFEST_FILE, None, None, wrong.read, wrong.expected, hint, code)
         ]
     root, problems = read_document(data, file=MANIFEST_FILE)
     if root is None:
