@@ -60,11 +60,12 @@ class FolderFiles:
         check_path(path)
         try:
             located = (self._root / path).resolve()
-            if not located.is_relative_to(self._root):
-                raise _outside(path)
-            mode = located.stat().st_mode
-        except (OSError, RuntimeError, ValueError):  # missing, a loop of links, a zero byte
+            is_inside = located.is_relative_to(self._root)
+            mode = located.stat().st_mode if is_inside else 0
+        except (OSError, RuntimeError):  # missing, or a loop of links
             raise _missing(path, self._names()) from None
+        if not is_inside:
+            raise _outside(path)
         if not S_ISREG(mode):
             raise Misread(
                 quoted(path),
