@@ -31,7 +31,7 @@ def test(folder: Path, fresh: bool, as_json: bool) -> int:
     code 0 is ship, 1 hold, 3 not enough data.
     """
     from lineside.apps import judge_folder
-    from lineside.evals import results_of
+    from lineside.evals import results_of, summarise
     from lineside.usecases import read_folder
 
     found = read_folder(folder)
@@ -39,18 +39,18 @@ def test(folder: Path, fresh: bool, as_json: bool) -> int:
         with Stations() as stations:
             tested = judge_folder(scope, found, fresh=fresh, progress=stations)
         wrong = results_of(scope, tested.run.id, only="wrong", limit=_SHOWN)
-        failed = results_of(scope, tested.run.id, only="failed", limit=_SHOWN)
+        summary = summarise(scope, tested.run)
     verdict = tested.gate.verdict
     if as_json:
-        print_json({**tested._asdict(), "wrong": wrong, "failed": failed})
+        print_json({**tested._asdict(), "summary": summary, "wrong": wrong})
         return EXIT_CODES[verdict.decision]
     say(verdict.sentence, style="bold")
     if tested.run.is_reused:
         note(f"Nothing changed since {tested.run.id}, so it counts; --fresh judges again")
     say()
     print_findings(verdict.findings)
-    print_slices(tested.gate)
-    print_wrong(tested.run, wrong, failed)
+    print_slices(summary)
+    print_wrong(tested.run, wrong, title="Some wrong answers")
     _say_what_next(folder, tested.run.id, verdict.decision)
     return EXIT_CODES[verdict.decision]
 

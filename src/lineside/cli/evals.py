@@ -1,1 +1,150 @@
 """`lineside evals`: what was judged, and how it compares."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lineside.cli.commands import Commands, json_option
+from lineside.cli.output import local_time, note, print_json, print_table, say
+from lineside.cli.place import scope_here
+from lineside.cli.verdicts import amount, interval, print_scores, print_slices, print_wrong
+
+if TYPE_CHECKING:
+    from lineside.evals import Comparison, Run
+
+_CHANGED_MAX = 10
+
+
+@click.group(cls=Commands, examples=("lineside evals ls", "lineside evals show latest"))
+def evals() -> None:
+    """Runs: one dataset judged once by one candidate."""
+
+
+@evals.command("ls", examples=("lineside evals ls", "lineside evals ls --use-case my-case"))
+@click.option("--use-case", help="Only runs of this one.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+def list_all(use_case: str | None, limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    from lineside.evals import list_runs
+
+    with scope_here() as scope:
+        runs = list_runs(scope, use_case=use_case, limit=limit)
+    if as_json:
+        print_json(runs)
+        return
+    if not runs:
+        note("No runs yet. Make one: `lineside test my-case`")
+        return
+    print_table(
+        ("run", "use case", "when", "cases", "failed", "state"),
+        [
+            (
+                run.id,
+                run.use_case,
+                local_time(run.started_at),
+                f"{run.cases_done:,} of {run.cases_total:,}",
+                f"{run.cases_failed:,}",
+                run.status,
+            )
+            for run in runs
+        ],
+        numbers=("cases", "failed"),
+    )
+
+
+@evals.command(examples=("lineside evals show latest", "lineside evals show latest --only failed"))
+@click.argument("run_id", metavar="RUN")
+@click.option(
+    "--only",
+    type=click.Choice(("wrong", "failed", "all")),
+    default="wrong",
+    show_default=True,
+    help="Which cases to list.",
+)
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
+    """Show one run: every score with its interval, the slices, the cases that went wrong.
+
+    RUN is an id, or `latest`.
+    """
+    from lineside.evals import get_run, list_runs, results_of, summarise
+
+    with scope_here() as scope:
+        newest = list_runs(scope, limit=1) if run_id == "latest" else []
+        run = newest[0] if newest else get_run(scope, run_id)
+        summary = summarise(scope, run)
+        results = {
+            "wrong": lambda: results_of(scope, run.id, only="wrong", limit=limit),
+            "failed": lambda: results_of(scope, run.id, only="failed", limit=limit),
+            "all": lambda: results_of(scope, run.id, limit=limit),
+        }[only]()
+    if as_json:
+        print_json({"run": run, "summary": summary, "results": results})
+        return
+    _say_head(run)
+    print_scores(summary)
+    print_slices(summary)
+    print_wrong(run, results, title=f"Cases ({only})")
+
+
+@evals.command(examples=("lineside evals compare run_01k3… run_01k4… --score accuracy",))
+@click.argument("baseline", metavar="BASELINE")
+@click.argument("candidate", metavar="CANDIDATE")
+@click.option("--score", help="Which score; else the candidate's main one.")
+@json_option
+def compare(baseline: str, candidate: str, score: str | None, as_json: bool) -> None:
+    """Say how much better one run is than another over the same cases, and how sure we are."""
+    from lineside.evals import compare as compare_runs
+
+    with scope_here() as scope:
+        found = compare_runs(scope, baseline, candidate, score=score)
+    if as_json:
+        print_json(found)
+        return
+    say(_sentence(found), style="bold")
+    print_table(
+        ("slice", "difference", "95 % interval", "cases"),
+        [
+            (
+                f"{name}: {value}",
+                _signed(difference.value, found.unit),
+                interval(difference.low, difference.high, _points(found.unit)),
+                difference.n,
+            )
+            for name, values in found.slices.items()
+            for value, difference in values.items()
+        ],
+        numbers=("difference", "cases"),
+    )
+    for word, ids in (("Better", found.improved), ("Worse", found.worsened)):
+        more = f" and {len(ids) - _CHANGED_MAX} more" if len(ids) > _CHANGED_MAX else ""
+        say(f"{word} in {len(ids)} cases: {', '.join(ids[:_CHANGED_MAX]) or 'none'}{more}")
+    if found.unpaired_cases:
+        note(f"{found.unpaired_cases:,} cases have no partner with a score, and do not count")
+
+
+def _say_head(run: "Run") -> None:
+    say(f"{run.use_case}: {run.id}", style="bold")
+    say(
+        f"{run.status}; {run.cases_done:,} of {run.cases_total:,} cases of `{run.dataset_name}`, "
+        f"{run.cases_failed:,} failed; {local_time(run.started_at)}, by {run.created_by}"
+    )
+    say()
+
+
+def _sentence(found: "Comparison") -> str:
+    difference = found.difference
+    ends = interval(difference.low, difference.high, _points(found.unit))
+    value = _signed(difference.value, found.unit)
+    return f"{found.score}: candidate minus baseline is {value} (95 % interval {ends})"
+
+
+def _signed(value: float, unit: str) -> str:
+    return ("+" if value > 0 else "") + amount(value, _points(unit))
+
+
+def _points(unit: str) -> str:
+    """A difference of shares is in points, not in per cent."""
+    return "points" if unit == "%" else unit

@@ -14,12 +14,12 @@ MANIFEST = "usecase.yaml"
 
 
 @contextmanager
-def scope_here() -> Iterator["Scope"]:
+def scope_here(settings: Settings | None = None) -> Iterator["Scope"]:
     """Act as the person at this terminal, with the records alone: quick to open."""
     from lineside.store import open_store
     from lineside.trust import local_scope
 
-    store = open_store(Settings.from_environment())
+    store = open_store(settings or Settings.from_environment())
     try:
         yield local_scope(store)
     finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lineside.cli.commands import Commands, json_option
-from lineside.cli.output import local_time, note, print_json, print_table, say
+from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_here
 from lineside.core import Invalid, now
 
@@ -247,7 +247,7 @@ def _about(entry: "LedgerEntry") -> str:
     if isinstance(traffic, dict):
         return f"{name}: " + ", ".join(f"{label} {share}" for label, share in traffic.items())
     if "release" in details:
-        return f"{name}: {details['release']}. {details.get('why', '')}".strip()
+        return short(f"{name} {details['release']}. {details.get('why', '')}", characters=90)
     return str(name)
 
 

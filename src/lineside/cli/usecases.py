@@ -8,7 +8,8 @@ import click
 
 from lineside.cli.commands import Commands, Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say
-from lineside.cli.place import scope_here
+from lineside.cli.place import MANIFEST, scope_here
+from lineside.cli.verdicts import SIGNS
 from lineside.core import Invalid, Settings
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _TEXTS = {
     "who": "Who has it, and how many are they?",
     "today": "What does it cost today (time, errors, money)?",
     "measure": "Which business measure must move (one_word)?",
+    "owner": "Which team or person answers for it?",
 }
 _TASKS = {
     "classify": "sort things into known classes",
@@ -49,6 +51,7 @@ _FACTS = {
 @click.option("--who", help="Who has it, and how many they are.")
 @click.option("--today", help="What it costs today: time, errors, money.")
 @click.option("--measure", help="The business measure that must move.")
+@click.option("--owner", help="The team or person who answers for it.")
 @click.option("--task", type=click.Choice(tuple(_TASKS)), help="What the app has to do.")
 @click.option("--rule-would-do/--no-rule-would-do", default=None, help="A few rules solve it.")
 @click.option("--form-would-do/--no-form-would-do", default=None, help="A form solves it.")
@@ -70,11 +73,27 @@ def init(folder: Path, template: str | None, yes: bool, as_json: bool, **given: 
         given = _asked(given, has_template=template is not None)
     answers = FitAnswers(**{name: value for name, value in given.items() if value is not None})
     written = init_folder(folder, answers=answers, template=template)
-    _ = written
+    advice = answers.advice()
+    steps = [f"lineside {word} {folder}" for word in ("check", "test", "release")]
     if as_json:
+        print_json(
+            {
+                "folder": folder,
+                "files": written,
+                "answers": answers,
+                "advice": advice,
+                "next": steps,
+            }
+        )
         return
-    for sentence in answers.advice():
+    say(f"✓ Wrote {len(written)} files into {folder}/; begin with {folder}/{MANIFEST}")
+    if advice:
+        say("\nWhat your answers say:", style="bold")
+    for sentence in advice:
         say(f"• {sentence}")
+    say("\nNext:", style="bold")
+    for step in steps:
+        click.echo(f"  {step}")
 
 
 @click.command(cls=Spoken, examples=("lineside check", "lineside check my-case --json"))
@@ -156,7 +175,7 @@ def list_all(as_json: bool) -> None:
         note("No use cases yet. Begin one: `lineside init my-case`, or see one: `lineside demo`")
         return
     print_table(
-        ("use case", "kind", "live", "last word of the gate", "when"),
+        ("use case", "kind", "live", "newest", "gate", "when"),
         [
             (
                 case.name,
@@ -164,7 +183,8 @@ def list_all(as_json: bool) -> None:
                 ", ".join(f"{arm.label} {arm.percent:g} %" for arm in rollout.arms)
                 if rollout
                 else "–",
-                f"{newest[0].label}: {newest[0].gate.verdict.sentence}" if newest else "–",
+                newest[0].label if newest else "–",
+                SIGNS[newest[0].gate.verdict.decision] if newest else "–",
                 local_time(newest[0].created_at) if newest else "–",
             )
             for case, rollout, newest in rows

@@ -1,12 +1,13 @@
 """How verdicts, rules, slices and wrong answers look in a terminal."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from math import floor, isfinite, log10
+from typing import TYPE_CHECKING
 
 from lineside.cli.output import print_table, say, short
 
 if TYPE_CHECKING:
-    from lineside.evals import Result, Run
+    from lineside.evals import Result, Run, RunSummary  # type: ignore[attr-defined] # soon
     from lineside.stats import Finding
 
 EXIT_CODES = {"ship": 0, "hold": 1, "more": 3}
@@ -24,7 +25,7 @@ def print_findings(findings: Sequence["Finding"]) -> None:
     rows = [
         (
             finding.rule,
-            amount(finding.value, finding.unit),
+            amount(finding.value, finding.unit) if finding.value is not None else "–",
             interval(finding.low, finding.high, finding.unit),
             _decided(finding),
         )
@@ -33,48 +34,96 @@ def print_findings(findings: Sequence["Finding"]) -> None:
     print_table(("rule", "estimate", confidence, "decision"), rows, numbers=("estimate",))
 
 
-def print_wrong(run: "Run", wrong: Sequence["Result"], failed: Sequence["Result"]) -> None:
-    """A few wrong answers to look at, and why cases failed."""
+def print_scores(summary: "RunSummary") -> None:
+    """Each score of a run with its interval."""
+    rows = [
+        (
+            name,
+            amount(score.interval.value if score.interval else None, score.unit),
+            interval(score.interval.low, score.interval.high, score.unit)
+            if score.interval
+            else "–",
+            f"{score.missing:,}",
+        )
+        for name, score in summary.scores.items()
+    ]
+    print_table(("score", "mean", "95 % interval", "missing"), rows, numbers=("mean", "missing"))
+
+
+def print_slices(summary: "RunSummary") -> None:
+    """The slices that are served worst, each with its interval."""
+    flat = [
+        (f"{name}: {value}", found)
+        for name, values in summary.slices.items()
+        for value, found in values.items()
+    ]
+    if not flat or summary.main_score is None:
+        return
+    score = summary.scores[summary.main_score]
+    worst = sorted(flat, key=lambda pair: pair[1].value, reverse=not score.higher_is_better)
+    say(f"\nWorst slices by {summary.main_score}", style="bold")
+    rows = [
+        (
+            name,
+            amount(found.value, score.unit),
+            interval(found.low, found.high, score.unit),
+            found.cases or found.n,
+        )
+        for name, found in worst[:_SLICES_MAX]
+    ]
+    print_table(("slice", "mean", "95 % interval", "cases"), rows, numbers=("mean", "cases"))
+
+
+def print_wrong(run: "Run", results: Sequence["Result"], *, title: str) -> None:
+    """Why cases failed, and what was answered where something is to be seen."""
     if run.failures:
         say(f"\n{run.cases_failed:,} of {run.cases_total:,} cases failed", style="bold")
         for code, failure in run.failures.items():
-            say(f"• {failure.cases:,} with {code}: {failure.message}")
-    elif failed:
-        say(f"\n{run.cases_failed:,} of {run.cases_total:,} cases failed", style="bold")
-    if wrong:
-        say("\nSome wrong answers", style="bold")
-        print_table(("input", "expected", "answered"), [_row(result) for result in wrong])
+            say(f"• {failure.cases:,} × {code}: {failure.message}")
+    if results:
+        say(f"\n{title}", style="bold")
+        print_table(("input", "expected", "answered"), [_row(result) for result in results])
 
 
 def amount(value: float | None, unit: str) -> str:
     """A number with its unit; shares in per cent."""
     if value is None:
         return "unknown"
-    if unit in ("%", "points"):
-        return f"{value * 100:.1f} {unit}"
-    return f"{value:,.4g} {unit}".rstrip()
+    return f"{_digits(value, unit)} {unit}".rstrip()
 
 
 def interval(low: float | None, high: float | None, unit: str) -> str:
     """Two ends with one unit, or a dash where the data set no limit."""
-    if low is None or high is None:
+    if low is None or high is None or not (isfinite(low) and isfinite(high)):
         return "–"
-    scale, form = (100, ".1f") if unit in ("%", "points") else (1, ",.4g")
-    return f"{low * scale:{form}} to {high * scale:{form}} {unit}".rstrip()
+    return f"{_digits(low, unit)} to {_digits(high, unit)} {unit}".rstrip()
+
+
+def _digits(value: float, unit: str) -> str:
+    """Shares with one decimal, everything else with three digits that count."""
+    if unit in ("%", "points"):
+        return f"{value * 100:.1f}"
+    decimals = 2 - floor(log10(abs(value))) if value else 0
+    return f"{value:,.{min(9, max(0, decimals))}f}"
 
 
 def _decided(finding: "Finding") -> str:
     if finding.decision == "more" and finding.cases_needed:
         return f"? about {finding.cases_needed:,} more cases"
+    if finding.decision == "ship" and finding.value is None:
+        return "✓ nothing is live yet"
     return SIGNS[finding.decision]
 
 
 def _row(result: "Result") -> tuple[str, str, str]:
-    output: dict[str, Any] = result.output or {}
-    answered = {name: output.get(name) for name in result.expected}
+    if result.output is None:
+        answered = f"failed: {result.error_code}"
+        return short(result.input, characters=160), short(result.expected), answered
+    output = result.output
+    asked = {name: output.get(name) for name in result.expected}
     confidence = f" ({result.confidence:.2f})" if result.confidence is not None else ""
     return (
         short(result.input, characters=160),
         short(result.expected),
-        (short(answered) if answered else short(output)) + confidence,
+        short(asked or output) + confidence,
     )
