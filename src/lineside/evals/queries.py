@@ -190,6 +190,7 @@ def result_rows(
     standings: Sequence[int],
     after: tuple[int, int, int] | None,
     in_slice: tuple[str, str] | None,
+    case_ids: Sequence[str] | None,
     limit: int,
 ) -> list[Row]:
     """Results with those to look at first in front."""
@@ -203,6 +204,8 @@ def result_rows(
         # inside a text the same marks would be written with backslashes.
         text = sa.type_coerce(results.c.slices, sa.Text)
         query = query.where(text.contains(f"{name}:{value}", autoescape=True))
+    if case_ids is not None:
+        query = query.where(results.c.case_id.in_(case_ids))
     return _all(connection, query.order_by(*place).limit(limit))
 
 

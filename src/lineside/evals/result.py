@@ -1,5 +1,6 @@
 """What became of one case in a run."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,14 +10,16 @@ from lineside.evals.run import get_run
 from lineside.evals.scorer import Score
 from lineside.trust import Scope
 
-Only = Literal["all", "wrong", "failed"]
+Only = Literal["all", "wrong", "failed", "fine"]
 
 _STANDINGS = {
     "all": (queries.FAILED, queries.WRONG, queries.FINE),
     "wrong": (queries.WRONG,),
     "failed": (queries.FAILED,),
+    "fine": (queries.FINE,),
 }
 LIMIT_MAX = 10_000
+CASE_IDS_MAX = 1_000
 
 
 class Result(Record):
@@ -61,6 +64,7 @@ def results_of(
     *,
     only: Only = "all",
     in_slice: tuple[str, str] | None = None,
+    case_ids: Sequence[str] | None = None,
     limit: int = 100,
     after: str | None = None,
 ) -> list[Result]:
@@ -68,6 +72,7 @@ def results_of(
 
     Args:
         in_slice: Name and value of a slice, such as `("channel", "mail")`.
+        case_ids: Only these cases; at most 1,000.
         after: `cursor` of the last result that was seen.
 
     Raises:
@@ -82,6 +87,7 @@ def results_of(
             standings=_STANDINGS[only],
             after=_place(after) if after else None,
             in_slice=in_slice,
+            case_ids=None if case_ids is None else case_ids[:CASE_IDS_MAX],
             limit=max(1, min(limit, LIMIT_MAX)),
         )
     return [result_from(row) for row in rows]

@@ -1,0 +1,79 @@
+"""The pages as one program that the server mounts under `/`."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from lineside.apps import Serving
+from lineside.core import LinesideError
+from lineside.trust import Scope
+from lineside.web.apps import ROUTES as RELEASES
+from lineside.web.errors import broken, not_served, refused
+from lineside.web.evals import ROUTES as RUNS
+from lineside.web.render import STATIC
+from lineside.web.traces import ROUTES as CALLS
+from lineside.web.trust import ROUTES as LEDGER
+from lineside.web.tryout import ROUTES as TRY
+from lineside.web.usecases import ROUTES as USE_CASES
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def build_web(local: Scope, serving: Serving) -> Starlette:
+    """Put the pages together.
+
+    Args:
+        local: The owner, on this machine; every page is shown to them.
+        serving: Answers what is typed into the try-it form.
+    """
+    app = Starlette(
+        routes=[
+            *USE_CASES,
+            *TRY,
+            *RUNS,
+            *RELEASES,
+            *CALLS,
+            *LEDGER,
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        exception_handlers={
+            LinesideError: refused,
+            HTTPException: not_served,
+            Exception: broken,
+        },
+        middleware=[Middleware(PageHeaders)],
+    )
+    app.state.local = local
+    app.state.serving = serving
+    return app
+
+
+class PageHeaders:
+    """Says to the browser what a page may load: our own style and script, and nothing else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        is_static = scope["type"] == "http" and scope["path"].startswith("/static/")
+        kept = b"max-age=31536000, immutable" if is_static else b"no-store"
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"content-security-policy", _POLICY.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"same-origin"),
+                    (b"cache-control", kept),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

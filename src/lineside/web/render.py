@@ -1,0 +1,186 @@
+"""How records become pages: the templates, and how numbers and moments read in them."""
+
+import hashlib
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from lineside.core import clock
+from lineside.trust import LedgerEntry
+from lineside.web.axes import show
+
+STATIC = Path(__file__).parent / "static"
+
+_STATIONS = (
+    ("Evaluate", "/runs", ("/runs", "/compare")),
+    ("Ship", "/releases", ("/releases",)),
+    ("Watch", "/calls", ("/calls",)),
+    ("Govern", "/ledger", ("/ledger",)),
+)
+_DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
+_SHORT_CHARACTERS_MAX = 240
+
+
+def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
+    """Render a page; the navigation marks the station that its address belongs to."""
+    path = request.url.path
+    stations = [
+        (word, target, any(path == root or path.startswith(f"{root}/") for root in roots))
+        for word, target, roots in _STATIONS
+    ]
+    text = _environment().get_template(template).render(path=path, stations=stations, **values)
+    return HTMLResponse(text, status_code)
+
+
+def said(text: str) -> Markup:
+    """A sentence as people wrote it for people, its `names` set as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return Markup(escape(text))  # noqa: S704 # escaped
+    pieces = [
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part)
+        for at, part in enumerate(parts)
+    ]
+    return Markup("").join(pieces)
+
+
+def without_decision(sentence: str) -> str:
+    """A verdict's sentence where the word of the verdict stands beside it already."""
+    for start in _DECISIONS:
+        if sentence.startswith(start):
+            rest = sentence.removeprefix(start)
+            return rest[:1].upper() + rest[1:]
+    return sentence
+
+
+def money(cost_usd: float | None) -> str:
+    """An amount in dollars; what is not known is never shown as free."""
+    if cost_usd is None:
+        return "unknown"
+    digits = 2 if cost_usd == 0 or abs(cost_usd) >= 1 else 6 if abs(cost_usd) < 0.01 else 4
+    return f"${cost_usd:,.{digits}f}"
+
+
+def milliseconds(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    if value >= 10_000:
+        return f"{value / 1000:.1f} s"
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.1f} ms"
+
+
+def moment(at: datetime) -> Markup:
+    """How long ago, with the exact moment for whoever needs it."""
+    exact = at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(), exact, clock.ago(at)
+    )
+
+
+def short(value: Any) -> str:
+    """A payload in one line: a lone field by its value alone, several with their names."""
+    if isinstance(value, dict):
+        texts = [_one_line(item) for item in value.values()]
+        if len(value) != 1:
+            texts = [f"{name}: {text}" for name, text in zip(value, texts, strict=True)]
+        line = " · ".join(texts)
+    else:
+        line = _one_line(value)
+    if len(line) > _SHORT_CHARACTERS_MAX:
+        return line[: _SHORT_CHARACTERS_MAX - 1] + "…"
+    return line
+
+
+def without_confidence(output: Any) -> Any:
+    """An answer without the model's own word on how sure it is; that has a column of its own."""
+    if isinstance(output, dict) and len(output) > 1:
+        return {name: value for name, value in output.items() if name != "confidence"}
+    return output
+
+
+def only_fields(output: Any, expected: Any) -> Any:
+    """Of an answer, the fields that something was expected of; all where nothing was."""
+    if isinstance(output, dict) and isinstance(expected, dict) and expected:
+        return {name: value for name, value in output.items() if name in expected}
+    return output
+
+
+def pretty(value: Any) -> str:
+    """A payload as JSON that a person can read."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode()
+
+
+def about(entry: LedgerEntry) -> str:
+    """What a decision was about, in the words a person knows it by."""
+    details = entry.details
+    words = [str(details[name]) for name in ("use_case", "release", "name") if details.get(name)]
+    traffic = details.get("traffic")
+    if isinstance(traffic, dict):
+        words.append(", ".join(f"{label} {share}" for label, share in traffic.items()))
+    if details.get("why"):
+        words.append(f"“{without_decision(str(details['why']))}”")
+    return " · ".join(words) or entry.subject
+
+
+def digest(text: str) -> str:
+    """The start of a content address: enough to tell two apart by eye."""
+    return text.removeprefix("sha256:")[:12]
+
+
+def size(count: int) -> str:
+    for unit, unit_bytes in (("MB", 1_000_000), ("kB", 1_000)):
+        if count >= unit_bytes:
+            return f"{count / unit_bytes:,.1f} {unit}"
+    return f"{count} bytes"
+
+
+@cache
+def static(name: str) -> str:
+    """Address of a file of ours, with its digest so that a browser may keep it for good."""
+    content = (STATIC / name).read_bytes()
+    return f"/static/{name}?{hashlib.sha256(content).hexdigest()[:12]}"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lineside.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"static": static, "refresh_seconds": None}
+    environment.filters |= {
+        "about": about,
+        "count": lambda value: f"{value:,}",
+        "digest": digest,
+        "moment": moment,
+        "money": money,
+        "ms": milliseconds,
+        "only_fields": only_fields,
+        "percent": lambda share: show(share, "%"),
+        "pretty": pretty,
+        "said": said,
+        "shown": show,
+        "short": short,
+        "size": size,
+        "without_confidence": without_confidence,
+        "without_decision": without_decision,
+    }
+    return environment
+
+
+def _one_line(value: Any) -> str:
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, float):
+        return f"{value:g}"
+    return orjson.dumps(value, default=str).decode()

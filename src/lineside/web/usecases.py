@@ -1,0 +1,172 @@
+"""`/` and `/usecases/{name}`: the portfolio, and all that is known of one use case."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lineside.apps import (
+    Release,
+    Rollout,
+    current_rollout,
+    list_releases,
+    live_schemas,
+    rollout_history,
+)
+from lineside.core import NotFound
+from lineside.evals import list_runs
+from lineside.traces import Traffic, latest_calls, list_feedback, traffic
+from lineside.trust import Scope
+from lineside.usecases import UseCase, get_use_case, list_use_cases
+from lineside.web.evals import main_finding, rule_checks
+from lineside.web.plots import (
+    BarShare,
+    IntervalRow,
+    SeriesPoint,
+    interval_bar,
+    series_with_intervals,
+    share_bar,
+)
+from lineside.web.render import page
+
+_RELEASES_SHOWN = 12
+_CALLS_SHOWN = 8
+_HISTORY_SHOWN = 8
+
+
+def portfolio(request: Request) -> Response:
+    """Every use case with its verdict, its live release and its week."""
+    scope: Scope = request.app.state.local
+    weeks: dict[str, list[Traffic]] = {}
+    for arm in traffic(scope):
+        weeks.setdefault(arm.use_case, []).append(arm)
+    cases = [_summary(scope, known, weeks.get(known.name, [])) for known in list_use_cases(scope)]
+    return page(request, "portfolio.html", cases=cases)
+
+
+def use_case(request: Request) -> Response:
+    """One use case: problem, verdict, accuracy over releases, who gets what, what people say."""
+    scope: Scope = request.app.state.local
+    name = request.path_params["name"]
+    known = get_use_case(scope, name)
+    releases = list_releases(scope, name)
+    history = rollout_history(scope, name, limit=_HISTORY_SHOWN)
+    week = traffic(scope, use_case=name)
+    return page(
+        request,
+        "usecase.html",
+        known=known,
+        manifest=known.manifest,
+        releases=releases,
+        **_latest(releases),
+        rollout=history[0] if history else None,
+        history=history,
+        shares=_share_plot(history[0]) if history else None,
+        series=_accuracy_plot(releases),
+        labels={release.id: release.label for release in releases},
+        week=week,
+        totals=_totals(week),
+        calls=latest_calls(scope, use_case=name, limit=_CALLS_SHOWN),
+        feedback=list_feedback(scope, use_case=name, limit=_CALLS_SHOWN),
+        runs=list_runs(scope, use_case=name, limit=5),
+        curl=_curl(scope, name, request.url.netloc) if history else None,
+    )
+
+
+def _summary(scope: Scope, known: UseCase, week: Sequence[Traffic]) -> dict[str, Any]:
+    releases = list_releases(scope, known.name, limit=_RELEASES_SHOWN)
+    rollout = current_rollout(scope, known.name)
+    finding = next((main_finding(r.gate) for r in releases if main_finding(r.gate)), None)
+    bar = None
+    if finding is not None:
+        row = IntervalRow(finding.label, finding.value, finding.low, finding.high)
+        bar = interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
+    return {
+        "known": known,
+        "manifest": known.manifest,
+        "newest": releases[0] if releases else None,
+        "finding": finding,
+        "bar": bar,
+        "rollout": rollout,
+        "shares": _share_plot(rollout) if rollout else None,
+        "totals": _totals(week),
+    }
+
+
+def _latest(releases: Sequence[Release]) -> dict[str, Any]:
+    """The newest word of the gate, and its rules."""
+    newest = releases[0] if releases else None
+    return {"newest": newest, "checks": rule_checks(newest.gate) if newest else []}
+
+
+def _totals(week: Sequence[Traffic]) -> dict[str, Any]:
+    """Sums over the arms; the cost is unknown as soon as that of one call is."""
+    calls = sum(arm.calls for arm in week)
+    is_cost_known = calls > 0 and all(arm.cost_known == 1 for arm in week)
+    return {
+        "calls": calls,
+        "errors": sum(arm.errors for arm in week),
+        "error_share": sum(arm.errors for arm in week) / calls if calls else None,
+        "hand_off_share": sum(arm.handed_off for arm in week) / calls if calls else None,
+        "cost_usd": sum(arm.cost_usd or 0 for arm in week) if is_cost_known else None,
+        "latency_ms_p95": max((arm.latency_ms_p95 for arm in week), default=None),
+    }
+
+
+def _share_plot(rollout: Rollout) -> Any:
+    shares = [BarShare(arm.label, arm.percent) for arm in rollout.arms]
+    return share_bar("Share of callers by release", shares)
+
+
+def _accuracy_plot(releases: Sequence[Release]) -> Any:
+    """The main score of each release and refusal, oldest first."""
+    points, threshold, unit, label = [], None, "%", "Accuracy"
+    for release in reversed(releases[:_RELEASES_SHOWN]):
+        finding = main_finding(release.gate)
+        if finding is None or finding.value is None:
+            continue
+        is_refused = release.status == "refused"
+        threshold, unit, label = finding.threshold, finding.unit, finding.label
+        points.append(
+            SeriesPoint(
+                "refused" if is_refused else release.label,
+                finding.value,
+                finding.low,
+                finding.high,
+                is_hollow=is_refused,
+                note="refused by its gate" if is_refused else "",
+            )
+        )
+    title = f"{label.capitalize()} over releases"
+    return series_with_intervals(title, points, unit=unit, threshold=threshold)
+
+
+def _curl(scope: Scope, name: str, netloc: str) -> str | None:
+    """A call to copy, with the fields that the live release takes."""
+    try:
+        schema = live_schemas(scope, name)["input"]
+    except NotFound:
+        return None
+    fields = {
+        field: _sample(part)
+        for field, part in schema["properties"].items()
+        if field in schema.get("required", ())
+    }
+    body = orjson.dumps({"input": fields}).decode().replace("'", "'\\''")
+    return (
+        f"curl http://{netloc}/api/usecases/{name}/run \\\n"
+        f"  -H 'content-type: application/json' \\\n  -d '{body}'"
+    )
+
+
+def _sample(schema: dict[str, Any]) -> Any:
+    if "enum" in schema:
+        return schema["enum"][0]
+    samples = {"number": 1, "integer": 1, "boolean": True, "array": [], "object": {}}
+    return samples.get(schema.get("type", ""), "…")
+
+
+ROUTES = [Route("/", portfolio), Route("/usecases/{name}", use_case)]
