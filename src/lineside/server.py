@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import threading
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 
@@ -49,7 +48,7 @@ def build(settings: Settings | None = None) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         store.flusher.start()
         # The first page must not wait for the jobs' and the models' imports.
-        threading.Timer(1.0, store.jobs.keep_recovering).start()
+        store.jobs.keep_recovering(after_seconds=2)
         warming = asyncio.create_task(_warm(serving, local))
         yield
         warming.cancel()

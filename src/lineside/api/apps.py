@@ -15,7 +15,7 @@ from lineside.apps import (
     Rollout,
     current_rollout,
     deploy,
-    find_release,
+    get_release,
     list_releases,
     roll_back,
     rollout_history,
@@ -70,7 +70,7 @@ def releases(scope: Caller, name: str) -> list[Release]:
 @router.get("/usecases/{name}/releases/{reference}")
 def release(scope: Caller, name: str, reference: str) -> Release:
     """One release, by id, number (`v2`), start of its digest, or `latest`."""
-    return find_release(scope, name, reference)
+    return get_release(scope, reference, use_case=name)
 
 
 @router.get("/usecases/{name}/rollout")

@@ -1,7 +1,7 @@
 """What we ship: candidates, releases, rollouts, knobs, serving, and the line that leads there."""
 
 from lineside.apps.line import judge_folder, open_line, release_folder
-from lineside.apps.release import Release, find_release, get_release, list_releases
+from lineside.apps.release import Release, get_release, list_releases
 from lineside.apps.rollout import (
     Rollout,
     current_rollout,
@@ -10,16 +10,16 @@ from lineside.apps.rollout import (
     roll_back,
     rollout_history,
 )
-from lineside.apps.serving import Call, Serving
+from lineside.apps.serving import Call, CallAnswer, Serving
 
 __all__ = [
     "Call",
+    "CallAnswer",
     "Release",
     "Rollout",
     "Serving",
     "current_rollout",
     "deploy",
-    "find_release",
     "get_release",
     "judge_folder",
     "list_releases",

@@ -84,18 +84,8 @@ def keep_release(
     return release
 
 
-def find_release(scope: Scope, use_case: str, reference: str) -> Release:
-    """Find a release by id, number (`v2`), start of its digest, or `latest`.
-
-    Raises:
-        NotFound: None of the use case's releases fits; names those there are.
-    """
-    scope.require("read", use_case=use_case)
-    return pick_release(load_releases(scope, use_case), use_case, reference)
-
-
 def pick_release(releases: list[Release], use_case: str, reference: str) -> Release:
-    """The one of these that is meant; see `find_release`."""
+    """The one of these that is meant; see `get_release`."""
     wanted = reference.removeprefix("sha256:")
     for release in releases:
         if reference == "latest" and release.status == "released":
@@ -113,9 +103,19 @@ def pick_release(releases: list[Release], use_case: str, reference: str) -> Rele
     )
 
 
-def get_release(scope: Scope, release_id: str) -> Release:
-    """One release by its id."""
-    release = load_release(scope, release_id)
+def get_release(scope: Scope, reference: str, *, use_case: str | None = None) -> Release:
+    """Find a release by its id, or within a use case also by number, digest or `latest`.
+
+    Args:
+        reference: An id; with a use case also `v2`, the start of a digest, or `latest`.
+
+    Raises:
+        NotFound: No release fits; names those there are.
+    """
+    if use_case is not None:
+        scope.require("read", use_case=use_case)
+        return pick_release(load_releases(scope, use_case), use_case, reference)
+    release = load_release(scope, reference)
     scope.require("read", use_case=release.use_case)
     return release
 

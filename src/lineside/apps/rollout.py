@@ -64,7 +64,7 @@ def deploy(
     """Send traffic to a release: all of it, or a canary's share.
 
     Args:
-        reference: As `find_release` takes it.
+        reference: As `get_release` takes it.
         percent: Share of callers for the release; below 100 the live release keeps the rest, and
             a caller stays with the arm it fell into.
         knobs: Operator settings as typed, name to text; they stay until the next deploy sets them.

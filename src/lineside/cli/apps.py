@@ -184,13 +184,13 @@ def _curl(scope: "Scope", rollout: "Rollout") -> str:
     """A call to copy: the shortest of the inputs that the release was judged by."""
     import orjson
 
-    from lineside.apps import find_release
+    from lineside.apps import get_release
     from lineside.evals import results_of
 
     name = rollout.use_case
-    release = find_release(scope, name, rollout.arms[-1].release_id)
+    release = get_release(scope, rollout.arms[-1].release_id)
     inputs = [result.input for result in results_of(scope, release.run_id, limit=_EXAMPLES)]
     body = min((orjson.dumps({"input": one}).decode() for one in inputs), key=len, default="{}")
     quoted = body.replace("'", "'\\''")
-    address = f"{server_address()}/api/usecases/{name}/run"
+    address = f"{server_address()}/api/usecases/{rollout.use_case}/run"
     return f"curl {address} -H 'content-type: application/json' -d '{quoted}'"

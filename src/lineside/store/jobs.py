@@ -82,14 +82,14 @@ class Jobs:
         )
         return sum(self._take_over(job) for job in pending)
 
-    def keep_recovering(self) -> None:
-        """Look for jobs of dead processes now and every quarter of a minute, in a thread."""
+    def keep_recovering(self, *, after_seconds: float = 0) -> None:
+        """Look for jobs of dead processes soon and every quarter of a minute, in a thread."""
 
         def watch() -> None:
-            while True:
+            wait_seconds = after_seconds
+            while not self._stop.wait(wait_seconds):
                 self.recover()
-                if self._stop.wait(_RECOVER_SECONDS):
-                    return
+                wait_seconds = _RECOVER_SECONDS
 
         self._watcher = threading.Thread(target=watch, name="lineside-jobs", daemon=True)
         self._watcher.start()
