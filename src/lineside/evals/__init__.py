@@ -1,21 +1,29 @@
 """Is it good enough: datasets, scorers, runs, comparisons and gates."""
 
+from lineside.evals.compare import Comparison, compare
 from lineside.evals.dataset import keep_dataset
+from lineside.evals.gate import GateOutcome, judge_gate
 from lineside.evals.reading import read_dataset
 from lineside.evals.result import Result, results_of
 from lineside.evals.run import Run, get_run, list_runs, start_run
 from lineside.evals.runner import register_runner
 from lineside.evals.scorer import ScorerContext
+from lineside.evals.summary import summarise
 
 __all__ = [
+    "Comparison",
+    "GateOutcome",
     "Result",
     "Run",
     "ScorerContext",
+    "compare",
     "get_run",
+    "judge_gate",
     "keep_dataset",
     "list_runs",
     "read_dataset",
     "register_runner",
     "results_of",
     "start_run",
+    "summarise",
 ]

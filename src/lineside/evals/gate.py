@@ -1,0 +1,266 @@
+"""Whether a run earns permission to release: ship, hold, or not enough data."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from lineside.core import Conflict, Invalid, Record, did_you_mean
+from lineside.evals.compare import pair
+from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
+from lineside.evals.run import Run
+from lineside.evals.target import CASE_SECONDS_MAX
+from lineside.stats import (
+    Finding,
+    Verdict,
+    judge_non_inferiority,
+    judge_slice_gap,
+    judge_threshold,
+    slice_gap,
+    verdict,
+)
+from lineside.trust import Scope
+
+CONFIDENCE = 0.95
+_PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+class Rule(Protocol):
+    """One condition of a gate; `lineside.usecases.GateRule` is one."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def score(self) -> str: ...
+    @property
+    def statistic(self) -> str: ...
+    @property
+    def comparator(self) -> str: ...
+    @property
+    def threshold(self) -> float | None: ...
+    @property
+    def margin(self) -> float | None: ...
+    @property
+    def slice(self) -> str | None: ...
+    @property
+    def text(self) -> str: ...
+
+
+class GateOutcome(Record):
+    """What a gate says of a run.
+
+    Attributes:
+        verdict: Ship, hold or more, in one sentence, with what each rule found.
+        notes: What a reader should know beside that, in sentences.
+        cases_failed: Cases of the run without an answer.
+    """
+
+    run_id: str
+    baseline_run_id: str | None
+    verdict: Verdict
+    notes: list[str]
+    cases_total: int
+    cases_failed: int
+
+
+def judge_gate(
+    scope: Scope, run: Run, rules: Sequence[Rule], *, baseline_run: Run | None = None
+) -> GateOutcome:
+    """Hold a run against the rules of its gate.
+
+    Repetitions are averaged per case, related cases count as such, and failed ones count both ways,
+    never as zero. A rule about the live release passes while there is none to compare with. A run
+    that was not asked to its end, or got no answer at all, never ships.
+
+    Raises:
+        Conflict: `run_not_done` while cases are still being judged.
+        Invalid: `unknown_score` or `unknown_slice` names those there are.
+    """
+    scope.require("read", run.use_case)
+    if run.status == "running":
+        raise Conflict(
+            "run_not_done",
+            f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
+            hint="Wait until it is done.",
+        )
+    judged = read_judged(scope.store, run)
+    baseline = read_judged(scope.store, baseline_run) if baseline_run is not None else None
+    notes: list[str] = []
+    findings = [_find(rule, judged, baseline, notes) for rule in rules]
+    answer = verdict(findings, confidence=CONFIDENCE)
+    obstacle = _obstacle(run)
+    if obstacle is not None:
+        sentence = f"Not enough data: {obstacle}"
+        answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
+    notes += [f"{item.cases:,} × `{code}`: {item.message}" for code, item in run.failures.items()]
+    return GateOutcome(
+        run_id=run.id,
+        baseline_run_id=baseline_run.id if baseline_run is not None else None,
+        verdict=answer,
+        notes=notes,
+        cases_total=run.cases_total,
+        cases_failed=run.cases_failed,
+    )
+
+
+def _obstacle(run: Run) -> str | None:
+    """Why a run can say nothing at all, whatever its rules."""
+    reasons = [item for code, item in run.failures.items() if code != "not_asked"]
+    reason = max(reasons, key=lambda item: item.cases).message if reasons else ""
+    if run.status == "stopped":
+        asked = f"{run.cases_done:,} of {run.cases_total:,} cases"
+        return f"the run stopped after {asked}: {reason}"
+    if run.cases_failed >= run.cases_total:
+        return f"none of {run.cases_total:,} cases got an answer: {reason}"
+    return None
+
+
+def _find(rule: Rule, judged: JudgedRun, baseline: JudgedRun | None, notes: list[str]) -> Finding:
+    if rule.kind == "non_inferiority":
+        if baseline is None:
+            notes.append(f"`{rule.text}` does not apply yet: nothing else is live")
+            return _not_applicable(rule, judged)
+        return _find_not_worse(rule, judged, baseline, notes)
+    if rule.kind == "slice_gap":
+        return _find_gap(rule, judged, notes)
+    if rule.statistic in _PERCENTILES:
+        return _find_percentile(rule, judged, notes)
+    return _find_mean(rule, judged)
+
+
+def _find_mean(rule: Rule, judged: JudgedRun) -> Finding:
+    trait, cases = judged.trait(rule.score), judged.scored(rule.score)
+    missing = judged.count_missing(rule.score)
+    values = [case.scores[rule.score] for case in cases]
+    bounds = None
+    if trait.unit == "ms" and missing and values:
+        # No case is waited for longer than the limit, so a failed one has a worst latency too.
+        bounds = (0.0, max(CASE_SECONDS_MAX * 1000, *values))
+    return judge_threshold(
+        values,
+        _number(rule, rule.threshold),
+        ">=" if rule.comparator == ">=" else "<=",
+        rule=rule.text,
+        label=trait.label,
+        unit=trait.unit,
+        failed=missing,
+        bounds=bounds,
+        clusters=clusters_of(cases) if cases else None,
+        confidence=CONFIDENCE,
+    )
+
+
+def _find_percentile(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
+    trait, cases = judged.trait(rule.score), judged.scored(rule.score)
+    missing, share = judged.count_missing(rule.score), _PERCENTILES[rule.statistic]
+    if not cases:
+        return _find_mean(rule, judged)
+    interval = quantile_interval(
+        [case.scores[rule.score] for case in cases],
+        share,
+        missing=missing,
+        clusters=clusters_of(cases),
+        confidence=CONFIDENCE,
+    )
+    needed = cases_for_upper_end(share, confidence=CONFIDENCE)
+    if len(cases) < needed:
+        notes.append(
+            f"`{rule.text}`: a {rule.statistic} needs at least {needed} cases for its upper end; "
+            f"{len(cases)} were scored"
+        )
+    finding = judge_threshold(
+        interval,
+        _number(rule, rule.threshold),
+        ">=" if rule.comparator == ">=" else "<=",
+        rule=rule.text,
+        label=f"{trait.label} {rule.statistic}",
+        # A percentile of shares is no share: failed cases are in the interval already.
+        unit="" if trait.unit == "%" else trait.unit,
+        confidence=CONFIDENCE,
+    )
+    return replace(finding, failed=missing)
+
+
+def _find_not_worse(
+    rule: Rule, judged: JudgedRun, baseline: JudgedRun, notes: list[str]
+) -> Finding:
+    trait = judged.trait(rule.score)
+    baseline.trait(rule.score)
+    pairing = pair(baseline, judged, rule.score)
+    if pairing.unpaired:
+        notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
+    never_asked = judged.run.cases_total // judged.run.repetitions - len(judged.cases)
+    return judge_non_inferiority(
+        pairing.difference(rule.score, confidence=CONFIDENCE),
+        _number(rule, rule.margin),
+        rule=rule.text,
+        label=trait.label,
+        unit=trait.unit,
+        direction=">=" if trait.higher_is_better else "<=",
+        against="live",
+        failed=pairing.missing + never_asked,
+        confidence=CONFIDENCE,
+    )
+
+
+def _find_gap(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
+    trait, name = judged.trait(rule.score), rule.slice or ""
+    known = {key for case in judged.cases for key in case.slices}
+    if judged.cases and name not in known:
+        near = did_you_mean(name, known)
+        raise Invalid(
+            "unknown_slice",
+            f"Rule `{rule.text}`: no case of `{judged.run.dataset_name}` has a slice `{name}`",
+            hint=f"Did you mean `{near}`?"
+            if near
+            else f"The cases have: {', '.join(sorted(known)) or 'no slices'}.",
+        )
+    cases = [case for case in judged.scored(rule.score) if name in case.slices]
+    outside = sum(name not in case.slices for case in judged.cases)
+    if outside:
+        notes.append(f"`{rule.text}` says nothing of {outside:,} cases without `{name}`")
+    if not cases:
+        return _find_mean(rule, judged)
+    gap = slice_gap(
+        [case.scores[rule.score] for case in cases],
+        [case.slices[name] for case in cases],
+        clusters=clusters_of(cases),
+        confidence=CONFIDENCE,
+    )
+    return judge_slice_gap(
+        gap,
+        _number(rule, rule.threshold),
+        rule=rule.text,
+        label=f"{trait.label} gap by {name}",
+        unit=trait.unit,
+        failed=judged.count_missing(rule.score),
+    )
+
+
+def _not_applicable(rule: Rule, judged: JudgedRun) -> Finding:
+    trait = judged.trait(rule.score)
+    return Finding(
+        rule=rule.text,
+        label=trait.label,
+        unit=trait.unit,
+        decision="ship",
+        value=None,
+        low=None,
+        high=None,
+        confidence=CONFIDENCE,
+        threshold=-_number(rule, rule.margin),
+        direction=">=",
+        p_pass=0.0,
+        p_fail=1.0,
+        n=0,
+        cases=0,
+        failed=0,
+        cases_needed=0,
+        sentence=f"`{rule.text}` does not apply yet: nothing else is live",
+    )
+
+
+def _number(rule: Rule, value: float | None) -> float:
+    if value is None:
+        raise Invalid("bad_gate_rule", f"The rule `{rule.text}` names no number")
+    return value
