@@ -187,7 +187,6 @@ def _curl(scope: "Scope", rollout: "Rollout") -> str:
     from lineside.apps import get_release
     from lineside.evals import results_of
 
-    name = rollout.use_case
     release = get_release(scope, rollout.arms[-1].release_id)
     inputs = [result.input for result in results_of(scope, release.run_id, limit=_EXAMPLES)]
     body = min((orjson.dumps({"input": one}).decode() for one in inputs), key=len, default="{}")

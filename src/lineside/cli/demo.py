@@ -73,7 +73,7 @@ def demo(check: bool, port: int | None, home: Path | None, keep: bool, as_json: 
                     {"ok": ok, "seconds": seconds, "stations": tour.stations, "pages": pages}
                 )
             else:
-                _say_end(tour, settings, pages, seconds=seconds)
+                _say_end(tour, settings, {} if check else pages, ok=ok, seconds=seconds)
             if check or server is None:
                 return 0 if ok else 1
             return _stay(server)
@@ -370,15 +370,19 @@ def _pages(settings: Settings, release: "Release") -> dict[str, str]:
     }
 
 
-def _say_end(tour: Tour, settings: Settings, pages: dict[str, str], *, seconds: float) -> None:
-    failed = [station for station in tour.stations if not station.ok]
+def _say_end(
+    tour: Tour, settings: Settings, pages: dict[str, str], *, ok: bool, seconds: float
+) -> None:
     say()
-    if failed or not pages:
-        names = ", ".join(f"{station.number} ({station.title})" for station in failed)
-        say(f"✗ Not every station worked: {names or 'some were not reached'}", style="bold")
+    if not ok:
+        failed = [f"{one.number} ({one.title})" for one in tour.stations if not one.ok]
+        names = ", ".join(failed) or "some were not reached"
+        say(f"✗ Not every station worked: {names}", style="bold")
         return
-    count = len(tour.stations)
-    say(f"All {count} stations worked, in {seconds:.0f} s. See it:", style="bold")
+    say(f"All {len(tour.stations)} stations worked, in {seconds:.0f} s", style="bold")
+    if not pages:
+        return
+    say("\nSee it:", style="bold")
     for name, address in pages.items():
         click.echo(f"  {name:<10} {address}")
     note(f"\nState: {settings.home}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
-from lineside import __version__
+import lineside
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import print_json, say
 from lineside.cli.place import server_address
@@ -93,8 +93,8 @@ def _guarded(place: str, examine: Callable[[], Iterator[Examined]]) -> Iterator[
 
 
 def _versions() -> Examined:
-    found = f"lineside {__version__} on Python {platform.python_version()}, {platform.system()}"
-    return Examined("version", "ok", found)
+    python = f"Python {platform.python_version()}, {platform.system()}"
+    return Examined("version", "ok", f"lineside {lineside.__version__} on {python}")
 
 
 def _state_folder(settings: Settings) -> Examined:

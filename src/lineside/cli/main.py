@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from lineside import __version__
+import lineside
 from lineside.cli.commands import Commands, Late
 from lineside.core import Invalid, LinesideError, NotFound
 
@@ -56,15 +56,15 @@ Data goes to stdout, all else to stderr. Every command takes --json. Exit codes:
     examples=("lineside demo", "lineside init my-case", "lineside test my-case"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, message="lineside %(version)s")
-def lineside() -> None:
+@click.version_option(lineside.__version__, message="lineside %(version)s")
+def root() -> None:
     """The root; its commands do the work."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is told on stderr."""
     try:
-        code = lineside.main(list(arguments), prog_name="lineside", standalone_mode=False)
+        code = root.main(list(arguments), prog_name="lineside", standalone_mode=False)
         sys.stdout.flush()
     except LinesideError as error:
         if _is_debugging():

@@ -213,8 +213,9 @@ def verify(file: Path | None, head_file: Path | None, key: str | None, as_json: 
         if file is not None and key is None:
             note("hint: Compare that key with the one you know, or give it with --key")
     else:
-        say(f"✗ {outcome.sentence}")
-        say(f"  {outcome.size} entries before it hold")
+        say("✗ The ledger does not hold; the first thing wrong:", style="bold")
+        say(f"  {outcome.sentence}")
+        say(f"  Every entry before that holds: {outcome.size} of them")
     return 0 if outcome.ok else 1
 
 

@@ -1,20 +1,42 @@
 """How verdicts, rules, slices and wrong answers look in a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import floor, isfinite, log10
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lineside.cli.output import print_table, say, short
 
 if TYPE_CHECKING:
-    from lineside.evals import Result, Run, RunSummary  # type: ignore[attr-defined] # soon
-    from lineside.stats import Finding
+    from lineside.evals import Result, Run
+    from lineside.stats import Finding, Interval
 
 EXIT_CODES = {"ship": 0, "hold": 1, "more": 3}
 """What a verdict is to a shell; see `lineside --help`."""
 
 SIGNS = {"ship": "✓ ship", "hold": "✗ hold", "more": "? not enough data"}
 _SLICES_MAX = 5
+
+
+class _Score(Protocol):
+    @property
+    def interval(self) -> "Interval | None": ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def higher_is_better(self) -> bool: ...
+    @property
+    def missing(self) -> int: ...
+
+
+class _Summary(Protocol):
+    """What `lineside.evals.summarise` returns, whose name the room keeps to itself."""
+
+    @property
+    def main_score(self) -> str | None: ...
+    @property
+    def scores(self) -> "Mapping[str, _Score]": ...
+    @property
+    def slices(self) -> "Mapping[str, Mapping[str, Interval]]": ...
 
 
 def print_findings(findings: Sequence["Finding"]) -> None:
@@ -34,7 +56,7 @@ def print_findings(findings: Sequence["Finding"]) -> None:
     print_table(("rule", "estimate", confidence, "decision"), rows, numbers=("estimate",))
 
 
-def print_scores(summary: "RunSummary") -> None:
+def print_scores(summary: "_Summary") -> None:
     """Each score of a run with its interval."""
     rows = [
         (
@@ -50,7 +72,7 @@ def print_scores(summary: "RunSummary") -> None:
     print_table(("score", "mean", "95 % interval", "missing"), rows, numbers=("mean", "missing"))
 
 
-def print_slices(summary: "RunSummary") -> None:
+def print_slices(summary: "_Summary") -> None:
     """The slices that are served worst, each with its interval."""
     flat = [
         (f"{name}: {value}", found)
