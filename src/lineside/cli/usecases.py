@@ -69,7 +69,7 @@ def init(folder: Path, template: str | None, yes: bool, as_json: bool, **given: 
     """
     from lineside.usecases import FitAnswers, init_folder
 
-    if sys.stdin.isatty() and not yes and not as_json:
+    if _is_terminal() and not yes and not as_json:
         given = _asked(given, has_template=template is not None)
     answers = FitAnswers(**{name: value for name, value in given.items() if value is not None})
     written = init_folder(folder, answers=answers, template=template)
@@ -190,6 +190,10 @@ def list_all(as_json: bool) -> None:
             for case, rollout, newest in rows
         ],
     )
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _asked(given: dict[str, Any], *, has_template: bool) -> dict[str, Any]:
