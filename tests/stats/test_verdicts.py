@@ -50,7 +50,7 @@ def test_every_failing_rule_is_named() -> None:
     answer = verdict([rule("recall", 200, 300), rule("accuracy", 100, 300)])
 
     assert answer.sentence.startswith("Hold: accuracy is 33.3 %")
-    assert answer.sentence.endswith("; also failing: recall")
+    assert answer.sentence.endswith("; also failing: `recall >= 0.85`")
 
 
 def test_the_rule_that_needs_most_cases_decides_how_many_more() -> None:

@@ -68,7 +68,7 @@ def _ship_sentence(rows: tuple[Finding, ...]) -> str:
 
 def _hold_sentence(failing: list[Finding]) -> str:
     surest = min(failing, key=lambda finding: finding.p_fail)
-    others = [finding.label for finding in failing if finding is not surest]
+    others = [f"`{finding.rule}`" for finding in failing if finding is not surest]
     also = f"; also failing: {', '.join(others)}" if others else ""
     return f"Hold: {surest.sentence}{also}"
 
