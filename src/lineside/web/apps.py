@@ -68,7 +68,7 @@ def release_file(request: Request) -> Response:
         request,
         "file.html",
         release=found,
-        path=path,
+        file=path,
         digest=found.files[path],
         bytes=len(content),
         text=_as_text(content),

@@ -36,13 +36,24 @@ def show(value: float | None, unit: Unit, *, signed: bool = False) -> str:
     return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else text
 
 
+def show_span(low: float, high: float, unit: Unit, *, signed: bool = False) -> str:
+    """Write an interval with its unit once, at its end."""
+    start = show(low, unit, signed=signed).removesuffix(unit).rstrip()
+    return f"{start} to {show(high, unit, signed=signed)}"
+
+
 def axis(values: Sequence[float], *, unit: Unit, zero: bool = False) -> Axis:
-    """An axis on round numbers around the values; shares never leave 0 to 1."""
+    """An axis on round numbers around the values; shares never leave 0 to 1.
+
+    Args:
+        zero: Keep zero well inside, so that it can be seen on which side of it a value lies.
+    """
     known = [value for value in values if isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
     if zero:
-        reach = max(abs(low), abs(high), 1e-9)
-        low, high = -reach, reach
+        # Both sides of zero are there, the smaller with a fifth of the larger at least.
+        reach = max(abs(low), abs(high), 1e-9) / 5
+        low, high = min(low, -reach), max(high, reach)
     spread = (high - low) or abs(high) or 1.0
     # A little room on both sides, so that nothing stands on the edge of the plot.
     low, high = low - spread * 0.04, high + spread * 0.04

@@ -28,10 +28,10 @@ from lineside.web.plots import IntervalRow, difference_plot, interval_rows
 from lineside.web.render import page
 
 _RUNS_SHOWN = 100
-_CASES_SHOWN = 50
+_CASES_SHOWN = 20
 _FLIPS_SHOWN = 25
 _WRONG_COUNTED = 1000
-_CONFUSIONS_SHOWN = 12
+_CONFUSIONS_SHOWN = 8
 _WORD_CHARACTERS_MAX = 60
 _REFRESH_SECONDS = 2
 _ONLY = ("all", "wrong", "failed")

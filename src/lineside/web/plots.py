@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup, escape
 
-from lineside.web.axes import TICKS, Axis, Unit, axis, show, tick_text
+from lineside.web.axes import TICKS, Axis, Unit, axis, show, show_span, tick_text
 
 Tone = Literal["ship", "hold", "more", "plain"]
 _ROW_HEIGHT = 46
@@ -125,10 +125,11 @@ def series_with_intervals(
     values = _values(rows) + ([] if threshold is None else [threshold])
     scale = axis(values, unit=unit)
     xs = [_spread(at, len(shown)) for at in range(len(shown))]
-    parts = [_grid_line(scale, tick, unit) for tick in scale.ticks]
+    parts = [_grid_line(scale, tick) for tick in scale.ticks]
     if threshold is not None:
         y = _height_of(scale, threshold)
         parts.append(_line("threshold", "0%", y, "100%", y, dash=True))
+    parts += [_grid_text(scale, tick, unit) for tick in scale.ticks]
     parts.append(_connections(shown, xs, scale))
     parts += [_point(point, x, scale, unit) for point, x in zip(shown, xs, strict=True)]
     parts.append(_point_labels(shown, xs))
@@ -283,12 +284,14 @@ def _point_labels(points: Sequence[SeriesPoint], xs: Sequence[float]) -> str:
     return "".join(parts)
 
 
-def _grid_line(scale: Axis, tick: float, unit: Unit) -> str:
+def _grid_line(scale: Axis, tick: float) -> str:
     y = _height_of(scale, tick)
-    label = tick_text(tick, unit, scale)
-    return _line("grid", "0%", y, "100%", y, faint=True) + (
-        f'<text class="axis-text" x="0" y="{y - 4:g}">{escape(label)}</text>'
-    )
+    return _line("grid", "0%", y, "100%", y, faint=True)
+
+
+def _grid_text(scale: Axis, tick: float, unit: Unit) -> str:
+    y = _height_of(scale, tick) - 4
+    return f'<text class="axis-text" x="0" y="{y:g}">{escape(tick_text(tick, unit, scale))}</text>'
 
 
 def _axis_text(scale: Axis, y: int, unit: Unit, *, signed: bool) -> str:
@@ -354,8 +357,7 @@ def _empty(title: str) -> Markup:
 def _spoken(row: IntervalRow, unit: Unit, *, signed: bool = False) -> str:
     said = f"{row.label}: {show(row.value, unit, signed=signed)}"
     if row.low is not None and row.high is not None:
-        low, high = show(row.low, unit, signed=signed), show(row.high, unit, signed=signed)
-        said += f", interval {low} to {high}"
+        said += f", interval {show_span(row.low, row.high, unit, signed=signed)}"
     return said + (f", {row.note}" if row.note else "")
 
 

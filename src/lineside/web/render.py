@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from lineside.core import clock
+from lineside.stats import Finding
 from lineside.trust import LedgerEntry
-from lineside.web.axes import show
+from lineside.web.axes import show, show_span
 
 STATIC = Path(__file__).parent / "static"
 
@@ -76,6 +77,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:,.0f} ms" if value >= 100 else f"{value:.1f} ms"
 
 
+def confidence(value: float) -> str:
+    """Two digits, cut and not rounded: what is not quite sure never reads as sure."""
+    return f"{int(value * 100) / 100:.2f}"
+
+
 def moment(at: datetime) -> Markup:
     """How long ago, with the exact moment for whoever needs it."""
     exact = at.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -129,6 +135,14 @@ def about(entry: LedgerEntry) -> str:
     return " · ".join(words) or entry.subject
 
 
+def between(finding: Finding) -> str:
+    """The interval of a finding in words."""
+    if finding.low is None or finding.high is None:
+        return "too few cases for an interval"
+    span = show_span(finding.low, finding.high, finding.unit)
+    return f"{finding.confidence * 100:g} % interval {span}"
+
+
 def digest(text: str) -> str:
     """The start of a content address: enough to tell two apart by eye."""
     return text.removeprefix("sha256:")[:12]
@@ -160,6 +174,8 @@ def _environment() -> Environment:
     environment.globals |= {"static": static, "refresh_seconds": None}
     environment.filters |= {
         "about": about,
+        "between": between,
+        "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
         "moment": moment,
@@ -172,6 +188,7 @@ def _environment() -> Environment:
         "shown": show,
         "short": short,
         "size": size,
+        "spanning": show_span,
         "without_confidence": without_confidence,
         "without_decision": without_decision,
     }

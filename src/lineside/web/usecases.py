@@ -54,6 +54,7 @@ def use_case(request: Request) -> Response:
     known = get_use_case(scope, name)
     releases = list_releases(scope, name)
     history = rollout_history(scope, name, limit=_HISTORY_SHOWN)
+    standing = _standing(releases, history[0] if history else None)
     week = traffic(scope, use_case=name)
     return page(
         request,
@@ -61,7 +62,8 @@ def use_case(request: Request) -> Response:
         known=known,
         manifest=known.manifest,
         releases=releases,
-        **_latest(releases),
+        **standing,
+        checks=rule_checks(standing["shown"].gate) if standing["shown"] else [],
         rollout=history[0] if history else None,
         history=history,
         shares=_share_plot(history[0]) if history else None,
@@ -79,7 +81,8 @@ def use_case(request: Request) -> Response:
 def _summary(scope: Scope, known: UseCase, week: Sequence[Traffic]) -> dict[str, Any]:
     releases = list_releases(scope, known.name, limit=_RELEASES_SHOWN)
     rollout = current_rollout(scope, known.name)
-    finding = next((main_finding(r.gate) for r in releases if main_finding(r.gate)), None)
+    standing = _standing(releases, rollout)
+    finding = main_finding(standing["shown"].gate) if standing["shown"] else None
     bar = None
     if finding is not None:
         row = IntervalRow(finding.label, finding.value, finding.low, finding.high)
@@ -87,7 +90,9 @@ def _summary(scope: Scope, known: UseCase, week: Sequence[Traffic]) -> dict[str,
     return {
         "known": known,
         "manifest": known.manifest,
-        "newest": releases[0] if releases else None,
+        "live": standing["live"],
+        "last": releases[0] if releases else None,
+        "scored": standing["shown"],
         "finding": finding,
         "bar": bar,
         "rollout": rollout,
@@ -96,10 +101,17 @@ def _summary(scope: Scope, known: UseCase, week: Sequence[Traffic]) -> dict[str,
     }
 
 
-def _latest(releases: Sequence[Release]) -> dict[str, Any]:
-    """The newest word of the gate, and its rules."""
+def _standing(releases: Sequence[Release], rollout: Rollout | None) -> dict[str, Any]:
+    """What is live with the gate's word on it, and the newest attempt where that is another."""
+    live_id = rollout.live.release_id if rollout else None
+    live = next((release for release in releases if release.id == live_id), None)
     newest = releases[0] if releases else None
-    return {"newest": newest, "checks": rule_checks(newest.gate) if newest else []}
+    shown = live or newest
+    return {
+        "live": live,
+        "newest": newest if newest is not live else None,
+        "shown": shown,
+    }
 
 
 def _totals(week: Sequence[Traffic]) -> dict[str, Any]:
