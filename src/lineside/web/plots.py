@@ -252,7 +252,7 @@ def _point(point: SeriesPoint, x: float, scale: Axis, unit: Unit) -> str:
         else f'<circle class="dot" cx="{x:g}%" cy="{y:g}" r="6" fill="currentColor"/>'
     )
     kind = "error hollow" if point.is_hollow else "error"
-    anchor, shift = ("end", -12) if x > 88 else ("start", 12)
+    anchor, shift = ("end", -12) if x > 70 else ("start", 12)
     return (
         f"<g>{_line(kind, f'{x:g}%', top, f'{x:g}%', bottom)}{shape}"
         f'<text class="point-text" x="{x:g}%" y="{y + 4:g}" dx="{shift}" text-anchor="{anchor}">'

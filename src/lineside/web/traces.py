@@ -105,7 +105,7 @@ def _thumb(word: str | None) -> Literal["up", "down"] | None:
 
 
 def _steps(spans: list[Span], root: Span) -> list[dict[str, Any]]:
-    """Each step with its share of the whole call; the call itself first, though steps end sooner."""
+    """Each step with its share of the whole call, the call itself first."""
     whole_ms = max(root.duration_ms, 0.001)
     return [
         {
