@@ -1,6 +1,7 @@
 """Command lines in this process, in a state folder of their own, and small folders to judge."""
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -53,13 +54,17 @@ Run = Callable[..., Ended]
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to stand in, with a state folder that no other test sees."""
-    for name in ("LINESIDE_DATABASE_URL", "LINESIDE_LAKE", "LINESIDE_DEBUG", "LINESIDE_PORT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("DATABASE_URL", "LAKE", "DEBUG", "HOST", "PORT"):
+        # Set before it is unset, so that what a command sets is undone as well.
+        monkeypatch.setenv(f"LINESIDE_{name}", "")
+        monkeypatch.delenv(f"LINESIDE_{name}")
     monkeypatch.setenv("LINESIDE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LINESIDE_USER", "ann")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(tmp_path)
+    # DBOS logs into the stderr it saw first, which a test before this one has closed.
+    logging.getLogger("dbos").handlers.clear()
     return tmp_path
 
 

@@ -62,7 +62,7 @@ def test_release_says_when_nothing_changed(lineside, good: str) -> None:
     first = lineside("release", good)
     again = lineside("release", good)
 
-    assert (first.code, again.code) == (0, 0)
+    assert (first.code, again.code) == (0, 0), first.err + again.err
     assert "✓ post-room v1 is released" in first.out
     assert "v1: the same release, nothing changed" in again.out
     assert lineside("release", good, "--json").data["is_new"] is False
@@ -93,7 +93,8 @@ def test_a_broken_manifest_is_wrong_use_with_every_line(lineside, good: str) -> 
     tested = lineside("test", good)
 
     assert tested.code == 2
-    assert "error: usecase.yaml:4" in tested.err
+    assert "error: usecase.yaml:1: read the manifest without `risk`" in tested.err
+    assert "usecase.yaml:4: read `rsik`" in tested.err
     assert "Did you mean `risk`?" in tested.err
 
 

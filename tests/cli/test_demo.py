@@ -61,4 +61,4 @@ def test_a_station_that_fails_is_named_and_the_check_fails(
     assert ended.code == 1
     assert "✗ Read the manifest" in ended.out
     assert "Not every station worked: 1 (Read the manifest)" in ended.out
-    assert "usecase.yaml:1" in ended.err
+    assert "usecase.yaml:2: read" in ended.err

@@ -34,7 +34,7 @@ def test_nothing_is_coloured_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("value", "unit", "shown"),
     [(0.9512, "%", "95.1 %"), (1234.5, "ms", "1,234 ms"), (0.0042, "ms", "0.00420 ms"),
-     (0, "USD", "0.00 USD"), (None, "%", "unknown"), (-0.021, "points", "-2.1 points")],
+     (0, "USD", "0 USD"), (None, "%", "unknown"), (-0.021, "points", "-2.1 points")],
 )  # fmt: skip
 def test_numbers_read_well(value: float | None, unit: str, shown: str) -> None:
     assert verdicts.amount(value, unit) == shown

@@ -93,7 +93,7 @@ def test_one_changed_byte_is_found_and_its_entry_named(lineside, place: Path) ->
     assert "Entry 1 (`key.created`)" in verified.out
     found = lineside("ledger", "verify", str(file), "--json")
     assert found.code == 1
-    assert found.data["problem"]["index"] == 1
+    assert found.data["fault"]["index"] == 1
 
 
 def test_an_export_to_stdout_is_the_ledger_and_nothing_else(lineside) -> None:

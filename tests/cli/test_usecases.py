@@ -72,7 +72,7 @@ def test_check_names_every_problem_with_file_and_line(lineside, good: str) -> No
     assert f"usecase.yaml:{line}:" in checked.out
     assert "Did you mean `cases.jsonl`?" in checked.out
     problems = lineside("check", good, "--json").data["problems"]
-    assert [problem["line"] for problem in problems][0] == line
+    assert problems[0]["line"] == line
     assert all(problem["hint"] for problem in problems)
 
 

@@ -8,6 +8,7 @@ from lineside.cli.commands import Commands, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here
 from lineside.cli.verdicts import amount, interval, print_scores, print_slices, print_wrong
+from lineside.core import NotFound
 
 if TYPE_CHECKING:
     from lineside.evals import Comparison, Run
@@ -73,6 +74,9 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
 
     with scope_here() as scope:
         newest = list_runs(scope, limit=1) if run_id == "latest" else []
+        if run_id == "latest" and not newest:
+            hint = "Make one: `lineside test my-case`."
+            raise NotFound("no_runs", "There are no runs yet", hint=hint)
         run = newest[0] if newest else get_run(scope, run_id)
         summary = summarise(scope, run)
         results = {

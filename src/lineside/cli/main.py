@@ -17,6 +17,7 @@ WRONG_USE = 2
 NOT_ENOUGH_DATA = 3
 _STOPPED = 130
 _PIPE_CLOSED = 141
+_HELP_HINT = "`{} --help` shows how it is used."
 
 _LINE, _LOOK, _TRUST, _MACHINE = "The line", "Look", "Trust", "This machine"
 _ROOMS = "lineside.cli"
@@ -69,15 +70,19 @@ def run(arguments: Sequence[str]) -> int:
     except LinesideError as error:
         if _is_debugging():
             raise
-        _tell(error.message, error.hint)
-        return WRONG_USE if isinstance(error, Invalid | NotFound) else HOLD
+        is_wrong_use = isinstance(error, Invalid | NotFound)
+        otherwise = (
+            _HELP_HINT if is_wrong_use else "`lineside doctor` looks for what is wrong here."
+        )
+        _tell(error.message, error.hint or otherwise.format(_path_of(arguments)))
+        return WRONG_USE if is_wrong_use else HOLD
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return WRONG_USE
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "lineside"
-        _tell(error.format_message().rstrip("."), f"`{path} --help` shows how it is used.")
+        _tell(error.format_message().rstrip("."), _HELP_HINT.format(path))
         return WRONG_USE
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped", err=True)
@@ -110,6 +115,21 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
+
+
+def _path_of(arguments: Sequence[str]) -> str:
+    """The words of a command line that name its command."""
+    words, command = ["lineside"], root
+    context = click.Context(root)
+    for word in arguments:
+        found = command.get_command(context, word)
+        if found is None:
+            break
+        words.append(word)
+        if not isinstance(found, Commands):
+            break
+        command = found
+    return " ".join(words)
 
 
 def _tell(message: str, hint: str | None) -> None:

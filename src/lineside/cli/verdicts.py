@@ -125,7 +125,9 @@ def _digits(value: float, unit: str) -> str:
     """Shares with one decimal, everything else with three digits that count."""
     if unit in ("%", "points"):
         return f"{value * 100:.1f}"
-    decimals = 2 - floor(log10(abs(value))) if value else 0
+    if not value:
+        return "0"
+    decimals = 2 - floor(log10(abs(value)))
     return f"{value:,.{min(9, max(0, decimals))}f}"
 
 
