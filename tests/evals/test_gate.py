@@ -8,7 +8,7 @@ from lineside.core import Conflict, Denied, Invalid, Unavailable
 from lineside.evals import GateOutcome, Run, judge_gate
 from lineside.evals import target as asking
 from lineside.trust import Scope
-from lineside.usecases.rules import parse_rule
+from lineside.usecases import parse_rule
 
 RunCases = Callable[..., Run]
 

@@ -264,12 +264,14 @@ def start(store: Store, program: Path, log: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, str(program), str(settings.home), settings.database_url, str(log)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
 
 
-def test_after_kill_9_a_run_goes_on_and_judges_no_case_twice(
-    store: Store, scope: Scope, tmp_path: Path
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGINT])
+def test_after_kill_9_or_ctrl_c_a_run_goes_on_and_judges_no_case_twice(
+    store: Store, scope: Scope, tmp_path: Path, ended_by: signal.Signals
 ) -> None:
     program, log = tmp_path / "program.py", tmp_path / "asked.log"
     program.write_text(PROGRAM)
@@ -278,8 +280,8 @@ def test_after_kill_9_a_run_goes_on_and_judges_no_case_twice(
     deadline = time.monotonic() + 60
     while (not log.exists() or len(log.read_text().split()) < 120) and time.monotonic() < deadline:
         time.sleep(0.01)
-    os.kill(first.pid, signal.SIGKILL)
-    run_id, _ = first.communicate()[0].split()[:2]
+    os.kill(first.pid, ended_by)
+    run_id, _ = first.communicate(timeout=5)[0].split()[:2]
     before = {result.case_id for result in results_of(scope, run_id, limit=1000)}
     asked_before = len(log.read_text().split())
 

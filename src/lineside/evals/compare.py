@@ -68,8 +68,9 @@ def compare(
         NotFound: The workspace has no such run.
         Invalid: `no_paired_cases`, or `unknown_score`.
     """
-    baseline = read_judged(scope.store, get_run(scope, baseline_run_id))
-    candidate = read_judged(scope.store, get_run(scope, candidate_run_id))
+    before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
+    baseline = read_judged(scope.store, before, beside=after)
+    candidate = read_judged(scope.store, after, beside=before)
     name = score or candidate.run.main_score or "latency_ms"
     trait = candidate.trait(name)
     baseline.trait(name)
@@ -103,7 +104,7 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
     pairs, missing, met = [], 0, 0
     for new in candidate.cases:
         old = before.get(new.id)
-        if old is None or old.input != new.input:
+        if old is None or old.asked != new.asked:
             continue
         met += 1
         if score in old.scores and score in new.scores:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -96,8 +97,11 @@ def canonical(case: Case) -> bytes:
 
 def dataset_of(name: str, cases: Iterable[Case]) -> Dataset:
     """Make a dataset of cases that were checked already."""
-    lines = [canonical(case) for case in cases]
-    return dataset_from(name, b"".join(lines), cases_total=len(lines))
+    content, count = BytesIO(), 0
+    for case in cases:
+        content.write(canonical(case))
+        count += 1
+    return dataset_from(name, content.getvalue(), cases_total=count)
 
 
 def dataset_from(name: str, content: bytes, *, cases_total: int | None = None) -> Dataset:

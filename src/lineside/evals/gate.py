@@ -83,8 +83,8 @@ def judge_gate(
             f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
             hint="Wait until it is done.",
         )
-    judged = read_judged(scope.store, run)
-    baseline = read_judged(scope.store, baseline_run) if baseline_run is not None else None
+    judged = read_judged(scope.store, run, beside=baseline_run)
+    baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
     findings = [_find(rule, judged, baseline, notes) for rule in rules]
     answer = verdict(findings, confidence=CONFIDENCE)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
@@ -17,13 +18,13 @@ class JudgedCase:
     """One case of a run.
 
     Attributes:
-        input: As canonical JSON, to tell whether two runs asked the same.
+        asked: Digest of the input, to tell whether two runs asked the same; empty where not read.
         scores: Mean over the repetitions that gave the score.
         missing: Names of scores that should be there and are not: the case or the scorer failed.
     """
 
     id: str
-    input: str
+    asked: bytes
     cluster: str | None
     slices: dict[str, str]
     scores: dict[str, float] = field(default_factory=dict)
@@ -88,17 +89,24 @@ def clusters_of(cases: list[JudgedCase]) -> list[str] | None:
     return [f"c:{case.cluster}" if case.cluster else f"i:{case.id}" for case in cases]
 
 
-def read_judged(store: Store, run: Run) -> JudgedRun:
-    """Read all cases of a run with their scores."""
+def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedRun:
+    """Read all cases of a run with their scores.
+
+    Args:
+        beside: Another run that it will be paired with; where their datasets differ, inputs are
+            told apart too.
+    """
+    with_input = beside is not None and beside.dataset_digest != run.dataset_digest
     measures = {item.name for item in run.scorers if item.kind in _MEASURES}
     names = [item.name for item in run.scorers]
     cases: dict[str, JudgedCase] = {}
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with store.records.read() as connection:
-        for row in queries.judged_rows(connection, run.id):
+        for row in queries.judged_rows(connection, run.id, with_input=with_input):
             case = cases.get(row.case_id)
             if case is None:
-                case = JudgedCase(row.case_id, row.input, row.cluster, row.slices)
+                asked = sha256(row.input.encode()).digest() if with_input else b""
+                case = JudgedCase(row.case_id, asked, row.cluster, row.slices)
                 cases[row.case_id] = case
             for name in names:
                 score = row.scores.get(name, {})

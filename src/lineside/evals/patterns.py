@@ -64,8 +64,9 @@ class Matcher:
             stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
             stdin.write(orjson.dumps([pattern, flags, text]) + b"\n")
             stdin.flush()
-            ready, _, _ = select.select([stdout], [], [], SECONDS_MAX)
-            if not ready:
+            waiting = select.poll()
+            waiting.register(stdout, select.POLLIN)
+            if not waiting.poll(SECONDS_MAX * 1000):
                 self._end()
                 raise Invalid(
                     "pattern_too_slow",

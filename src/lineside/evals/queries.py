@@ -209,8 +209,11 @@ def result_rows(
     return _all(connection, query.order_by(*place).limit(limit))
 
 
-def judged_rows(connection: sa.Connection, run_id: str) -> Iterable[sa.Row[Any]]:
-    """What intervals are made from, in the order of the dataset."""
+def judged_rows(
+    connection: sa.Connection, run_id: str, *, with_input: bool
+) -> Iterable[sa.Row[Any]]:
+    """What intervals are made from, in the order of the dataset; inputs can be large."""
+    text = sa.type_coerce(results.c.input, sa.Text) if with_input else sa.literal("")
     query = (
         sa.select(
             results.c.case_id,
@@ -218,7 +221,7 @@ def judged_rows(connection: sa.Connection, run_id: str) -> Iterable[sa.Row[Any]]
             results.c.slices,
             results.c.cluster,
             results.c.error_code,
-            sa.type_coerce(results.c.input, sa.Text).label("input"),
+            text.label("input"),
         )
         .where(results.c.run_id == run_id)
         .order_by(results.c.position, results.c.repetition)

@@ -183,8 +183,10 @@ def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
         row = {name: value for name, value in key.items() if name != "is_reused"}
         if queries.insert_run(connection, row):
             return run
-        under_way = run_from(queries.same_runs(connection, key, status="running")[0])
-    if _is_abandoned(scope, under_way):
+        rows = queries.same_runs(connection, key, status="running")
+    under_way = run_from(rows[0]) if rows else None
+    # It may have ended in between, or its job may have: then nothing stands in the way any more.
+    if under_way is None or _is_abandoned(scope, under_way):
         return _known_or_added(scope, run, fresh=fresh)
     return under_way
 

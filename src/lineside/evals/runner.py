@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from lineside.core import LinesideError, now
@@ -62,6 +62,8 @@ class _Performance:
         self._ready: list[Answered] = []
         self._woken = asyncio.Event()
         self._asked_all = False
+        self._process_ends = False
+        self._hands = ThreadPoolExecutor(1, thread_name_prefix="lineside-run")
 
     def perform(self) -> str:
         try:
@@ -76,7 +78,7 @@ class _Performance:
             self._judge = Judge(self._store, self._run, scorers, counts)
             asyncio.run(self._go())
         except Exception as error:
-            if not _process_lives():
+            if self._process_ends:
                 # An Exception would end the job for good; this leaves it to the next process.
                 raise asyncio.CancelledError from error
             cause = _only(error)
@@ -89,9 +91,9 @@ class _Performance:
         target = self._open_target(self._run)
         asker = Asker(target, has_answers=self._judge.has_answers)
         todo = self._todo()
-        watcher = asyncio.create_task(self._watch())
         try:
             async with asyncio.TaskGroup() as tasks:
+                watcher = tasks.create_task(self._watch())
                 writer = tasks.create_task(self._write())
                 async with asyncio.TaskGroup() as askers:
                     for _ in range(max(1, self._store.settings.run_concurrency)):
@@ -99,9 +101,10 @@ class _Performance:
                 self._asked_all = True
                 self._woken.set()
                 await writer
+                watcher.cancel()
         finally:
-            watcher.cancel()
             await target.close()
+            self._hands.shutdown()
 
     def _todo(self) -> Iterator[tuple[int, int, Case]]:
         """The cases that have no result yet, one after the other for all who ask."""
@@ -135,7 +138,7 @@ class _Performance:
             self._woken.clear()
             batch, self._ready = self._ready, []
             if batch:
-                await asyncio.to_thread(self._keep, batch)
+                await asyncio.wrap_future(self._hand_over(self._keep, batch))
                 await asyncio.sleep(_TURN_SECONDS)
             elif self._asked_all:
                 return
@@ -153,10 +156,17 @@ class _Performance:
 
     async def _watch(self) -> None:
         """Let go when the process ends: its exit waits for our thread, and we might take hours."""
-        while _process_lives():  # noqa: ASYNC110 # a thread's end sets no event
+        while True:
             await asyncio.sleep(_WATCH_SECONDS)
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
+            self._hand_over(int)
+
+    def _hand_over(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        try:
+            return self._hands.submit(work, *arguments)
+        except RuntimeError:
+            # We never close it before the end; Python does so when the main thread has ended.
+            self._process_ends = True
+            raise
 
     def _finish(self) -> None:
         with self._store.records.write() as connection:
@@ -178,10 +188,6 @@ class _Performance:
                 finished_at=now(),
                 failures={f"stopped:{code}": reason.model_dump()},
             )
-
-
-def _process_lives() -> bool:
-    return threading.main_thread().is_alive()
 
 
 def _only(error: Exception) -> Exception:

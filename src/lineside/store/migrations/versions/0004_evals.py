@@ -8,6 +8,12 @@ down_revision = "0003_usecases"
 
 
 def upgrade() -> None:
+    _create_datasets()
+    _create_runs()
+    _create_results()
+
+
+def _create_datasets() -> None:
     op.create_table(
         "datasets",
         sa.Column("id", sa.Text, primary_key=True),
@@ -29,6 +35,9 @@ def upgrade() -> None:
             for column in ("digest", "version")
         ),
     )
+
+
+def _create_runs() -> None:
     op.create_table(
         "runs",
         sa.Column("id", sa.Text, primary_key=True),
@@ -59,6 +68,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'running'"),
         postgresql_where=sa.text("status = 'running'"),
     )
+
+
+def _create_results() -> None:
     op.create_table(
         "results",
         sa.Column("run_id", sa.Text, primary_key=True),
