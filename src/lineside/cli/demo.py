@@ -188,7 +188,13 @@ def _judge_and_release(tour: Tour, scope: "Scope", found: "UseCaseFolder") -> "R
     follow = _Follow(tour, found)
     tested = judge_folder(scope, found, progress=follow)
     verdict = tested.gate.verdict
-    follow.close(verdict.sentence)
+    measured = "; ".join(
+        f"`{one.rule}` measured {amount(one.value, one.unit)} "
+        f"({interval(one.low, one.high, one.unit)})"
+        for one in verdict.findings[:1]
+        if one.value is not None and one.sentence not in verdict.sentence
+    )
+    follow.close(f"{verdict.sentence}. {measured}" if measured else verdict.sentence)
     tour.stations[-1].figures["decision"] = verdict.decision
     with tour.station("Release it") as station:
         release, is_new = release_folder(scope, found)

@@ -38,19 +38,20 @@ def list_all(use_case: str | None, limit: int, as_json: bool) -> None:
         note("No runs yet. Make one: `lineside test my-case`")
         return
     print_table(
-        ("run", "use case", "when", "cases", "failed", "state"),
+        ("run", "use case", "when", "cases", "failed"),
         [
             (
                 run.id,
                 run.use_case,
                 local_time(run.started_at),
-                f"{run.cases_done:,} of {run.cases_total:,}",
+                f"{run.cases_done:,} of {run.cases_total:,}"
+                + ("" if run.status == "done" else f", {run.status}"),
                 f"{run.cases_failed:,}",
-                run.status,
             )
             for run in runs
         ],
         numbers=("cases", "failed"),
+        whole=("run",),
     )
 
 

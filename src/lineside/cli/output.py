@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -27,15 +28,29 @@ def print_json(value: Any) -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Collection[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    numbers: Collection[str] = (),
+    whole: Collection[str] = (),
 ) -> None:
-    """Print rows under their headings; columns named in `numbers` stand to the right."""
+    """Print rows under their headings.
+
+    Args:
+        numbers: Columns that stand to the right.
+        whole: Columns that are never broken, such as ids that people copy.
+    """
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        table.add_column(
+            column,
+            justify="right" if column in numbers else "left",
+            overflow="fold",
+            no_wrap=column in whole,
+        )
     for row in rows:
         table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     console = console_on(sys.stdout)
@@ -93,7 +108,22 @@ def short(value: Any, *, characters: int = 100) -> str:
 def _print(stream: TextIO, text: str, style: str) -> None:
     from rich.text import Text
 
-    console_on(stream).print(Text(text, style=style), soft_wrap=not stream.isatty())
+    console = console_on(stream)
+    if stream.isatty():
+        text = "\n".join(_wrapped(line, console.width) for line in text.split("\n"))
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line broken between words, its further lines under the first word; addresses stay whole."""
+    start = len(line) - len(line.lstrip(" •→✓✗!"))
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=" " * start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -98,7 +98,9 @@ class Tour:
         took = clock.spell_duration(timedelta(seconds=station.seconds))
         head = f"{station.number:>2} {'✓' if ok else '✗'} {station.title}"
         click.secho(f"{head:<{self._width - 10}}{took:>10}", bold=True)
-        for line in textwrap.wrap(station.sentence, self._width - 5):
+        for line in textwrap.wrap(
+            station.sentence, self._width - 5, break_long_words=False, break_on_hyphens=False
+        ):
             click.echo(f"     {line}")
         sys.stdout.flush()
 

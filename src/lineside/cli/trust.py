@@ -82,6 +82,7 @@ def list_all(as_json: bool) -> None:
             )
             for key in found
         ],
+        whole=("id",),
     )
 
 

@@ -47,8 +47,8 @@ def print_findings(findings: Sequence["Finding"]) -> None:
     rows = [
         (
             finding.rule,
-            amount(finding.value, finding.unit) if finding.value is not None else "–",
-            interval(finding.low, finding.high, finding.unit),
+            amount(finding.value, _unit(finding)) if finding.value is not None else "–",
+            interval(finding.low, finding.high, _unit(finding)),
             _decided(finding),
         )
         for finding in findings
@@ -129,6 +129,12 @@ def _digits(value: float, unit: str) -> str:
         return "0"
     decimals = 2 - floor(log10(abs(value)))
     return f"{value:,.{min(9, max(0, decimals))}f}"
+
+
+def _unit(finding: "Finding") -> str:
+    """A difference of shares is in points, not in per cent."""
+    is_difference = finding.rule.startswith(("not worse", "slice gap"))
+    return "points" if finding.unit == "%" and is_difference else finding.unit
 
 
 def _decided(finding: "Finding") -> str:
