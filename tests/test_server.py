@@ -47,7 +47,8 @@ def test_what_does_not_fit_is_a_422_with_every_reason(client: TestClient) -> Non
 
     assert wrong.status_code == garbage.status_code == 422
     assert wrong.json()["error"]["message"] == (
-        "The input does not fit: missing `message`; unknown `mesage`"
+        "The input does not fit: `message` is missing; "
+        "`mesage` is not a field of the schema, did you mean `message`?"
     )
     assert garbage.json()["error"]["code"] == "not_json"
 

@@ -61,7 +61,10 @@ async def test_a_user_turns_only_the_users_knobs(scope: Scope, serving: Serving)
 async def test_an_input_that_does_not_fit_is_named_and_traced(
     scope: Scope, serving: Serving
 ) -> None:
-    with pytest.raises(Invalid, match="missing `message`; unknown `mesage`") as caught:
+    with pytest.raises(
+        Invalid,
+        match="`message` is missing; `mesage` is not a field",
+    ) as caught:
         await serving.call(scope, "triage", Call(input={"mesage": "x"}))
 
     assert caught.value.hint == "This app takes an object with `message`."

@@ -12,7 +12,7 @@ import orjson
 
 from lineside.core import Invalid, did_you_mean
 from lineside.evals.dataset import Case, Dataset, dataset_of, id_from_content
-from lineside.evals.forms import Form, shorten, show
+from lineside.gateway import Form, shorten, show
 
 _PROBLEMS_MAX = 20
 _WORD_LENGTH_MAX = 200
@@ -231,7 +231,7 @@ def _header(row: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
         else:
             wrong.append(f"column {_unknown(name, _COLUMNS)}")
         if name in names[:at]:
-            wrong.append(f"column `{shorten(name)}` stands there twice")
+            wrong.append(f"column `{shorten(name, 80)}` stands there twice")
     if not wrong and not any(part == "input" for part, _ in columns):
         wrong.append("no column starts with `input.`, expected one for each field of the input")
     return columns, wrong
@@ -271,11 +271,11 @@ def _decoded(line: bytes) -> tuple[str, str | None]:
 def _unknown(name: str, known: tuple[str, ...]) -> str:
     near = did_you_mean(name.partition(".")[0], [word.partition(".")[0] for word in known])
     guess = f"did you mean `{near}`?" if near else f"expected one of {', '.join(known)}"
-    return f"`{shorten(name)}` is not known, {guess}"
+    return f"`{shorten(name, 80)}` is not known, {guess}"
 
 
 def _quoted(text: str) -> str:
-    return f"`{shorten(text.strip())}`"
+    return f"`{shorten(text.strip(), 80)}`"
 
 
 def _word(value: Any) -> str | None:

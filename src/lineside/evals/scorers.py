@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import orjson
 
 from lineside.core import Invalid, did_you_mean, plugins
-from lineside.evals.forms import Form, same, show
 from lineside.evals.patterns import check_pattern, matcher
 from lineside.evals.scorer import NamedScorer, Score, Scorer, ScorerContext
+from lineside.gateway import Form, show
 
 Files = Mapping[str, bytes]
 
@@ -42,7 +42,7 @@ def exact(*, name: str, fields: Sequence[str] | None = None) -> Scorer:
         wrong = [
             f"`{field}` is {show(read)}, expected {show(wanted)}"
             for field, read, wanted in pairs
-            if not same(read, wanted)
+            if not _same(read, wanted)
         ]
         return Score(name, 0.0 if wrong else 1.0, explanation="; ".join(wrong) or None)
 
@@ -295,3 +295,14 @@ def _text(context: ScorerContext, field: str) -> str:
 def _as_set(values: Any) -> set[bytes]:
     items = values if isinstance(values, list) else [values]
     return {orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in items}
+
+
+def _same(first: Any, second: Any) -> bool:
+    """Whether two JSON values are equal; unlike in Python, true is not 1."""
+    if isinstance(first, bool) or isinstance(second, bool):
+        return first is second
+    if isinstance(first, dict) and isinstance(second, dict):
+        return first.keys() == second.keys() and all(_same(first[k], second[k]) for k in first)
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_same, first, second))
+    return bool(first == second)

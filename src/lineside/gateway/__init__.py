@@ -1,6 +1,18 @@
 """Every model call: what a model is, and the providers behind it."""
 
+from lineside.gateway.form import Form, show
 from lineside.gateway.model import Model, ModelProvider, ModelReply, ModelSetup
+from lineside.gateway.output import shorten
 from lineside.gateway.providers import provider_for, provider_names
 
-__all__ = ["Model", "ModelProvider", "ModelReply", "ModelSetup", "provider_for", "provider_names"]
+__all__ = [
+    "Form",
+    "Model",
+    "ModelProvider",
+    "ModelReply",
+    "ModelSetup",
+    "provider_for",
+    "provider_names",
+    "shorten",
+    "show",
+]

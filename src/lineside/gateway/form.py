@@ -1,4 +1,4 @@
-"""Whether a case fits the app's input and output schema, and which word was probably meant."""
+"""Whether an object fits the app's input or output schema, and which word was probably meant."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from lineside.core import did_you_mean
+from lineside.gateway.output import shorten
 
 _KNOWN_MAX = 10_000
 _SHOWN_CHARACTERS = 80
@@ -81,25 +82,9 @@ class Form:
         return f"`{name}` is not a field of the schema, {guess}"
 
 
-def shorten(text: str, length_max: int = _SHOWN_CHARACTERS) -> str:
-    """Cut a long text so that a message stays readable."""
-    return text if len(text) <= length_max else text[:length_max] + "…"
-
-
 def show(value: Any) -> str:
     """A value as it was read, short and in backticks."""
-    return f"`{shorten(orjson.dumps(value, default=str).decode())}`"
-
-
-def same(first: Any, second: Any) -> bool:
-    """Whether two JSON values are equal; unlike in Python, true is not 1."""
-    if isinstance(first, bool) or isinstance(second, bool):
-        return first is second
-    if isinstance(first, dict) and isinstance(second, dict):
-        return first.keys() == second.keys() and all(same(first[k], second[k]) for k in first)
-    if isinstance(first, list) and isinstance(second, list):
-        return len(first) == len(second) and all(map(same, first, second))
-    return bool(first == second)
+    return f"`{shorten(orjson.dumps(value, default=str).decode(), _SHOWN_CHARACTERS)}`"
 
 
 def _choices(read: Any, choices: list[Any]) -> str:
