@@ -82,18 +82,21 @@ def lineside(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 class WriteFolder(Protocol):
-    def __call__(self, *, right: int = 0, wrong: int = 0, failed: int = 0) -> str: ...
+    def __call__(
+        self, *, right: int = 0, wrong: int = 0, failed: int = 0, delay_ms: float = 0
+    ) -> str: ...
 
 
 @pytest.fixture
 def write_folder(place: Path) -> WriteFolder:
     """Write a use case whose scripted model gets so many cases right, wrong, or not answered."""
 
-    def write(*, right: int = 0, wrong: int = 0, failed: int = 0) -> str:
+    def write(*, right: int = 0, wrong: int = 0, failed: int = 0, delay_ms: float = 0) -> str:
         folder = place / "post-room"
         folder.mkdir(exist_ok=True)
         (folder / "usecase.yaml").write_text(MANIFEST)
-        _write_lines(folder / "answers.jsonl", ANSWERS)
+        answers = [line | {"delay_ms": delay_ms} for line in ANSWERS]
+        _write_lines(folder / "answers.jsonl", answers)
         words = ["refund"] * right + ["parcel"] * wrong + ["broken"] * failed
         cases = [
             {

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -114,6 +115,9 @@ def main() -> NoReturn:
         # A terminal that cannot show a sign gets a question mark, not a crash.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if not sys.warnoptions and not _is_debugging():
+        # Warnings of libraries are for those who write code, not for those who run commands.
+        warnings.simplefilter("ignore")
     sys.exit(run(sys.argv[1:]))
 
 

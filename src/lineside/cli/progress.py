@@ -51,6 +51,8 @@ class Stations:
         trace: TracebackType | None,
     ) -> None:
         self._finish("✓" if error is None else "✗")
+        if kind is KeyboardInterrupt:
+            click.echo("What was judged is kept; the same command goes on from there", err=True)
 
     def _begin(self, station: str) -> None:
         self._station, self._detail = station, ""

@@ -136,11 +136,13 @@ def check(folder: Path, as_json: bool) -> int:
     elif said:
         _print_problems(folder, said)
     elif found is not None:
-        _print_all_well(folder, found, cases)
+        _print_all_well(found, cases)
     if not as_json and open_points:
         say("\nDeclared, not enforced yet:")
         for point in open_points:
             say(f"• {point}")
+    if not as_json and not said:
+        note(f"\nnext: lineside test {folder}")
     if any(problem.code == "not_a_folder" for problem in problems):
         return 2
     return 1 if said else 0
@@ -268,11 +270,10 @@ def _print_problems(folder: Path, problems: list[dict[str, Any]]) -> None:
     note(f"{count} problem{'s' if count > 1 else ''} in `{folder}`")
 
 
-def _print_all_well(folder: Path, found: "UseCaseFolder", cases: int) -> None:
+def _print_all_well(found: "UseCaseFolder", cases: int) -> None:
     manifest = found.manifest
     rules = len(manifest.tests.gate) if manifest.tests else 0
     say(f"✓ {manifest.name}: nothing wrong")
     say(
         f"  {manifest.app.kind} with {manifest.app.model}; {cases:,} test cases, {rules} gate rules"
     )
-    note(f"next: lineside test {folder}")
