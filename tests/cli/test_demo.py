@@ -39,7 +39,7 @@ def test_demo_needs_its_port_before_it_begins(lineside, monkeypatch: pytest.Monk
     def taken(*_: object) -> None:
         raise Conflict("port_taken", "Port 7710 on 127.0.0.1 is taken", hint="Take another.")
 
-    monkeypatch.setattr(demo, "take_port", taken)
+    monkeypatch.setattr(demo, "own_port", taken)
 
     ended = lineside("demo")
 

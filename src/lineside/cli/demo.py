@@ -16,9 +16,10 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_here, scope_on_line, server_address
-from lineside.cli.ports import free_port, take_port
+from lineside.cli.ports import free_port
 from lineside.cli.tour import Tour
 from lineside.cli.traffic import Load, OwnServer, give_thumb, send_requests
+from lineside.cli.up import own_port
 from lineside.cli.verdicts import amount, interval
 from lineside.core import Conflict, NotFound, Settings
 
@@ -96,7 +97,7 @@ def _settings(
     settings = replace(settings, home=home or settings.home, port=port or settings.port)
     if not check:
         # Better now than after the model is trained.
-        take_port(settings.host, settings.port).close()
+        own_port(settings).close()
         yield settings
         return
     settings = replace(settings, port=free_port(settings.host, settings.port))

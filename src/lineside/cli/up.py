@@ -40,7 +40,7 @@ def up(host: str | None, port: int | None, as_json: bool) -> None:
     settings = Settings.from_environment()
     # Named and not imported: doors do not know the composition root, only where it stands.
     import_module(_SERVER).refuse_open_address(settings.host)
-    listener = _own_port(settings)
+    listener = own_port(settings)
     try:
         server = _loaded(settings)
     except BaseException:
@@ -59,7 +59,7 @@ def up(host: str | None, port: int | None, as_json: bool) -> None:
     note("Stopped; what was accepted is kept")
 
 
-def _own_port(settings: Settings) -> socket.socket:
+def own_port(settings: Settings) -> socket.socket:
     """The port, or the better reason why not: a server of ours on this very folder."""
     try:
         return take_port(settings.host, settings.port)
