@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lineside.cli import demo
+from lineside.cli import demo, example
 from lineside.core import Conflict
 
 
@@ -54,7 +54,7 @@ def test_a_station_that_fails_is_named_and_the_check_fails(
     broken = place / "example"
     broken.mkdir()
     (broken / "usecase.yaml").write_text("name: [")
-    monkeypatch.setattr(demo, "example_folder", lambda: broken)
+    monkeypatch.setattr(example, "example_folder", lambda: broken)
 
     ended = lineside("demo", "--check")
 
