@@ -1,0 +1,49 @@
+"""The whole server with a use case that went down the line: one release live, one refused."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from lineside.apps import deploy, open_line, release_folder
+from lineside.core import Settings
+from lineside.server import build
+from lineside.trust import local_scope
+from lineside.usecases import read_folder
+from web.small_case import settings_for, write_folder
+
+
+@pytest.fixture(scope="session")
+def line_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder in which the line ran: v1 is live, a worse candidate was refused."""
+    root = tmp_path_factory.mktemp("line")
+    store = open_line(settings_for(root / "home"))
+    scope = local_scope(store)
+    release_folder(scope, read_folder(write_folder(root / "good", wrong=5)))
+    deploy(scope, "triage")
+    worse = write_folder(root / "worse", wrong=60, note="<worse>")
+    release_folder(scope, read_folder(worse))
+    store.close()
+    return root / "home"
+
+
+@pytest.fixture(scope="module")
+def client(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server over a copy of that folder, shared by the tests of a module."""
+    home = tmp_path_factory.mktemp("server") / "home"
+    shutil.copytree(line_home, home)
+    with TestClient(build(settings_for(home))) as client:
+        yield client
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return settings_for(tmp_path / "home")
+
+
+@pytest.fixture
+def empty_client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(build(settings)) as client:
+        yield client

@@ -1,0 +1,225 @@
+"""The pages in a real Chromium: on a desk and on a phone, by day and by night."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+DESK, PHONE = 1280, 390
+# What a browser does by itself would only wait for a network that tests do not have.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+PAGES = {
+    "/": "Portfolio",
+    "/usecases/triage": "What the gate asks",
+    "/usecases/triage/try": "Try triage",
+    "/runs": "Evaluate",
+    "/releases": "Ship",
+    "/calls": "Watch",
+    "/ledger": "Signed head",
+}
+
+pytestmark = pytest.mark.xdist_group("chromium")
+OpenPage = Callable[..., "contextmanager[Page]"]
+
+
+@pytest.fixture(scope="module")
+def server(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a running `lineside up` over a line that ran."""
+    root = tmp_path_factory.mktemp("chromium")
+    shutil.copytree(line_home, root / "home")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with (root / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lineside", "up", "--port", str(port)],
+            env=os.environ | {"LINESIDE_HOME": str(root / "home"), "LINESIDE_USER": "ann"},
+            cwd=root,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            wait_until_up(f"http://127.0.0.1:{port}", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def wait_until_up(address: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(300):
+        assert process.poll() is None, "the server ended before it answered"
+        try:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=2):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError("the server did not answer within 30 s")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        own = shutil.which("chromium") or shutil.which("chromium-browser")
+        opened = playwright.chromium.launch(executable_path=own, args=QUIET)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: str) -> OpenPage:
+    """Open pages of one size and scheme; afterwards, nothing may have gone wrong on any of them."""
+
+    @contextmanager
+    def opened(width: int = DESK, scheme: str = "light", *, script: bool = True) -> Iterator[Page]:
+        context = browser.new_context(
+            base_url=server,
+            viewport={"width": width, "height": 800},
+            color_scheme=scheme,
+            java_script_enabled=script,
+        )
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type == "error" else None,
+        )
+        hosts: set[str | None] = set()
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        yield page
+        context.close()
+        assert complaints == []
+        assert hosts == {"127.0.0.1"}
+
+    return opened
+
+
+def scrolled_sideways(page: Page) -> int:
+    width = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    return int(page.evaluate(width))
+
+
+def linked_pages(page: Page) -> list[str]:
+    """A release, its comparison, a run and a file, as a person gets to them."""
+    found = []
+    for path, selector in (
+        ("/runs", "main a[href^='/runs/']"),
+        ("/releases", "main a[href^='/releases/']"),
+    ):
+        page.goto(path)
+        found.append(page.locator(selector).first.get_attribute("href") or "")
+    page.goto(found[-1])
+    of_release = [page.locator(f"a[href*='{part}']").first for part in ("/files/", "/compare")]
+    return found + [link.get_attribute("href") or "" for link in of_release]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])
+def test_every_page_fits_its_screen_and_stays_at_home(
+    open_page: OpenPage, width: int, scheme: str
+) -> None:
+    with open_page(width, scheme) as page:
+        for path in [*PAGES, *linked_pages(page)]:
+            page.goto(path)
+            if path in PAGES:
+                expect(page.locator("main")).to_contain_text(PAGES[path])
+            assert scrolled_sideways(page) <= 0, f"{path} scrolls sideways at {width}"
+            expect(page.locator("h1")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_follows_the_scheme_of_the_system(open_page: OpenPage, scheme: str) -> None:
+    with open_page(scheme=scheme) as page:
+        page.goto("/")
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(int(part) for part in colour.removeprefix("rgb(").rstrip(")").split(","))
+
+    assert (brightness > 600) is (scheme == "light")
+
+
+def test_text_of_a_plot_is_as_large_on_a_phone_as_on_a_desk(open_page: OpenPage) -> None:
+    for width in (DESK, PHONE):
+        with open_page(width) as page:
+            page.goto("/usecases/triage")
+            boxes = [text.bounding_box() for text in page.locator(".plot text").all()]
+            assert boxes
+            for box in boxes:
+                assert box
+                assert box["height"] >= 11
+                assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_person_tries_the_app_and_corrects_it(open_page: OpenPage, script: bool) -> None:
+    with open_page(PHONE, script=script) as page:
+        page.goto("/usecases/triage")
+        page.locator(".actions").get_by_role("link", name="Try it").click()
+        page.get_by_label("Message").fill("something new")
+        page.get_by_label("Autonomy").select_option("act")
+        page.get_by_role("button", name="Ask v1").click()
+
+        answer = page.locator("#answer")
+        expect(answer).to_contain_text("card")
+        expect(answer).to_contain_text("A person should decide this one")
+        expect(page.get_by_label("Message")).to_have_value("something new")
+        expect(page.get_by_label("Autonomy")).to_have_value("act")
+
+        page.get_by_text("Say what it should have been").click()
+        answer.get_by_label("Topic").select_option("refund")
+        answer.get_by_label("Comment").fill("They want the money back")
+        page.get_by_role("button", name="Send the correction").click()
+        expect(page.get_by_role("status")).to_contain_text("Thank you")
+        expect(page.locator("#feedback")).to_contain_text("They want the money back")
+
+        page.goto("/usecases/triage")
+        expect(page.locator("main")).to_contain_text("They want the money back")
+
+
+def test_an_example_fills_the_form_and_a_thumb_is_one_click(open_page: OpenPage) -> None:
+    with open_page() as page:
+        page.goto("/usecases/triage/try")
+        page.locator(".example-list a").nth(1).click()
+        expect(page.get_by_label("Message")).to_have_value("message 6")
+        page.get_by_role("button", name="Ask v1").click()
+        expect(page.locator("#answer")).to_contain_text("This answer may stand")
+        page.get_by_role("button", name="Yes, right").click()
+        expect(page.get_by_role("status")).to_contain_text("Thank you")
+
+
+def test_the_keyboard_reaches_the_content_first(open_page: OpenPage) -> None:
+    with open_page() as page:
+        page.goto("/runs")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        assert page.url.endswith("#main")
+
+
+def test_wrong_answers_of_a_slice_are_two_choices_away(open_page: OpenPage) -> None:
+    with open_page() as page:
+        page.goto("/runs")
+        page.locator("main a[href^='/runs/']").first.click()
+        page.get_by_label("Show").select_option("wrong")
+        page.get_by_label("In slice").select_option("channel=chat")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator(".case-list li")).to_have_count(10)
+        expect(page.locator(".case-list")).to_contain_text("message 50")
