@@ -1,10 +1,12 @@
 """What a person sees before there is much to see."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from lineside.apps import open_line, release_folder
+from lineside.apps import judge_folder, open_line, release_folder
 from lineside.core import Settings
 from lineside.server import build
 from lineside.trust import local_scope
@@ -29,3 +31,33 @@ def test_nothing_live_says_how_to_get_there(settings: Settings, tmp_path: Path) 
     with TestClient(build(settings)) as client:
         assert "lineside deploy triage" in words(html(client, "/usecases/triage"))
         assert "Nothing of triage is live" in words(html(client, "/usecases/triage/try", 404))
+
+
+def test_a_run_without_answers_says_why_and_how_many(settings: Settings, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "folder", wrong=0)
+    (folder / "answers.jsonl").write_text('{"when": {"default": true}, "fail": "denied"}\n')
+    store = open_line(settings)
+    tested = judge_folder(local_scope(store), read_folder(folder))
+    store.close()
+    with TestClient(build(settings)) as client:
+        page = words(html(client, f"/runs/{tested.run.id}"))
+        failed = words(html(client, f"/runs/{tested.run.id}?only=failed"))
+
+    assert "100 cases without an answer" in page
+    assert "It is never counted as zero" in page
+    assert "No answer" in failed
+
+
+def test_a_run_under_way_shows_how_far_it_is(settings: Settings, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "folder", wrong=0)
+    store = open_line(settings)
+    tested = judge_folder(local_scope(store), read_folder(folder))
+    store.close()
+    with closing(sqlite3.connect(settings.home / "records.sqlite")) as records, records:
+        records.execute("UPDATE runs SET status = 'running', cases_done = 37")
+    with TestClient(build(settings)) as client:
+        page = html(client, f"/runs/{tested.run.id}")
+
+    assert "37 of 100 cases" in page
+    assert '<progress class="progress" value="37" max="100"' in page
+    assert 'http-equiv="refresh"' in page

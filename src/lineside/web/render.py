@@ -52,6 +52,11 @@ def said(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
+def breakable(text: str) -> Markup:
+    """A long name such as `card_payment_fee_charged` may break where its words end."""
+    return Markup("_<wbr>").join(escape(part) for part in text.split("_"))
+
+
 def without_decision(sentence: str) -> str:
     """A verdict's sentence where the word of the verdict stands beside it already."""
     for start in _DECISIONS:
@@ -175,6 +180,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "about": about,
         "between": between,
+        "breakable": breakable,
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
