@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,10 +70,9 @@ def test_a_killed_process_loses_and_doubles_nothing_it_accepted(settings: Settin
     for _ in range(2):
         writer = start_writer(settings, text_size=200)
         assert writer.stdout is not None
-        started = time.monotonic()
         for line in writer.stdout:
             accepted.add(f"n{line.strip()}")
-            if time.monotonic() - started > 1.0:
+            if int(line) > 150:
                 writer.send_signal(signal.SIGKILL)
                 break
         accepted |= {f"n{line.strip()}" for line in writer.stdout if line.endswith("\n")}
@@ -82,7 +80,7 @@ def test_a_killed_process_loses_and_doubles_nothing_it_accepted(settings: Settin
 
     kept = kept_ids(settings)
 
-    assert len(accepted) > 50
+    assert len(accepted) > 150
     assert accepted <= set(kept)
 
 

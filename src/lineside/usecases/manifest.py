@@ -124,6 +124,8 @@ Duration = Annotated[
 Scalar = Annotated[
     str | float | bool,
     PlainValidator(_read_scalar),
+    # Without it pydantic warns of every number, because it expects the first type of the union.
+    PlainSerializer(lambda value: value),
     WithJsonSchema({"type": ["string", "number", "boolean"]}),
 ]
 Rule = Annotated[
