@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from lineside.apps import judge_folder, open_line, release_folder
+from lineside.apps import deploy, judge_folder, open_line, release_folder
 from lineside.core import Settings
 from lineside.server import build
 from lineside.trust import local_scope
@@ -61,3 +61,24 @@ def test_a_run_under_way_shows_how_far_it_is(settings: Settings, tmp_path: Path)
     assert "37 of 100 cases" in page
     assert '<progress class="progress" value="37" max="100"' in page
     assert 'http-equiv="refresh"' in page
+
+
+def test_a_canary_is_shown_with_its_share(settings: Settings, tmp_path: Path) -> None:
+    store = open_line(settings)
+    scope = local_scope(store)
+    release_folder(scope, read_folder(write_folder(tmp_path / "first", wrong=5)))
+    deploy(scope, "triage")
+    release_folder(scope, read_folder(write_folder(tmp_path / "second", wrong=0)))
+    deploy(scope, "triage", percent=5)
+    store.close()
+    with TestClient(build(settings)) as client:
+        page = words(html(client, "/usecases/triage"))
+        home = words(html(client, "/"))
+        releases = words(html(client, "/releases"))
+
+    for text in (page, home):
+        assert "v1 (live) 95 %" in text
+        assert "v2 (canary) 5 %" in text
+    assert "Canary v1 95 %, v2 5 %" in page
+    assert "Ship Newest: v2" in page
+    assert "canary, 5 % of callers" in releases

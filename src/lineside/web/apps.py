@@ -46,6 +46,7 @@ def release(request: Request) -> Response:
         release=found,
         baseline=baseline,
         checks=rule_checks(found.gate),
+        finding=main_finding(found.gate),
         state=_state(found, current_rollout(scope, found.use_case)),
         files=[
             {"path": path, "digest": digest, "bytes": _size(scope, digest)}

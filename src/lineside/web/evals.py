@@ -126,14 +126,16 @@ def _rule_plot(finding: Finding) -> Any:
     row = IntervalRow(
         finding.label, finding.value, finding.low, finding.high, note, finding.decision
     )
-    if parse_rule(finding.rule).kind == "non_inferiority":
-        unit = "points" if finding.unit == "%" else finding.unit
+    kind = parse_rule(finding.rule).kind
+    # Between two shares lie points, not percent.
+    unit = "points" if kind != "threshold" and finding.unit == "%" else finding.unit
+    if kind == "non_inferiority":
         return difference_plot(finding.label, [row], unit=unit, accepted=finding.threshold)
     label = "at least" if finding.direction == ">=" else "at most"
     return interval_rows(
         finding.label,
         [row],
-        unit=finding.unit,
+        unit=unit,
         threshold=finding.threshold,
         threshold_label=label,
     )

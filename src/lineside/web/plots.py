@@ -126,10 +126,10 @@ def series_with_intervals(
     scale = axis(values, unit=unit)
     xs = [_spread(at, len(shown)) for at in range(len(shown))]
     parts = [_grid_line(scale, tick) for tick in scale.ticks]
-    if threshold is not None:
-        y = _height_of(scale, threshold)
-        parts.append(_line("threshold", "0%", y, "100%", y, dash=True))
-    parts += [_grid_text(scale, tick, unit) for tick in scale.ticks]
+    line_y = None if threshold is None else _height_of(scale, threshold)
+    if line_y is not None:
+        parts.append(_line("threshold", "0%", line_y, "100%", line_y, dash=True))
+    parts += [_grid_text(scale, tick, unit, avoid=line_y) for tick in scale.ticks]
     parts.append(_connections(shown, xs, scale))
     parts += [_point(point, x, scale, unit) for point, x in zip(shown, xs, strict=True)]
     parts.append(_point_labels(shown, xs))
@@ -289,8 +289,11 @@ def _grid_line(scale: Axis, tick: float) -> str:
     return _line("grid", "0%", y, "100%", y, faint=True)
 
 
-def _grid_text(scale: Axis, tick: float, unit: Unit) -> str:
+def _grid_text(scale: Axis, tick: float, unit: Unit, *, avoid: float | None) -> str:
+    """A tick's label above its line, or below it where another line runs through that place."""
     y = _height_of(scale, tick) - 4
+    if avoid is not None and y - 13 <= avoid <= y + 3:
+        y += 18
     return f'<text class="axis-text" x="0" y="{y:g}">{escape(tick_text(tick, unit, scale))}</text>'
 
 

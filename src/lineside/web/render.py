@@ -173,6 +173,7 @@ def _environment() -> Environment:
         loader=PackageLoader("lineside.web"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -64,6 +64,7 @@ def use_case(request: Request) -> Response:
         releases=releases,
         **standing,
         checks=rule_checks(standing["shown"].gate) if standing["shown"] else [],
+        finding=main_finding(standing["shown"].gate) if standing["shown"] else None,
         rollout=history[0] if history else None,
         history=history,
         shares=_share_plot(history[0]) if history else None,
