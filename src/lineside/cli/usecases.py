@@ -204,7 +204,9 @@ def _asked(given: dict[str, Any], *, has_template: bool) -> dict[str, Any]:
     note("Some questions first. Press Enter to leave one open.\n")
     for name, question in _TEXTS.items():
         if answers[name] is None:
-            text = click.prompt(question, default="", show_default=False, err=True)
+            text = click.prompt(
+                question, default="", show_default=False, prompt_suffix=" ", err=True
+            )
             answers[name] = text.strip() or None
     if answers["task"] is None and not has_template:
         note("\nWhat does the app have to do?")
@@ -224,6 +226,7 @@ def _yes_no(question: str) -> bool | None:
         f"{question} [y/n]",
         default="",
         show_default=False,
+        prompt_suffix=" ",
         err=True,
         type=click.Choice(("y", "n", "yes", "no", ""), case_sensitive=False),
         show_choices=False,
