@@ -34,7 +34,7 @@ def client(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """A server over a copy of that folder, shared by the tests of a module."""
     home = tmp_path_factory.mktemp("server") / "home"
     shutil.copytree(line_home, home)
-    with TestClient(build(settings_for(home))) as client:
+    with TestClient(build(settings_for(home)), base_url="http://127.0.0.1") as client:
         yield client
 
 
@@ -45,5 +45,5 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def empty_client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(build(settings)) as client:
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         yield client

@@ -28,7 +28,7 @@ def test_nothing_live_says_how_to_get_there(settings: Settings, tmp_path: Path) 
     folder = write_folder(tmp_path / "folder", wrong=60)
     release_folder(local_scope(store), read_folder(folder))
     store.close()
-    with TestClient(build(settings)) as client:
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         assert "lineside deploy triage" in words(html(client, "/usecases/triage"))
         assert "Nothing of triage is live" in words(html(client, "/usecases/triage/try", 404))
 
@@ -39,7 +39,7 @@ def test_a_run_without_answers_says_why_and_how_many(settings: Settings, tmp_pat
     store = open_line(settings)
     tested = judge_folder(local_scope(store), read_folder(folder))
     store.close()
-    with TestClient(build(settings)) as client:
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         page = words(html(client, f"/runs/{tested.run.id}"))
         failed = words(html(client, f"/runs/{tested.run.id}?only=failed"))
 
@@ -55,7 +55,7 @@ def test_a_run_under_way_shows_how_far_it_is(settings: Settings, tmp_path: Path)
     store.close()
     with closing(sqlite3.connect(settings.home / "records.sqlite")) as records, records:
         records.execute("UPDATE runs SET status = 'running', cases_done = 37")
-    with TestClient(build(settings)) as client:
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         page = html(client, f"/runs/{tested.run.id}")
 
     assert "37 of 100 cases" in page
@@ -71,7 +71,7 @@ def test_a_canary_is_shown_with_its_share(settings: Settings, tmp_path: Path) ->
     release_folder(scope, read_folder(write_folder(tmp_path / "second", wrong=0)))
     deploy(scope, "triage", percent=5)
     store.close()
-    with TestClient(build(settings)) as client:
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         page = words(html(client, "/usecases/triage"))
         home = words(html(client, "/"))
         releases = words(html(client, "/releases"))

@@ -14,6 +14,7 @@ from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
+from lineside.web.kept import Kept
 from lineside.web.render import STATIC
 from lineside.web.traces import ROUTES as CALLS
 from lineside.web.trust import ROUTES as LEDGER
@@ -52,6 +53,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
     )
     app.state.local = local
     app.state.serving = serving
+    app.state.kept = Kept()
     return app
 
 

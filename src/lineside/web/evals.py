@@ -24,6 +24,7 @@ from lineside.evals import (
 from lineside.stats import Finding, Interval, PairedDifference
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases, parse_rule
+from lineside.web.kept import Kept
 from lineside.web.plots import IntervalRow, difference_plot, interval_rows
 from lineside.web.render import page
 
@@ -75,7 +76,7 @@ def run(request: Request) -> Response:
         in_slice=in_slice,
         refresh_seconds=_REFRESH_SECONDS if found.status == "running" else None,
         others=list_runs(scope, use_case=found.use_case, limit=20),
-        **_summary(scope, found),
+        **_summary(scope, found, request.app.state.kept),
     )
 
 
@@ -90,7 +91,8 @@ def comparison(request: Request) -> Response:
             hint="Open a run and choose the one to hold it against.",
         )
     baseline, candidate = (get_run(scope, run_id) for run_id in asked)
-    found = compare(scope, baseline.id, candidate.id, score=request.query_params.get("score"))
+    score = request.query_params.get("score") or candidate.main_score
+    found = _compared(scope, baseline, candidate, score, request.app.state.kept)
     return page(
         request,
         "compare.html",
@@ -159,8 +161,23 @@ def _subjects(scope: Scope, use_case: str | None) -> dict[str, Any]:
     return subjects
 
 
-def _summary(scope: Scope, found: Run) -> dict[str, Any]:
+def _compared(
+    scope: Scope, baseline: Run, candidate: Run, score: str | None, kept: Kept
+) -> Comparison:
+    if "running" in (baseline.status, candidate.status):
+        return compare(scope, baseline.id, candidate.id, score=score)
+    key = ("compare", baseline.id, candidate.id, score or "")
+    return kept.get(key, lambda: compare(scope, baseline.id, candidate.id, score=score))
+
+
+def _summary(scope: Scope, found: Run, kept: Kept) -> dict[str, Any]:
     """Scores and slices as plots, once there is something to sum up."""
+    if found.status == "done":
+        return kept.get(("summary", found.id), lambda: _summed_up(scope, found))
+    return _summed_up(scope, found)
+
+
+def _summed_up(scope: Scope, found: Run) -> dict[str, Any]:
     empty: dict[str, Any] = {"summary": None, "score_plot": "", "slice_plots": [], "confusions": []}
     if found.status == "running" or found.cases_done == 0:
         return empty
