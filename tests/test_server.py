@@ -20,7 +20,7 @@ def client(settings: Settings, make_folder) -> Iterator[TestClient]:
     release_folder(scope, read_folder(make_folder()))
     deploy(scope, "triage")
     store.close()
-    with TestClient(build(settings)) as client:
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         yield client
 
 

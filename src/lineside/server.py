@@ -22,7 +22,7 @@ from lineside.trust import local_scope
 from lineside.web import build_web
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]", "testserver"]
+_LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
 
 def build(settings: Settings | None = None) -> Starlette:

@@ -99,7 +99,9 @@ def pick_release(releases: list[Release], use_case: str, reference: str) -> Rele
     raise NotFound(
         "unknown_release",
         f"`{use_case}` has no release `{reference}`; it has: {', '.join(labels[:10]) or 'none'}",
-        hint=f"Did you mean `{near}`?" if near else f"Make one with `lineside release {use_case}`.",
+        hint=f"Did you mean `{near}`?"
+        if near
+        else "Make one with `lineside release` in its folder.",
     )
 
 

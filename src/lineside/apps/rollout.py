@@ -87,13 +87,11 @@ def deploy(
     known = {knob.name for knob in declared}
     settings = {name: value for name, value in kept.items() if name in known}
     settings |= turn_knobs(declared, typed, who="operator")
-    return _replace(
-        scope,
-        use_case,
-        arms=_arms(release, percent, before),
-        knobs=settings,
-        reason="deploy" if percent == 100 else "canary",
-    )
+    arms = _arms(release, percent, before)
+    if before is not None and (before.arms, before.knobs) == (arms, settings):
+        return before  # asked for twice is decided once
+    reason: Literal["deploy", "canary"] = "deploy" if percent == 100 else "canary"
+    return _replace(scope, use_case, arms=arms, knobs=settings, reason=reason)
 
 
 def roll_back(scope: Scope, use_case: str) -> Rollout:
@@ -105,7 +103,11 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
     scope.require("deploy", use_case=use_case)
     history = load_rollouts(scope, use_case)
     if not history:
-        raise Conflict("nothing_live", f"Nothing of `{use_case}` is live, so there is no way back")
+        raise Conflict(
+            "nothing_live",
+            f"Nothing of `{use_case}` is live, so there is no way back",
+            hint=f"Deploy a release first: `lineside deploy {use_case}`.",
+        )
     now_live = history[0].live
     target = now_live if len(history[0].arms) > 1 else _live_before(history)
     if target is None:

@@ -14,6 +14,7 @@ from lineside.core import Invalid
 
 if TYPE_CHECKING:
     from lineside.apps import Rollout
+    from lineside.evals import GateOutcome
     from lineside.trust import Scope
 
 _SHOWN = 5
@@ -51,7 +52,7 @@ def test(folder: Path, fresh: bool, as_json: bool) -> int:
     print_findings(verdict.findings)
     print_slices(summary)
     print_wrong(tested.run, wrong, title="Some wrong answers")
-    _say_what_next(folder, tested.run.id, verdict.decision)
+    _say_what_next(folder, tested.gate)
     return EXIT_CODES[verdict.decision]
 
 
@@ -151,9 +152,12 @@ def rollback(name_or_folder: str | None, as_json: bool) -> None:
     say(f"✓ {name}: back, {_shares(rollout)}", style="bold")
 
 
-def _say_what_next(folder: Path, run_id: str, decision: str) -> None:
-    note(f"All cases: lineside evals show {run_id}")
-    if decision == "ship":
+def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
+    note(f"All cases: lineside evals show {gate.run_id}")
+    decision = gate.verdict.decision
+    if decision != "ship" and gate.cases_failed:
+        note("next: see above why cases got no answer, put that right, then run this again")
+    elif decision == "ship":
         note(f"next: lineside release {folder}")
     elif decision == "more":
         note("next: add test cases to the dataset, then run this again")

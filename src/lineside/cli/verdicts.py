@@ -138,8 +138,6 @@ def _unit(finding: "Finding") -> str:
 
 
 def _decided(finding: "Finding") -> str:
-    if finding.decision == "more" and finding.cases_needed:
-        return f"? about {finding.cases_needed:,} more cases"
     if finding.decision == "ship" and finding.value is None:
         return "✓ nothing is live yet"
     return SIGNS[finding.decision]

@@ -23,7 +23,7 @@ class Settings:
     """PostgreSQL address for records, inbox and jobs; empty means SQLite in the state folder."""
 
     lake: str = ""
-    """Where the lake's files lie, such as `s3://bucket/lake`; empty means the state folder."""
+    """Folder of the lake's files, one that all machines see; empty means the state folder."""
 
     host: str = "127.0.0.1"
     """Address the server listens on; only loopback until sign-in is set up."""

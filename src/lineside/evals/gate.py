@@ -124,7 +124,7 @@ def _find(rule: Rule, judged: JudgedRun, baseline: JudgedRun | None, notes: list
     if rule.kind == "slice_gap":
         return _find_gap(rule, judged, notes)
     if rule.statistic in _PERCENTILES:
-        return _find_percentile(rule, judged, notes)
+        return _find_percentile(rule, judged)
     return _find_mean(rule, judged)
 
 
@@ -150,7 +150,7 @@ def _find_mean(rule: Rule, judged: JudgedRun) -> Finding:
     )
 
 
-def _find_percentile(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
+def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
     trait, cases = judged.trait(rule.score), judged.scored(rule.score)
     missing, share = judged.count_missing(rule.score), _PERCENTILES[rule.statistic]
     if not cases:
@@ -162,12 +162,6 @@ def _find_percentile(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding
         clusters=clusters_of(cases),
         confidence=CONFIDENCE,
     )
-    needed = cases_for_upper_end(share, confidence=CONFIDENCE)
-    if len(cases) < needed:
-        notes.append(
-            f"`{rule.text}`: a {rule.statistic} needs at least {needed} cases for its upper end; "
-            f"{len(cases)} were scored"
-        )
     finding = judge_threshold(
         interval,
         _number(rule, rule.threshold),
@@ -178,6 +172,12 @@ def _find_percentile(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding
         unit="" if trait.unit == "%" else trait.unit,
         confidence=CONFIDENCE,
     )
+    lacking = cases_for_upper_end(share, confidence=CONFIDENCE) - len(cases)
+    if finding.decision == "more" and lacking > 0:
+        # The judge sees only an interval without an end; how many cases give it one is known here.
+        few = f"a {rule.statistic} of so few cases has no upper end; {lacking:,} more give it one"
+        sentence = f"{finding.sentence.partition(',')[0]}, but {few}"
+        finding = replace(finding, cases_needed=lacking, sentence=sentence)
     return replace(finding, failed=missing)
 
 

@@ -146,7 +146,11 @@ def get_run(scope: Scope, run_id: str) -> Run:
     with scope.store.records.read() as connection:
         row = queries.run_row(connection, workspace=scope.workspace, run_id=run_id)
     if row is None:
-        raise NotFound("unknown_run", f"There is no run `{run_id[:64]}`")
+        raise NotFound(
+            "unknown_run",
+            f"There is no run `{run_id[:64]}`",
+            hint="Run `lineside evals ls` to see them all.",
+        )
     run = run_from(row)
     scope.require("read", run.use_case)
     return run

@@ -131,7 +131,7 @@ def revoke_key(scope: Scope, key_id: str) -> ApiKey:
             raise NotFound(
                 "no_key",
                 f"There is no API key `{key_id[:80]}`",
-                hint="Run `lineside keys` to see them all.",
+                hint="Run `lineside keys ls` to see them all.",
             )
         if not revoked:
             raise Conflict("key_already_revoked", f"The API key `{row['name']}` was revoked before")
