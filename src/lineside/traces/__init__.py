@@ -9,10 +9,11 @@ from lineside.traces.record import (
     record_spans,
     traffic,
 )
-from lineside.traces.span import Span, new_span_id, new_trace_id
+from lineside.traces.span import Message, Span, new_span_id, new_trace_id
 
 __all__ = [
     "Feedback",
+    "Message",
     "Span",
     "Traffic",
     "get_trace",

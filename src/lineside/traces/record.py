@@ -13,7 +13,7 @@ from lineside.traces import queries
 from lineside.traces.span import Span
 from lineside.trust import Scope
 
-_JSON_COLUMNS = ("input", "output", "attributes")
+_JSON_COLUMNS = ("input", "output", "attributes", "messages_in", "messages_out", "raw")
 
 
 def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
@@ -113,6 +113,7 @@ def _span(row: dict[str, Any]) -> Span:
     for column in _JSON_COLUMNS:
         values[column] = orjson.loads(values[column]) if values[column] is not None else None
     values["attributes"] = values["attributes"] or {}
+    values["mapping"] = values["mapping"] or 0
     return Span.model_validate(values | {"started_at": _aware(values["started_at"])})
 
 

@@ -8,7 +8,37 @@ from pydantic import Field
 
 from lineside.core import Record
 
-SpanKind = Literal["app", "model", "tool", "guard", "scorer", "step"]
+SpanKind = Literal[
+    "app",
+    "agent",
+    "workflow",
+    "model",
+    "tool",
+    "retriever",
+    "embedding",
+    "reranker",
+    "guard",
+    "scorer",
+    "prompt",
+    "step",
+]
+"""What did a step: the app as a whole, a model, a tool, …; `step` is anything else."""
+
+
+class Message(Record):
+    """One message of a conversation, in the one form that every convention is read into.
+
+    Attributes:
+        role: `system`, `user`, `assistant` or `tool`.
+        parts: What it holds, in order, each with a `type`: `text` (`content`), `reasoning`
+            (`content`), `tool_call` (`id`, `name`, `arguments`), `tool_result` (`id`, `result`),
+            `media` (`mime_type`, `uri` or `data`), or `other` with whatever was there.
+        finish_reason: Why the model stopped, where it said so.
+    """
+
+    role: str
+    parts: list[dict[str, Any]]
+    finish_reason: str | None = None
 
 
 class Span(Record):
@@ -24,8 +54,18 @@ class Span(Record):
         release: Id of the release that served; nothing for a step outside lineside.
         arm: Share of the rollout the call fell into, such as `live` or `canary`.
         run_id: Set when the step belongs to a test run, with the case it judged.
+        service: Name of the program that sent the step, when it was not lineside itself.
+        model: The model that answered; `model_asked` is the one that was asked for.
+        messages_in: What a model or agent was given, as a conversation; `messages_out` what it said.
         tokens_in: Tokens read by the model, cached ones included; nothing means not counted.
+        tokens_cached_in: Part of `tokens_in` that came from the provider's cache.
+        tokens_cache_written_in: Part of `tokens_in` that was written into that cache.
+        tokens_reasoning_out: Part of `tokens_out` that was spent on thinking.
+        first_chunk_ms: From the question to the first piece of a streamed answer, in milliseconds.
         cost_usd: In US dollars; nothing means unknown, never free.
+        attributes: Of steps that lineside recorded; what other programs sent stands in `raw`.
+        raw: What was received, unchanged: attributes, events, links, resource and scope.
+        mapping: Version of the mapping that read `raw`; 0 for lineside's own steps.
     """
 
     trace_id: str
@@ -44,13 +84,26 @@ class Span(Record):
     user_id: str | None = None
     run_id: str | None = None
     case_id: str | None = None
+    service: str | None = None
+    provider: str | None = None
     model: str | None = None
+    model_asked: str | None = None
+    agent_name: str | None = None
+    tool_name: str | None = None
+    messages_in: list[Message] | None = None
+    messages_out: list[Message] | None = None
     tokens_in: int | None = None
     tokens_out: int | None = None
+    tokens_cached_in: int | None = None
+    tokens_cache_written_in: int | None = None
+    tokens_reasoning_out: int | None = None
+    first_chunk_ms: float | None = None
     cost_usd: float | None = None
     input: Any = None
     output: Any = None
     attributes: dict[str, Any] = Field(default_factory=dict)
+    raw: dict[str, Any] | None = None
+    mapping: int = 0
 
 
 def new_trace_id() -> str:
