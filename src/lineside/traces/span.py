@@ -56,7 +56,7 @@ class Span(Record):
         run_id: Set when the step belongs to a test run, with the case it judged.
         service: Name of the program that sent the step, when it was not lineside itself.
         model: The model that answered; `model_asked` is the one that was asked for.
-        messages_in: What a model or agent was given, as a conversation; `messages_out` what it said.
+        messages_in: The conversation that a model or agent was given; `messages_out` what it said.
         tokens_in: Tokens read by the model, cached ones included; nothing means not counted.
         tokens_cached_in: Part of `tokens_in` that came from the provider's cache.
         tokens_cache_written_in: Part of `tokens_in` that was written into that cache.
