@@ -1,0 +1,220 @@
+"""Conversations in the one form of `Message`, from whatever shape a sender chose.
+
+Strict on purpose: what does not look like a conversation is none, so that an ordinary input with
+a key named `messages` does not turn into one.
+"""
+
+from typing import Any
+
+from lineside.traces.conventions.parts import Part, parts_of, tool_call, tool_result
+from lineside.traces.conventions.values import parsed
+from lineside.traces.span import Message
+
+_ROLES = {
+    "human": "user",
+    "ai": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "aimessage": "assistant",
+    "aimessagechunk": "assistant",
+    "humanmessage": "user",
+    "systemmessage": "system",
+    "toolmessage": "tool",
+    "developer": "system",
+    "function": "tool",
+}
+_ROLE_NAMES = {"system", "user", "assistant", "tool", *_ROLES}
+_CONTENT = ("parts", "content", "contents", "text")
+_ALONE = {
+    "function_call": "assistant",
+    "function_call_output": "tool",
+    "reasoning": "assistant",
+}
+_LISTS = ("messages", "choices", "candidates", "contents", "generations", "output", "input")
+_ONE = ("message", "new_message", "content")
+_NESTED_MAX = 4
+
+
+def conversation(value: Any, *, role: str = "user", depth: int = 0) -> list[Message] | None:
+    """The messages in a value, or nothing where it is no conversation.
+
+    Args:
+        role: Of a message that does not say who spoke.
+    """
+    value = parsed(value)
+    if depth > _NESTED_MAX or not value:
+        return None
+    if isinstance(value, list):
+        if len(value) == 1 and isinstance(value[0], list):
+            return conversation(value[0], role=role, depth=depth + 1)
+        return _all(value, role)
+    if isinstance(value, dict):
+        alone = message(value, role=role)
+        return [alone] if alone is not None else _wrapped(value, role, depth)
+    return None
+
+
+def message(item: Any, *, role: str) -> Message | None:
+    """One message, or nothing where the item is none."""
+    item = parsed(item)
+    if not isinstance(item, dict):
+        return None
+    finish = _finish(item)
+    for key in ("message", "kwargs", "data"):
+        inner = item.get(key)
+        if isinstance(inner, dict) and (key != "message" or "role" not in item):
+            if key == "kwargs":
+                role = _named_in_path(item.get("id")) or role
+            elif key == "data":
+                role = _role(item.get("type")) or role
+            item = inner
+            finish = finish or _finish(item)
+            break
+    kind = item.get("type")
+    if isinstance(kind, str) and kind in _ALONE and "role" not in item:
+        return Message(role=_ALONE[kind], parts=parts_of([item]))
+    who = _role(item.get("role")) or _role(kind)
+    if who is None:
+        who = role if _speaks_unnamed(item) or finish is not None else None
+    if who is None or not _holds(item):
+        return None
+    return Message(role=who, parts=_parts(item, who), finish_reason=finish)
+
+
+def instructions(value: Any) -> list[Message]:
+    """A system message from its text or its parts; none from anything else."""
+    value = parsed(value)
+    if isinstance(value, dict):
+        value = value.get("parts", value.get("content", value.get("text", value)))
+    parts = parts_of(value)
+    return [Message(role="system", parts=parts)] if parts else []
+
+
+def spoken(value: Any, *, role: str) -> list[Message] | None:
+    """A conversation, or a plain text as one message."""
+    found = conversation(value, role=role)
+    if found is None and isinstance(value, str) and value:
+        found = [Message(role=role, parts=[{"type": "text", "content": value}])]
+    return found
+
+
+def text_of(messages: list[Message] | None, *roles: str) -> str | None:
+    """What the last message of such a role says in words."""
+    for one in reversed(messages or []):
+        if roles and one.role not in roles:
+            continue
+        words = [
+            part["content"]
+            for part in one.parts
+            if part.get("type") == "text" and isinstance(part.get("content"), str)
+        ]
+        if words:
+            return "\n".join(words)
+    return None
+
+
+def _all(items: list[Any], role: str) -> list[Message] | None:
+    found = []
+    for item in items:
+        one = message(item, role=role)
+        if one is None:
+            return None
+        found.append(one)
+    return found
+
+
+def _wrapped(value: dict[str, Any], role: str, depth: int) -> list[Message] | None:
+    """A request or an answer of a model as a whole, with its messages inside."""
+    config = value.get("config")
+    system = value.get("instructions") or value.get("system")
+    if isinstance(config, dict):
+        system = system or config.get("system_instruction") or config.get("systemInstruction")
+    system = system or value.get("system_instruction") or value.get("systemInstruction")
+    for key in _LISTS:
+        inner = parsed(value.get(key))
+        if key == "input" and isinstance(inner, str) and ("model" in value or system):
+            inner = [{"role": "user", "content": inner}]
+        if isinstance(inner, list) and inner:
+            speaker = role if key not in ("choices", "candidates", "generations") else "assistant"
+            found = conversation(inner, role=speaker, depth=depth + 1)
+            if found is not None:
+                return (instructions(system) if system else []) + found
+    for key in _ONE:
+        inner = value.get(key)
+        if isinstance(inner, dict):
+            found = conversation(inner, role=role, depth=depth + 1)
+            if found is not None:
+                return found
+    return None
+
+
+def _role(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    lowered = value.lower()
+    return _ROLES.get(lowered, lowered) if lowered in _ROLE_NAMES else None
+
+
+def _named_in_path(value: Any) -> str | None:
+    return _role(value[-1]) if isinstance(value, list) and value else None
+
+
+def _finish(item: dict[str, Any]) -> str | None:
+    for name in ("finish_reason", "finishReason", "stop_reason"):
+        value = item.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def _speaks_unnamed(item: dict[str, Any]) -> bool:
+    """Who spoke follows from where it stands: Google leaves it out, some name their own roles."""
+    own_role = isinstance(item.get("role"), str) and "content" in item
+    return isinstance(item.get("parts"), list) or own_role
+
+
+def _holds(item: dict[str, Any]) -> bool:
+    return any(key in item for key in _CONTENT) or bool(
+        item.get("tool_calls") or item.get("function_call") or item.get("finish_reason")
+    )
+
+
+def _parts(item: dict[str, Any], role: str) -> list[Part]:
+    content = next((item[key] for key in _CONTENT if item.get(key) not in (None, "")), None)
+    call_id = item.get("tool_call_id")
+    if role == "tool" and not (isinstance(content, list) and _has_results(content)):
+        call_id = call_id if call_id is not None else item.get("id")
+        return [tool_result(_plain(content), call_id=call_id)]
+    said = item.get("reasoning_content")
+    thought = [{"type": "reasoning", "content": said}] if isinstance(said, str) and said else []
+    if isinstance(content, str) and content.startswith('[{"') and '"type"' in content[:200]:
+        content = parsed(content)
+    parts = thought + parts_of(content)
+    calls = parsed(item.get("tool_calls"))
+    if isinstance(calls, list):
+        have = {part["id"] for part in parts if part["type"] == "tool_call" and _plain_id(part)}
+        parts += [
+            call
+            for call in map(tool_call, calls)
+            if not (call["type"] == "tool_call" and _plain_id(call) and call["id"] in have)
+        ]
+    elif isinstance(item.get("function_call"), dict):
+        parts.append(tool_call(item["function_call"]))
+    return parts
+
+
+def _plain_id(part: Part) -> bool:
+    return isinstance(part["id"], str) and bool(part["id"])
+
+
+def _has_results(content: list[Any]) -> bool:
+    return any(part["type"] == "tool_result" for part in parts_of(content))
+
+
+def _plain(content: Any) -> Any:
+    """A result's words, where it is written as a list of one text."""
+    if isinstance(content, list):
+        parts = parts_of(content)
+        if parts and all(part["type"] == "text" for part in parts):
+            return "\n".join(part["content"] for part in parts)
+    return content

@@ -1,0 +1,164 @@
+"""OpenInference: what Phoenix and the instrumentations around it send."""
+
+from typing import Any
+
+from lineside.traces.conventions.conversations import conversation
+from lineside.traces.conventions.received import RawSpan, Reading
+from lineside.traces.conventions.values import (
+    first,
+    first_count,
+    first_number,
+    first_text,
+    nested,
+    parsed,
+    said,
+)
+from lineside.traces.span import Message
+
+_KINDS = {
+    "LLM": "model",
+    "EMBEDDING": "embedding",
+    "CHAIN": "step",
+    "RETRIEVER": "retriever",
+    "RERANKER": "reranker",
+    "TOOL": "tool",
+    "AGENT": "agent",
+    "GUARDRAIL": "guard",
+    "EVALUATOR": "scorer",
+    "PROMPT": "prompt",
+}
+_FIRST_CHUNK_EVENTS = {"First Token Stream Event", "first_token", "llm.first_token"}
+_FLAT = (
+    "llm.input_messages.",
+    "llm.output_messages.",
+    "llm.prompts.",
+    "llm.choices.",
+    "retrieval.documents.",
+    "reranker.output_documents.",
+    "embedding.embeddings.",
+)
+
+
+def read(span: RawSpan) -> Reading:
+    attributes = span.attributes
+    flat = _flattened(attributes)
+    kind = first_text(attributes, "openinference.span.kind")
+    is_tool = kind is not None and kind.upper() == "TOOL"
+    return said(
+        {
+            "kind": _KINDS.get(kind.upper()) if kind else None,
+            "kind_guess": "model" if "llm.model_name" in attributes else None,
+            "provider": first_text(attributes, "llm.provider", "llm.system"),
+            "model": first_text(
+                attributes,
+                "llm.response.model_name",
+                "llm.model_name",
+                "embedding.model_name",
+                "reranker.model_name",
+            ),
+            "model_asked": first_text(attributes, "llm.request.model_name"),
+            "agent_name": first_text(attributes, "agent.name"),
+            "tool_name": first_text(attributes, "tool.name") if is_tool or not kind else None,
+            "messages_in": _messages(flat, "llm.input_messages", "llm.prompts", "user"),
+            "messages_out": _messages(flat, "llm.output_messages", "llm.choices", "assistant"),
+            "tokens_in": first_count(attributes, "llm.token_count.prompt"),
+            "tokens_out": first_count(attributes, "llm.token_count.completion"),
+            "tokens_total": first_count(attributes, "llm.token_count.total"),
+            "tokens_cached_in": first_count(
+                attributes,
+                "llm.token_count.prompt_details.cache_read",
+                "llm.token_count.prompt_details.cache_input",
+            ),
+            "tokens_cache_written_in": first_count(
+                attributes, "llm.token_count.prompt_details.cache_write"
+            ),
+            "tokens_reasoning_out": first_count(
+                attributes, "llm.token_count.completion_details.reasoning"
+            ),
+            "cost_usd": first_number(attributes, "llm.cost.total"),
+            "arguments": parsed(first(attributes, "tool.parameters")) if is_tool else None,
+            "documents": _documents(flat),
+            "value_in": _value(attributes, "input") or _texts(flat),
+            "value_out": _value(attributes, "output"),
+            "first_chunk_ms": first_event_ms(span, _FIRST_CHUNK_EVENTS),
+        }
+    )
+
+
+def first_event_ms(span: RawSpan, names: set[str]) -> float | None:
+    for event in span.events:
+        when = event.get("time_ns")
+        if event.get("name") in names and isinstance(when, int) and when >= span.start_ns:
+            return (when - span.start_ns) / 1e6
+    return None
+
+
+def _flattened(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The lists that arrive as one attribute per leaf, each under the name it begins with."""
+    found: dict[str, list[tuple[str, Any]]] = {}
+    for name, value in attributes.items():
+        if name.startswith(_FLAT):
+            root = next(prefix for prefix in _FLAT if name.startswith(prefix))
+            found.setdefault(root[:-1], []).append((name[len(root) :], value))
+    whole = {name[:-1]: parsed(attributes[name[:-1]]) for name in _FLAT if name[:-1] in attributes}
+    return whole | {name: nested(leaves) for name, leaves in found.items()}
+
+
+def _messages(flat: dict[str, Any], name: str, legacy: str, role: str) -> list[Message] | None:
+    if name in flat:
+        items = flat[name]
+        # Phoenix's own exports keep `message.role` in one piece.
+        if isinstance(items, list):
+            items = [_tree(item) if isinstance(item, dict) else item for item in items]
+        return conversation(items, role=role)
+    if isinstance(flat.get(legacy), list):
+        words = [_below(item, "prompt", "completion") for item in flat[legacy]]
+        return conversation(
+            [{"role": role, "content": word.get("text")} for word in words], role=role
+        )
+    return None
+
+
+def _tree(item: dict[str, Any]) -> dict[str, Any]:
+    if not any("." in key for key in item):
+        return item
+    found = nested(
+        (key, [_tree(one) if isinstance(one, dict) else one for one in value])
+        if isinstance(value, list)
+        else (key, value)
+        for key, value in item.items()
+    )
+    return found if isinstance(found, dict) else item
+
+
+def _below(item: Any, *names: str) -> dict[str, Any]:
+    if isinstance(item, dict):
+        for name in names:
+            if isinstance(item.get(name), dict):
+                below: dict[str, Any] = item[name]
+                return below
+    return {}
+
+
+def _documents(flat: dict[str, Any]) -> list[Any] | None:
+    items = flat.get("reranker.output_documents", flat.get("retrieval.documents"))
+    if not isinstance(items, list):
+        return None
+    trees = [_tree(item) if isinstance(item, dict) else item for item in items]
+    return [_below(item, "document") or item for item in trees]
+
+
+def _texts(flat: dict[str, Any]) -> Any:
+    """What was embedded; vectors stay where they were received."""
+    items = flat.get("embedding.embeddings")
+    if not isinstance(items, list):
+        return None
+    trees = [_tree(item) if isinstance(item, dict) else item for item in items]
+    words = [_below(item, "embedding").get("text") for item in trees]
+    return words[0] if len(words) == 1 else words
+
+
+def _value(attributes: dict[str, Any], side: str) -> Any:
+    value = first(attributes, f"{side}.value")
+    mime_type = attributes.get(f"{side}.mime_type")
+    return value if mime_type == "text/plain" else parsed(value)
