@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lineside.api import build_api
+from lineside.api import build_api, otlp_routes
 from lineside.apps import Serving, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.trust import Scope as TrustScope
@@ -62,15 +62,18 @@ def build(settings: Settings | None = None) -> Starlette:
         state = {"status": "degraded" if error else "ok", "inbox_rows": waiting, "lake": error}
         return JSONResponse(state, status_code=503 if error else 200)
 
+    small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
     return Starlette(
         routes=[
             Route("/healthz", health),
-            Mount("/api", build_api(local, serving)),
-            Mount("/", build_web(local, serving)),
+            # Traces come in larger bodies than anything else; their routes count by themselves.
+            *otlp_routes(local),
+            Mount("/api", build_api(local, serving), middleware=small),
+            Mount("/", build_web(local, serving), middleware=small),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
-            Middleware(Doorkeeper, body_bytes_max=settings.request_bytes_max),
+            Middleware(Doorkeeper),
         ],
         lifespan=lifespan,
     )
@@ -91,15 +94,14 @@ def refuse_open_address(host: str) -> None:
 
 
 class Doorkeeper:
-    """Turns away what no door should see: bodies without end, and pages of other sites.
+    """Turns away the pages of other sites.
 
     A browser says where a request comes from (`Sec-Fetch-Site`); a page of another site must not
     deploy anything with the person's own machine as its hands.
     """
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,6 +115,21 @@ class Doorkeeper:
             )
             await refusal(scope, receive, send)
             return
+        await self._app(scope, receive, send)
+
+
+class BodyLimit:
+    """Turns away bodies larger than a door takes, those that do not say how large they are too."""
+
+    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+        self._app = app
+        self._max = bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
         if int(headers.get(b"content-length", b"0") or 0) > self._max:
             await self._too_large()(scope, receive, send)
             return

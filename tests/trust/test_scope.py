@@ -88,3 +88,14 @@ def test_the_own_workspace_shows_the_key_of_its_ledger(scope: Scope, store: Stor
 
     assert workspace.name == "default"
     assert workspace.verifier_key.startswith("lineside.local/default+")
+
+
+def test_an_owner_of_an_earlier_version_has_the_rights_that_came_later(scope: Scope) -> None:
+    earlier = frozenset(RIGHTS) - {"ingest"}
+    members.add_member(scope, "Ben", rights=earlier)
+    members.add_member(scope, "Cleo", rights={"read", "run"})
+
+    rights = {member.name: frozenset(member.rights) for member in members.list_members(scope)}
+
+    assert rights["Ben"] == frozenset(RIGHTS)
+    assert rights["Cleo"] == {"read", "run"}

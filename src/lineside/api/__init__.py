@@ -1,5 +1,6 @@
-"""Door for programs: REST under `/api`."""
+"""Door for programs: REST under `/api`, and OTLP where its senders look for it."""
 
 from lineside.api.app import build_api
+from lineside.api.otlp import otlp_routes
 
-__all__ = ["build_api"]
+__all__ = ["build_api", "otlp_routes"]

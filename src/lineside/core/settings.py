@@ -49,6 +49,9 @@ class Settings:
     request_bytes_max: int = 1024 * 1024
     """Largest body of a served call, in bytes."""
 
+    otlp_bytes_max: int = 20 * 1024 * 1024
+    """Largest body of traces from other programs, in bytes, as sent and as unpacked."""
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
         """Read the settings, and refuse a value of the wrong kind by its name."""

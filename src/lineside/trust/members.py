@@ -3,7 +3,7 @@
 import getpass
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from lineside.trust.scope import RIGHTS, Scope, checked_rights
 DEFAULT = "default"
 """Name of the one workspace that is there by itself."""
 
+_FIRST_RIGHTS = frozenset({"read", "run", "test", "release", "deploy", "keys", "feedback"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _MEMBER_NAME_CHARACTERS_MAX = 100
 
@@ -79,7 +80,7 @@ def local_scope(store: Store) -> Scope:
     if row is None:
         raise AssertionError(f"member {name!r} was not kept")
     actor = Actor(kind="person", id=row["id"], name=name)
-    return Scope(store, DEFAULT, actor, frozenset(row["rights"]))
+    return Scope(store, DEFAULT, actor, _rights(row))
 
 
 def find_own_workspace(scope: Scope) -> Workspace:
@@ -102,7 +103,7 @@ def list_members(scope: Scope) -> list[Member]:
         Member(
             id=row["id"],
             name=row["name"],
-            rights=tuple(row["rights"]),
+            rights=tuple(sorted(_rights(row))),
             created_at=row["created_at"],
         )
         for row in rows
@@ -153,6 +154,12 @@ def _make_workspace(store: Store, name: str) -> None:
     with store.records.write() as connection:
         if insert_if_absent(connection, workspaces, values):
             insert_head(connection, name, head)
+
+
+def _rights(row: Mapping[str, Any]) -> frozenset[str]:
+    """The rights of a member; whoever owned all there were owns those that came later too."""
+    kept = frozenset(row["rights"])
+    return frozenset(RIGHTS) if kept >= _FIRST_RIGHTS else kept
 
 
 def _member_row(workspace: str, name: str, rights: frozenset[str]) -> dict[str, Any]:

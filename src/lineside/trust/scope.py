@@ -13,6 +13,7 @@ RIGHTS = {
     "deploy": "deploy and roll back",
     "keys": "make and revoke API keys, add members",
     "feedback": "give feedback on an answer",
+    "ingest": "send traces",
 }
 """Every right there is and what it allows; an owner has all of them."""
 
