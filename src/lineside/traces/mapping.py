@@ -170,6 +170,9 @@ def _merged(raw: RawSpan) -> Reading:
         for name, value in reading.items():
             if name not in merged:
                 merged[name] = value
+    told = merged.get("messages_in", [])
+    if "instructions" in merged and all(one.role != "system" for one in told):
+        merged["messages_in"] = merged["instructions"] + told
     return merged
 
 
@@ -183,7 +186,7 @@ def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
     if "gen_ai" in heads or raw.events:
         yield gen_ai.read
         yield gen_ai_events.read
-    if "gen_ai" in heads or "traceloop" in heads or "llm" in heads:
+    if "gen_ai" in heads or "traceloop" in heads or "llm.request.type" in raw.attributes:
         yield openllmetry.read
     if "langfuse" in heads:
         yield langfuse.read

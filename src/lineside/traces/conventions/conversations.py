@@ -6,7 +6,7 @@ a key named `messages` does not turn into one.
 
 from typing import Any
 
-from lineside.traces.conventions.parts import Part, parts_of, tool_call, tool_result
+from lineside.traces.conventions.parts import Part, is_block, parts_of, tool_call, tool_result
 from lineside.traces.conventions.values import parsed
 from lineside.traces.span import Message
 
@@ -70,6 +70,8 @@ def message(item: Any, *, role: str) -> Message | None:
             item = inner
             finish = finish or _finish(item)
             break
+    if isinstance(inner := item.get("content"), dict) and "parts" in inner and "role" not in item:
+        item = inner
     kind = item.get("type")
     if isinstance(kind, str) and kind in _ALONE and "role" not in item:
         return Message(role=_ALONE[kind], parts=parts_of([item]))
@@ -114,13 +116,33 @@ def text_of(messages: list[Message] | None, *roles: str) -> str | None:
 
 
 def _all(items: list[Any], role: str) -> list[Message] | None:
-    found = []
+    found: list[Message] = []
     for item in items:
         one = message(item, role=role)
+        if one is None and isinstance(item, dict) and (who := _role(item.get("role"))):
+            # Someone who said nothing that was recorded does not end the conversation.
+            one = Message(role=who, parts=[])
         if one is None:
-            return None
-        found.append(one)
-    return found
+            return _of_blocks(items, role)
+        found += _results_apart(one) if one.role == "user" else [one]
+    return found if any(one.parts for one in found) else None
+
+
+def _of_blocks(items: list[Any], role: str) -> list[Message] | None:
+    """One message, where a list holds what it says rather than messages."""
+    if not all(isinstance(item, dict) and is_block(item) for item in items):
+        return None
+    return [Message(role=role, parts=parts_of(items))]
+
+
+def _results_apart(one: Message) -> list[Message]:
+    """What tools answered, out of the user's message that some send it in."""
+    results = [part for part in one.parts if part["type"] == "tool_result"]
+    if not results:
+        return [one]
+    rest = [part for part in one.parts if part["type"] != "tool_result"]
+    tool = Message(role="tool", parts=results)
+    return [tool, Message(role=one.role, parts=rest)] if rest else [tool]
 
 
 def _wrapped(value: dict[str, Any], role: str, depth: int) -> list[Message] | None:

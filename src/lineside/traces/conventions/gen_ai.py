@@ -13,7 +13,6 @@ from lineside.traces.conventions.values import (
     parsed,
     said,
 )
-from lineside.traces.span import Message
 
 _KINDS = {
     "chat": "model",
@@ -55,7 +54,6 @@ def read(span: RawSpan) -> Reading:
     attributes = _with_details(span)
     operation = first_text(attributes, "gen_ai.operation.name")
     stated = _KINDS.get(operation.lower()) if operation else None
-    messages_in, messages_out = _messages(attributes)
     return said(
         {
             "kind": stated,
@@ -68,8 +66,9 @@ def read(span: RawSpan) -> Reading:
             ),
             "tool_name": first_text(attributes, "gen_ai.tool.name"),
             "session_id": first_text(attributes, "gen_ai.conversation.id"),
-            "messages_in": messages_in,
-            "messages_out": messages_out,
+            "messages_in": spoken(first(attributes, "gen_ai.input.messages"), role="user"),
+            "messages_out": spoken(first(attributes, "gen_ai.output.messages"), role="assistant"),
+            "instructions": instructions(first(attributes, "gen_ai.system_instructions")) or None,
             **_usage(attributes),
             "first_chunk_ms": _first_chunk_ms(span, attributes),
             "arguments": parsed(first(attributes, "gen_ai.tool.call.arguments")),
@@ -89,17 +88,6 @@ def _with_details(span: RawSpan) -> dict[str, Any]:
         if event.get("name") == _DETAILS and isinstance(event.get("attributes"), dict):
             return event["attributes"] | span.attributes
     return span.attributes
-
-
-def _messages(
-    attributes: dict[str, Any],
-) -> tuple[list[Message] | None, list[Message] | None]:
-    told = spoken(first(attributes, "gen_ai.input.messages"), role="user")
-    answered = spoken(first(attributes, "gen_ai.output.messages"), role="assistant")
-    system = first(attributes, "gen_ai.system_instructions")
-    if system is not None and (told is None or all(one.role != "system" for one in told)):
-        told = [*instructions(system), *(told or [])] or None
-    return told, answered
 
 
 def _usage(attributes: dict[str, Any]) -> Reading:

@@ -37,6 +37,7 @@ _FLAT = (
     "reranker.output_documents.",
     "embedding.embeddings.",
 )
+_WHOLE = tuple(name[:-1] for name in _FLAT)
 
 
 def read(span: RawSpan) -> Reading:
@@ -98,10 +99,14 @@ def _flattened(attributes: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, list[tuple[str, Any]]] = {}
     for name, value in attributes.items():
         if name.startswith(_FLAT):
-            root = next(prefix for prefix in _FLAT if name.startswith(prefix))
-            found.setdefault(root[:-1], []).append((name[len(root) :], value))
-    whole = {name[:-1]: parsed(attributes[name[:-1]]) for name in _FLAT if name[:-1] in attributes}
-    return whole | {name: nested(leaves) for name, leaves in found.items()}
+            # Each of these names has two steps; what follows is the path of the leaf.
+            head, middle, path = name.split(".", 2)
+            found.setdefault(f"{head}.{middle}", []).append((path, value))
+    flat = {name: nested(leaves) for name, leaves in found.items()}
+    for name in _WHOLE:
+        if name in attributes and name not in flat:
+            flat[name] = parsed(attributes[name])
+    return flat
 
 
 def _messages(flat: dict[str, Any], name: str, legacy: str, role: str) -> list[Message] | None:

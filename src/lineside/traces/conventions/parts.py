@@ -32,6 +32,7 @@ _MEDIA = {
     "media",
     "video",
 }
+_BLOCKS = _REASONING | _TEXT | _CALLS | _RESULTS | _MEDIA
 
 
 def parts_of(content: Any) -> list[Part]:
@@ -43,6 +44,14 @@ def parts_of(content: Any) -> list[Part]:
     if isinstance(content, list):
         return [part for block in content for part in _parts_of_block(block)]
     return _parts_of_block(content)
+
+
+def is_block(item: dict[str, Any]) -> bool:
+    """Whether this is a piece of what someone says, told by its type or by a tool's name."""
+    kind = item.get("type")
+    if isinstance(kind, str) and kind.replace("-", "_") in _BLOCKS:
+        return True
+    return "toolName" in item or (kind == "function" and "function" in item)
 
 
 def tool_call(call: Any) -> Part:
@@ -59,7 +68,7 @@ def tool_call(call: Any) -> Part:
         "type": "tool_call",
         "id": _first(call, "call_id", "id", "toolCallId", "tool_call_id"),
         "name": name if isinstance(name, str) else None,
-        "arguments": parsed(arguments),
+        "arguments": {} if arguments is None or arguments == "" else parsed(arguments),
     }
 
 
@@ -76,6 +85,8 @@ def _parts_of_block(block: Any) -> list[Part]:
     if isinstance(inner, dict):
         block = inner
     kind = block.get("type") or block.get("part_kind")
+    if "toolName" in block or kind == "function":
+        kind = "tool_result" if "result" in block or "output" in block else "tool_call"
     if not isinstance(kind, str):
         return _untyped(block)
     kind = kind.replace("-", "_")

@@ -9,8 +9,9 @@ Reading = dict[str, Any]
 
 Besides those: `kind_guess` (kind where nobody states one), `value_in` and `value_out` (what went
 in and came out of a step that is no conversation), `arguments` and `result` (of a tool),
-`documents`, `tokens_total`, `uncached_only` (true when `tokens_in` leaves out cached ones),
-`failed` (true when the family says so), and `completion_start` (when the first piece came).
+`documents`, `instructions` (system messages that stand apart), `tokens_total`, `uncached_only`
+(true when `tokens_in` leaves out cached ones), `failed` (true when the family says so), and
+`completion_start` (when the first piece came).
 """
 
 DEPTH_MAX = 64
@@ -60,7 +61,9 @@ def storable(value: Any, depth: int = 0) -> Any:
         return "(nested too deeply)"
     if isinstance(value, dict):
         return {
-            storable(key if isinstance(key, str) else str(key)): storable(item, depth + 1)
+            key if type(key) is str and key.isascii() else _in_utf8(str(key)): (
+                item if type(item) is str and item.isascii() else storable(item, depth + 1)
+            )
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):

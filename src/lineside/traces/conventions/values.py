@@ -122,9 +122,13 @@ def nested(items: Iterable[tuple[str, Any]]) -> Any:
 def _listed(branch: Any) -> Any:
     if not isinstance(branch, dict):
         return branch
-    if branch and all(key.isascii() and key.isdigit() and len(key) < 10 for key in branch):
+    if branch and next(iter(branch)).isdigit() and all(map(_is_index, branch)):
         return [_listed(branch[key]) for key in sorted(branch, key=int)]
     return {key: _listed(value) for key, value in branch.items()}
+
+
+def _is_index(key: str) -> bool:
+    return key.isdigit() and key.isascii() and len(key) < 10
 
 
 def said(reading: dict[str, Any]) -> dict[str, Any]:
