@@ -1,5 +1,6 @@
 """What happened: spans, and what people say of the answers."""
 
+from lineside.traces import receive, search
 from lineside.traces.feedback import Feedback, give_feedback, list_feedback
 from lineside.traces.record import (
     Traffic,
@@ -23,6 +24,8 @@ __all__ = [
     "new_span_id",
     "new_trace_id",
     "open_traces",
+    "receive",
     "record_spans",
+    "search",
     "traffic",
 ]

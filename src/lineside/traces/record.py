@@ -42,7 +42,7 @@ def get_trace(scope: Scope, trace_id: str) -> list[Span]:
 def load_trace(scope: Scope, trace_id: str) -> list[Span]:
     """The same for the room's own work, which has its own right to ask for."""
     rows = _read(scope, queries.TRACE, [scope.workspace, trace_id])
-    return [_span(row) for row in rows]
+    return [span_of(row) for row in rows]
 
 
 def latest_calls(
@@ -55,7 +55,7 @@ def latest_calls(
     """The newest served calls, newest first; test runs do not count."""
     scope.require("read", use_case=use_case)
     parameters = [scope.workspace, use_case, use_case, release, release, limit]
-    return [_span(row) for row in _read(scope, queries.LATEST_CALLS, parameters)]
+    return [span_of(row) for row in _read(scope, queries.LATEST_CALLS, parameters)]
 
 
 class Traffic(Record):
@@ -108,7 +108,8 @@ def _row(workspace: str, span: Span) -> dict[str, Any]:
     return row
 
 
-def _span(row: dict[str, Any]) -> Span:
+def span_of(row: dict[str, Any]) -> Span:
+    """A span from its row in the lake."""
     values = {name: value for name, value in row.items() if name in Span.model_fields}
     for column in _JSON_COLUMNS:
         values[column] = orjson.loads(values[column]) if values[column] is not None else None
