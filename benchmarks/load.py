@@ -66,7 +66,7 @@ async def _client(port: int, path: str, todo: "asyncio.Queue[bytes]", kept: "_Ke
             body = todo.get_nowait()
             started = time.perf_counter()
             writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-            status, answer = await asyncio.wait_for(_read(reader), _TIMEOUT_SECONDS)
+            status, answer = await asyncio.wait_for(read_answer(reader), _TIMEOUT_SECONDS)
             kept.latencies_ms.append((time.perf_counter() - started) * 1000)
             if status == 200:
                 kept.answers.append(answer)
@@ -76,7 +76,7 @@ async def _client(port: int, path: str, todo: "asyncio.Queue[bytes]", kept: "_Ke
         writer.close()
 
 
-async def _read(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
