@@ -65,14 +65,15 @@ class Lake:
         envelopes, read before, so that a row that moves meanwhile is seen twice at most and never
         missed. The query must take one of each by the row's own key.
         """
-        payload = _joined(waiting)
+        payloads = _payloads(waiting)
         columns = ", ".join(table.columns)
         rows = (
             f"(SELECT {columns} FROM lake.{table.name} UNION ALL BY NAME "
             f"{queries.lake_rows_of(table.columns)})"
         )
         text = sql.replace("{rows}", rows)
-        arguments = [payload] * sql.count("{rows}") + list(parameters)
+        arguments: list[Any] = [payloads] * sql.count("{rows}")
+        arguments += parameters
 
         def fetch() -> list[dict[str, Any]]:
             with self._cursor(table) as cursor:
@@ -98,7 +99,7 @@ class Lake:
                     fresh = [envelope for envelope in envelopes if envelope.id not in known]
                     if fresh:
                         sql = queries.lake_insert(table.name, table.columns)
-                        cursor.execute(sql, [_joined(fresh)])
+                        cursor.execute(sql, [_payloads(fresh)])
                         cursor.execute(queries.lake_mark([e.id for e in fresh if e.id is not None]))
                     cursor.execute("COMMIT")
                 except BaseException:
@@ -164,10 +165,8 @@ class Lake:
         raise AssertionError("the last attempt returns or raises")
 
 
-def _joined(envelopes: Sequence[Envelope]) -> str:
-    """One JSON array of all rows of the envelopes."""
-    inner = (envelope.payload.strip()[1:-1] for envelope in envelopes)
-    return "[" + b",".join(part for part in inner if part).decode() + "]"
+def _payloads(envelopes: Sequence[Envelope]) -> list[str]:
+    return [envelope.payload.decode() for envelope in envelopes]
 
 
 def _connect(catalogue: str, files: str) -> "duckdb.DuckDBPyConnection":
