@@ -99,12 +99,13 @@ def _read(scope: Scope, sql: str, parameters: list[Any]) -> list[dict[str, Any]]
 
 
 def _row(workspace: str, span: Span) -> dict[str, Any]:
-    row = span.model_dump()
+    row = dict(span)  # not `model_dump`: to copy what is about to be written would take longer
     row["workspace"] = workspace
     row["started_at"] = span.started_at.replace(tzinfo=None).isoformat(timespec="microseconds")
     for column in _JSON_COLUMNS:
         # A JSON column holds the text of the value; DuckDB would otherwise guess its own types.
-        row[column] = orjson.dumps(row[column]).decode()
+        value = row[column]
+        row[column] = "null" if value is None else orjson.dumps(value, default=dict).decode()
     return row
 
 
