@@ -50,7 +50,7 @@ def read_shared(span: RawSpan) -> Reading:
         {
             "session_id": first_text(attributes, "session.id"),
             "user_id": first_text(attributes, "user.id", "enduser.id"),
-            "service": first_text(span.resource, "service.name"),
+            "service": _service(span),
         }
     )
 
@@ -84,3 +84,9 @@ def _exception(span: RawSpan) -> str | None:
 
 def _anywhere(span: RawSpan, name: str) -> str | None:
     return first_text(span.attributes, name) or first_text(span.resource, name)
+
+
+def _service(span: RawSpan) -> str | None:
+    """The program's name; OpenTelemetry fills in `unknown_service` where nobody gave one."""
+    name = first_text(span.resource, "service.name")
+    return None if name is None or name.startswith("unknown_service") else name
