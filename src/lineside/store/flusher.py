@@ -11,6 +11,7 @@ from lineside.store.queries import delete_envelopes
 from lineside.store.records import Records
 
 BATCH_ROWS = 20_000
+BATCH_BYTES = 32 * 1024 * 1024
 _BATCHES_PER_TURN_MAX = 50
 
 
@@ -47,7 +48,9 @@ class Flusher:
         moved = 0
         for table in self._tables.values():
             for _ in range(_BATCHES_PER_TURN_MAX):
-                envelopes = self._inbox.waiting(table.name, rows_max=BATCH_ROWS)
+                envelopes = self._inbox.waiting(
+                    table.name, rows_max=BATCH_ROWS, bytes_max=BATCH_BYTES
+                )
                 if not envelopes:
                     break
                 moved += self._lake.append(table, envelopes)

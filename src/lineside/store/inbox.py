@@ -58,11 +58,22 @@ class Inbox:
         return future
 
     def waiting(
-        self, lake_table: str, *, workspace: str | None = None, rows_max: int = 100_000
+        self,
+        lake_table: str,
+        *,
+        workspace: str | None = None,
+        rows_max: int = 100_000,
+        bytes_max: int | None = None,
     ) -> list[Envelope]:
-        """What waits for a lake table, oldest first, up to about `rows_max` rows."""
+        """What waits for a lake table, oldest first, up to about so many rows or bytes."""
         with self._records.read() as connection:
-            return oldest_envelopes(connection, lake_table, rows_max=rows_max, workspace=workspace)
+            return oldest_envelopes(
+                connection,
+                lake_table,
+                rows_max=rows_max,
+                bytes_max=bytes_max,
+                workspace=workspace,
+            )
 
     def count(self) -> int:
         """Rows that wait for the lake."""

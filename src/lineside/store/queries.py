@@ -49,9 +49,14 @@ def insert_envelopes(connection: sa.Connection, envelopes: list[Envelope]) -> No
 
 
 def oldest_envelopes(
-    connection: sa.Connection, lake_table: str, *, rows_max: int, workspace: str | None = None
+    connection: sa.Connection,
+    lake_table: str,
+    *,
+    rows_max: int,
+    bytes_max: int | None = None,
+    workspace: str | None = None,
 ) -> list[Envelope]:
-    """Envelopes in the order they came, until about `rows_max` rows are together."""
+    """Envelopes in the order they came, until about so many rows or bytes are together."""
     query = (
         sa.select(inbox.c.id, inbox.c.workspace, inbox.c.rows, inbox.c.payload)
         .where(inbox.c.lake_table == lake_table)
@@ -61,11 +66,13 @@ def oldest_envelopes(
     if workspace is not None:
         query = query.where(inbox.c.workspace == workspace)
     found: list[Envelope] = []
-    rows = 0
-    for row in connection.execute(query.execution_options(yield_per=200)):
+    rows = size = 0
+    # Few at a time: an envelope may be as large as what a sender may send at once.
+    for row in connection.execute(query.execution_options(yield_per=8)):
         found.append(Envelope(row.workspace, lake_table, row.rows, bytes(row.payload), row.id))
         rows += row.rows
-        if rows >= rows_max:
+        size += len(row.payload)
+        if rows >= rows_max or (bytes_max is not None and size >= bytes_max):
             break
     return found
 
