@@ -99,13 +99,14 @@ def _read(scope: Scope, sql: str, parameters: list[Any]) -> list[dict[str, Any]]
 
 
 def _row(workspace: str, span: Span) -> dict[str, Any]:
-    row = dict(span)  # not `model_dump`: to copy what is about to be written would take longer
+    # Not `model_dump`: to copy what is about to be written would take longer than to write it.
+    row = vars(span).copy()
     row["workspace"] = workspace
     row["started_at"] = span.started_at.replace(tzinfo=None).isoformat(timespec="microseconds")
     for column in _JSON_COLUMNS:
         # A JSON column holds the text of the value; DuckDB would otherwise guess its own types.
         value = row[column]
-        row[column] = "null" if value is None else orjson.dumps(value, default=dict).decode()
+        row[column] = "null" if value is None else orjson.dumps(value, default=vars).decode()
     return row
 
 
