@@ -179,7 +179,8 @@ def _merged(raw: RawSpan) -> Reading:
 def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
     """The families that this span may hold, the most certain first."""
     heads = {name.partition(".")[0].partition(":")[0] for name in raw.attributes}
-    yield own.read
+    if "lineside" in heads or any(name.startswith("lineside.") for name in raw.resource):
+        yield own.read
     yield own.read_shared
     if heads & _FLAT_OI:
         yield openinference.read

@@ -85,8 +85,9 @@ def read(span: RawSpan) -> Reading:
 
 def _with_details(span: RawSpan) -> dict[str, Any]:
     for event in span.events:
-        if event.get("name") == _DETAILS and isinstance(event.get("attributes"), dict):
-            return event["attributes"] | span.attributes
+        details = event.get("attributes")
+        if event.get("name") == _DETAILS and isinstance(details, dict):
+            return {**details, **span.attributes}
     return span.attributes
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lineside.traces.conventions.conversations import conversation
+from lineside.traces.conventions.conversations import conversation, text_of
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
     first,
@@ -45,6 +45,8 @@ def read(span: RawSpan) -> Reading:
     flat = _flattened(attributes)
     kind = first_text(attributes, "openinference.span.kind")
     is_tool = kind is not None and kind.upper() == "TOOL"
+    told = _messages(flat, "llm.input_messages", "llm.prompts", "user")
+    answered = _messages(flat, "llm.output_messages", "llm.choices", "assistant")
     return said(
         {
             "kind": _KINDS.get(kind.upper()) if kind else None,
@@ -60,8 +62,8 @@ def read(span: RawSpan) -> Reading:
             "model_asked": first_text(attributes, "llm.request.model_name"),
             "agent_name": first_text(attributes, "agent.name"),
             "tool_name": first_text(attributes, "tool.name") if is_tool or not kind else None,
-            "messages_in": _messages(flat, "llm.input_messages", "llm.prompts", "user"),
-            "messages_out": _messages(flat, "llm.output_messages", "llm.choices", "assistant"),
+            "messages_in": told,
+            "messages_out": answered,
             "tokens_in": first_count(attributes, "llm.token_count.prompt"),
             "tokens_out": first_count(attributes, "llm.token_count.completion"),
             "tokens_total": first_count(attributes, "llm.token_count.total"),
@@ -79,8 +81,8 @@ def read(span: RawSpan) -> Reading:
             "cost_usd": first_number(attributes, "llm.cost.total"),
             "arguments": parsed(first(attributes, "tool.parameters")) if is_tool else None,
             "documents": _documents(flat),
-            "value_in": _value(attributes, "input") or _texts(flat),
-            "value_out": _value(attributes, "output"),
+            "value_in": _value(attributes, "input", told) or _texts(flat),
+            "value_out": _value(attributes, "output", answered),
             "first_chunk_ms": first_event_ms(span, _FIRST_CHUNK_EVENTS),
         }
     )
@@ -163,7 +165,13 @@ def _texts(flat: dict[str, Any]) -> Any:
     return words[0] if len(words) == 1 else words
 
 
-def _value(attributes: dict[str, Any], side: str) -> Any:
+def _value(attributes: dict[str, Any], side: str, messages: list[Message] | None) -> Any:
+    """What `input.value` or `output.value` holds.
+
+    Beside a conversation that is the request or answer as a whole, which says the same again: it
+    is worth reading only where it is plain text.
+    """
     value = first(attributes, f"{side}.value")
-    mime_type = attributes.get(f"{side}.mime_type")
-    return value if mime_type == "text/plain" else parsed(value)
+    if attributes.get(f"{side}.mime_type") == "text/plain":
+        return value
+    return parsed(value) if text_of(messages) is None else None
