@@ -383,3 +383,13 @@ def test_text_that_only_begins_as_json_stays_text() -> None:
     span = mapped({"input.value": '{"a": [1, 2', "input.mime_type": "application/json"})
 
     assert span.input == '{"a": [1, 2'
+
+
+@pytest.mark.parametrize("depth", [200, 500_000])
+def test_json_that_is_nested_too_deeply_stays_text(depth: int) -> None:
+    text = "[" * depth + "]" * depth
+
+    span = mapped({"input.value": text})
+
+    assert span.input == text
+    assert Span.model_validate_json(span.model_dump_json()) == span

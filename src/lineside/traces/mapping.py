@@ -186,8 +186,10 @@ def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
         yield openinference.read
     if "gen_ai" in heads or raw.events:
         yield gen_ai.read
+    if raw.events:
         yield gen_ai_events.read
-    if "gen_ai" in heads or "traceloop" in heads or "llm.request.type" in raw.attributes:
+    numbered = "gen_ai" in heads and "gen_ai.input.messages" not in raw.attributes
+    if numbered or "traceloop" in heads or "llm.request.type" in raw.attributes:
         yield openllmetry.read
     if "langfuse" in heads:
         yield langfuse.read

@@ -74,23 +74,28 @@ def parsed(value: Any) -> Any:
     begin = value.lstrip()[:1] if value[0].isspace() else value[0]
     if begin not in ("{", "["):
         return value
-    if value.count("[") + value.count("{") > _NESTING_MAX and _depth(value) > _NESTING_MAX:
-        return value
     try:
-        return orjson.loads(value)
+        found = orjson.loads(value)
     except ValueError:
         return value
+    if value.count("[") + value.count("{") > _NESTING_MAX and _is_too_deep(found):
+        return value
+    return found
 
 
-def _depth(value: str) -> int:
-    deepest = depth = 0
-    for character in value:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _is_too_deep(value: Any) -> bool:
+    """Whether it could not be written as JSON again once it stands inside a span."""
+    level = [value]
+    for _ in range(_NESTING_MAX):
+        level = [
+            below
+            for branch in level
+            for below in (branch.values() if isinstance(branch, dict) else branch)
+            if isinstance(below, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def as_dict(value: Any) -> dict[str, Any]:
