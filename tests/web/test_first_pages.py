@@ -19,7 +19,7 @@ def test_an_empty_house_says_what_to_do_next(empty_client: TestClient) -> None:
 
     assert "Nothing on the line yet" in home
     assert "lineside init my-case" in home
-    for path in ("/runs", "/releases", "/calls", "/ledger"):
+    for path in ("/runs", "/releases", "/traces", "/ledger"):
         assert "<main" in html(empty_client, path)
 
 

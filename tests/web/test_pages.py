@@ -127,7 +127,7 @@ def test_an_answer_shows_confidence_and_takes_a_correction(client: TestClient) -
     assert "Topic card" in text
     assert "90.0 %" in text
     assert "This answer may stand" in text
-    call = first_link(page, "/calls/")
+    call = first_link(page, "/traces/")
     sent = client.post(
         f"{call}/feedback",
         data={"thumb": "down", "correct.topic": "refund", "comment": "money back"},
@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_said_beside_what_was_typed(client: TestClient) -> 
 
 
 def test_feedback_without_a_word_is_refused(client: TestClient) -> None:
-    call = first_link(ask(client, "message 7"), "/calls/")
+    call = first_link(ask(client, "message 7"), "/traces/")
 
     assert client.post(f"{call}/feedback", data={}).status_code == 422
     assert client.post(f"{call}/feedback", data={"thumb": "sideways"}).status_code == 422
@@ -164,15 +164,15 @@ def test_the_calls_page_shows_the_newest_calls_and_filters(client: TestClient) -
     ask(client, "message 8")
     ask(client, "never <b>seen</b>")
 
-    text = html(client, "/calls")
+    text = html(client, "/traces")
     assert "never &lt;b&gt;seen" in text
     assert "Handed to a person" in words(text)
-    assert "message 8" in words(html(client, "/calls?use_case=triage"))
-    assert "No call was served so far" in words(html(client, "/calls?use_case=other"))
+    assert "message 8" in words(html(client, "/traces?use_case=triage"))
+    assert "No trace meets this" in words(html(client, "/traces?use_case=other"))
 
 
 def test_a_call_shows_its_steps_and_settings(client: TestClient) -> None:
-    text = words(html(client, first_link(ask(client, "message 8"), "/calls/")))
+    text = words(html(client, first_link(ask(client, "message 8"), "/traces/")))
 
     assert "message 8" in text
     assert "scripted:answers.jsonl" in text
@@ -191,7 +191,7 @@ def test_the_ledger_shows_decisions_and_how_to_verify_them(client: TestClient) -
 
 @pytest.mark.parametrize(
     "path",
-    ["/nothing", "/usecases/nothing", "/runs/run_none", "/releases/rel_none", "/calls/abc"],
+    ["/nothing", "/usecases/nothing", "/runs/run_none", "/releases/rel_none", "/traces/abc"],
 )
 def test_what_is_not_here_is_a_404_page(client: TestClient, path: str) -> None:
     text = words(html(client, path, 404))

@@ -33,7 +33,7 @@ PAGES = {
     "/usecases/triage/try": "Try triage",
     "/runs": "Evaluate",
     "/releases": "Ship",
-    "/calls": "Watch",
+    "/traces": "Watch",
     "/ledger": "Signed head",
 }
 

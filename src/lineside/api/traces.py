@@ -5,8 +5,10 @@ from typing import Any, Literal
 from fastapi import APIRouter
 
 from lineside.api.caller import Caller
+from lineside.apps import list_releases
 from lineside.core import NotFound, Record
-from lineside.traces import Feedback, Span, get_trace, give_feedback, latest_calls, list_feedback
+from lineside.traces import Feedback, Span, get_trace, give_feedback, list_feedback, search
+from lineside.trust import Scope
 
 router = APIRouter(tags=["traces"])
 
@@ -39,9 +41,47 @@ def feedback_list(scope: Caller, use_case: str | None = None, limit: int = 50) -
 
 
 @router.get("/traces")
-def calls(scope: Caller, use_case: str | None = None, limit: int = 50) -> list[Span]:
-    """The newest served calls, newest first; at most 500."""
-    return latest_calls(scope, use_case=use_case, limit=min(limit, 500))
+def traces(
+    scope: Caller,
+    q: str = "",
+    use_case: str | None = None,
+    release: str | None = None,
+    status: str | None = None,
+    model: str | None = None,
+    session: str | None = None,
+    user: str | None = None,
+    text: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    limit: int = 50,
+    before: str | None = None,
+) -> search.Page:
+    """The newest traces, newest first; at most 500. Go on with `before` = `older` of the page.
+
+    `q` is a query line such as `latency_ms > 2000 and model = gpt-4o`; the other fields narrow it
+    further. `use_case` may be `unclaimed`, `since` is 90m, 24h, 7d or a date.
+    """
+    filters = search.read_filters(
+        q,
+        use_case=use_case,
+        release=release,
+        status=status,
+        model=model,
+        session=session,
+        user=user,
+        text=text,
+        since=since,
+        until=until,
+    )
+    return search.list_traces(scope, _named(scope, filters), limit=limit, before=before)
+
+
+@router.get("/traces/stats")
+def trace_stats(
+    scope: Caller, q: str = "", by: search.GroupField = "use_case"
+) -> list[search.TraceFigures]:
+    """Count, errors, latency, tokens and cost of the traces that meet `q`."""
+    return search.figures(scope, _named(scope, search.parse_query(q)), by=by)
 
 
 @router.get("/traces/{trace_id}")
@@ -51,3 +91,10 @@ def trace(scope: Caller, trace_id: str) -> list[Span]:
     if not spans:
         raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
     return spans
+
+
+def _named(scope: Scope, filters: search.Filters) -> search.Filters:
+    """Let a release be asked for by its label, where the caller may see releases."""
+    scope.require("read", filters.use_case)
+    releases = list_releases(scope, filters.use_case)
+    return filters.named({release.id: release.label for release in releases})

@@ -270,6 +270,11 @@ WHERE workspace = ? AND started_at IN ({marks}) AND span_id IN ({marks})
 
 TEXT_CHARACTERS = 20_000
 
+IDS = f"""
+{_SEEN}
+SELECT DISTINCT trace_id FROM seen WHERE workspace = ? AND starts_with(trace_id, ?) LIMIT 2
+"""
+
 STEPS_OF = f"""
 {_SEEN}
 SELECT * FROM seen

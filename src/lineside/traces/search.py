@@ -4,31 +4,40 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from lineside.core import Invalid, now
+from lineside.core import Invalid, NotFound, now
 from lineside.store import LakeTable
 from lineside.traces import queries
+from lineside.traces.export import otlp_line
 from lineside.traces.filters import UNCLAIMED, Filters, parse_query, read_filters
 from lineside.traces.record import span_of
 from lineside.traces.row import Page, TraceFigures, TraceRow, trace_figures, trace_row
 from lineside.traces.span import Span
+from lineside.traces.tree import Step, length_ms, tree_of
 from lineside.trust import Scope
 
 __all__ = [
     "PAGE_TRACES_MAX",
     "UNCLAIMED",
     "Filters",
+    "GroupField",
     "Page",
+    "Step",
     "TraceFigures",
     "TraceRow",
     "figures",
+    "length_ms",
     "list_traces",
+    "otlp_line",
     "parse_query",
     "read_filters",
     "spans_of",
+    "tree_of",
+    "whole_id",
 ]
 
 PAGE_TRACES_MAX = 500
 FIGURES_TRACES_MAX = 200_000
+_ID_DIGITS = 32
 _STEPS_PER_TRACE = 20
 _WIDE_ROWS = 60_000
 _DEEPER = 16
@@ -128,6 +137,33 @@ def spans_of(
         before = page.older
         if before is None:
             return
+
+
+def whole_id(scope: Scope, start: str) -> str:
+    """The id of the one trace whose id begins so.
+
+    Raises:
+        NotFound: There is none.
+        Invalid: There are several.
+    """
+    scope.require("read")
+    if len(start) >= _ID_DIGITS:
+        return start
+    read = _reader(scope)
+    rows = read(queries.IDS, [scope.workspace, start.lower()]) if read else []
+    if not rows:
+        raise NotFound(
+            "unknown_trace",
+            f"No trace has an id that begins with `{start[:60]}`",
+            hint="`lineside traces ls` lists them.",
+        )
+    if len(rows) > 1:
+        raise Invalid(
+            "several_traces",
+            f"Several traces have an id that begins with `{start}`",
+            hint=f"Give more digits, as in `{rows[0]['trace_id']}`.",
+        )
+    return str(rows[0]["trace_id"])
 
 
 def _newest(

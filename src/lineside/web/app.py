@@ -16,7 +16,7 @@ from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
 from lineside.web.kept import Kept
 from lineside.web.render import STATIC
-from lineside.web.traces import ROUTES as CALLS
+from lineside.web.traces import ROUTES as TRACES
 from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
 from lineside.web.usecases import ROUTES as USE_CASES
@@ -40,7 +40,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *TRY,
             *RUNS,
             *RELEASES,
-            *CALLS,
+            *TRACES,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

@@ -22,7 +22,7 @@ STATIC = Path(__file__).parent / "static"
 _STATIONS = (
     ("Evaluate", "/runs", ("/runs", "/compare")),
     ("Ship", "/releases", ("/releases",)),
-    ("Watch", "/calls", ("/calls",)),
+    ("Watch", "/traces", ("/traces",)),
     ("Govern", "/ledger", ("/ledger",)),
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")

@@ -1,7 +1,8 @@
-"""`/calls`: what was served, each call with its steps, and what people say of it."""
+"""`/traces`: what happened, each trace with its steps, and what people say of it."""
 
 import asyncio
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -9,46 +10,81 @@ from starlette.routing import Route
 
 from lineside.apps import list_releases, live_schemas
 from lineside.core import Invalid, NotFound
-from lineside.traces import Span, get_trace, give_feedback, latest_calls, list_feedback, traffic
+from lineside.traces import get_trace, give_feedback, list_feedback, search, traffic
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases
 from lineside.web.forms import FormField, fields_of, read_form
 from lineside.web.render import page
+from lineside.web.waterfall import STEPS_SHOWN, paying, spoken, waterfall
 
-_CALLS_SHOWN = 50
+_TRACES_SHOWN = 50
+_FIRST_LOOKS_MAX = 8
 _DAY_HOURS = 24
+_FIELDS = ("use_case", "status", "since", "text")
+SINCE = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
 
 
-def calls(request: Request) -> Response:
-    """The newest served calls, of one use case if asked for."""
+def traces(request: Request) -> Response:
+    """The newest traces that the form lets through; the address holds what was asked."""
     scope: Scope = request.app.state.local
-    use_case = request.query_params.get("use_case") or None
+    asked = {name: request.query_params.get(name, "") for name in ("q", *_FIELDS)}
+    use_case = asked["use_case"]
+    labels, found, refused = release_labels(scope, None), None, None
+    try:
+        fields = {name: asked[name] for name in _FIELDS}
+        filters = search.read_filters(asked["q"], **fields).named(labels)
+        before = request.query_params.get("before")
+        found = search.list_traces(scope, filters, limit=_TRACES_SHOWN, before=before)
+    except Invalid as error:
+        refused = error
+    kept = {name: value for name, value in asked.items() if value}
+    older = urlencode(kept | {"before": found.older}) if found and found.older else None
+    is_known = use_case and use_case != search.UNCLAIMED
     return page(
         request,
-        "calls.html",
-        calls=latest_calls(scope, use_case=use_case, limit=_CALLS_SHOWN),
-        labels=release_labels(scope, use_case),
-        traffic=traffic(scope, use_case=use_case, hours=_DAY_HOURS),
-        use_case=use_case,
+        "traces.html",
+        status_code=422 if refused else 200,
+        asked=asked,
+        is_filtered=bool(kept),
+        found=found,
+        refused=refused,
+        older=older,
+        labels=labels,
+        since=SINCE,
+        traffic=traffic(scope, use_case=use_case if is_known else None, hours=_DAY_HOURS),
         use_cases=[known.name for known in list_use_cases(scope)],
-        calls_max=_CALLS_SHOWN,
     )
 
 
-def call(request: Request) -> Response:
-    """One call: what came in, what went out, its steps and what was said of it."""
+def trace(request: Request) -> Response:
+    """One trace: what came in, what went out, its steps in time, what was said of it."""
     scope: Scope = request.app.state.local
     trace_id = request.path_params["trace_id"]
     spans = get_trace(scope, trace_id)
     if not spans:
-        raise NotFound("unknown_trace", f"No call has the trace id `{trace_id[:64]}`")
-    root = next((span for span in spans if not span.parent_span_id), spans[0])
+        raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
+    steps = search.tree_of(spans)
+    root = steps[0].span
+    first = _first_number(request.query_params.get("from"), len(steps))
+    bars = waterfall(steps, search.length_ms(spans))
+    wrong = [bar for bar in bars if bar.step.span.status == "error"]
+    slow = [bar for bar in bars if bar.step.is_longest]
     return page(
         request,
-        "call.html",
+        "trace.html",
         root=root,
-        steps=_steps(spans, root),
-        label=release_labels(scope, root.use_case).get(root.release or ""),
+        duration_ms=root.duration_ms if not root.parent_span_id else search.length_ms(spans),
+        bars=bars[first - 1 : first - 1 + STEPS_SHOWN],
+        first=first,
+        steps_count=len(bars),
+        steps_shown=STEPS_SHOWN,
+        wrong=wrong,
+        slow=slow,
+        looks_max=_FIRST_LOOKS_MAX,
+        paid=paying(spans),
+        spoken=spoken(steps),
+        label=release_labels(scope, root.use_case).get(root.release or "") or root.release,
+        is_ours=root.kind == "app",
         feedback=list_feedback(scope, trace_id=trace_id),
         correction=correction_fields(scope, root.use_case, root.output),
         thanks="thanks" in request.query_params,
@@ -56,12 +92,19 @@ def call(request: Request) -> Response:
 
 
 async def feedback(request: Request) -> Response:
-    """Keep what a person says of an answer, and show it beside the call."""
+    """Keep what a person says of an answer, and show it beside the trace."""
     form = await request.form()
     typed = {name: value for name, value in form.items() if isinstance(value, str)}
     trace_id = request.path_params["trace_id"]
     await asyncio.to_thread(_keep_feedback, request.app.state.local, trace_id, typed)
-    return RedirectResponse(f"/calls/{trace_id}?thanks=1#feedback", 303)
+    return RedirectResponse(f"/traces/{trace_id}?thanks=1#feedback", 303)
+
+
+def moved(request: Request) -> Response:
+    """Addresses from before there were traces of other programs still lead here."""
+    path = request.url.path.replace("/calls", "/traces", 1)
+    query = request.url.query
+    return RedirectResponse(f"{path}?{query}" if query else path, 308)
 
 
 def release_labels(scope: Scope, use_case: str | None) -> dict[str, str]:
@@ -79,6 +122,12 @@ def correction_fields(scope: Scope, use_case: str | None, output: Any) -> list[F
         return []
     fields = fields_of(schema, output, prefix="correct.")
     return [field for field in fields if field.name != "confidence"]
+
+
+def _first_number(text: str | None, count: int) -> int:
+    """The first step to show; whatever was typed, there is something to see."""
+    number = int(text) if text and text.isdecimal() and len(text) < 8 else 1
+    return number if 1 <= number <= count else 1
 
 
 def _keep_feedback(scope: Scope, trace_id: str, typed: dict[str, str]) -> None:
@@ -104,21 +153,11 @@ def _thumb(word: str | None) -> Literal["up", "down"] | None:
     raise Invalid("bad_thumb", f"The thumb is `{word[:20]}`, expected `up` or `down`")
 
 
-def _steps(spans: list[Span], root: Span) -> list[dict[str, Any]]:
-    """Each step with its share of the whole call, the call itself first."""
-    whole_ms = max(root.duration_ms, 0.001)
-    return [
-        {
-            "span": span,
-            "share": min(1.0, span.duration_ms / whole_ms),
-            "is_inner": span.parent_span_id is not None,
-        }
-        for span in sorted(spans, key=lambda span: span is not root)
-    ]
-
-
 ROUTES = [
-    Route("/calls", calls),
-    Route("/calls/{trace_id}", call),
-    Route("/calls/{trace_id}/feedback", feedback, methods=["POST"]),
+    Route("/traces", traces),
+    Route("/traces/{trace_id}", trace),
+    Route("/traces/{trace_id}/feedback", feedback, methods=["POST"]),
+    Route("/calls", moved),
+    Route("/calls/{trace_id}", moved),
+    Route("/calls/{trace_id}/feedback", moved, methods=["POST"]),
 ]

@@ -1,0 +1,338 @@
+"""`lineside traces`: what happened, listed, searched, counted and exported."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from lineside.cli.commands import Commands, json_option
+from lineside.cli.output import local_time, note, print_json, print_table, say, short
+from lineside.cli.place import scope_on_line
+from lineside.core import NotFound
+
+if TYPE_CHECKING:
+    from lineside.traces import Span, search
+    from lineside.trust import Scope
+
+_TAIL_SECONDS = 1.0
+_TAIL_TRACES = 200
+_TAIL_FIRST = 10
+_SEEN_MAX = 10_000
+_ID_DIGITS = 12
+_QUERY_HELP = "Only traces that meet this, such as `status = error and latency_ms > 2000`."
+
+query_option = click.option("--query", "-q", default="", metavar="QUERY", help=_QUERY_HELP)
+
+
+@click.group(
+    cls=Commands,
+    examples=(
+        "lineside traces ls",
+        "lineside traces ls -q 'use_case = unclaimed and text ~ \"refund\" and since 24h'",
+        "lineside traces stats --by model",
+    ),
+)
+def traces() -> None:
+    """Traces: what happened, step by step.
+
+    A query joins conditions by `and`: use_case (or `unclaimed`), release, arm, service, session,
+    user, model, name, status, tool, agent, run, trace take = != and ~ (contains); latency_ms,
+    tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=; text takes ~; since and
+    until take 90m, 24h, 7d or a date.
+    """
+
+
+@traces.command(
+    "ls", examples=("lineside traces ls --limit 10", "lineside traces ls -q 'model = gpt-4o'")
+)
+@query_option
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@click.option("--before", metavar="CURSOR", help="Go on where a page ended: its `older`.")
+@json_option
+def list_all(query: str, limit: int, before: str | None, as_json: bool) -> None:
+    """List traces, newest first; test runs only where the query names a run."""
+    from lineside.traces import search
+
+    with scope_on_line() as scope:
+        page = search.list_traces(scope, _filters(scope, query), limit=limit, before=before)
+    if as_json:
+        print_json(page)
+        return
+    _print_rows(page.traces)
+    if page.older:
+        note(f"There are older ones: --before '{page.older}'")
+
+
+@traces.command("search", examples=('lineside traces search "money back"',))
+@click.argument("text")
+@query_option
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@json_option
+def search_text(text: str, query: str, limit: int, as_json: bool) -> None:
+    """Find traces by words of their inputs, outputs and messages, whatever their case.
+
+    Every text is read from the newest on until enough is found, so a rare word takes a while;
+    `--query 'since 7d'` makes it quicker.
+    """
+    from lineside.traces import search
+
+    with scope_on_line() as scope:
+        filters = search.read_filters(query, text=text).named(_labels(scope))
+        page = search.list_traces(scope, filters, limit=limit)
+    if as_json:
+        print_json(page)
+        return
+    _print_rows(page.traces)
+    if page.older:
+        note("There are more; raise --limit to see them")
+
+
+@traces.command(
+    examples=("lineside traces show 4bf92f3577b3", "lineside traces show 4bf92f3577b3 --step 3")
+)
+@click.argument("trace_id", metavar="TRACE_ID")
+@click.option("--step", "number", type=click.IntRange(min=1), help="Show this step whole.")
+@json_option
+def show(trace_id: str, number: int | None, as_json: bool) -> None:
+    """Show the steps of a trace as a tree, or what one step was told and said.
+
+    TRACE_ID may be the first digits of an id.
+    """
+    from lineside.traces import get_trace, search
+
+    with scope_on_line() as scope:
+        steps = search.tree_of(get_trace(scope, search.whole_id(scope, trace_id)))
+    if not steps:
+        raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
+    if number is not None and number > len(steps):
+        hint = f"Leave out --step to see all {len(steps)}."
+        raise NotFound("unknown_step", f"The trace has no step {number}", hint=hint)
+    if as_json:
+        wanted = steps if number is None else [steps[number - 1]]
+        print_json([step.span for step in wanted])
+    elif number is None:
+        _print_tree(steps)
+    else:
+        _print_step(steps[number - 1].span)
+
+
+@traces.command(
+    examples=(
+        "lineside traces export - -q 'since 24h' > day.jsonl",
+        "lineside traces export all.jsonl --otlp",
+    )
+)
+@click.argument("file", metavar="FILE|-", type=click.File("wb", lazy=True))
+@query_option
+@click.option("--otlp", is_flag=True, help="OTLP JSON, a trace a line, as collectors read it.")
+@json_option
+def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
+    """Write the steps of traces as JSON Lines, one step a line; `-` is stdout."""
+    from lineside.traces import search
+
+    found = written = 0
+    with scope_on_line() as scope:
+        for spans in search.spans_of(scope, _filters(scope, query)):
+            found, written = found + 1, written + len(spans)
+            if otlp:
+                file.write(search.otlp_line(spans))
+            else:
+                file.writelines(f"{span.model_dump_json()}\n".encode() for span in spans)
+    if as_json and file.name != "-":
+        print_json({"traces": found, "steps": written, "file": file.name})
+        return
+    note(f"{found:,} traces, {written:,} steps")
+
+
+@traces.command(
+    examples=("lineside traces stats", "lineside traces stats --by model -q 'since 7d'")
+)
+@click.option(
+    "--by",
+    type=click.Choice(("use_case", "release", "model", "service", "arm")),
+    default="use_case",
+    show_default=True,
+    help="By model, single model steps are counted; else whole traces.",
+)
+@query_option
+@json_option
+def stats(by: "search.GroupField", query: str, as_json: bool) -> None:
+    """Count traces, errors, latency, tokens and cost, with what share of the cost is known."""
+    from lineside.traces import search
+
+    with scope_on_line() as scope:
+        found = search.figures(scope, _filters(scope, query), by=by)
+        labels = _labels(scope) if by == "release" else {}
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        note("No trace meets this")
+        return
+    unit = "steps" if by == "model" else "traces"
+    figures = ("errors", "p50 ms", "p95 ms", "p99 ms", "tokens in", "out", "cost", "cost known")
+    print_table(
+        (by.replace("_", " "), unit, *figures),
+        [
+            (
+                labels.get(one.name or "", one.name or _nothing(by)),
+                f"{one.count:,}",
+                f"{one.errors / one.count:.1%}",
+                *(f"{ms:,.0f}" for ms in (one.latency_ms_p50, one.latency_ms_p95)),
+                f"{one.latency_ms_p99:,.0f}",
+                _count(one.tokens_in),
+                _count(one.tokens_out),
+                _money(one.cost_usd),
+                f"{one.cost_known:.0%}",
+            )
+            for one in found
+        ],
+        numbers=(unit, *figures),
+    )
+
+
+@traces.command(examples=("lineside traces tail -q 'status = error'",))
+@query_option
+@json_option
+def tail(query: str, as_json: bool) -> None:
+    """Show traces as they come, until Ctrl-C; with --json one line of JSON each."""
+    from lineside.traces import search
+
+    shown: dict[str, None] = {}
+    with scope_on_line() as scope:
+        filters = _filters(scope, query)
+        note("Waiting for traces; stop with Ctrl-C")
+        is_first = True
+        while True:
+            page = search.list_traces(scope, filters, limit=_TAIL_TRACES)
+            fresh = [row for row in page.traces if row.trace_id not in shown]
+            shown |= dict.fromkeys(row.trace_id for row in reversed(fresh))
+            for old in list(shown)[:-_SEEN_MAX]:
+                del shown[old]
+            for row in reversed(fresh[:_TAIL_FIRST] if is_first else fresh):
+                click.echo(row.model_dump_json() if as_json else _line(row))
+            is_first = False
+            sys.stdout.flush()
+            time.sleep(_TAIL_SECONDS)
+
+
+def _filters(scope: "Scope", query: str) -> "search.Filters":
+    from lineside.traces import search
+
+    return search.parse_query(query).named(_labels(scope))
+
+
+def _labels(scope: "Scope") -> dict[str, str]:
+    """What people call each release, by its id."""
+    from lineside.apps import list_releases
+
+    return {release.id: release.label for release in list_releases(scope)}
+
+
+def _print_rows(rows: Sequence["search.TraceRow"]) -> None:
+    if not rows:
+        note("No trace meets this")
+        return
+    numbers = ("ms", "steps", "errors", "tokens", "cost")
+    print_table(
+        ("trace", "when", "use case", "name", *numbers, "input"),
+        [
+            (
+                row.trace_id[:_ID_DIGITS],
+                local_time(row.started_at),
+                row.use_case or "unclaimed",
+                short(row.name, characters=24) + ("" if row.status == "ok" else " (error)"),
+                f"{row.duration_ms:,.0f}",
+                f"{row.steps:,}",
+                f"{row.errors:,}" if row.errors else "",
+                _count(_tokens(row.tokens_in, row.tokens_out)),
+                _money(row.cost_usd) + (" +" if 0 < row.cost_known < 1 else ""),
+                short(row.input, characters=48) if row.input else "",
+            )
+            for row in rows
+        ],
+        numbers=numbers,
+        whole=("trace", "when"),
+    )
+
+
+def _line(row: "search.TraceRow") -> str:
+    at = row.started_at.astimezone().strftime("%H:%M:%S")
+    state = "ok   " if row.status == "ok" else "error"
+    words = short(row.input, characters=60) if row.input else ""
+    name = f"{row.use_case or 'unclaimed'}/{row.name}"
+    return (
+        f"{at}  {row.trace_id[:_ID_DIGITS]}  {state}  {row.duration_ms:>8,.0f} ms  {name}  {words}"
+    )
+
+
+def _print_tree(steps: Sequence["search.Step"]) -> None:
+    first = steps[0].span
+    say(f"{first.name}: {first.trace_id}", style="bold")
+    words = [first.use_case or "unclaimed", first.service, local_time(first.started_at)]
+    say("; ".join(word for word in words if word))
+    say()
+    numbers = ("ms", "tokens in", "out")
+    print_table(
+        ("step", "", "kind", *numbers, "model", "error"),
+        [
+            (
+                step.number,
+                "  " * min(step.depth, 20) + step.span.name + (" *" if step.is_longest else ""),
+                step.span.kind,
+                f"{step.span.duration_ms:,.1f}",
+                _count(step.span.tokens_in),
+                _count(step.span.tokens_out),
+                step.span.model or "",
+                (step.span.error or "error") if step.span.status == "error" else "",
+            )
+            for step in steps
+        ],
+        numbers=("step", *numbers),
+    )
+    note("* the path that the end waited for; --step N shows what a step was told and said")
+
+
+def _print_step(span: "Span") -> None:
+    say(f"{span.name} ({span.kind}), {span.duration_ms:,.1f} ms", style="bold")
+    if span.error:
+        say(f"error: {span.error}")
+    for title, payload in (("Input", span.input), ("Output", span.output)):
+        messages = span.messages_in if title == "Input" else span.messages_out
+        for message in messages or ():
+            say(f"\n{message.role}:", style="bold")
+            for part in message.parts:
+                say(_part_text(part))
+        if payload is not None and not messages:
+            say(f"\n{title}:", style="bold")
+            say(payload if isinstance(payload, str) else short(payload, characters=10_000))
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    """A part of a message as one reads it in a terminal."""
+    if part.get("type") in ("text", "reasoning"):
+        return str(part.get("content", ""))
+    if part.get("type") == "tool_call":
+        return f"→ {part.get('name')}({short(part.get('arguments'), characters=2_000)})"
+    if part.get("type") == "tool_result":
+        return f"← {short(part.get('result'), characters=2_000)}"
+    return short(dict(part), characters=500)
+
+
+def _nothing(by: str) -> str:
+    return "unclaimed" if by == "use_case" else "–"
+
+
+def _tokens(tokens_in: int | None, tokens_out: int | None) -> int | None:
+    known = [count for count in (tokens_in, tokens_out) if count is not None]
+    return sum(known) if known else None
+
+
+def _count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def _money(cost_usd: float | None) -> str:
+    return "unknown" if cost_usd is None else f"${cost_usd:,.4f}"

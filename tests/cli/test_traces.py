@@ -1,0 +1,148 @@
+"""`lineside traces`, over a few traces of other programs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.conftest import Run
+from lineside.cli import traces as commands
+from lineside.core import Settings, now
+from lineside.store import open_store
+from lineside.traces import Message, Span, open_traces, record_spans
+from lineside.trust import local_scope
+
+FINE, FAILED = "a1" * 16, "b2" * 16
+
+
+def said(role: str, text: str) -> list[Message]:
+    return [Message(role=role, parts=[{"type": "text", "content": text}])]
+
+
+def trace(trace_id: str, question: str, **model: Any) -> list[Span]:
+    common: dict[str, Any] = {"trace_id": trace_id, "started_at": now(), "service": "shop"}
+    root = Span(
+        **common,
+        span_id=trace_id[:16],
+        name="answer",
+        kind="agent",
+        duration_ms=1200.0,
+        input={"question": question},
+    )
+    usual: dict[str, Any] = {
+        "span_id": trace_id[1:17],
+        "parent_span_id": root.span_id,
+        "name": "chat",
+        "kind": "model",
+        "model": "gpt-4o",
+        "duration_ms": 1100.0,
+        "tokens_in": 40,
+        "tokens_out": 8,
+        "messages_in": said("user", question),
+        "messages_out": said("assistant", "It is on its way"),
+    }
+    return [root, Span(**(common | usual | model))]
+
+
+@pytest.fixture
+def kept(place: Path) -> None:
+    """Two traces: one of them failed in its model."""
+    store = open_store(Settings(home=place / "home"))
+    open_traces(store)
+    scope = local_scope(store)
+    record_spans(scope, trace(FINE, "Where is my parcel?", cost_usd=0.02)).result()
+    broken = {"status": "error", "error": "timeout: no answer", "messages_out": None}
+    record_spans(scope, trace(FAILED, "I want a refund", **broken)).result()
+    store.close()
+
+
+pytestmark = pytest.mark.usefixtures("kept")
+
+
+def test_the_list_shows_each_trace_in_a_line(lineside: Run) -> None:
+    shown = lineside("traces", "ls")
+
+    assert shown.code == 0
+    assert "a1a1a1a1a1a1" in shown.out
+    assert "unclaimed" in shown.out
+    assert "$0.0200" in shown.out
+    assert "unknown" in shown.out, "a cost that is not known is not shown as free"
+    found = lineside("traces", "ls", "-q", "errors > 0", "--json").data["traces"]
+    assert [row["trace_id"] for row in found] == [FAILED]
+
+
+def test_pages_of_the_list_go_on_where_the_last_one_ended(lineside: Run) -> None:
+    first = lineside("traces", "ls", "--limit", "1", "--json").data
+    second = lineside("traces", "ls", "--limit", "1", "--before", first["older"], "--json").data
+
+    assert {first["traces"][0]["trace_id"], second["traces"][0]["trace_id"]} == {FINE, FAILED}
+    assert second["older"] is None
+
+
+def test_words_are_found_whatever_their_case(lineside: Run) -> None:
+    found = lineside("traces", "search", "A REFUND", "--json").data["traces"]
+
+    assert [row["trace_id"] for row in found] == [FAILED]
+    nothing = lineside("traces", "search", "submarine")
+    assert (nothing.out, nothing.err) == ("", "No trace meets this\n")
+
+
+def test_a_trace_shows_as_a_tree_and_a_step_as_a_conversation(lineside: Run) -> None:
+    tree = lineside("traces", "show", FAILED[:6])
+    step = lineside("traces", "show", FINE, "--step", "2")
+
+    assert "answer *" in tree.out
+    assert "  chat *" in tree.out
+    assert "timeout: no answer" in tree.out
+    assert "user:\nWhere is my parcel?" in step.out
+    assert "assistant:\nIt is on its way" in step.out
+    assert lineside("traces", "show", FINE, "--step", "9").code == 2
+    assert "No trace has an id that begins with `ff`" in lineside("traces", "show", "ff").err
+    assert "No trace has the id" in lineside("traces", "show", "f" * 32).err
+
+
+def test_figures_say_what_they_cover(lineside: Run) -> None:
+    shown = lineside("traces", "stats", "--by", "model")
+
+    assert "gpt-4o" in shown.out
+    assert "50.0%" in shown.out, "one of two failed"
+    (found,) = lineside("traces", "stats", "--json").data
+    assert (found["name"], found["count"], found["cost_known"]) == (None, 2, 0.5)
+
+
+def test_steps_are_exported_one_a_line(lineside: Run, place: Path) -> None:
+    shown = lineside("traces", "export", "-", "-q", "errors > 0")
+    whole = lineside("traces", "export", "all.jsonl", "--otlp", "--json")
+
+    steps = [json.loads(line) for line in shown.out.splitlines()]
+    assert {step["trace_id"] for step in steps} == {FAILED}
+    assert shown.err == "1 traces, 2 steps\n"
+    assert whole.data == {"traces": 2, "steps": 4, "file": "all.jsonl"}
+    lines = (place / "all.jsonl").read_text().splitlines()
+    assert ["resourceSpans" in json.loads(line) for line in lines] == [True, True]
+
+
+def test_what_comes_is_followed_until_it_is_stopped(
+    lineside: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = iter([None, None])
+
+    def wait(_seconds: float) -> None:
+        if next(turns, "stop") == "stop":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands.time, "sleep", wait)
+
+    shown = lineside("traces", "tail", "--json")
+
+    assert shown.code == 130
+    assert [json.loads(line)["trace_id"] for line in shown.out.splitlines()] == [FINE, FAILED]
+
+
+def test_a_query_that_cannot_be_read_is_explained(lineside: Run) -> None:
+    wrong = lineside("traces", "ls", "-q", "modl = gpt-4o")
+
+    assert wrong.code == 2
+    assert "Read `modl` at character 1, expected a field" in wrong.err
+    assert "hint: Did you mean `model`?" in wrong.err
