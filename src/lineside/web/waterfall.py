@@ -35,7 +35,7 @@ class Paid(NamedTuple):
     cost_known: float
 
 
-class Spoken(NamedTuple):
+class Talk(NamedTuple):
     """What a step was told and what it said."""
 
     span: Span
@@ -65,13 +65,13 @@ def paying(spans: Sequence[Span]) -> Paid:
     )
 
 
-def spoken(steps: Sequence[search.Step]) -> Spoken | None:
+def spoken(steps: Sequence[search.Step]) -> Talk | None:
     """The conversation that tells most of a trace: of its first step, else of its last model."""
     talks = [step.span for step in steps if step.span.messages_in or step.span.messages_out]
     if not talks:
         return None
     span = talks[0] if steps[0].span is talks[0] else talks[-1]
-    return Spoken(span, conversation(span))
+    return Talk(span, conversation(span))
 
 
 def conversation(span: Span) -> list[Message]:

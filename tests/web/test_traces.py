@@ -1,0 +1,132 @@
+"""The pages of traces, over what other programs sent."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from lineside.core import Settings, now
+from lineside.server import build
+from lineside.store import open_store
+from lineside.traces import (
+    Message,
+    Span,
+    new_span_id,
+    new_trace_id,
+    open_traces,
+    record_spans,
+)
+from lineside.trust import local_scope
+from web.small_case import html, words
+
+pytestmark = pytest.mark.xdist_group("traces")
+AT = now() - timedelta(minutes=5)
+
+
+def step(trace_id: str, **values: Any) -> Span:
+    usual = {"span_id": new_span_id(), "name": "chat", "started_at": AT, "duration_ms": 100.0}
+    return Span(**({"trace_id": trace_id} | usual | values))
+
+
+@pytest.fixture
+def ids() -> list[str]:
+    return [new_trace_id() for _ in range(3)]
+
+
+@pytest.fixture
+def sent(settings: Settings, ids: list[str]) -> TestClient:
+    """A conversation with a tool, a trace of 260 steps one of which failed, and a lost root."""
+    talk, many, orphan = ids
+    root = step(talk, name="answer", kind="agent", service="shop", user_id="u1", duration_ms=2400.0)
+    told = [Message(role="user", parts=[{"type": "text", "content": "My <b>kettle</b> broke"}])]
+    called = {"type": "tool_call", "id": "c", "name": "look_up", "arguments": {"order": 4711}}
+    model = step(
+        talk,
+        parent_span_id=root.span_id,
+        kind="model",
+        model="gpt-4o",
+        tokens_in=12,
+        messages_in=told,
+        messages_out=[Message(role="assistant", parts=[called])],
+        raw={"attributes": {"gen_ai.request.temperature": 0.2}},
+    )
+    top = step(many, name="batch", use_case="triage", duration_ms=5000.0)
+    steps = [
+        step(
+            many,
+            name=f"part {number}",
+            parent_span_id=top.span_id,
+            started_at=AT + timedelta(milliseconds=number),
+            status="error" if number == 230 else "ok",
+            error="HTTP 503" if number == 230 else None,
+        )
+        for number in range(259)
+    ]
+    lost = step(orphan, name="late", parent_span_id=new_span_id())
+    store = open_store(settings)
+    open_traces(store)
+    record_spans(local_scope(store), [root, model, top, *steps, lost]).result()
+    store.close()
+    return TestClient(build(settings), base_url="http://127.0.0.1")
+
+
+def test_the_list_is_filtered_by_form_and_by_query(sent: TestClient, ids: list[str]) -> None:
+    with sent as client:
+        everything = html(client, "/traces")
+        unclaimed = html(client, "/traces?use_case=unclaimed")
+        asked = html(client, "/traces?q=model+%3D+gpt-4o&since=24h&text=KETTLE")
+        wrong = html(client, "/traces?q=modl+%3D+gpt-4o", 422)
+        moved = client.get("/calls?use_case=unclaimed", follow_redirects=False)
+
+    assert all(id_ in everything for id_ in ids)
+    assert "1 failed step" in words(everything)
+    assert "its first step is missing" in words(everything)
+    assert words(unclaimed).count("Unclaimed") == 3, "the choice, and two traces"
+    assert ids[0] in asked
+    assert ids[1] not in asked
+    assert 'value="model = gpt-4o"' in asked
+    assert "Read modl at character 1, expected a field Did you mean model ?" in words(wrong)
+    assert 'value="modl = gpt-4o"' in wrong
+    assert (moved.status_code, moved.headers["location"]) == (308, "/traces?use_case=unclaimed")
+
+
+def test_a_trace_shows_its_conversation_steps_and_figures(sent: TestClient, ids: list[str]) -> None:
+    with sent as client:
+        page = html(client, f"/traces/{ids[0]}")
+        lost = words(html(client, f"/traces/{ids[2]}"))
+
+    text = words(page)
+    assert "My &lt;b&gt;kettle&lt;/b&gt; broke" in page
+    assert "Calls look_up" in text
+    assert "4711" in text
+    assert "2,400 ms Latency" in text or "Latency 2,400 ms" in text
+    assert "unknown" in text, "the cost"
+    assert "gen_ai.request.temperature" in text
+    assert " style=" not in page
+    assert "The first step is missing" in lost
+    assert "Yes, right" not in lost, "feedback belongs to a whole trace"
+
+
+def test_a_long_trace_comes_in_pages_with_what_failed_first(
+    sent: TestClient, ids: list[str]
+) -> None:
+    with sent as client:
+        first = html(client, f"/traces/{ids[1]}")
+        second = html(client, f"/traces/{ids[1]}?from=201")
+
+    assert "Steps 1 to 200 of 260" in words(first)
+    assert 'href="?from=201#step-232">part 230' in first
+    assert 'id="step-232"' not in first
+    assert 'id="step-232"' in second
+    assert "Steps 201 to 260 of 260" in words(second)
+
+
+def test_a_program_gets_pages_and_figures_as_well(sent: TestClient) -> None:
+    with sent as client:
+        found = client.get("/api/traces", params={"limit": 2}).json()
+        rest = client.get("/api/traces", params={"limit": 2, "before": found["older"]}).json()
+        counted = client.get("/api/traces/stats", params={"by": "service"}).json()
+
+    assert (len(found["traces"]), len(rest["traces"]), rest["older"]) == (2, 1, None)
+    assert {one["name"]: one["count"] for one in counted} == {None: 2, "shop": 1}
