@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -6,7 +7,7 @@ import pytest
 from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from lineside.core import Denied, Invalid, NotFound, now
+from lineside.core import Denied, Invalid, NotFound, Settings, now
 from lineside.store import Store
 from lineside.traces import (
     Message,
@@ -20,6 +21,12 @@ from lineside.traces import (
 from lineside.trust import Scope, local_scope
 
 START = now() - timedelta(minutes=30)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """One database only: what is asked here, the lake answers, and it is the same beside both."""
+    return Settings(home=tmp_path / "home")
 
 
 @pytest.fixture
@@ -143,7 +150,6 @@ def test_a_step_in_inbox_and_lake_counts_once(scope: Scope) -> None:
     assert (by_model.count, by_model.tokens_in) == (1, 7)
 
 
-@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)  # the lake answers both alike
 def test_every_filter_finds_its_own_and_leaves_the_rest(scope: Scope) -> None:
     plain = keep(scope)
     other = keep(
@@ -293,7 +299,6 @@ def test_form_fields_join_the_query_line() -> None:
     ]
 
 
-@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_the_first_digits_name_a_trace_unless_several_begin_so(scope: Scope) -> None:
     record_spans(scope, [step("ab" * 16), step("abc" + "0" * 29)]).result()
 
