@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lineside.api import build_api
 from lineside.apps import Serving, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
+from lineside.traces import traffic
 from lineside.trust import Scope as TrustScope
 from lineside.trust import local_scope
 from lineside.web import build_web
@@ -140,6 +141,8 @@ def _refusal(status: int, code: str, message: str) -> Response:
 
 
 async def _warm(serving: Serving, local: TrustScope) -> None:
-    with contextlib.suppress(LinesideError):  # a release that cannot open says so when called
+    """Open models and lake ahead of the first who needs them, but after the first page."""
+    with contextlib.suppress(LinesideError):  # what cannot open says so to whoever asks for it
         await asyncio.sleep(0.5)
         await serving.warm(local)
+        await asyncio.to_thread(traffic, local)
