@@ -17,11 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lineside.api import build_api
 from lineside.apps import Serving, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
-from lineside.traces import traffic
 from lineside.trust import Scope as TrustScope
 from lineside.trust import local_scope
 from lineside.web import build_web
 
+_WARM_AFTER_SECONDS = 5.0
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
@@ -44,23 +44,28 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     serving = Serving(store)
+    answered = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         store.flusher.start()
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
-        warming = asyncio.create_task(_warm(serving, local))
+        app.state.warming = asyncio.create_task(_warm(serving, local, answered))
         yield
-        warming.cancel()
+        app.state.warming.cancel()
         await serving.close()
         store.close()
         lock.release()
 
-    async def health(_request: Request) -> Response:
+    async def health(request: Request) -> Response:
         error = store.flusher.last_error
-        waiting = await asyncio.to_thread(store.inbox.count)
-        state = {"status": "degraded" if error else "ok", "inbox_rows": waiting, "lake": error}
+        state = {
+            "status": "degraded" if error else "ok",
+            "is_warm": request.app.state.warming.done(),
+            "inbox_rows": await asyncio.to_thread(store.inbox.count),
+            "lake": error,
+        }
         return JSONResponse(state, status_code=503 if error else 200)
 
     return Starlette(
@@ -71,7 +76,7 @@ def build(settings: Settings | None = None) -> Starlette:
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
-            Middleware(Doorkeeper, body_bytes_max=settings.request_bytes_max),
+            Middleware(Doorkeeper, body_bytes_max=settings.request_bytes_max, answered=answered),
         ],
         lifespan=lifespan,
     )
@@ -94,13 +99,16 @@ def refuse_open_address(host: str) -> None:
 class Doorkeeper:
     """Turns away what no door should see: bodies without end, and pages of other sites.
 
+    `answered` is set once the first request has its answer.
+
     A browser says where a request comes from (`Sec-Fetch-Site`); a page of another site must not
     deploy anything with the person's own machine as its hands.
     """
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, answered: asyncio.Event) -> None:
         self._app = app
         self._max = body_bytes_max
+        self._answered = answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -118,6 +126,7 @@ class Doorkeeper:
             await self._too_large()(scope, receive, send)
             return
         await self._app(scope, self._counting(receive), send)
+        self._answered.set()
 
     def _counting(self, receive: Receive) -> Receive:
         seen = 0
@@ -140,9 +149,10 @@ def _refusal(status: int, code: str, message: str) -> Response:
     return JSONResponse({"error": {"code": code, "message": message, "hint": None}}, status)
 
 
-async def _warm(serving: Serving, local: TrustScope) -> None:
-    """Open models and lake ahead of the first who needs them, but after the first page."""
+async def _warm(serving: Serving, local: TrustScope, answered: asyncio.Event) -> None:
+    """Open models and lake ahead of the first call, but not while the first page is waited for."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(answered.wait(), _WARM_AFTER_SECONDS)
     with contextlib.suppress(LinesideError):  # what cannot open says so to whoever asks for it
-        await asyncio.sleep(0.5)
-        await serving.warm(local)
-        await asyncio.to_thread(traffic, local)
+        if await serving.warm(local):
+            await asyncio.to_thread(local.store.lake.open)
