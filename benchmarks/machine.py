@@ -185,8 +185,13 @@ def tree(pid: int) -> list[int]:
 
 
 def _whole(environment: Mapping[str, str] | None) -> dict[str, str]:
-    # Settings of the person who measures must not reach what is measured.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LINESIDE_")}
+    # Neither settings of the person who measures, nor a shell in which Python compiles everything
+    # anew each time, may reach what is measured.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LINESIDE_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return kept | dict(environment or {})
 
 

@@ -6,6 +6,7 @@ A goal that is missed is a result, not an error: every benchmark exits 0 once it
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -117,6 +118,8 @@ def options(description: str | None, *more: Callable[[argparse.ArgumentParser], 
     )
     for add in more:
         add(parser)
+    # Asked to stop, a benchmark still stops the servers that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     return parser.parse_args()
 
 

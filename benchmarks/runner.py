@@ -43,7 +43,10 @@ def main() -> None:
             store.close()
     if given.peers:
         _measure_peer(
-            report, "inspect-ai", "inspect_cases.py", "A solver that does nothing; its log on disk."
+            report,
+            "inspect-ai",
+            "inspect_cases.py",
+            "A solver that does nothing; every sample in a log.",
         )
         note = "A task that does nothing; results in memory only, a killed run starts again."
         _measure_peer(report, "pydantic-evals", "pydantic_cases.py", note)

@@ -21,6 +21,7 @@ from lineside.trust import Scope as TrustScope
 from lineside.trust import local_scope
 from lineside.web import build_web
 
+_WARM_AFTER_SECONDS = 5.0
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
@@ -43,23 +44,28 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     serving = Serving(store)
+    answered = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
         store.flusher.start()
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
-        warming = asyncio.create_task(_warm(serving, local))
+        app.state.warming = asyncio.create_task(_warm(serving, local, answered))
         yield
-        warming.cancel()
+        app.state.warming.cancel()
         await serving.close()
         store.close()
         lock.release()
 
-    async def health(_request: Request) -> Response:
+    async def health(request: Request) -> Response:
         error = store.flusher.last_error
-        waiting = await asyncio.to_thread(store.inbox.count)
-        state = {"status": "degraded" if error else "ok", "inbox_rows": waiting, "lake": error}
+        state = {
+            "status": "degraded" if error else "ok",
+            "is_warm": request.app.state.warming.done(),
+            "inbox_rows": await asyncio.to_thread(store.inbox.count),
+            "lake": error,
+        }
         return JSONResponse(state, status_code=503 if error else 200)
 
     small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
@@ -73,7 +79,7 @@ def build(settings: Settings | None = None) -> Starlette:
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
-            Middleware(Doorkeeper),
+            Middleware(Doorkeeper, answered=answered),
         ],
         lifespan=lifespan,
     )
@@ -94,14 +100,15 @@ def refuse_open_address(host: str) -> None:
 
 
 class Doorkeeper:
-    """Turns away the pages of other sites.
+    """Turns away the pages of other sites, and notes when the first request has its answer.
 
     A browser says where a request comes from (`Sec-Fetch-Site`); a page of another site must not
     deploy anything with the person's own machine as its hands.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, answered: asyncio.Event) -> None:
         self._app = app
+        self._answered = answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -116,6 +123,7 @@ class Doorkeeper:
             await refusal(scope, receive, send)
             return
         await self._app(scope, receive, send)
+        self._answered.set()
 
 
 class BodyLimit:
@@ -156,7 +164,10 @@ def _refusal(status: int, code: str, message: str) -> Response:
     return JSONResponse({"error": {"code": code, "message": message, "hint": None}}, status)
 
 
-async def _warm(serving: Serving, local: TrustScope) -> None:
-    with contextlib.suppress(LinesideError):  # a release that cannot open says so when called
-        await asyncio.sleep(0.5)
-        await serving.warm(local)
+async def _warm(serving: Serving, local: TrustScope, answered: asyncio.Event) -> None:
+    """Open models and lake ahead of the first call, but not while the first page is waited for."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(answered.wait(), _WARM_AFTER_SECONDS)
+    with contextlib.suppress(LinesideError):  # what cannot open says so to whoever asks for it
+        if await serving.warm(local):
+            await asyncio.to_thread(local.store.lake.open)

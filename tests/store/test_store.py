@@ -89,3 +89,15 @@ def test_a_job_runs_once_however_often_it_is_asked_for(store: Store) -> None:
     store.jobs.ensure("double", "job_1", {"n": 21})
 
     assert (store.jobs.result("job_1"), calls) == (42, [21])
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_only_a_process_that_left_work_undone_leaves_a_trace(store: Store) -> None:
+    store.jobs.register("double", lambda payload: payload["n"] * 2)
+    store.jobs.ensure("double", "job_1", {"n": 1})
+    store.jobs.result("job_1")
+
+    assert len(list(store.home.glob("locks/executor-*"))) == 1
+    store.jobs.close()
+
+    assert list(store.home.glob("locks/executor-*")) == []

@@ -43,7 +43,7 @@ def test_the_use_case_page_tells_the_whole_story(client: TestClient) -> None:
     assert "hand_off_below" in text
     assert "Accuracy over releases" in text
     assert 'class="dot hollow"' in page, "the refused one is hollow"
-    assert "curl http://testserver/api/usecases/triage/run" in text
+    assert "curl http://127.0.0.1/api/usecases/triage/run" in text
 
 
 def test_the_run_page_shows_wrong_answers_first(client: TestClient) -> None:

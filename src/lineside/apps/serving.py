@@ -122,12 +122,13 @@ class Serving:
             latency_ms=round((time.perf_counter() - clock) * 1000, 3),
         )
 
-    async def warm(self, scope: Scope) -> None:
-        """Open what is live, so that the first caller need not wait for it."""
+    async def warm(self, scope: Scope) -> bool:
+        """Open what is live, so that the first caller need not wait; say whether anything is."""
         for use_case in await asyncio.to_thread(list_use_cases, scope):
             for rollout in await asyncio.to_thread(load_rollouts, scope, use_case.name, limit=1):
                 for arm in rollout.arms:
                     await self._app(scope, arm.release_id)
+        return bool(self._apps)
 
     async def close(self) -> None:
         """Close every open app."""

@@ -112,6 +112,7 @@ def _start_server(tour: Tour, settings: Settings) -> OwnServer:
         with tour.station("Start the server") as station:
             server = OwnServer(settings)
             seconds = server.wait_until_ready()
+            server.wait_until_warm()
             station.tell(
                 f"{server.address} answers its first page after {seconds:.1f} s (pid {server.pid})",
                 seconds=seconds,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 _READY_SECONDS = 40.0
+_WARM_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _STOP_SECONDS = 15.0
 _REQUEST_SECONDS = 30.0
@@ -69,6 +70,17 @@ class OwnServer:
             except (URLError, OSError):
                 time.sleep(_POLL_SECONDS)
         raise self._trouble(f"The server did not answer within {_READY_SECONDS:.0f} s")
+
+    def wait_until_warm(self) -> None:
+        """Wait, for a few seconds at most, until model and lake are open for the first caller."""
+        from urllib.request import urlopen
+
+        give_up = time.monotonic() + _WARM_SECONDS
+        while time.monotonic() < give_up:
+            with urlopen(f"{self.address}/healthz", timeout=_READY_SECONDS) as health:  # noqa: S310 # http, on loopback
+                if b'"is_warm":true' in health.read():
+                    return
+            time.sleep(_POLL_SECONDS)
 
     def wait(self) -> int:
         """Wait until the server ends by itself and return its exit code."""

@@ -38,7 +38,7 @@ class Jobs:
         self._folder = folder
         self._handlers: dict[str, Handler] = {}
         self._executor = new_id("job")
-        self._presence: Lock = lock_for(records, folder, f"executor-{self._executor}")
+        self._presence: Lock = self._lock_of(self._executor)
         self._stop = threading.Event()
         self._launch_lock = threading.Lock()
         self._perform: Callable[[str, dict[str, Any]], Any] | None = None
@@ -77,10 +77,14 @@ class Jobs:
 
     def recover(self) -> int:
         """Take over the jobs of processes that died; return how many."""
+        dead = self._dead_executors()
         pending = self._launch().list_workflows(
             status="PENDING", load_input=False, load_output=False
         )
-        return sum(self._take_over(job) for job in pending)
+        taken = sum(self._take_over(job) for job in pending)
+        for executor in dead:
+            self._lock_of(executor).remove()
+        return taken
 
     def keep_recovering(self, *, after_seconds: float = 0) -> None:
         """Look for jobs of dead processes soon and every quarter of a minute, in a thread."""
@@ -88,7 +92,10 @@ class Jobs:
         def watch() -> None:
             wait_seconds = after_seconds
             while not self._stop.wait(wait_seconds):
-                self.recover()
+                # Importing DBOS takes a second of CPU, which a server with nothing to take over
+                # should not spend. PostgreSQL keeps no trace of who died, so there it looks.
+                if self._dead_executors() or not self._records.is_sqlite:
+                    self.recover()
                 wait_seconds = _RECOVER_SECONDS
 
         self._watcher = threading.Thread(target=watch, name="lineside-jobs", daemon=True)
@@ -103,9 +110,23 @@ class Jobs:
         if _open_jobs is self:
             from dbos import DBOS
 
+            unfinished = DBOS.list_workflows(
+                status="PENDING", executor_id=self._executor, load_input=False, load_output=False
+            )
             DBOS.destroy(workflow_completion_timeout_sec=0)
             _open_jobs = None
+            if not unfinished:
+                self._presence.remove()
         self._presence.release()
+
+    def _dead_executors(self) -> list[str]:
+        """Who left a lock file in the state folder and holds it no more: their work is undone."""
+        left = self._folder.glob("locks/executor-*")
+        names = [path.name.removeprefix("executor-") for path in left]
+        return [name for name in names if not self._is_alive(name)]
+
+    def _lock_of(self, executor: str) -> Lock:
+        return lock_for(self._records, self._folder, f"executor-{executor}")
 
     def _take_over(self, job: Any) -> bool:
         if job.status != "PENDING" or job.executor_id == self._executor:
@@ -128,7 +149,7 @@ class Jobs:
     def _is_alive(self, executor: str) -> bool:
         if executor == self._executor:
             return True
-        lock = lock_for(self._records, self._folder, f"executor-{executor}")
+        lock = self._lock_of(executor)
         if not lock.try_acquire():
             return True
         lock.release()

@@ -118,6 +118,11 @@ class Lake:
 
         self._patiently(write)
 
+    def open(self) -> None:
+        """Open it ahead of the first who needs it, so that importing DuckDB stalls nobody."""
+        with self._lock:
+            self._connected()
+
     def close(self) -> None:
         with self._lock:
             if self._database is not None:
@@ -135,14 +140,18 @@ class Lake:
 
     def _open(self, table: LakeTable) -> "duckdb.DuckDBPyConnection":
         with self._lock:
-            if self._database is None:
-                self._database = _connect(self._catalogue, self._files)
-                self._ready.clear()
+            database = self._connected()
             if table.name not in self._ready:
-                _ensure(self._database, LakeTable(queries.LAKE_MARKS, {"envelope_id": "BIGINT"}))
-                _ensure(self._database, table)
+                _ensure(database, LakeTable(queries.LAKE_MARKS, {"envelope_id": "BIGINT"}))
+                _ensure(database, table)
                 self._ready.add(table.name)
-            return self._database
+            return database
+
+    def _connected(self) -> "duckdb.DuckDBPyConnection":
+        if self._database is None:
+            self._database = _connect(self._catalogue, self._files)
+            self._ready.clear()
+        return self._database
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
         """Do the work again while another process holds the catalogue; give up in about 20 s."""

@@ -43,6 +43,11 @@ class FolderLock:
             os.close(self._handle)
             self._handle = None
 
+    def remove(self) -> None:
+        """Give the lock back and leave no file; for locks that one process alone ever takes."""
+        self.path.unlink(missing_ok=True)
+        self.release()
+
     def note(self) -> str:
         """What the present holder says of itself, or nothing."""
         try:
@@ -67,6 +72,10 @@ class DatabaseLock:
             return False
         self._connection = connection
         return True
+
+    def remove(self) -> None:
+        """Give the lock back; the database keeps nothing of it."""
+        self.release()
 
     def release(self) -> None:
         if self._connection is not None:
