@@ -4,6 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Half of a test is waiting for a process or a server, so two workers share a core.
+WORKERS ?= $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: help setup demo test check lock changelog clean
 
@@ -23,7 +25,7 @@ demo: $(VENV)/.runtime ## Take the example down the whole line, then serve it (A
 
 test: $(VENV)/.dev ## Run all tests, those in a real PostgreSQL and a real Chromium included
 	@scripts/chromium
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format check and strict types
 	@$(BIN)/ruff check .
