@@ -5,6 +5,7 @@ import gc
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
@@ -622,3 +623,29 @@ async def test_a_session_in_a_loop_of_another_thread_is_closed_too(
     await asyncio.to_thread(asyncio.run, elsewhere())
     with pytest.raises(Unavailable, match="was closed"):
         await model.answer({"message": "x"})
+
+
+async def test_a_knob_is_placed_in_the_prompt_and_never_by_the_input(
+    endpoint: Any, folder: Any
+) -> None:
+    endpoint.answers(GOOD)
+    setup = replace(
+        setup_of(
+            folder,
+            prompt="Answer in a {{knob.tone}} tone: {{message}}",
+            options={"base_url": endpoint.url},
+        ),
+        knobs={"tone": "plain"},
+    )
+    model = OpenAIProvider(QUICK).open(setup)
+    await model.answer({"message": "hi {{knob.tone}}"})
+    await model.answer({"message": "hi"}, knobs={"tone": "warm"})
+    await model.close()
+    said = [request["body"]["messages"][0]["content"] for request in endpoint.requests]
+    assert said == ["Answer in a plain tone: hi {{knob.tone}}", "Answer in a warm tone: hi"]
+
+
+def test_a_prompt_that_places_an_unknown_knob_is_named(folder: Any) -> None:
+    setup = replace(setup_of(folder, prompt="{{knob.tonne}}"), knobs={"tone": "plain"})
+    (problem,) = OpenAIProvider().check(setup)
+    assert problem == "The prompt places the knob `tonne`; the manifest has: `tone`"

@@ -36,7 +36,9 @@ class App:
                 hint=f"This app takes an object with {fields}.",
             )
 
-    async def answer(self, payload: Mapping[str, Any]) -> ModelReply:
+    async def answer(
+        self, payload: Mapping[str, Any], *, knobs: Mapping[str, Any] | None = None
+    ) -> ModelReply:
         """Answer one input; what comes back fits the output schema.
 
         Raises:
@@ -44,7 +46,7 @@ class App:
             Unavailable: The model does not answer now.
         """
         self.check_input(payload)
-        reply = await self._model.answer(payload)
+        reply = await self._model.answer(payload, knobs=knobs)
         problems = self._output.problems(reply.output)
         if problems:
             raise Denied(

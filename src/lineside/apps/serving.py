@@ -96,7 +96,7 @@ class Serving:
             user = turn_knobs(knobs, call.knobs, who="user")
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input)
+            reply = await app.answer(call.input, knobs=settings)
         except LinesideError as error:
             elapsed_ms = (time.perf_counter() - clock) * 1000
             await trace.keep(duration_ms=elapsed_ms, error=f"{error.code}: {error.message}")

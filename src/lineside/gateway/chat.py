@@ -15,6 +15,7 @@ Message = dict[str, str]
 AnswerFormat = Literal["json_schema", "json_object"]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*)\s*\}\}")
+_KNOB = re.compile(r"\{\{\s*knob\.(\w+)\s*\}\}")
 # Schema words that the strict mode of structured output does not know.
 _NOT_STRICT = {
     *("oneOf", "allOf", "not", "if", "dependentRequired", "dependentSchemas"),
@@ -37,8 +38,17 @@ def placeholders(prompt: str) -> set[str]:
     return set(_PLACEHOLDER.findall(prompt))
 
 
+def placed_knobs(prompt: str) -> set[str]:
+    """Names of the knobs that a prompt places with `{{knob.name}}`."""
+    return set(_KNOB.findall(prompt))
+
+
 def messages_for(
-    payload: Mapping[str, Any], *, prompt: str | None, is_single_text: bool
+    payload: Mapping[str, Any],
+    *,
+    prompt: str | None,
+    is_single_text: bool,
+    knobs: Mapping[str, Any] | None = None,
 ) -> list[Message]:
     """Write the prompt as the system message and the input as the user message.
 
@@ -46,8 +56,10 @@ def messages_for(
     model always sees the whole input. A field is filled in once: `{{…}}` inside a value stays as
     it is. An input of a single text goes as plain text, any other as JSON.
     """
-    placed = placeholders(prompt) if prompt else set()
-    system = _PLACEHOLDER.sub(lambda match: _spell(payload.get(match[1], "")), prompt or "")
+    # Knobs first: what stands in the input must not be able to place one.
+    prompt = _KNOB.sub(lambda match: _spell((knobs or {}).get(match[1], "")), prompt or "")
+    placed = placeholders(prompt)
+    system = _PLACEHOLDER.sub(lambda match: _spell(payload.get(match[1], "")), prompt)
     rest = {name: value for name, value in payload.items() if name not in placed}
     if rest or not placed:
         alone = next(iter(rest.values())) if is_single_text and rest else None

@@ -82,7 +82,12 @@ class EmbeddedModel:
         self._classifier = classifier
         self._form = form
 
-    async def answer(self, payload: Mapping[str, Any]) -> ModelReply:
+    async def answer(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        knobs: Mapping[str, Any] | None = None,  # noqa: ARG002 # there is no prompt to place them in
+    ) -> ModelReply:
         """Answer with the likeliest label; see `Model.answer`."""
         # A message takes about 0.3 ms, less than handing it to a thread and waiting for it.
         label, confidence = self._classifier.predict(self._form.text(payload))

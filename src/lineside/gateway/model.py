@@ -19,6 +19,7 @@ class ModelSetup:
         read_file: Gives the bytes of a file of the use case folder or of the release by its
             relative path; raises `NotFound`.
         artefact: What `ModelProvider.fit` returned for this setup, or nothing.
+        knobs: Every knob of the manifest with its default; a prompt places one as `{{knob.name}}`.
     """
 
     spec: str
@@ -28,6 +29,7 @@ class ModelSetup:
     prompt: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     artefact: bytes | None = None
+    knobs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ class ModelReply:
 class Model(Protocol):
     """An opened model. One model serves many calls at once."""
 
-    async def answer(self, payload: Mapping[str, Any]) -> ModelReply:
+    async def answer(
+        self, payload: Mapping[str, Any], *, knobs: Mapping[str, Any] | None = None
+    ) -> ModelReply:
         """Answer one input that already fits the input schema.
+
+        Args:
+            knobs: Where the knobs stand for this call; those left out stand at their defaults.
 
         Raises:
             Unavailable: The model did not answer (down, slow, rate limited) within its limits.

@@ -18,6 +18,7 @@ from lineside.gateway.chat import (
     ask_again,
     format_fields,
     messages_for,
+    placed_knobs,
     placeholders,
     read_completion,
     read_error,
@@ -52,6 +53,9 @@ class OpenAIProvider:
             near = did_you_mean(name, fields)
             guess = f", did you mean `{{{{{near}}}}}`?" if near else ""
             problems.append(f"The prompt places `{{{{{name}}}}}`, no field of the input{guess}")
+        for name in sorted(placed_knobs(setup.prompt or "") - set(setup.knobs)):
+            known = ", ".join(f"`{knob}`" for knob in setup.knobs) or "none"
+            problems.append(f"The prompt places the knob `{name}`; the manifest has: {known}")
         reports = "confidence" in setup.output_schema.get("properties", {})
         if setup.options.get("trust_confidence") is True and not reports:
             problems.append("`trust_confidence` needs a `confidence` in the output")
@@ -122,11 +126,16 @@ class OpenAIModel:
         self._answer_format: AnswerFormat = "json_schema"
         self._sessions = LoopSessions()
 
-    async def answer(self, payload: Mapping[str, Any]) -> ModelReply:
+    async def answer(
+        self, payload: Mapping[str, Any], *, knobs: Mapping[str, Any] | None = None
+    ) -> ModelReply:
         """Answer one input; see `Model.answer`."""
         call = _Call(retries_left=self._options.retries_max)
         messages = messages_for(
-            payload, prompt=self._setup.prompt, is_single_text=self._is_single_text
+            payload,
+            prompt=self._setup.prompt,
+            is_single_text=self._is_single_text,
+            knobs={**self._setup.knobs, **(knobs or {})},
         )
         completion = await self._complete(messages, call)
         output, misfit = self._form.read(completion.content)

@@ -115,7 +115,12 @@ class ScriptedModel:
             else:
                 self._by_text.setdefault(text, []).append(rule)
 
-    async def answer(self, payload: Mapping[str, Any]) -> ModelReply:
+    async def answer(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        knobs: Mapping[str, Any] | None = None,  # noqa: ARG002 # there is no prompt to place them in
+    ) -> ModelReply:
         """Answer as the file says, after the delay it says; see `Model.answer`."""
         rule = self._rule_for(payload)
         line = rule.line

@@ -87,6 +87,7 @@ class UseCaseFolder:
             prompt=self.prompt,
             options=self.manifest.app.options,
             artefact=artefact,
+            knobs={knob.name: knob.default for knob in self.manifest.knobs},
         )
 
 
