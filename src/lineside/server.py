@@ -48,7 +48,7 @@ def build(settings: Settings | None = None) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        store.flusher.start()
+        store.flushing.start()
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
@@ -59,7 +59,7 @@ def build(settings: Settings | None = None) -> Starlette:
         lock.release()
 
     async def health(request: Request) -> Response:
-        error = store.flusher.last_error
+        error = store.flushing.last_error
         state = {
             "status": "degraded" if error else "ok",
             "is_warm": request.app.state.warming.done(),

@@ -24,7 +24,12 @@ from lineside.store import LakeTable, open_store
 values = orjson.loads(sys.argv[1])
 store = open_store(Settings(**values | {"home": Path(values["home"])}))
 store.add_lake_table(LakeTable("notes", orjson.loads(sys.argv[2])))
-store.flusher.start()
+import threading
+def flush_forever():
+    while True:
+        store.flusher.flush()
+        threading.Event().wait(0.05)
+threading.Thread(target=flush_forever, daemon=True).start()
 size = int(sys.argv[3])
 for number in range(100_000):
     row = {"workspace": "w", "id": f"n{number}", "text": "x" * size}
@@ -60,7 +65,7 @@ def kept_ids(settings: Settings) -> list[str]:
     store = open_store(settings)
     store.add_lake_table(NOTES)
     store.flusher.flush()
-    rows = store.lake.read(NOTES, "SELECT id FROM {rows}")
+    rows = store.lake.read(NOTES, "SELECT id FROM {notes}")
     store.close()
     return [row["id"] for row in rows]
 
@@ -124,7 +129,7 @@ from lineside.store import LakeTable, open_store
 import orjson
 store = open_store(Settings(home=Path(sys.argv[1])))
 store.add_lake_table(LakeTable("notes", orjson.loads(sys.argv[2])))
-store.lake.read(LakeTable("notes", orjson.loads(sys.argv[2])), "SELECT 1 FROM {rows}")
+store.lake.read(LakeTable("notes", orjson.loads(sys.argv[2])), "SELECT 1 FROM {notes}")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))
 try:

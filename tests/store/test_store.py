@@ -11,8 +11,8 @@ def note(number: int) -> dict[str, object]:
 
 
 def ids_seen(store: Store) -> list[str]:
-    waiting = store.inbox.waiting("notes")
-    rows = store.lake.read(NOTES, "SELECT DISTINCT id FROM {rows} ORDER BY id", waiting=waiting)
+    with store.reading("notes", workspace="w") as (reading, _):
+        rows = reading.rows("SELECT id FROM {notes} ORDER BY id")
     return [row["id"] for row in rows]
 
 
@@ -39,11 +39,14 @@ def test_rows_are_seen_before_and_after_they_reach_the_lake(store: Store) -> Non
 def test_a_flusher_that_died_before_it_cleared_the_inbox_adds_nothing_twice(store: Store) -> None:
     store.add_lake_table(NOTES)
     store.inbox.put("w", "notes", [note(1)])
-    store.lake.append(NOTES, store.inbox.waiting("notes"))
+    (envelope,) = store.inbox.oldest("notes", rows_max=10, bytes_max=1_000)
+    assert envelope.id is not None
+    store.lake.append({NOTES: [envelope.payload]}, envelope_ids=[envelope.id])
+    assert ids_seen(store) == ["n1"]
 
     assert store.flusher.flush() == 0
 
-    rows = store.lake.read(NOTES, "SELECT count(*) AS n FROM {rows}")
+    rows = store.lake.read(NOTES, "SELECT count(*) AS n FROM {notes}")
     assert (rows, store.inbox.count()) == ([{"n": 1}], 0)
 
 

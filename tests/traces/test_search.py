@@ -192,7 +192,8 @@ def test_every_filter_finds_its_own_and_leaves_the_rest(scope: Scope) -> None:
         "errors = 0",
     ):
         assert found(scope, query) == [plain], query
-    assert found(scope, 'text ~ "50_ off"') == [], "a sign of the pattern is only itself"
+    assert found(scope, 'text ~ "off 50"') == [other], "words count, not their order"
+    assert found(scope, 'text ~ "ff"') == [], "a word is found from its beginning on"
     assert found(scope, "since 1m") == found(scope, "until 2020-01-01") == []
 
 

@@ -40,6 +40,7 @@ _COMMANDS = {
     "keys": Late(_TRUST, f"{_ROOMS}.trust:keys", "API keys: make, list, revoke"),
     "ledger": Late(_TRUST, f"{_ROOMS}.trust:ledger", "What was decided: list, export, verify"),
     "up": Late(_MACHINE, f"{_ROOMS}.up:up", "Run the server: pages and API on this machine"),
+    "flush": Late(_MACHINE, f"{_ROOMS}.flush:flush", "Move what was received into the lake now"),
     "doctor": Late(_MACHINE, f"{_ROOMS}.doctor:doctor", "Check that everything here is in order"),
     "demo": Late(_MACHINE, f"{_ROOMS}.demo:demo", "Take the example down the whole line"),
 }

@@ -27,6 +27,14 @@ def print_json(value: Any) -> None:
     click.echo(orjson.dumps(value, default=_plain, option=options).decode())
 
 
+def print_json_line(value: Any) -> None:
+    """Print a JSON document on one line at once, for a program that reads on while we go on."""
+    import orjson
+
+    click.echo(orjson.dumps(value, default=_plain).decode())
+    sys.stdout.flush()
+
+
 def print_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],

@@ -23,7 +23,17 @@ class Settings:
     """PostgreSQL address for records, inbox and jobs; empty means SQLite in the state folder."""
 
     lake: str = ""
-    """Folder of the lake's files, one that all machines see; empty means the state folder."""
+    """Folder of the lake's files that all machines see, or `s3://bucket/prefix` (keys come from
+    `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`); empty means the state folder."""
+
+    s3_endpoint: str = ""
+    """Address of a store that speaks S3, as `http://127.0.0.1:8333`; empty means Amazon's."""
+
+    s3_region: str = ""
+    """Region of the bucket; empty means `AWS_REGION`, or us-east-1."""
+
+    lake_memory_mb: int = 256
+    """Memory that DuckDB may take in one process, in MiB; more makes large lakes quicker."""
 
     host: str = "127.0.0.1"
     """Address the server listens on; only loopback until sign-in is set up."""
@@ -62,6 +72,11 @@ class Settings:
             if text:
                 values[name] = _parse(name, text, str(definition.type))
         return cls(**values)  # type: ignore[arg-type] # parsed by the declared type just above
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give another process these same settings."""
+        named = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {f"LINESIDE_{name.upper()}": str(value) for name, value in named.items()}
 
     @property
     def is_embedded(self) -> bool:

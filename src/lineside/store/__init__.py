@@ -1,7 +1,9 @@
-"""The only way to disk: records, lake, inbox, blobs, jobs, migrations."""
+"""The only way to disk: records, lake, inbox, words, blobs, jobs, migrations."""
 
+from lineside.store import intake, text_index
 from lineside.store.blobs import digest_of
-from lineside.store.lake import LakeTable
+from lineside.store.intake import LakeTable
+from lineside.store.lake import Reading
 from lineside.store.migrations import current, newest
 from lineside.store.schema import Counter, Document, Moment, metadata
 from lineside.store.store import Store, free_bytes, open_store
@@ -11,11 +13,14 @@ __all__ = [
     "Document",
     "LakeTable",
     "Moment",
+    "Reading",
     "Store",
     "current",
     "digest_of",
     "free_bytes",
+    "intake",
     "metadata",
     "newest",
     "open_store",
+    "text_index",
 ]

@@ -13,10 +13,16 @@ from lineside.core import Unavailable
 from lineside.store.queries import (
     Envelope,
     count_waiting,
+    delete_envelopes,
+    has_waiting,
     insert_envelopes,
-    oldest_envelopes,
+    waiting_envelopes,
 )
 from lineside.store.records import Records
+
+READ_ROWS_MAX = 2_000
+READ_BYTES_MAX = 8 * 1024 * 1024
+"""A reader looks at so much of what waits; the rest is in the lake within seconds."""
 
 _COUNT_SECONDS = 1.0
 _COMMIT_ENVELOPES_MAX = 500
@@ -41,39 +47,53 @@ class Inbox:
             Unavailable: More rows wait for the lake than `LINESIDE_INBOX_ROWS_MAX`, or the disk is
                 full. Nothing was kept.
         """
-        self.put_soon(workspace, lake_table, rows).result()
+        payload = orjson.dumps(list(rows))
+        self.put_soon(Envelope(workspace, lake_table, len(rows), payload)).result()
 
-    def put_soon(
-        self, workspace: str, lake_table: str, rows: Sequence[dict[str, Any]]
-    ) -> "Future[None]":
-        """Keep rows and return at once; the future is done when they are durable.
+    def put_soon(self, envelope: Envelope) -> "Future[None]":
+        """Keep an envelope and return at once; the future is done when it is durable.
 
         Callers at work at the same time share one commit, which is why this is quick under load.
         """
         self._refuse_when_full()
-        envelope = Envelope(workspace, lake_table, len(rows), orjson.dumps(list(rows)))
         future: Future[None] = Future()
         self._start()
         self._queue.put((envelope, future))
         return future
 
-    def waiting(
+    def oldest(self, lake_table: str, *, rows_max: int, bytes_max: int) -> list[Envelope]:
+        """What waits for the lake, oldest first, up to about so many rows or bytes."""
+        with self._records.read() as connection:
+            return waiting_envelopes(connection, lake_table, rows_max=rows_max, bytes_max=bytes_max)
+
+    def newest(
         self,
         lake_table: str,
         *,
-        workspace: str | None = None,
-        rows_max: int = 100_000,
-        bytes_max: int | None = None,
+        workspace: str,
+        rows_max: int = READ_ROWS_MAX,
+        bytes_max: int = READ_BYTES_MAX,
     ) -> list[Envelope]:
-        """What waits for a lake table, oldest first, up to about so many rows or bytes."""
+        """The last that came of one workspace and still waits, in the order it came."""
         with self._records.read() as connection:
-            return oldest_envelopes(
+            return waiting_envelopes(
                 connection,
                 lake_table,
                 rows_max=rows_max,
                 bytes_max=bytes_max,
                 workspace=workspace,
+                newest=True,
             )
+
+    def has(self, lake_table: str, *, workspace: str | None = None) -> bool:
+        """Whether anything waits, found out without reading what."""
+        with self._records.read() as connection:
+            return has_waiting(connection, lake_table, workspace=workspace)
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Let go of envelopes whose rows the lake has."""
+        with self._records.write() as connection:
+            delete_envelopes(connection, ids)
 
     def count(self) -> int:
         """Rows that wait for the lake."""

@@ -1,46 +1,36 @@
 """Wide, append-only rows: a DuckLake, Parquet files and a catalogue that says what counts."""
 
-import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lineside.core import Unavailable
+from lineside.core import Unavailable, now
 from lineside.store import queries
-from lineside.store.queries import Envelope
+from lineside.store.intake import LakeTable, Rows
+from lineside.store.lake_files import LakePlace, connect
 
 if TYPE_CHECKING:
     import duckdb
 
 Result = TypeVar("Result")
 
-_CATALOGUE_EXTENSIONS = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 _ATTEMPTS_MAX = 40
-_MEMORY_LIMIT = "512MB"
-
-
-@dataclass(frozen=True)
-class LakeTable:
-    """A table of the lake, as a room declares it: its name, and column names with DuckDB types."""
-
-    name: str
-    columns: dict[str, str]
+_MARKS = LakeTable(queries.LAKE_MARKS, queries.MARK_COLUMNS)
+_MARKS_INLINED_MAX = 1_000
 
 
 class Lake:
     """The lake, opened on first use because DuckDB takes a moment and start-up must not wait.
 
-    Any number of processes may read; who writes is settled by the flusher's own lock.
+    Any number of processes may read; whoever writes holds the lake's lock, which the store gives.
     """
 
-    def __init__(self, *, catalogue: str, files: str) -> None:
-        self._catalogue = catalogue
-        self._files = files
+    def __init__(self, place: LakePlace) -> None:
+        self._place = place
         self._database: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._ready: set[str] = set()
@@ -48,75 +38,79 @@ class Lake:
     @property
     def is_untouched(self) -> bool:
         """Whether nothing was ever kept here, as far as can be told without opening the lake."""
-        kind, _, path = self._catalogue.partition(":")
+        kind, _, path = self._place.catalogue.partition(":")
         return self._database is None and kind == "sqlite" and not Path(path).exists()
 
     def read(
-        self,
-        table: LakeTable,
-        sql: str,
-        parameters: Sequence[Any] = (),
-        *,
-        waiting: Sequence[Envelope] = (),
+        self, table: LakeTable, sql: str, parameters: Sequence[Any] = ()
     ) -> list[dict[str, Any]]:
-        """Run a query over lake and inbox together and return its rows.
+        """Run one query over the lake alone; `{name}` in it stands for the table of that name."""
+        with self.reading([table]) as reading:
+            return reading.rows(sql, parameters)
 
-        In the SQL, `{rows}` stands for the whole table: what the lake holds and the waiting
-        envelopes, read before, so that a row that moves meanwhile is seen twice at most and never
-        missed. The query must take one of each by the row's own key.
+    @contextmanager
+    def reading(self, tables: Sequence[LakeTable]) -> Iterator["Reading"]:
+        """Several queries that all see one and the same state of the lake.
+
+        Raises:
+            Unavailable: The lake cannot be opened or read.
         """
-        payloads = _payloads(waiting)
-        columns = ", ".join(table.columns)
-        rows = (
-            f"(SELECT {columns} FROM lake.{table.name} UNION ALL BY NAME "
-            f"{queries.lake_rows_of(table.columns)})"
-        )
-        text = sql.replace("{rows}", rows)
-        arguments: list[Any] = [payloads] * sql.count("{rows}")
-        arguments += parameters
+        with self._clear_errors(), self._cursor(tables) as cursor:
+            # It fixes the state of the lake that is seen, so the first look may be repeated.
+            self._patiently(lambda: _begin(cursor))
+            try:
+                yield Reading(cursor, tables)
+            finally:
+                _roll_back(cursor)
 
-        def fetch() -> list[dict[str, Any]]:
-            with self._cursor(table) as cursor:
-                cursor.execute(text, arguments)
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    def append(self, rows: Mapping[LakeTable, Sequence[bytes]], *, envelope_ids: list[int]) -> None:
+        """Add rows to their tables and mark the envelopes they came in, all of it or nothing.
 
-        return self._patiently(fetch)
-
-    def append(self, table: LakeTable, envelopes: Sequence[Envelope]) -> int:
-        """Move envelopes into the lake, each exactly once, and return the rows that were new.
-
-        The ids of the envelopes are written in the same transaction as their rows, so a process
-        killed before it cleared the inbox leaves a mark, and the next one does not add them again.
+        The caller holds the lake's lock, and has left out envelopes that are marked.
         """
-
-        def write() -> int:
-            with self._cursor(table) as cursor:
-                ids = [envelope.id for envelope in envelopes if envelope.id is not None]
-                cursor.execute("BEGIN TRANSACTION")
-                try:
-                    known = {row[0] for row in cursor.execute(queries.lake_marked(ids)).fetchall()}
-                    fresh = [envelope for envelope in envelopes if envelope.id not in known]
-                    if fresh:
-                        sql = queries.lake_insert(table.name, table.columns)
-                        cursor.execute(sql, [_payloads(fresh)])
-                        cursor.execute(queries.lake_mark([e.id for e in fresh if e.id is not None]))
-                    cursor.execute("COMMIT")
-                except BaseException:
-                    _roll_back(cursor)
-                    raise
-                return sum(envelope.rows for envelope in fresh)
-
-        return self._patiently(write)
-
-    def forget_marks(self, table: LakeTable, through_id: int) -> None:
-        """Drop the marks of envelopes that have left the inbox."""
+        moment = now().replace(tzinfo=None)
 
         def write() -> None:
-            with self._cursor(table) as cursor:
-                cursor.execute(queries.lake_unmark(through_id))
+            with self._writing([*rows, _MARKS]) as cursor:
+                for table, payloads in rows.items():
+                    if payloads:
+                        sql = queries.lake_insert(table.name, table.columns)
+                        cursor.execute(sql, [[payload.decode() for payload in payloads]])
+                if envelope_ids:
+                    cursor.execute(queries.LAKE_MARK, [moment, envelope_ids])
 
         self._patiently(write)
+
+    def change(
+        self, tables: Sequence[LakeTable], statements: Sequence[tuple[str, Sequence[Any]]]
+    ) -> None:
+        """Run statements that change rows, all of them or none; the caller holds the lock."""
+
+        def write() -> None:
+            with self._writing(tables) as cursor:
+                for sql, parameters in statements:
+                    cursor.execute(sql, parameters)
+
+        self._patiently(write)
+
+    def marked(self) -> set[int]:
+        """Inbox ids that are in the lake and were marked of late."""
+        with self.reading([_MARKS]) as reading:
+            return reading.marked()
+
+    def forget_marks(self, before: datetime) -> None:
+        """Drop the marks of flushes so long ago that nobody can still hold their envelopes."""
+        moment = before.astimezone(UTC).replace(tzinfo=None)
+        self.change([_MARKS], [(queries.LAKE_UNMARK, [moment])])
+
+    def run(self, tables: Sequence[LakeTable], sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """One statement of its own, outside any transaction; for the lake's own upkeep."""
+
+        def call() -> Any:
+            with self._cursor(tables) as cursor:
+                return cursor.execute(sql, parameters).fetchall()
+
+        return self._patiently(call)
 
     def open(self) -> None:
         """Open it ahead of the first who needs it, so that importing DuckDB stalls nobody."""
@@ -131,27 +125,47 @@ class Lake:
                 self._ready.clear()
 
     @contextmanager
-    def _cursor(self, table: LakeTable) -> Iterator["duckdb.DuckDBPyConnection"]:
-        cursor = self._open(table).cursor()
+    def _writing(self, tables: Sequence[LakeTable]) -> Iterator["duckdb.DuckDBPyConnection"]:
+        with self._cursor(tables) as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                _roll_back(cursor)
+                raise
+
+    @contextmanager
+    def _cursor(self, tables: Sequence[LakeTable]) -> Iterator["duckdb.DuckDBPyConnection"]:
+        cursor = self._open(tables).cursor()
         try:
             yield cursor
         finally:
             cursor.close()
 
-    def _open(self, table: LakeTable) -> "duckdb.DuckDBPyConnection":
+    def _open(self, tables: Sequence[LakeTable]) -> "duckdb.DuckDBPyConnection":
         with self._lock:
             database = self._connected()
-            if table.name not in self._ready:
-                _ensure(database, LakeTable(queries.LAKE_MARKS, {"envelope_id": "BIGINT"}))
-                _ensure(database, table)
-                self._ready.add(table.name)
+            for table in (_MARKS, *tables):
+                if table.name not in self._ready:
+                    self._patiently(lambda table=table: _ensure(database, table))
+                    self._ready.add(table.name)
             return database
 
     def _connected(self) -> "duckdb.DuckDBPyConnection":
         if self._database is None:
-            self._database = _connect(self._catalogue, self._files)
+            self._database = connect(self._place)
             self._ready.clear()
         return self._database
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            raise _unavailable(error) from error
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
         """Do the work again while another process holds the catalogue; give up in about 20 s."""
@@ -164,53 +178,50 @@ class Lake:
                 text = str(error)
                 passing = "locked" in text or "onflict" in text
                 if not passing or attempt == _ATTEMPTS_MAX - 1:
-                    raise Unavailable(
-                        "lake_failed",
-                        f"The lake could not be used: {text.splitlines()[0]}",
-                        hint="Nothing accepted is lost: it waits in the inbox. "
-                        "Run `lineside doctor` to see what stands in the way.",
-                    ) from error
+                    raise _unavailable(error) from error
                 time.sleep(min(0.02 * 1.3**attempt, 0.7))
         raise AssertionError("the last attempt returns or raises")
 
 
-def _payloads(envelopes: Sequence[Envelope]) -> list[str]:
-    return [envelope.payload.decode() for envelope in envelopes]
+class Reading:
+    """One state of the lake, with rows that wait for it put beside, for as many queries as needed.
+
+    In a query, `{name}` stands for the lake table of that name: what the lake holds and the waiting
+    rows.
+    """
+
+    def __init__(self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable]) -> None:
+        self._cursor = cursor
+        self._tables = {table.name: table for table in tables}
+        self._places = {table.name: f"lake.{table.name}" for table in tables}
+
+    def marked(self) -> set[int]:
+        """Inbox ids whose rows this state of the lake holds, of those flushed of late."""
+        return {row["id"] for row in self.rows(queries.LAKE_MARKED)}
+
+    def add(self, waiting: Rows) -> None:
+        """Let the queries see these rows as well."""
+        for name, payloads in waiting.items():
+            if not payloads:
+                continue
+            columns = self._tables[name].columns
+            texts = [payload.decode() for payload in payloads]
+            self._cursor.execute(queries.lake_waiting(name, columns), [texts])
+            self._places[name] = queries.lake_and_waiting(name, columns)
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run one query and return its rows."""
+        for name, place in self._places.items():
+            sql = sql.replace(f"{{{name}}}", place)
+        self._cursor.execute(sql, parameters)
+        names = [column[0] for column in self._cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
 
 
-def _connect(catalogue: str, files: str) -> "duckdb.DuckDBPyConnection":
-    import duckdb
-
-    database = duckdb.connect(
-        config={
-            "autoinstall_known_extensions": False,
-            "autoload_known_extensions": False,
-            # They come from hash-pinned wheels, as all our code does; to check DuckDB's signature
-            # of each again takes 0.25 s of CPU whenever a process opens the lake.
-            "allow_unsigned_extensions": True,
-            "memory_limit": _MEMORY_LIMIT,
-            "threads": 2,
-        }
-    )
-    for name in ("ducklake", _CATALOGUE_EXTENSIONS[catalogue.partition(":")[0]]):
-        database.execute(f"LOAD '{_extension(name)}'")
-    if catalogue.startswith("sqlite:"):
-        path = Path(catalogue.removeprefix("sqlite:"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # In WAL a reader never waits for the flusher; the mode stays with the file.
-        with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
-        Path(files).mkdir(parents=True, exist_ok=True)
-    database.execute(f"ATTACH 'ducklake:{catalogue}' AS lake (DATA_PATH '{files}')")
-    return database
-
-
-def _extension(name: str) -> Path:
-    """The extension's file inside its wheel; DuckDB is never asked to download one."""
-    package = import_module(f"duckdb_extension_{name}")
-    folder = Path(package.__file__ or "").parent
-    return next(folder.rglob("*.duckdb_extension"))
+def _begin(cursor: "duckdb.DuckDBPyConnection") -> None:
+    _roll_back(cursor)
+    cursor.execute("BEGIN TRANSACTION")
+    cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchall()
 
 
 def _ensure(database: "duckdb.DuckDBPyConnection", table: LakeTable) -> None:
@@ -218,6 +229,10 @@ def _ensure(database: "duckdb.DuckDBPyConnection", table: LakeTable) -> None:
     found = {row[0] for row in database.execute(queries.lake_columns(table.name)).fetchall()}
     if not found:
         database.execute(queries.lake_create(table.name, table.columns))
+        if table.sorted_by:
+            database.execute(queries.lake_sort(table.name, table.sorted_by))
+        if table is _MARKS:
+            database.execute(queries.lake_inline(table.name, _MARKS_INLINED_MAX))
         return
     for column, kind in table.columns.items():
         if column not in found:
@@ -230,4 +245,13 @@ def _roll_back(cursor: "duckdb.DuckDBPyConnection") -> None:
     try:
         cursor.execute("ROLLBACK")
     except duckdb.Error:
-        return  # the failed statement has already ended the transaction
+        return  # there is no transaction, or the failed statement has already ended it
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    return Unavailable(
+        "lake_failed",
+        f"The lake could not be used: {str(error).splitlines()[0]}",
+        hint="Nothing accepted is lost: it waits in the inbox. "
+        "Run `lineside doctor` to see what stands in the way.",
+    )

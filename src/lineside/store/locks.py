@@ -3,6 +3,8 @@
 import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -37,6 +39,11 @@ class FolderLock:
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
         self._handle = handle
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is still ours."""
+        return self._handle is not None
 
     def release(self) -> None:
         if self._handle is not None:
@@ -73,9 +80,26 @@ class DatabaseLock:
         self._connection = connection
         return True
 
+    def acquire(self) -> None:
+        """Wait until the lock is ours."""
+        connection = self._records.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.execute(sa.select(sa.func.pg_advisory_lock(self._key)))
+        self._connection = connection
+
     def remove(self) -> None:
         """Give the lock back; the database keeps nothing of it."""
         self.release()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it is still ours; a server that was stopped meanwhile has given it away."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.execute(sa.select(1))
+        except sa.exc.DBAPIError:
+            return False
+        return True
 
     def release(self) -> None:
         if self._connection is not None:
@@ -86,6 +110,16 @@ class DatabaseLock:
 
 
 Lock = FolderLock | DatabaseLock
+
+
+@contextmanager
+def held(lock: Lock) -> Iterator[Lock]:
+    """Wait for the lock, have it while the block runs, and give it back."""
+    lock.acquire()
+    try:
+        yield lock
+    finally:
+        lock.release()
 
 
 def lock_for(records: Records, folder: Path, name: str) -> Lock:

@@ -1,11 +1,16 @@
 """The inbox in SQL: accepted telemetry that has not reached the lake."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from lineside.core import now
-from lineside.store.schema import Counter, Moment, metadata
+from lineside.store.schema import Counter, Document, Moment, metadata
+
+ROWS = "rows"
+"""Form of an envelope that holds the rows of its lake table: a JSON array of objects."""
 
 inbox = sa.Table(
     "inbox",
@@ -16,19 +21,31 @@ inbox = sa.Table(
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("received_at", Moment, nullable=False),
+    sa.Column("form", sa.Text, nullable=False, server_default=ROWS),
+    sa.Column("about", Document),
+    sqlite_autoincrement=True,
 )
 sa.Index(None, inbox.c.lake_table, inbox.c.id)
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """Rows of one lake table that were accepted together: a JSON array of objects, as bytes."""
+    """What was accepted together for one lake table.
+
+    Attributes:
+        lake_table: Name of the intake that makes rows of it; mostly the table they go to.
+        rows: How many rows it holds, as far as could be told when it was accepted.
+        form: `rows`, or a name that the intake knows.
+        about: What the intake needs to read the payload, beside it.
+    """
 
     workspace: str
     lake_table: str
     rows: int
     payload: bytes
     id: int | None = None
+    form: str = ROWS
+    about: Any = None
 
 
 def insert_envelopes(connection: sa.Connection, envelopes: list[Envelope]) -> None:
@@ -42,25 +59,40 @@ def insert_envelopes(connection: sa.Connection, envelopes: list[Envelope]) -> No
                 "rows": envelope.rows,
                 "payload": envelope.payload,
                 "received_at": moment,
+                "form": envelope.form,
+                "about": envelope.about,
             }
             for envelope in envelopes
         ],
     )
 
 
-def oldest_envelopes(
+def waiting_envelopes(
     connection: sa.Connection,
     lake_table: str,
     *,
     rows_max: int,
-    bytes_max: int | None = None,
+    bytes_max: int,
     workspace: str | None = None,
+    newest: bool = False,
 ) -> list[Envelope]:
-    """Envelopes in the order they came, until about so many rows or bytes are together."""
+    """Envelopes in the order they came, until about so many rows or bytes are together.
+
+    Args:
+        newest: Begin with the last one instead of the first.
+    """
+    order = inbox.c.id.desc() if newest else inbox.c.id
     query = (
-        sa.select(inbox.c.id, inbox.c.workspace, inbox.c.rows, inbox.c.payload)
+        sa.select(
+            inbox.c.id,
+            inbox.c.workspace,
+            inbox.c.rows,
+            inbox.c.payload,
+            inbox.c.form,
+            inbox.c.about,
+        )
         .where(inbox.c.lake_table == lake_table)
-        .order_by(inbox.c.id)
+        .order_by(order)
         .limit(rows_max)
     )
     if workspace is not None:
@@ -69,15 +101,27 @@ def oldest_envelopes(
     rows = size = 0
     # Few at a time: an envelope may be as large as what a sender may send at once.
     for row in connection.execute(query.execution_options(yield_per=8)):
-        found.append(Envelope(row.workspace, lake_table, row.rows, bytes(row.payload), row.id))
+        payload = bytes(row.payload)
+        found.append(
+            Envelope(row.workspace, lake_table, row.rows, payload, row.id, row.form, row.about)
+        )
         rows += row.rows
-        size += len(row.payload)
-        if rows >= rows_max or (bytes_max is not None and size >= bytes_max):
+        size += len(payload)
+        if rows >= rows_max or size >= bytes_max:
             break
-    return found
+    return sorted(found, key=lambda envelope: envelope.id or 0)
 
 
-def delete_envelopes(connection: sa.Connection, ids: list[int]) -> None:
+def has_waiting(
+    connection: sa.Connection, lake_table: str, *, workspace: str | None = None
+) -> bool:
+    query = sa.select(inbox.c.id).where(inbox.c.lake_table == lake_table).limit(1)
+    if workspace is not None:
+        query = query.where(inbox.c.workspace == workspace)
+    return connection.execute(query).first() is not None
+
+
+def delete_envelopes(connection: sa.Connection, ids: Sequence[int]) -> None:
     for start in range(0, len(ids), 500):
         connection.execute(inbox.delete().where(inbox.c.id.in_(ids[start : start + 500])))
 
@@ -89,14 +133,21 @@ def count_waiting(connection: sa.Connection) -> int:
     )
 
 
-LAKE_MARKS = "flushed_envelopes"
+LAKE_MARKS = "flushed"
 """Lake table of the inbox ids it holds, written in the same transaction as their rows."""
+
+MARK_COLUMNS = {"flushed_at": "TIMESTAMP", "envelope_ids": "BIGINT[]"}
 
 
 def lake_create(name: str, columns: dict[str, str]) -> str:
     """Make a lake table; columns are name to DuckDB type."""
     body = ", ".join(f"{column} {kind}" for column, kind in columns.items())
     return f"CREATE TABLE IF NOT EXISTS lake.{name} ({body})"
+
+
+def lake_sort(name: str, columns: Sequence[str]) -> str:
+    """Have compaction sort the rows by these columns."""
+    return f"ALTER TABLE lake.{name} SET SORTED BY ({', '.join(columns)})"
 
 
 def lake_add_column(name: str, column: str, kind: str) -> str:
@@ -110,8 +161,13 @@ def lake_columns(name: str) -> str:
     )
 
 
+def lake_inline(name: str, rows_max: int) -> str:
+    """Keep rows of small commits in the catalogue itself and not in files of their own."""
+    return f"CALL lake.set_option('data_inlining_row_limit', {rows_max}, table_name => '{name}')"
+
+
 def lake_rows_of(columns: dict[str, str]) -> str:
-    """Rows of envelopes as a relation; its parameter is a list of JSON arrays of objects."""
+    """Rows of JSON arrays of objects as a relation; its parameter is a list of the arrays."""
     structure = ",".join(f'"{column}":"{kind}"' for column, kind in columns.items())
     # One array of everything would be copied once more for every 2,048 of its rows.
     return (
@@ -124,16 +180,64 @@ def lake_insert(name: str, columns: dict[str, str]) -> str:
     return f"INSERT INTO lake.{name} BY NAME {lake_rows_of(columns)}"
 
 
-def lake_marked(ids: list[int]) -> str:
-    listed = ",".join(str(int(id_)) for id_ in ids)
-    return f"SELECT envelope_id FROM lake.{LAKE_MARKS} WHERE envelope_id IN ({listed})"
+def lake_waiting(name: str, columns: dict[str, str]) -> str:
+    """Rows that are not in the lake yet, for the queries of one reader."""
+    return f"CREATE OR REPLACE TEMP TABLE waiting_{name} AS {lake_rows_of(columns)}"
 
 
-def lake_mark(ids: list[int]) -> str:
-    listed = ",".join(f"({int(id_)})" for id_ in ids)
-    return f"INSERT INTO lake.{LAKE_MARKS} VALUES {listed}"
+def lake_and_waiting(name: str, columns: dict[str, str]) -> str:
+    listed = ", ".join(columns)
+    return (
+        f"(SELECT {listed} FROM lake.{name} UNION ALL BY NAME SELECT {listed} FROM waiting_{name})"
+    )
 
 
-def lake_unmark(through_id: int) -> str:
-    """Marks are needed only while their envelopes may still stand in the inbox."""
-    return f"DELETE FROM lake.{LAKE_MARKS} WHERE envelope_id <= {int(through_id)}"
+LAKE_MARKED = f"SELECT unnest(envelope_ids) AS id FROM lake.{LAKE_MARKS}"
+
+LAKE_MARK = f"INSERT INTO lake.{LAKE_MARKS} VALUES (?, ?)"
+
+# A reader that looked into the inbox before a flush must still find the marks of that flush.
+LAKE_UNMARK = f"DELETE FROM lake.{LAKE_MARKS} WHERE flushed_at < ?"
+
+LAKE_MERGE = "CALL ducklake_merge_adjacent_files('lake', ?, max_compacted_files => ?)"
+LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 0.0)"
+LAKE_EXPIRE = "CALL ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)"
+LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
+LAKE_FILES = """
+SELECT count(*) AS files, coalesce(sum(data_file_size_bytes), 0) AS bytes,
+       count(*) FILTER (data_file_size_bytes < ?) AS small, count(delete_file) AS rewritten
+FROM ducklake_list_files('lake', ?)
+"""
+
+# The index of words. FTS5 keeps no text (`content=''`), and of a word only where it stands.
+TEXT_TABLES = (
+    "CREATE TABLE IF NOT EXISTS places "
+    "(place INTEGER PRIMARY KEY, workspace TEXT NOT NULL, key TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS places_by_key ON places (workspace, key)",
+    "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (body, content='', detail=none, "
+    "columnsize=0, tokenize='unicode61 remove_diacritics 0')",
+)
+TEXT_TAKEN = "SELECT 1 FROM places WHERE place = ?"
+TEXT_KEEP = "INSERT INTO places (place, workspace, key) VALUES (?, ?, ?)"
+TEXT_INDEX = "INSERT INTO words (rowid, body) VALUES (?, ?)"
+TEXT_FIND = """
+SELECT places.place, places.key FROM words CROSS JOIN places ON places.place = words.rowid
+WHERE words MATCH ? AND words.rowid >= ? AND words.rowid < ? AND places.workspace = ?
+ORDER BY words.rowid DESC LIMIT ?
+"""
+TEXT_PLACES = "SELECT place FROM places WHERE workspace = ? AND key = ?"
+TEXT_UNINDEX = "INSERT INTO words (words, rowid, body) VALUES ('delete', ?, ?)"
+TEXT_FORGET = "DELETE FROM places WHERE workspace = ? AND key = ?"
+TEXT_OPTIMISE = "INSERT INTO words (words) VALUES ('optimize')"
+
+TEXT_ADD_ROW = """
+INSERT INTO indexed_words (workspace, key, place, words)
+VALUES (:workspace, :key, :place, array_to_tsvector(CAST(:words AS text[])))
+"""
+TEXT_FIND_ROWS = """
+SELECT key, place FROM indexed_words
+WHERE workspace = :workspace AND place >= :after AND place < :before
+  AND words @@ CAST(:asked AS tsquery)
+ORDER BY place DESC LIMIT :limit
+"""
+TEXT_FORGET_ROWS = "DELETE FROM indexed_words WHERE workspace = :workspace AND key = ANY(:keys)"

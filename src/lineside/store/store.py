@@ -1,17 +1,24 @@
 """All that lineside keeps, opened together from one state folder."""
 
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lineside.core import Conflict, Settings, Unavailable
 from lineside.store.blobs import Blobs
 from lineside.store.flusher import Flusher
+from lineside.store.flushing import Flushing
 from lineside.store.inbox import Inbox
+from lineside.store.intake import Intake, LakeTable, PlainIntake
 from lineside.store.jobs import Jobs
-from lineside.store.lake import Lake, LakeTable
-from lineside.store.locks import FolderLock, lock_for
+from lineside.store.lake import Lake, Reading
+from lineside.store.lake_files import LakePlace
+from lineside.store.locks import FolderLock, Lock, lock_for
 from lineside.store.migrations import migrate
 from lineside.store.records import Records, sqlite_url
+from lineside.store.text_index import DatabaseTextIndex, FolderTextIndex, Indexed, TextIndex
+from lineside.store.upkeep import Upkeep
 
 
 class Store:
@@ -21,9 +28,12 @@ class Store:
         records: Small, mutable truth in SQL.
         inbox: Accepted telemetry on its way to the lake.
         lake: Wide, append-only rows.
+        texts: Finds traces by their words.
         blobs: Bytes by content address.
         jobs: Durable work.
-        flusher: Moves inbox to lake; started by the server.
+        flusher: Moves inbox to lake, when it is asked to.
+        upkeep: Keeps the lake quick and small, when it is asked to.
+        flushing: Has a process of its own do that again and again; started by the server.
         home: The state folder.
     """
 
@@ -35,20 +45,57 @@ class Store:
         self.blobs = Blobs(self.home / "blobs")
         self.inbox = Inbox(self.records, rows_max=settings.inbox_rows_max)
         self.lake = Lake(
-            catalogue=self._catalogue(), files=settings.lake or str(self.home / "lake" / "data")
+            LakePlace(
+                catalogue=self._catalogue(),
+                files=settings.lake or str(self.home / "lake" / "data"),
+                s3_endpoint=settings.s3_endpoint,
+                s3_region=settings.s3_region,
+                memory_mb=settings.lake_memory_mb,
+            )
+        )
+        self.texts: TextIndex = (
+            FolderTextIndex(self.home / "words.sqlite")
+            if self.records.is_sqlite
+            else DatabaseTextIndex(self.records)
         )
         self.jobs = Jobs(self.records, folder=self.home)
-        self.flusher = Flusher(
-            self.records,
-            self.inbox,
-            self.lake,
-            lock=lock_for(self.records, self.home, "flusher"),
-            seconds=settings.flush_seconds,
-        )
+        self.flusher = Flusher(self.inbox, self.lake, self.texts, lock=self.lake_lock)
+        self.upkeep = Upkeep(self.lake, lock=self.lake_lock, tables=self.flusher.tables)
+        self.flushing = Flushing(settings, self.inbox)
+
+    def add_intake(self, intake: Intake) -> None:
+        """Let a room keep rows in the lake; called once when the room opens."""
+        self.flusher.add(intake)
 
     def add_lake_table(self, table: LakeTable) -> None:
-        """Let a room keep rows in the lake; called once when the room opens."""
-        self.flusher.add_table(table)
+        """Let a room keep plain rows in a lake table of its own."""
+        self.add_intake(PlainIntake(table))
+
+    @contextmanager
+    def reading(self, name: str, *, workspace: str) -> Iterator[tuple[Reading, Sequence[Indexed]]]:
+        """One state of the lake with what waits for it beside, and the words of what waits.
+
+        What waits is read before the lake: a row that moves meanwhile is marked in the lake, and
+        then not counted again. Of what waits, the newest 2,000 rows are seen; under a load in which
+        more do, the rest follows within seconds.
+
+        Args:
+            name: Of the intake whose tables are read.
+        """
+        intake = self.flusher.intake(name)
+        waiting = self.inbox.newest(name, workspace=workspace)
+        with self.lake.reading(intake.tables) as lake:
+            texts: Sequence[Indexed] = ()
+            if waiting:
+                marked = lake.marked()
+                fresh = [envelope for envelope in waiting if envelope.id not in marked]
+                rows, texts = intake.prepare(fresh, ask=lake.rows, keeps=False)
+                lake.add(rows)
+            yield lake, texts
+
+    def lake_lock(self) -> Lock:
+        """The lock of whoever writes into the lake, not yet taken."""
+        return lock_for(self.records, self.home, "lake")
 
     def claim_server(self, address: str) -> FolderLock:
         """Be the one server of this state folder until the process ends.
@@ -67,7 +114,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of everything; what was accepted is kept."""
-        self.flusher.stop()
+        self.flushing.stop()
         self.jobs.close()
         self.inbox.close()
         self.lake.close()

@@ -7,6 +7,7 @@ neighbours are kept.
 import base64
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from lineside.core import Invalid
 from lineside.traces.conventions.received import RawSpan
 
 ATTRIBUTE_DEPTH_MAX = 32
+TOO_DEEP = "(nested too deeply)"
 _NAME_CHARACTERS_SHOWN = 80
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -39,23 +41,63 @@ class NotASpan(ValueError):
 Read = Iterator[RawSpan | Refusal]
 
 
+@dataclass
+class Checked:
+    """What a body holds, as far as its sender must know at once.
+
+    Attributes:
+        names: Names of services, which may be those of use cases.
+    """
+
+    kept: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+
+def check_protobuf(body: bytes) -> Checked:
+    """Which spans of a body `read_protobuf` will give, at a tenth of what it costs to read them.
+
+    Raises:
+        Invalid: As `read_protobuf`.
+    """
+    checked = Checked()
+    for group in _parsed(body).resource_spans:
+        for pair in group.resource.attributes:
+            if pair.key == "service.name":
+                checked.names.add(pair.value.string_value)
+        for scoped in group.scope_spans:
+            for span in scoped.spans:
+                try:
+                    id_of_bytes(span.trace_id, 16, "trace_id")
+                    id_of_bytes(span.span_id, 8, "span_id")
+                    _parent_of_bytes(span.parent_span_id)
+                except NotASpan as error:
+                    checked.refusals.append(refused(str(error), span.name, span.span_id.hex()))
+                else:
+                    checked.kept += 1
+    return checked
+
+
 def read_protobuf(body: bytes) -> Read:
     """Spans of an `ExportTraceServiceRequest`.
 
     Raises:
         Invalid: These bytes are no such message, or a text in it is not UTF-8.
     """
+    return chain.from_iterable(_protobuf_group(group) for group in _parsed(body).resource_spans)
+
+
+def _parsed(body: bytes) -> Any:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # has none
 
     try:
-        request = _request_class().FromString(body)
+        return _request_class().FromString(body)
     except DecodeError as error:
         raise Invalid(
             "not_otlp_protobuf",
             f"The body is not an OTLP traces message in protobuf: {error}",
             hint="Nothing was kept. Send an ExportTraceServiceRequest, its texts in UTF-8.",
         ) from None
-    return chain.from_iterable(_protobuf_group(group) for group in request.resource_spans)
 
 
 @cache
@@ -67,25 +109,13 @@ def _request_class() -> Any:
 
 
 def _protobuf_group(group: Any) -> Read:
-    try:
-        resource = _attributes(group.resource.attributes)
-    except NotASpan as error:
-        spans = (span for scoped in group.scope_spans for span in scoped.spans)
-        yield from (
-            refused(f"its resource: {error}", span.name, span.span_id.hex()) for span in spans
-        )
-        return
+    resource = _attributes(group.resource.attributes)
     for scoped in group.scope_spans:
-        try:
-            scope = {
-                "name": scoped.scope.name,
-                "version": scoped.scope.version,
-                "attributes": _attributes(scoped.scope.attributes),
-            }
-        except NotASpan as error:
-            for span in scoped.spans:
-                yield refused(f"its scope: {error}", span.name, span.span_id.hex())
-            continue
+        scope = {
+            "name": scoped.scope.name,
+            "version": scoped.scope.version,
+            "attributes": _attributes(scoped.scope.attributes),
+        }
         schema_url = scoped.schema_url or group.schema_url
         for span in scoped.spans:
             try:
@@ -131,8 +161,6 @@ def _protobuf_span(
 
 
 def _attributes(pairs: Any, depth: int = 0) -> dict[str, Any]:
-    if depth > ATTRIBUTE_DEPTH_MAX:
-        raise NotASpan(f"an attribute nests deeper than {ATTRIBUTE_DEPTH_MAX}")
     found: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
@@ -146,7 +174,7 @@ def _attributes(pairs: Any, depth: int = 0) -> dict[str, Any]:
 
 def _value(value: Any, which: str | None, depth: int) -> Any:
     if depth > ATTRIBUTE_DEPTH_MAX:
-        raise NotASpan(f"an attribute nests deeper than {ATTRIBUTE_DEPTH_MAX}")
+        return TOO_DEEP
     match which:
         case "string_value" | "bool_value" | "int_value":
             return getattr(value, which)

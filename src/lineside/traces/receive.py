@@ -1,18 +1,18 @@
 """Taking in the traces of other programs: what is kept, for which use case, and what is not."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lineside.core import Invalid
+from lineside.store import intake
+from lineside.traces import queries
 from lineside.traces.compression import unpack
 from lineside.traces.conventions.received import RawSpan
-from lineside.traces.mapping import map_span
-from lineside.traces.otlp import Refusal, read_protobuf
+from lineside.traces.mapping import fields_of
+from lineside.traces.otlp import Checked, Refusal, check_protobuf, read_protobuf
 from lineside.traces.otlp_json import read_json
-from lineside.traces.record import record_spans
-from lineside.traces.span import Span
 from lineside.trust import Scope
 
 USE_CASE_ATTRIBUTE = "lineside.usecase"
@@ -22,8 +22,23 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 MEDIA_TYPES = {PROTOBUF: PROTOBUF, "application/protobuf": PROTOBUF, JSON: JSON}
 """Media types that are read, and the one each is answered in."""
 
+OTLP = "otlp"
+"""Form of an envelope that holds a body as it was sent."""
+
 _READERS = {PROTOBUF: read_protobuf, JSON: read_json}
 _REASONS_MAX = 10
+
+
+class _Route(NamedTuple):
+    """What says to which use case a span belongs, kept beside a body until it is read.
+
+    Attributes:
+        limit: The only use cases its key may write to; nothing where there is no limit.
+        names: Use cases of the workspace that the body may mean.
+    """
+
+    limit: tuple[str, ...] | None
+    names: tuple[str, ...]
 
 
 class Receipt(NamedTuple):
@@ -74,47 +89,104 @@ def receive_otlp(
             f"Content-Type is `{media_type[:80]}`",
             hint=f"Send `{PROTOBUF}` or `{JSON}`.",
         )
-    read = _READERS[MEDIA_TYPES[media_type]]
-    spans: list[Span] = []
-    refusals: list[Refusal] = []
-    for raw in read(unpack(body, encoding, bytes_max=bytes_max)):
-        taken = raw if isinstance(raw, Refusal) else _take(scope, raw, use_cases)
-        if isinstance(taken, Refusal):
-            refusals.append(taken)
-        else:
-            spans.append(taken)
-    if spans:
-        durable = record_spans(scope, spans)
+    kind = MEDIA_TYPES[media_type]
+    unpacked = unpack(body, encoding, bytes_max=bytes_max)
+    limit = None if scope.use_cases is None else tuple(sorted(scope.use_cases))
+    checked = _checked(unpacked, kind, limit, use_cases)
+    names = tuple(sorted(checked.names.intersection(use_cases)))
+    about = {
+        "media_type": kind,
+        "encoding": encoding,
+        "bytes_max": bytes_max,
+        "limit": limit,
+        "names": names,
+    }
+    if checked.kept:
+        envelope = intake.Envelope(
+            scope.workspace,
+            queries.SPANS.name,
+            checked.kept,
+            body,
+            form=OTLP,
+            about=about,
+        )
+        durable = scope.store.inbox.put_soon(envelope)
     else:
         durable = Future()
         durable.set_result(None)
-    why = _in_words(refusals, len(spans) + len(refusals)) if refusals else ""
-    return Receipt(len(spans), len(refusals), why, durable)
+    refusals = checked.refusals
+    why = _in_words(refusals, checked.kept + len(refusals)) if refusals else ""
+    return Receipt(checked.kept, len(refusals), why, durable)
 
 
-def _take(scope: Scope, raw: RawSpan, use_cases: Collection[str]) -> Span | Refusal:
-    label = f"`{raw.name[:80]}` ({raw.span_id})"
-    use_case = _use_case(scope, raw, use_cases)
-    if scope.use_cases is not None and use_case not in scope.use_cases:
-        said = f"use case `{use_case[:80]}`" if use_case else "no use case is named"
-        return Refusal(f"{said}: the key is limited to {', '.join(sorted(scope.use_cases))}", label)
+def spans_in(body: bytes, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Fields of every span of a body that was received, each with the use case it belongs to.
+
+    Args:
+        about: What `receive_otlp` has put beside the body.
+    """
+    unpacked = unpack(body, about["encoding"], bytes_max=about["bytes_max"])
+    limit = None if about["limit"] is None else tuple(about["limit"])
+    route = _Route(limit, tuple(about["names"]))
+    is_protobuf = about["media_type"] == PROTOBUF
+    for raw in _READERS[about["media_type"]](unpacked):
+        if isinstance(raw, Refusal):
+            continue  # the sender was told
+        use_case = _use_case(raw, route)
+        if route.limit is not None and use_case not in route.limit:
+            continue  # the same
+        yield _mapped(raw, is_protobuf) | {"use_case": use_case}
+
+
+def _mapped(raw: RawSpan, is_storable: bool) -> dict[str, Any]:
+    """The span's fields; what no mapping can make sense of is kept as it came."""
     try:
-        span = map_span(raw)
-    except Exception as error:  # noqa: BLE001 # one span must not cost its sender all the others
-        return Refusal(f"it could not be read ({type(error).__name__})", label)
-    return span.model_copy(update={"use_case": use_case})
+        return fields_of(raw, is_storable=is_storable)
+    except Exception as error:  # noqa: BLE001 # it was accepted, so it is kept
+        plain = fields_of(
+            RawSpan(
+                raw.trace_id, raw.span_id, raw.name, raw.start_ns, raw.end_ns, raw.parent_span_id
+            )
+        )
+        plain["attributes"] = {"unmapped": type(error).__name__}
+        return plain | {"raw": {"attributes": {"unread": repr(raw.attributes)[:20_000]}}}
 
 
-def _use_case(scope: Scope, raw: RawSpan, use_cases: Collection[str]) -> str | None:
+def _checked(
+    body: bytes, media_type: str, limit: tuple[str, ...] | None, use_cases: Collection[str]
+) -> Checked:
+    """How many spans of a body will be kept, which will not and why, and what they name."""
+    attribute = USE_CASE_ATTRIBUTE.encode()
+    is_named = attribute in body
+    if media_type == PROTOBUF and not is_named and (limit is None or len(limit) == 1):
+        return check_protobuf(body)
+    checked = Checked()
+    route = _Route(limit, tuple(use_cases))
+    for raw in _READERS[media_type](body):
+        if isinstance(raw, Refusal):
+            checked.refusals.append(raw)
+            continue
+        use_case = _use_case(raw, route)
+        if limit is not None and use_case not in limit:
+            said = f"use case `{use_case[:80]}`" if use_case else "no use case is named"
+            reason = f"{said}: the key is limited to {', '.join(limit)}"
+            checked.refusals.append(Refusal(reason, f"`{raw.name[:80]}` ({raw.span_id})"))
+            continue
+        checked.kept += 1
+        if use_case is not None:
+            checked.names.add(use_case)
+    return checked
+
+
+def _use_case(raw: RawSpan, route: _Route) -> str | None:
     named = raw.attributes.get(USE_CASE_ATTRIBUTE) or raw.resource.get(USE_CASE_ATTRIBUTE)
-    limit = scope.use_cases
-    if limit is not None:
+    if route.limit is not None:
         if named:
             return str(named)
-        if len(limit) == 1:
-            return next(iter(limit))
+        if len(route.limit) == 1:
+            return route.limit[0]
     service = raw.resource.get("service.name")
-    return next((str(name) for name in (named, service) if name and name in use_cases), None)
+    return next((str(name) for name in (named, service) if name and name in route.names), None)
 
 
 def _in_words(refusals: list[Refusal], total: int) -> str:

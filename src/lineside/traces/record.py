@@ -8,12 +8,13 @@ from typing import Any
 import orjson
 
 from lineside.core import Record, now
-from lineside.store import Store
+from lineside.store import Store, intake
 from lineside.traces import queries
+from lineside.traces.intake import TracesIntake
+from lineside.traces.reading import open_reading, steps_of
+from lineside.traces.row import JSON_COLUMNS, span_row
 from lineside.traces.span import Span
 from lineside.trust import Scope
-
-_JSON_COLUMNS = ("input", "output", "attributes", "messages_in", "messages_out", "raw")
 
 
 def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
@@ -22,13 +23,16 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
     Raises:
         Unavailable: Too much waits for the lake already, or the disk is full.
     """
-    rows = [_row(scope.workspace, span) for span in spans]
-    return scope.store.inbox.put_soon(scope.workspace, queries.SPANS.name, rows)
+    # Not `model_dump`: to copy what is about to be written would take longer than to write it.
+    rows = [span_row(scope.workspace, vars(span)) for span in spans]
+    payload = orjson.dumps(rows)
+    envelope = intake.Envelope(scope.workspace, queries.SPANS.name, len(rows), payload)
+    return scope.store.inbox.put_soon(envelope)
 
 
 def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
-    store.add_lake_table(queries.SPANS)
+    store.add_intake(TracesIntake())
 
 
 def get_trace(scope: Scope, trace_id: str) -> list[Span]:
@@ -41,8 +45,8 @@ def get_trace(scope: Scope, trace_id: str) -> list[Span]:
 
 def load_trace(scope: Scope, trace_id: str) -> list[Span]:
     """The same for the room's own work, which has its own right to ask for."""
-    rows = _read(scope, queries.TRACE, [scope.workspace, trace_id])
-    return [span_of(row) for row in rows]
+    with open_reading(scope) as reading:
+        return [span_of(row) for row in steps_of(reading, scope.workspace, trace_id)]
 
 
 def latest_calls(
@@ -55,7 +59,8 @@ def latest_calls(
     """The newest served calls, newest first; test runs do not count."""
     scope.require("read", use_case=use_case)
     parameters = [scope.workspace, use_case, use_case, release, release, limit]
-    return [span_of(row) for row in _read(scope, queries.LATEST_CALLS, parameters)]
+    with open_reading(scope) as reading:
+        return [span_of(row) for row in reading.rows(queries.LATEST_CALLS, parameters)]
 
 
 class Traffic(Record):
@@ -86,34 +91,15 @@ def traffic(scope: Scope, *, use_case: str | None = None, hours: float = 24 * 7)
     """Calls by use case, release and arm over the last hours."""
     scope.require("read", use_case=use_case)
     since = (now() - timedelta(hours=hours)).replace(tzinfo=None)
-    rows = _read(scope, queries.TRAFFIC, [scope.workspace, use_case, use_case, since])
+    with open_reading(scope) as reading:
+        rows = reading.rows(queries.TRAFFIC, [scope.workspace, use_case, use_case, since])
     return [Traffic.model_validate(row) for row in rows]
-
-
-def _read(scope: Scope, sql: str, parameters: list[Any]) -> list[dict[str, Any]]:
-    # The inbox first: a row that moves into the lake meanwhile is then seen in both, never in none.
-    waiting = scope.store.inbox.waiting(queries.SPANS.name, workspace=scope.workspace)
-    if not waiting and scope.store.lake.is_untouched:
-        return []  # a new installation shows its first page without waiting for DuckDB
-    return scope.store.lake.read(queries.SPANS, sql, parameters, waiting=waiting)
-
-
-def _row(workspace: str, span: Span) -> dict[str, Any]:
-    # Not `model_dump`: to copy what is about to be written would take longer than to write it.
-    row = vars(span).copy()
-    row["workspace"] = workspace
-    row["started_at"] = span.started_at.replace(tzinfo=None).isoformat(timespec="microseconds")
-    for column in _JSON_COLUMNS:
-        # A JSON column holds the text of the value; DuckDB would otherwise guess its own types.
-        value = row[column]
-        row[column] = "null" if value is None else orjson.dumps(value, default=vars).decode()
-    return row
 
 
 def span_of(row: dict[str, Any]) -> Span:
     """A span from its row in the lake."""
     values = {name: value for name, value in row.items() if name in Span.model_fields}
-    for column in _JSON_COLUMNS:
+    for column in JSON_COLUMNS:
         values[column] = orjson.loads(values[column]) if values[column] is not None else None
     values["attributes"] = values["attributes"] or {}
     values["mapping"] = values["mapping"] or 0

@@ -6,8 +6,24 @@ from typing import Any, Literal
 import orjson
 
 from lineside.core import Record
+from lineside.traces import queries
 
-PREVIEW_CHARACTERS = 200
+
+JSON_COLUMNS = ("input", "output", "attributes", "messages_in", "messages_out", "raw")
+"""Columns of a span that hold the text of a JSON value; DuckDB would guess types of its own."""
+
+_EMPTY = dict.fromkeys(queries.SPANS.columns)
+
+
+def span_row(workspace: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A span as the lake keeps it, from the fields of `Span`; what is left out is nothing."""
+    row = _EMPTY | fields
+    row["workspace"] = workspace
+    row["started_at"] = row["started_at"].replace(tzinfo=None).isoformat(timespec="microseconds")
+    for column in JSON_COLUMNS:
+        value = row[column]
+        row[column] = "null" if value is None else orjson.dumps(value, default=vars).decode()
+    return row
 
 
 class TraceRow(Record):
@@ -61,72 +77,52 @@ class Page(Record):
 
 
 class TraceFigures(Record):
-    """Figures of many traces; by model, of its single steps.
+    """Figures of many traces; by model, of the single calls.
+
+    Each sum covers what was reported, and says how much that is.
 
     Attributes:
         name: What they have in common; nothing where that is not known.
         errors: How many ended in an error.
-        tokens_in: Over those that were counted.
+        calls: Steps that cost tokens, in all.
+        tokens_in: Over those that were counted; `tokens_known` is their share, 0 to 1.
         cost_usd: Over those with a known cost; nothing means unknown.
-        cost_known: Share of the model steps whose cost is known, 0 to 1.
+        cost_known: Share of `calls` whose cost is known, 0 to 1.
+        first_chunk_ms_p50: Half of the calls that reported it began to answer sooner, by model
+            only; `first_chunk_known` is the share that did.
     """
 
     name: str | None
     count: int
     errors: int
-    latency_ms_p50: float
-    latency_ms_p95: float
-    latency_ms_p99: float
+    calls: int
+    latency_ms_p50: float | None
+    latency_ms_p95: float | None
+    latency_ms_p99: float | None
+    first_chunk_ms_p50: float | None
+    first_chunk_known: float
     tokens_in: int | None
     tokens_out: int | None
+    tokens_known: float
     cost_usd: float | None
     cost_known: float
 
 
 def trace_row(row: dict[str, Any]) -> TraceRow:
-    """A line of the list from what the lake says of a trace, its texts among it."""
+    """A line of the list from what the lake says of a trace."""
     values = {name: row[name] for name in TraceRow.model_fields if name in row}
     return TraceRow.model_validate(
         values
         | {
             "started_at": row["started_at"].replace(tzinfo=UTC),
-            "models": row["models"] or (),
-            "input": _preview(row.get("input"), row.get("messages_in")),
-            "output": _preview(row.get("output"), row.get("messages_out")),
+            "models": sorted(row["models"] or ()),
         }
     )
 
 
 def trace_figures(row: dict[str, Any]) -> TraceFigures:
     """Figures from what the lake says of many traces."""
-    p50, p95, p99 = row.pop("latency_ms")
+    p50, p95, p99 = row.pop("latency_ms") or (None, None, None)
     return TraceFigures.model_validate(
         row | {"latency_ms_p50": p50, "latency_ms_p95": p95, "latency_ms_p99": p99}
     )
-
-
-def _preview(value: str | None, messages: str | None) -> str | None:
-    """The start of a payload, or of the last message where there is no payload, in one line."""
-    read = _json(value)
-    if read is None:
-        said = _json(messages)
-        if isinstance(said, list) and said:
-            parts = said[-1].get("parts", []) if isinstance(said[-1], dict) else []
-            read = " ".join(str(part["content"]) for part in parts if part.get("content"))
-        else:
-            read = said
-    if read is None or read == "":
-        return None
-    if isinstance(read, dict) and len(read) == 1:
-        read = next(iter(read.values()))
-    text = read if isinstance(read, str) else orjson.dumps(read, default=str).decode()
-    return " ".join(text[: PREVIEW_CHARACTERS * 4].split())[:PREVIEW_CHARACTERS]
-
-
-def _json(text: str | None) -> Any:
-    if text is None:
-        return None
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text  # only its start was read

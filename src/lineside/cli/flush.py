@@ -1,0 +1,71 @@
+"""`lineside flush`: move what was received into the lake, now or as long as somebody wants it."""
+
+import gc
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from lineside.cli.commands import Spoken, json_option
+from lineside.cli.output import note, print_json_line, say
+from lineside.cli.place import scope_here
+from lineside.core import LinesideError
+
+if TYPE_CHECKING:
+    from lineside.store import Store
+
+_UPKEEP_SECONDS = 60.0
+
+
+@click.command(cls=Spoken, examples=("lineside flush", "lineside flush --json"))
+@click.option("--follow", is_flag=True, help="Go on until standard input ends.")
+@json_option
+def flush(follow: bool, as_json: bool) -> None:
+    """Move what was received into the lake.
+
+    A running server does this by itself, with `--follow` in a process of its own. What waits is
+    safe and visible before that, too.
+    """
+    from lineside.traces import open_traces
+
+    with scope_here() as scope:
+        open_traces(scope.store)
+        if follow:
+            _follow(scope.store, as_json=as_json)
+            return
+        moved = scope.store.flusher.flush()
+        kept = scope.store.upkeep.run()
+    if as_json:
+        print_json_line({"moved": moved, "merged_files": kept.merged})
+    else:
+        say(f"{moved:,} rows moved into the lake")
+        if kept.merged:
+            note(f"{kept.merged:,} small files were merged")
+
+
+def _follow(store: "Store", *, as_json: bool) -> None:
+    # What a batch leaves lives as long as the batch; to look for rings in it costs a tenth.
+    gc.disable()
+    upkeep_at = time.monotonic() + _UPKEEP_SECONDS
+    while not _is_over(store.settings.flush_seconds):
+        moved, error = 0, None
+        try:
+            moved = store.flusher.flush()
+            if time.monotonic() > upkeep_at:
+                store.upkeep.run()
+                upkeep_at = time.monotonic() + _UPKEEP_SECONDS
+                gc.collect()
+        except LinesideError as failed:
+            error = failed.message
+        if as_json:
+            print_json_line({"moved": moved, "error": error})
+        elif moved or error:
+            say(error or f"{moved:,} rows moved into the lake")
+
+
+def _is_over(seconds: float) -> bool:
+    """Wait a while; true once whoever started this has closed its input, or died."""
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    return bool(readable) and not sys.stdin.buffer.read1(4096)

@@ -1,0 +1,223 @@
+"""Finds what holds some words: full-text search of the database that the records are in.
+
+SQLite: FTS5 in a file of its own, so that indexing never holds up the records. PostgreSQL: a
+`tsvector` under GIN. Both keep words and where they stand, not the texts; the newest come first.
+"""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import sqlalchemy as sa
+
+from lineside.core import Unavailable
+from lineside.store import queries
+from lineside.store.records import Records
+
+WORD_CHARACTERS_MAX = 80
+WORDS_PER_QUERY_MAX = 16
+_WORD = re.compile(r"[^\W_]+")
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # moments are UTC without saying so, as in the lake
+_MICROSECOND = timedelta(microseconds=1)
+_PLACES_PER_MICROSECOND = 1_000
+_PLACE_MAX = 2**63 - 1
+_TRIES_MAX = 1_000
+
+
+class Indexed(NamedTuple):
+    """Words of one thing, to be found again.
+
+    Attributes:
+        moment: When it began, in UTC without a zone; it comes back in this order.
+        words: Its words, each at least once, with blanks between.
+    """
+
+    workspace: str
+    key: str
+    moment: datetime
+    words: str
+
+
+class TextIndex(Protocol):
+    """Words of things, and the things by their words."""
+
+    def add(self, found: Sequence[Indexed]) -> None:
+        """Let these be found; one that was added before is found once all the same."""
+
+    def find(
+        self,
+        workspace: str,
+        wanted: Sequence[str],
+        *,
+        before: datetime,
+        after: datetime,
+        limit: int,
+    ) -> list[tuple[str, datetime]]:
+        """Keys with their moments that hold every wanted word, newest first.
+
+        Args:
+            wanted: As `words_in` gives them; the last may be the beginning of a word.
+        """
+
+    def remove(self, workspace: str, keys: Sequence[str], words: str) -> None:
+        """Forget these; `words` are all words they held, so that none is left behind."""
+
+
+def words_in(text: str) -> list[str]:
+    """The words of a text that one looks for, in small letters, 16 at most."""
+    found = [word[:WORD_CHARACTERS_MAX] for word in _WORD.findall(text.lower())]
+    return list(dict.fromkeys(found))[:WORDS_PER_QUERY_MAX]
+
+
+class FolderTextIndex:
+    """The index in a SQLite file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._local = threading.local()
+
+    def add(self, found: Sequence[Indexed]) -> None:
+        with self._clear_errors(), self._connection() as connection:
+            places = self._places(connection, found)
+            rows = sorted(zip(places, found, strict=True), key=lambda row: row[0])
+            connection.executemany(
+                queries.TEXT_KEEP, [(place, one.workspace, one.key) for place, one in rows]
+            )
+            connection.executemany(queries.TEXT_INDEX, [(place, one.words) for place, one in rows])
+
+    def find(
+        self,
+        workspace: str,
+        wanted: Sequence[str],
+        *,
+        before: datetime,
+        after: datetime,
+        limit: int,
+    ) -> list[tuple[str, datetime]]:
+        if not wanted:
+            return []
+        asked = " AND ".join([*(f'"{word}"' for word in wanted[:-1]), f'"{wanted[-1]}"*'])
+        bounds = (_place_at(after), _place_at(before))
+        with self._clear_errors(), self._connection() as connection:
+            rows = connection.execute(queries.TEXT_FIND, (asked, *bounds, workspace, limit))
+            return [(key, _moment_at(place)) for place, key in rows.fetchall()]
+
+    def remove(self, workspace: str, keys: Sequence[str], words: str) -> None:
+        with self._clear_errors(), self._connection() as connection:
+            for key in keys:
+                places = connection.execute(queries.TEXT_PLACES, (workspace, key)).fetchall()
+                for (place,) in places:
+                    connection.execute(queries.TEXT_UNINDEX, (place, words))
+                connection.execute(queries.TEXT_FORGET, (workspace, key))
+            # What was deleted stays readable in the file until its segments are merged.
+            connection.execute(queries.TEXT_OPTIMISE)
+
+    def _places(self, connection: sqlite3.Connection, found: Sequence[Indexed]) -> list[int]:
+        """A row number for each, by its moment, so that row numbers sort by time."""
+        taken: set[int] = set()
+        places = []
+        for one in found:
+            place = _place_at(one.moment)
+            for _ in range(_TRIES_MAX):
+                known = (
+                    place in taken or connection.execute(queries.TEXT_TAKEN, (place,)).fetchone()
+                )
+                if not known:
+                    break
+                place += 1
+            taken.add(place)
+            places.append(place)
+        return places
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._path or ":memory:", timeout=30)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            for statement in queries.TEXT_TABLES:
+                connection.execute(statement)
+            self._local.connection = connection
+        with connection:
+            yield connection
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise Unavailable(
+                "text_index_failed",
+                f"The index of words could not be used: {error}",
+                hint="Check free space and rights of LINESIDE_HOME, or run `lineside doctor`.",
+            ) from error
+
+
+class DatabaseTextIndex:
+    """The index in PostgreSQL, for every machine that shares it."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def add(self, found: Sequence[Indexed]) -> None:
+        rows = [
+            {
+                "workspace": one.workspace,
+                "key": one.key,
+                "place": _place_at(one.moment),
+                "words": _lexemes(one.words),
+            }
+            for one in found
+        ]
+        with self._records.write() as connection:
+            for row in rows:
+                connection.execute(sa.text(queries.TEXT_ADD_ROW), row)
+
+    def find(
+        self,
+        workspace: str,
+        wanted: Sequence[str],
+        *,
+        before: datetime,
+        after: datetime,
+        limit: int,
+    ) -> list[tuple[str, datetime]]:
+        if not wanted:
+            return []
+        asked = " & ".join([*(f"'{word}'" for word in wanted[:-1]), f"'{wanted[-1]}':*"])
+        values = {
+            "workspace": workspace,
+            "asked": asked,
+            "after": _place_at(after),
+            "before": _place_at(before),
+            "limit": limit,
+        }
+        with self._records.read() as connection:
+            rows = connection.execute(sa.text(queries.TEXT_FIND_ROWS), values)
+            return [(row.key, _moment_at(row.place)) for row in rows]
+
+    def remove(self, workspace: str, keys: Sequence[str], words: str) -> None:  # noqa: ARG002 # the row holds them
+        with self._records.write() as connection:
+            connection.execute(
+                sa.text(queries.TEXT_FORGET_ROWS), {"workspace": workspace, "keys": list(keys)}
+            )
+
+
+def _lexemes(words: str) -> list[str]:
+    found: Iterable[str] = _WORD.findall(words)
+    return sorted({word[:WORD_CHARACTERS_MAX] for word in found})
+
+
+def _place_at(moment: datetime) -> int:
+    place = (moment - _EPOCH) // _MICROSECOND * _PLACES_PER_MICROSECOND
+    return max(-_PLACE_MAX, min(_PLACE_MAX - _TRIES_MAX, place))
+
+
+def _moment_at(place: int) -> datetime:
+    return _EPOCH + place // _PLACES_PER_MICROSECOND * _MICROSECOND

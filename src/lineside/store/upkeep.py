@@ -1,0 +1,71 @@
+"""Keeps the lake quick and small: merges small files, lets go of what no reader needs any more."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from lineside.core import now
+from lineside.store import queries
+from lineside.store.intake import LakeTable
+from lineside.store.lake import Lake
+from lineside.store.locks import Lock, held
+
+SMALL_FILES_MAX = 12
+"""A table with more small files than this is merged."""
+
+SMALL_BYTES = 48 * 1024 * 1024
+_MERGED_AT_ONCE_MAX = 64
+_READERS_NEED = timedelta(minutes=10)
+_MARKS_NEEDED = timedelta(minutes=10)
+
+
+class UpkeepDone(NamedTuple):
+    """What one round of upkeep did."""
+
+    merged: int
+    removed: int
+
+
+class Upkeep:
+    """One round at a time, by whoever holds the lake's lock; readers never wait for it."""
+
+    def __init__(
+        self, lake: Lake, *, lock: Callable[[], Lock], tables: Callable[[], Sequence[LakeTable]]
+    ) -> None:
+        self._lake = lake
+        self._lock = lock
+        self._tables = tables
+
+    def run(self, *, rewrites: bool = False) -> UpkeepDone:
+        """Merge what is in many small files and remove files that nobody can read any more.
+
+        Args:
+            rewrites: Also write files anew that hold deleted rows, and remove the old ones at once,
+                so that what was erased is gone from the disk when this returns.
+
+        Raises:
+            Unavailable: The lake cannot be used; nothing is lost.
+        """
+        if self._lake.is_untouched:
+            return UpkeepDone(0, 0)
+        merged = 0
+        for table in self._tables():
+            with held(self._lock()):
+                merged += self._merge(table, rewrites=rewrites)
+        with held(self._lock()):
+            self._lake.forget_marks(now() - _MARKS_NEEDED)
+            oldest = now() if rewrites else now() - _READERS_NEED
+            self._lake.run((), queries.LAKE_EXPIRE, [oldest.isoformat()])
+            removed = len(self._lake.run((), queries.LAKE_CLEAN))
+        return UpkeepDone(merged, removed)
+
+    def _merge(self, table: LakeTable, *, rewrites: bool) -> int:
+        ((_, _, small, rewritten),) = self._lake.run(
+            [table], queries.LAKE_FILES, [SMALL_BYTES, table.name]
+        )
+        if rewrites and rewritten:
+            self._lake.run([table], queries.LAKE_REWRITE, [table.name])
+        if small <= SMALL_FILES_MAX:
+            return 0
+        done = self._lake.run([table], queries.LAKE_MERGE, [table.name, _MERGED_AT_ONCE_MAX])
+        return sum(int(row[2]) for row in done)

@@ -1,0 +1,99 @@
+"""From what was received to rows of the lake: read, mapped, each span once, summed up by trace."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from lineside.store import LakeTable, text_index
+from lineside.store import intake as intakes
+from lineside.traces import queries
+from lineside.traces.arrivals import arrived
+from lineside.traces.receive import OTLP, spans_in
+from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
+from lineside.traces.row import span_row
+
+_ROWS_AT_ONCE = 500
+_REMEMBERED_BYTES_MAX = 16 * 1024 * 1024
+
+Row = dict[str, Any]
+
+
+class TracesIntake:
+    """Spans of our own calls and of other programs, and the roll-up of their traces."""
+
+    name = queries.SPANS.name
+
+    def __init__(self) -> None:
+        self._remembered: OrderedDict[int, tuple[int, list[Row]]] = OrderedDict()
+        self._remembered_bytes = 0
+
+    @property
+    def tables(self) -> Sequence[LakeTable]:
+        return (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+
+    def prepare(
+        self, envelopes: Sequence[intakes.Envelope], *, ask: intakes.Ask, keeps: bool
+    ) -> intakes.Prepared:
+        """Rows of spans that the lake has not, of their traces, and the words in them."""
+        spans: dict[tuple[str, str, str], Row] = {}
+        for envelope in envelopes:
+            for row in self._spans_of(envelope, remembers=not keeps):
+                spans.setdefault(_key(row), row)
+        before = arrived(spans.values(), ask)
+        fresh = [row for key, row in spans.items() if key not in before.spans]
+        found = by_trace(fresh)
+        traces = [
+            roll_up(of_trace, is_more=_key(of_trace[0])[:2] in before.traces) for of_trace in found
+        ]
+        calls = [call_row(row) for row in fresh if row["kind"] in PAID_KINDS]
+        return intakes.Prepared(
+            {
+                queries.SPANS.name: list(_packed(fresh)),
+                queries.TRACES.name: list(_packed(traces)),
+                queries.MODEL_CALLS.name: list(_packed(calls)),
+            },
+            [_indexed(of_trace) for of_trace in found],
+        )
+
+    def _spans_of(self, envelope: intakes.Envelope, *, remembers: bool) -> list[Row]:
+        """Rows of one envelope; what a reader looked at is kept for the next look."""
+        if envelope.id in self._remembered:
+            self._remembered.move_to_end(envelope.id)
+            return self._remembered[envelope.id][1]
+        rows = _read(envelope)
+        if remembers and envelope.id is not None:
+            size = len(envelope.payload)
+            self._remembered[envelope.id] = (size, rows)
+            self._remembered_bytes += size
+            while self._remembered_bytes > _REMEMBERED_BYTES_MAX:
+                self._remembered_bytes -= self._remembered.popitem(last=False)[1][0]
+        return rows
+
+
+def _read(envelope: intakes.Envelope) -> list[Row]:
+    if envelope.form != OTLP:
+        rows: list[Row] = orjson.loads(envelope.payload)
+        return rows
+    return [
+        span_row(envelope.workspace, fields)
+        for fields in spans_in(envelope.payload, envelope.about)
+    ]
+
+
+def _indexed(spans: list[Row]) -> text_index.Indexed:
+    first = min(spans, key=lambda span: span["started_at"])
+    moment = datetime.fromisoformat(first["started_at"])
+    return text_index.Indexed(first["workspace"], first["trace_id"], moment, words_of(spans))
+
+
+def _packed(rows: list[Row]) -> Iterator[bytes]:
+    """JSON arrays of a moderate length, which is what DuckDB reads quickest."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        yield orjson.dumps(rows[start : start + _ROWS_AT_ONCE])
+
+
+def _key(row: Row) -> tuple[str, str, str]:
+    return row["workspace"], row["trace_id"], row["span_id"]

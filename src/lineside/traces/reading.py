@@ -1,0 +1,81 @@
+"""One state of what is kept of a workspace's traces: the lake, and what waits for it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from lineside.store import Reading, text_index
+from lineside.traces import queries
+from lineside.traces.arrivals import trace_key
+from lineside.trust import Scope
+
+
+class TraceReading:
+    """Any number of queries over one state of the traces.
+
+    In a query, `{spans}` and `{traces}` stand for the lake's tables with what waits beside.
+    """
+
+    def __init__(
+        self,
+        lake: Reading | None,
+        texts: text_index.TextIndex,
+        waiting: Sequence[text_index.Indexed],
+    ) -> None:
+        self._lake = lake
+        self._indexes = [texts]
+        if waiting:
+            fresh = text_index.FolderTextIndex(None)
+            fresh.add(waiting)
+            self._indexes.append(fresh)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was ever kept."""
+        return self._lake is None
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run one query and return its rows; none where nothing was ever kept."""
+        return [] if self._lake is None else self._lake.rows(sql, parameters)
+
+    def find_words(
+        self,
+        workspace: str,
+        wanted: Sequence[str],
+        *,
+        before: datetime,
+        after: datetime,
+        limit: int,
+    ) -> list[tuple[str, datetime]]:
+        """Ids of traces that hold every word, with about when they began, newest first."""
+        found: dict[str, datetime] = {}
+        for index in self._indexes:
+            for key, moment in index.find(
+                workspace, wanted, before=before, after=after, limit=limit
+            ):
+                found.setdefault(key, moment)
+        newest = sorted(found.items(), key=lambda one: one[1], reverse=True)
+        return newest[:limit]
+
+
+@contextmanager
+def open_reading(scope: Scope) -> Iterator[TraceReading]:
+    """See what is kept now, what was received a moment ago among it."""
+    store = scope.store
+    name = queries.SPANS.name
+    if store.lake.is_untouched and not store.inbox.has(name, workspace=scope.workspace):
+        # A new installation shows its first page without waiting for DuckDB.
+        yield TraceReading(None, store.texts, ())
+        return
+    with store.reading(name, workspace=scope.workspace) as (lake, waiting):
+        yield TraceReading(lake, store.texts, waiting)
+
+
+def steps_of(reading: TraceReading, workspace: str, trace_id: str) -> list[dict[str, Any]]:
+    """Every step of a trace as the lake keeps it, in the order they began."""
+    found = reading.rows(queries.TRACE_BOUNDS, [workspace, trace_key(trace_id)])
+    if not found or found[0]["first_at"] is None:
+        return []
+    bounds = [found[0]["first_at"], found[0]["last_at"]]
+    return reading.rows(queries.TRACE, [workspace, *bounds, trace_id])

@@ -1,0 +1,155 @@
+"""What a list needs to know of a trace, from the steps of it that came together. Pure.
+
+A trace whose steps come in several batches has several of these; they add up, in any order, because
+each step is counted in exactly one of them.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from lineside.traces.arrivals import trace_key
+
+PAID_KINDS = ("model", "embedding", "reranker")
+"""Kinds of steps that cost tokens."""
+
+PREVIEW_CHARACTERS = 200
+WORDS_CHARACTERS_MAX = 1024 * 1024
+# The texts are JSON, in which a new line is a backslash and an `n` that belongs to no word.
+_ESCAPES = re.compile(r"\\[ntr]")
+_TEXTS = ("input", "output", "messages_in", "messages_out")
+_NULL = "null"
+_OF_FIRST = (
+    "workspace",
+    "trace_id",
+    "use_case",
+    "release",
+    "arm",
+    "service",
+    "session_id",
+    "user_id",
+    "run_id",
+    "name",
+    "status",
+)
+
+_OF_CALL = (
+    "workspace",
+    "use_case",
+    "release",
+    "arm",
+    "service",
+    "run_id",
+    "kind",
+    "provider",
+    "model",
+    "status",
+    "duration_ms",
+    "first_chunk_ms",
+    "tokens_in",
+    "tokens_out",
+    "cost_usd",
+)
+
+Row = dict[str, Any]
+
+
+def by_trace(spans: Iterable[Row]) -> list[list[Row]]:
+    """Rows of spans as the lake keeps them, those of one trace together."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for span in spans:
+        found.setdefault((span["workspace"], span["trace_id"]), []).append(span)
+    return list(found.values())
+
+
+def roll_up(spans: list[Row], *, is_more: bool) -> Row:
+    """The row of one trace, from rows of its spans.
+
+    Args:
+        is_more: Whether the lake has a row of the trace already, which this one adds to.
+    """
+    head = min(spans, key=_place)
+    has_root = head["parent_span_id"] is None
+    paid = [span for span in spans if span["kind"] in PAID_KINDS]
+    moments = [span["started_at"] for span in spans]
+    costs = [span["cost_usd"] for span in paid or [head] if span["cost_usd"] is not None]
+    row = {name: head[name] for name in _OF_FIRST}
+    row.update(
+        trace_key=trace_key(head["trace_id"]),
+        is_more=is_more,
+        head_id=head["span_id"],
+        head_at=head["started_at"],
+        has_root=has_root,
+        first_at=min(moments),
+        last_at=max(moments),
+        duration_ms=head["duration_ms"] if has_root else max(one["duration_ms"] for one in spans),
+        steps=len(spans),
+        errors=sum(span["status"] == "error" for span in spans),
+        paid=len(paid),
+        tokens_in=_sum(paid, "tokens_in"),
+        tokens_out=_sum(paid, "tokens_out"),
+        counted=sum(span["tokens_in"] is not None for span in paid),
+        first_chunks=sum(span["first_chunk_ms"] is not None for span in paid),
+        cost_usd=sum(costs) if costs else None,
+        priced=len(costs),
+        models=sorted({span["model"] for span in spans if span["model"]}),
+        tools=sorted({span["tool_name"] for span in spans if span["tool_name"]}),
+        agents=sorted({span["agent_name"] for span in spans if span["agent_name"]}),
+        input=preview(head["input"], head["messages_in"]),
+        output=preview(head["output"], head["messages_out"]),
+    )
+    return row
+
+
+def call_row(span: Row) -> Row:
+    """The narrow row of a step that costs tokens."""
+    row = {name: span[name] for name in _OF_CALL}
+    return row | {"trace_key": trace_key(span["trace_id"]), "first_at": span["started_at"]}
+
+
+def words_of(spans: Iterable[Row]) -> str:
+    """Every word of what some steps were told and said, once, in small letters.
+
+    What is past a mebi character in all is not found by its words.
+    """
+    found: dict[str, None] = {}
+    for span in spans:
+        for name in _TEXTS:
+            text = span[name]
+            if text is not None and text != _NULL:
+                if "\\" in text:
+                    text = _ESCAPES.sub(" ", text)
+                found.update(dict.fromkeys(text.lower().split()))
+    return " ".join(found)[:WORDS_CHARACTERS_MAX]
+
+
+def preview(value: str | None, messages: str | None) -> str | None:
+    """The start of a payload, or of the last message where there is no payload, in one line."""
+    read = _json(value)
+    if read is None:
+        said = _json(messages)
+        if isinstance(said, list) and said:
+            parts = said[-1].get("parts", []) if isinstance(said[-1], dict) else []
+            read = " ".join(str(part["content"]) for part in parts if part.get("content"))
+    if read is None or read == "":
+        return None
+    if isinstance(read, dict) and len(read) == 1:
+        read = next(iter(read.values()))
+    text = read if isinstance(read, str) else orjson.dumps(read, default=str).decode()
+    return " ".join(text[: PREVIEW_CHARACTERS * 4].split())[:PREVIEW_CHARACTERS]
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None or text == _NULL else orjson.loads(text)
+
+
+def _place(span: Row) -> tuple[bool, str, str]:
+    """The root comes first, whenever it began; where it is missing, the earliest step does."""
+    return (span["parent_span_id"] is not None, span["started_at"], span["span_id"])
+
+
+def _sum(spans: list[Row], name: str) -> int | None:
+    known = [span[name] for span in spans if span[name] is not None]
+    return sum(known) if known else None

@@ -1,0 +1,30 @@
+"""Finding traces: lists, figures and charts of them, and the steps of all that was found."""
+
+from lineside.traces.export import otlp_line
+from lineside.traces.filters import UNCLAIMED, Filters, parse_query, read_filters
+from lineside.traces.row import Page, TraceFigures, TraceRow
+from lineside.traces.search.figures import Chart, GroupField, chart, figures
+from lineside.traces.search.listing import PAGE_TRACES_MAX, list_traces, spans_of, whole_id
+from lineside.traces.tree import Step, length_ms, tree_of
+
+__all__ = [
+    "PAGE_TRACES_MAX",
+    "UNCLAIMED",
+    "Chart",
+    "Filters",
+    "GroupField",
+    "Page",
+    "Step",
+    "TraceFigures",
+    "TraceRow",
+    "chart",
+    "figures",
+    "length_ms",
+    "list_traces",
+    "otlp_line",
+    "parse_query",
+    "read_filters",
+    "spans_of",
+    "tree_of",
+    "whole_id",
+]

@@ -1,0 +1,81 @@
+"""Filters as what the lake is asked: conditions in SQL, words, and bounds of time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from lineside.store import text_index
+from lineside.traces.filters import Filters
+from lineside.traces.search import queries
+
+EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
+LATEST = datetime(9999, 1, 1)  # noqa: DTZ001 # the same
+DAY = timedelta(days=1)
+
+
+class Asked(NamedTuple):
+    """What must hold of a trace.
+
+    Attributes:
+        rows: What one row can meet, with the values that are bound.
+        sums: What its rows can meet together.
+        traces: What it must meet as a whole.
+        deep: Of the conditions on rows, those that say how far back it is worth to look at once.
+        words: That it must hold, all of them.
+    """
+
+    rows: list[queries.Bound]
+    sums: list[queries.Bound]
+    traces: list[queries.Bound]
+    deep: list[queries.Bound]
+    words: list[str]
+    has_text: bool
+    has_runs: bool
+    since: datetime
+    until: datetime
+
+
+def asked_of(filters: Filters) -> Asked:
+    rows: dict[str, list[queries.Bound]] = {}
+    sums: list[queries.Bound] = []
+    traces: list[queries.Bound] = []
+    words: list[str] = []
+    for one in filters.conditions:
+        if one.field == "text":
+            words += text_index.words_in(str(one.values[0]))
+            continue
+        row = queries.row_condition(one.field, one.sign, one.values)
+        together = queries.sum_condition(one.field, one.sign, one.values)
+        whole = queries.trace_condition(one.field, one.sign, one.values)
+        if row:
+            rows.setdefault(one.field, []).append(row)
+        sums += [together] if together else []
+        traces += [whole] if whole else []
+    return Asked(
+        rows=[bound for of_field in rows.values() for bound in of_field],
+        sums=sums,
+        traces=traces,
+        deep=[bounds[0] for bounds in rows.values()],
+        words=words,
+        has_text=any(one.field == "text" for one in filters.conditions),
+        has_runs=any(one.field == "run" for one in filters.conditions),
+        since=plain(filters.since) if filters.since else EARLIEST,
+        until=plain(filters.until) if filters.until else LATEST,
+    )
+
+
+def values_of(bounds: Sequence[queries.Bound]) -> list[Any]:
+    return [value for _, values in bounds for value in values]
+
+
+def plain(moment: datetime) -> datetime:
+    """A moment as the lake keeps it."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def earlier(moment: datetime) -> datetime:
+    return moment - DAY if moment - EARLIEST > DAY else EARLIEST
+
+
+def later(moment: datetime) -> datetime:
+    return moment + DAY if LATEST - moment > DAY else LATEST

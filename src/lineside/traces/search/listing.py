@@ -1,0 +1,237 @@
+"""The list of traces, page by page, newest first."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from lineside.core import Invalid, NotFound, now
+from lineside.traces.arrivals import trace_key
+from lineside.traces.filters import Filters
+from lineside.traces.reading import TraceReading, open_reading
+from lineside.traces.record import span_of
+from lineside.traces.row import Page, TraceRow, trace_row
+from lineside.traces.search import queries
+from lineside.traces.search.asked import Asked, asked_of, earlier, later, plain, values_of
+from lineside.traces.span import Span
+from lineside.trust import Scope
+
+PAGE_TRACES_MAX = 500
+_ID_DIGITS = 32
+_ROWS_PER_TRACE = 2
+_WIDE_ROWS = 60_000
+_DEEPER = 16
+_CANDIDATES = 400
+_CANDIDATES_TURNS_MAX = 50
+_MICROSECOND = timedelta(microseconds=1)
+
+Cursor = tuple[datetime, str]
+Rows = list[dict[str, Any]]
+
+
+def list_traces(
+    scope: Scope, filters: Filters | None = None, *, limit: int = 50, before: str | None = None
+) -> Page:
+    """The newest traces that the filters let through, newest first.
+
+    Test runs do not count unless a filter names a run. `text` finds traces that hold every word of
+    it, the last of which may be the beginning of one. Steps that began more than a day before or
+    after the others of their trace are not counted with them.
+
+    Args:
+        limit: At most 500.
+        before: The cursor `older` of the page before.
+
+    Raises:
+        Invalid: The cursor is not one of ours.
+        Denied: The right `read` is missing, here or on the use case that is asked for.
+    """
+    filters = filters or Filters()
+    scope.require("read", use_case=filters.use_case)
+    limit = max(1, min(limit, PAGE_TRACES_MAX))
+    asked = asked_of(filters)
+    cursor = _cursor(before) if before else (asked.until, "")
+    with open_reading(scope) as reading:
+        rows = newest(reading, scope.workspace, asked, cursor, limit + 1)
+    page = rows[:limit]
+    older = f"{page[-1]['started_at'].isoformat()}~{page[-1]['trace_id']}" if page else None
+    found = tuple(trace_row(row) for row in page)
+    return Page(traces=found, older=older if len(rows) > limit else None)
+
+
+def spans_of(
+    scope: Scope, filters: Filters | None = None, *, traces_max: int = 1_000_000
+) -> Iterator[list[Span]]:
+    """All steps of every trace that the filters let through, one trace after the other.
+
+    Raises:
+        Denied: The right `read` is missing, here or on the use case that is asked for.
+    """
+    before, left = None, traces_max
+    while left > 0:
+        page = list_traces(scope, filters, limit=min(left, 200), before=before)
+        yield from _steps(scope, page.traces)
+        left -= len(page.traces)
+        before = page.older
+        if before is None:
+            return
+
+
+def whole_id(scope: Scope, start: str) -> str:
+    """The id of the one trace whose id begins so.
+
+    Raises:
+        NotFound: There is none.
+        Invalid: There are several.
+    """
+    scope.require("read")
+    if len(start) >= _ID_DIGITS:
+        return start
+    with open_reading(scope) as reading:
+        rows = reading.rows(queries.IDS, [scope.workspace, start.lower()])
+    if not rows:
+        raise NotFound(
+            "unknown_trace",
+            f"No trace has an id that begins with `{start[:60]}`",
+            hint="`lineside traces ls` lists them.",
+        )
+    if len(rows) > 1:
+        raise Invalid(
+            "several_traces",
+            f"Several traces have an id that begins with `{start}`",
+            hint=f"Give more digits, as in `{rows[0]['trace_id']}`.",
+        )
+    return str(rows[0]["trace_id"])
+
+
+def newest(
+    reading: TraceReading, workspace: str, asked: Asked, cursor: Cursor, wanted: int
+) -> Rows:
+    """The newest so many traces before a cursor that meet all that is asked."""
+    if reading.is_empty:
+        return []
+    if asked.has_text:
+        return _by_words(reading, workspace, asked, cursor, wanted)
+    # Where single rows tell little of what is wanted, much must be read to find a page of it.
+    is_wide = asked.traces and not asked.rows
+    depth = _WIDE_ROWS if is_wide else wanted * _ROWS_PER_TRACE
+    at, last_id = cursor
+    found: Rows = []
+    while True:
+        start = _reach(reading, workspace, asked, at, depth)
+        stretch = (start, at, last_id)
+        found += _stretch(reading, workspace, asked, stretch, wanted - len(found))
+        if len(found) >= wanted or start <= asked.since:
+            return found
+        at, last_id, depth = start, "", depth * _DEEPER
+
+
+def _by_words(
+    reading: TraceReading, workspace: str, asked: Asked, cursor: Cursor, wanted: int
+) -> Rows:
+    """Look through the traces that hold the words, newest first, until enough meet the rest."""
+    before = later(cursor[0])
+    found: dict[str, dict[str, Any]] = {}
+    for _ in range(_CANDIDATES_TURNS_MAX):
+        held = reading.find_words(
+            workspace, asked.words, before=before, after=earlier(asked.since), limit=_CANDIDATES
+        )
+        if not held:
+            break
+        moments = [moment for _, moment in held]
+        keys = [trace_key(trace_id) for trace_id, _ in held]
+        bounds = (earlier(min(moments)), later(max(moments)))
+        page = (asked.since, cursor[0], cursor[1])
+        for row in _page(reading, workspace, asked, (bounds, keys, page), _CANDIDATES):
+            found.setdefault(row["trace_id"], row)
+        if len(found) >= wanted or len(held) < _CANDIDATES:
+            break
+        before = min(moments)
+    return sorted(
+        found.values(), key=lambda row: (row["started_at"], row["trace_id"]), reverse=True
+    )[:wanted]
+
+
+def _reach(
+    reading: TraceReading, workspace: str, asked: Asked, at: datetime, depth: int
+) -> datetime:
+    """How far back the newest `depth` rows reach; to the very beginning if there are fewer."""
+    sql = queries.depth_query([sql for sql, _ in asked.deep], runs=asked.has_runs)
+    values = values_of(asked.deep)
+    # The last day mostly holds enough; to look there first spares the rest.
+    for since in (max(asked.since, earlier(min(at, plain(now())))), asked.since):
+        (reach,) = reading.rows(sql, [workspace, since, at, *values, depth])
+        if reach["rows"] == depth:
+            start: datetime = reach["since"]
+            # Where one moment holds more rows than that, it must not be looked at for ever.
+            return start if start < at else max(asked.since, at - _MICROSECOND)
+        if since == asked.since:
+            break
+    return asked.since
+
+
+def _stretch(
+    reading: TraceReading,
+    workspace: str,
+    asked: Asked,
+    stretch: tuple[datetime, datetime, str],
+    limit: int,
+) -> Rows:
+    start, end, last_id = stretch
+    again = len(asked.rows) > 1 or bool(asked.rows and asked.sums)
+    any_row = values_of(asked.rows) if asked.rows and not asked.sums else []
+    candidates = reading.rows(
+        queries.found_query(
+            [sql for sql, _ in asked.rows], [sql for sql, _ in asked.sums], runs=asked.has_runs
+        ),
+        # A row that meets a condition may begin long after its trace did.
+        [workspace, start, later(end) if asked.rows or asked.sums else end]
+        + any_row
+        + (values_of(asked.rows) if again else [])
+        + values_of(asked.sums),
+    )
+    if not candidates:
+        return []
+    bounds = (
+        earlier(min(row["first_at"] for row in candidates)),
+        later(max(row["last_at"] for row in candidates)),
+    )
+    keys = [row["trace_key"] for row in candidates]
+    return _page(reading, workspace, asked, (bounds, keys, (start, end, last_id)), limit)
+
+
+def _page(
+    reading: TraceReading,
+    workspace: str,
+    asked: Asked,
+    where: tuple[tuple[datetime, datetime], list[int], tuple[datetime, datetime, str]],
+    limit: int,
+) -> Rows:
+    bounds, keys, (start, end, last_id) = where
+    sql = queries.page_query([sql for sql, _ in asked.traces], runs=asked.has_runs)
+    once = values_of(asked.traces)
+    return reading.rows(sql, [workspace, *bounds, keys, start, end, end, last_id, *once, limit])
+
+
+def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
+    if not traces:
+        return
+    moments = [plain(row.started_at) for row in traces]
+    ids = [row.trace_id for row in traces]
+    by_trace: dict[str, list[Span]] = {}
+    with open_reading(scope) as reading:
+        bounds = [earlier(min(moments)), later(max(moments))]
+        for row in reading.rows(queries.STEPS_OF, [scope.workspace, *bounds, ids]):
+            by_trace.setdefault(row["trace_id"], []).append(span_of(row))
+    yield from (by_trace[id_] for id_ in ids if id_ in by_trace)
+
+
+def _cursor(text: str) -> Cursor:
+    moment, _, trace_id = text.partition("~")
+    try:
+        return plain(datetime.fromisoformat(moment)), trace_id
+    except ValueError:
+        raise Invalid(
+            "bad_cursor",
+            f"`{text[:60]}` is no place in the list of traces",
+            hint="Use `older` of the page before, or leave it out to begin at the newest.",
+        ) from None

@@ -1,0 +1,246 @@
+"""Listing, counting and charting traces, over their roll-ups in the lake."""
+
+from collections.abc import Sequence
+from typing import Any
+
+# The root stands for its trace, whenever it began; where it is missing, the earliest step does.
+_PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
+_OF_FIRST = (
+    "trace_id",
+    "head_id",
+    "head_at",
+    "name",
+    "use_case",
+    "service",
+    "release",
+    "arm",
+    "session_id",
+    "user_id",
+    "run_id",
+    "status",
+    "input",
+    "output",
+)
+_FIRST = ",\n    ".join(f"arg_min({column}, {_PLACE}) AS {column}" for column in _OF_FIRST)
+# A trace whose steps came in several batches has a row for each; together they are the trace.
+_WHOLE = f"""
+    {_FIRST},
+    min(first_at) AS started_at,
+    CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {_PLACE})
+         ELSE max(duration_ms) END AS duration_ms,
+    bool_or(has_root) AS has_root,
+    sum(steps)::BIGINT AS steps,
+    sum(errors)::BIGINT AS errors,
+    sum(tokens_in)::BIGINT AS tokens_in,
+    sum(tokens_out)::BIGINT AS tokens_out,
+    sum(cost_usd) AS cost_usd,
+    sum(priced) / greatest(1, sum(paid)) AS cost_known,
+    list_distinct(flatten(list(models))) AS models,
+    list_distinct(flatten(list(tools))) AS tools,
+    list_distinct(flatten(list(agents))) AS agents
+"""
+
+_COLUMNS = {
+    "use_case": "use_case",
+    "release": "release",
+    "arm": "arm",
+    "service": "service",
+    "session": "session_id",
+    "user": "user_id",
+    "name": "name",
+    "run": "run_id",
+    "trace": "trace_id",
+    "status": "status",
+}
+_LISTS = {"model": "models", "tool": "tools", "agent": "agents"}
+_SUMS = ("tokens_in", "tokens_out", "cost_usd", "steps", "errors")
+_NUMBERS = {"latency_ms": "duration_ms"} | {name: name for name in _SUMS}
+# Twice as quick as ILIKE and as lower(), measured on a million messages.
+_CONTAINS = "regexp_matches({}, regexp_escape(?::VARCHAR), 'i')"
+
+Bound = tuple[str, list[Any]]
+"""A piece of SQL with the values that are bound in it."""
+
+
+def row_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
+    """What at least one row of a trace must fulfil if the trace does; nothing where rows say none.
+
+    It may let traces through that `trace_condition` refuses, and never the other way round.
+    """
+    if field == "latency_ms" and sign in (">", ">=", "="):
+        return f"duration_ms {sign} ?", list(values)
+    if field == "errors" and sign in (">", ">=") and values[0] >= 1:
+        return "errors > 0", []
+    if sign == "!=" or (field not in _COLUMNS and field not in _LISTS):
+        return None
+    return _stands(field, sign, values)
+
+
+def sum_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
+    """The same of the rows of a trace together, for what adds up."""
+    return (f"sum({field}) {sign} ?", list(values)) if field in _SUMS else None
+
+
+def trace_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
+    """What the trace as a whole must fulfil; nothing where its words do."""
+    if field == "text":
+        return None
+    if field in _NUMBERS:
+        return f"{_NUMBERS[field]} {sign} ?", list(values)
+    if sign != "!=":
+        return _stands(field, sign, values)
+    condition, bound = _stands(field, "=", values)
+    return f"NOT {condition}", bound
+
+
+def _stands(field: str, sign: str, values: Sequence[Any]) -> Bound:
+    if field == "use_case" and list(values) == ["unclaimed"]:
+        return "(use_case IS NULL)", []
+    marks = ", ".join("?" * len(values))
+    if field in _LISTS:
+        column = _LISTS[field]
+        if sign == "~":
+            return _CONTAINS.format(f"array_to_string({column}, ' ')"), [values[0]]
+        return f"coalesce(list_has_any({column}, [{marks}]::VARCHAR[]), false)", list(values)
+    column = _COLUMNS[field]
+    if sign == "~":
+        return f"coalesce({_CONTAINS.format(column)}, false)", [values[0]]
+    return f"coalesce({column} IN ({marks}), false)", list(values)
+
+
+def within(runs: bool) -> str:
+    """The rows of a workspace between two moments; test runs only where they are asked for."""
+    others = "" if runs else " AND run_id IS NULL"
+    return f"workspace = ? AND first_at >= ? AND first_at <= ?{others}"
+
+
+def depth_query(conditions: Sequence[str], *, runs: bool) -> str:
+    """How far back the newest so many rows reach that meet all that one row can meet.
+
+    Only the lake is asked: what waits in the inbox is new, and does not change how deep to look.
+    """
+    wanted = "".join(f" AND {condition}" for condition in conditions)
+    return f"""
+WITH newest AS (
+    SELECT first_at FROM lake.traces WHERE {within(runs)}{wanted} ORDER BY first_at DESC LIMIT ?
+)
+SELECT min(first_at) AS since, count(*) AS rows FROM newest
+"""
+
+
+def found_query(rows: Sequence[str], sums: Sequence[str], *, runs: bool) -> str:
+    """Keys of the traces that begin in a stretch of time and may meet all conditions.
+
+    Parameters: bounds, the conditions on rows, again where there are several, those on sums.
+    """
+    any_row = f" AND ({' OR '.join(rows)})" if rows and not sums else ""
+    every = [f"bool_or({row})" for row in rows] if len(rows) > 1 or (rows and sums) else []
+    having = " AND ".join([*every, *sums])
+    return f"""
+SELECT trace_key, min(first_at) AS first_at, max(last_at) AS last_at
+FROM {{traces}} WHERE {within(runs)}{any_row}
+GROUP BY trace_key {f"HAVING {having}" if having else ""}
+"""
+
+
+def page_query(traces: Sequence[str], *, runs: bool) -> str:
+    """Those of some traces that began in a stretch of time, newest first, from a cursor on.
+
+    Parameters: bounds of the rows, the keys; bounds of the page with the cursor, the conditions
+    on the whole trace, the limit.
+    """
+    wanted = "".join(f" AND {condition}" for condition in traces)
+    return f"""
+WITH whole AS (
+    SELECT {_WHOLE} FROM {{traces}}
+    WHERE {within(runs)} AND trace_key IN (SELECT unnest(?::BIGINT[]))
+    GROUP BY trace_key
+)
+SELECT * FROM whole
+WHERE started_at >= ? AND (started_at < ? OR (started_at = ? AND trace_id < ?)){wanted}
+ORDER BY started_at DESC, trace_id DESC LIMIT ?
+"""
+
+
+IDS = """
+SELECT DISTINCT trace_id FROM {traces} WHERE workspace = ? AND starts_with(trace_id, ?) LIMIT 2
+"""
+
+STEPS_OF = """
+SELECT * FROM {spans}
+WHERE workspace = ? AND started_at >= ? AND started_at <= ?
+  AND trace_id IN (SELECT unnest(?::VARCHAR[]))
+ORDER BY trace_id, started_at, span_id
+"""
+
+
+def extent_query(*, runs: bool) -> str:
+    """When the first and the last trace between two moments began."""
+    return f"""
+SELECT min(first_at) AS first_at, max(first_at) AS last_at FROM {{traces}} WHERE {within(runs)}
+"""
+
+
+GROUPS = ("use_case", "release", "model", "service", "arm", "name", "user", "session")
+_FIGURES = """
+    sum(traces)::BIGINT AS count,
+    count(*) FILTER (traces = 1 AND status = 'error') AS errors,
+    quantile_cont(duration_ms, [0.5, 0.95, 0.99]) FILTER (traces = 1) AS latency_ms,
+    quantile_cont(first_chunk_ms, 0.5) AS first_chunk_ms_p50,
+    sum(first_chunks) / greatest(1, sum(paid)) AS first_chunk_known,
+    sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out,
+    sum(counted) / greatest(1, sum(paid)) AS tokens_known,
+    sum(cost_usd) AS cost_usd, sum(priced) / greatest(1, sum(paid)) AS cost_known,
+    sum(paid)::BIGINT AS calls
+"""
+_ADDED = ("paid", "tokens_in", "tokens_out", "counted", "first_chunks", "cost_usd", "priced")
+
+
+def figures_query(by: str, *, runs: bool, chosen: bool, bucketed: bool = False) -> str:
+    """Figures of traces by a field of theirs; by model, of their single calls.
+
+    Parameters: the width of a bucket in microseconds where they are bucketed; bounds, and the keys
+    of the traces where they were chosen; bounds and keys again, except by model.
+    """
+    if by not in GROUPS:
+        raise AssertionError(f"traces are not counted by {by!r}")
+    wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
+    rows = _calls(wanted) if by == "model" else _traces(_COLUMNS[by], wanted)
+    groups = "bucket, name" if bucketed else "name"
+    place = "epoch_us(first_at) // ? AS bucket, " if bucketed else ""
+    order = groups if bucketed else "count DESC, name"
+    return f"""
+SELECT {place}name, {_FIGURES} FROM ({rows}) GROUP BY {groups}
+HAVING sum(traces) > 0 ORDER BY {order}
+"""
+
+
+def _traces(column: str, wanted: str) -> str:
+    """Each trace once, and what later batches add to it.
+
+    Nearly all traces are one row with their root. The others are put together by their key: what
+    came later than such a row only adds to it, and the rest has a first row of its own.
+    """
+    added = ", ".join(_ADDED)
+    summed = ", ".join(f"sum({name}) AS {name}" for name in _ADDED)
+    return f"""
+    SELECT first_at, {column} AS name, status, duration_ms, 1 AS traces, {added},
+        NULL::DOUBLE AS first_chunk_ms
+    FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
+    UNION ALL
+    SELECT min(first_at), arg_min({column}, {_PLACE}), arg_min(status, {_PLACE}),
+        CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {_PLACE})
+             ELSE max(duration_ms) END,
+        bool_or(NOT is_more)::INT, {summed}, NULL
+    FROM {{traces}} WHERE {wanted} AND NOT (has_root AND NOT is_more) GROUP BY trace_key
+"""
+
+
+def _calls(wanted: str) -> str:
+    return f"""
+    SELECT first_at, model AS name, status, duration_ms, 1 AS traces, 1 AS paid,
+        tokens_in, tokens_out, (tokens_in IS NOT NULL)::INT AS counted,
+        (first_chunk_ms IS NOT NULL)::INT AS first_chunks, cost_usd,
+        (cost_usd IS NOT NULL)::INT AS priced, first_chunk_ms
+    FROM {{model_calls}} WHERE {wanted}
+"""
