@@ -1,6 +1,7 @@
 """`lineside flush`: move what was received into the lake, now or as long as somebody wants it."""
 
 import gc
+import os
 import select
 import sys
 import time
@@ -68,4 +69,4 @@ def _follow(store: "Store", *, as_json: bool) -> None:
 def _is_over(seconds: float) -> bool:
     """Wait a while; true once whoever started this has closed its input, or died."""
     readable, _, _ = select.select([sys.stdin], [], [], seconds)
-    return bool(readable) and not sys.stdin.buffer.read1(4096)
+    return bool(readable) and not os.read(sys.stdin.fileno(), 4096)

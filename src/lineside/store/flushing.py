@@ -61,7 +61,7 @@ class Flushing:
 
     def _follow(self) -> None:
         """Run the process to its end, and keep what it says of errors."""
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 # our own program
             [sys.executable, "-m", "lineside", *COMMAND],
             env=os.environ | self._settings.environment(),
             stdin=subprocess.PIPE,  # it ends when this closes, also where we were killed

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 from lineside.store.queries import ROWS, Envelope
 from lineside.store.text_index import Indexed
 
+__all__ = ["Ask", "Envelope", "Intake", "LakeTable", "PlainIntake", "Prepared", "Rows"]
+
 Rows = dict[str, list[bytes]]
 """Lake table to JSON arrays of row objects."""
 

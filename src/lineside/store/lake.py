@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -148,7 +149,7 @@ class Lake:
             database = self._connected()
             for table in (_MARKS, *tables):
                 if table.name not in self._ready:
-                    self._patiently(lambda table=table: _ensure(database, table))
+                    self._patiently(partial(_ensure, database, table))
                     self._ready.add(table.name)
             return database
 

@@ -211,11 +211,15 @@ FROM ducklake_list_files('lake', ?)
 
 # The index of words. FTS5 keeps no text (`content=''`), and of a word only where it stands.
 TEXT_TABLES = (
-    "CREATE TABLE IF NOT EXISTS places "
-    "(place INTEGER PRIMARY KEY, workspace TEXT NOT NULL, key TEXT NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS places "
+        "(place INTEGER PRIMARY KEY, workspace TEXT NOT NULL, key TEXT NOT NULL)"
+    ),
     "CREATE INDEX IF NOT EXISTS places_by_key ON places (workspace, key)",
-    "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (body, content='', detail=none, "
-    "columnsize=0, tokenize='unicode61 remove_diacritics 0')",
+    (
+        "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (body, content='', detail=none, "
+        "columnsize=0, tokenize='unicode61 remove_diacritics 0')"
+    ),
 )
 TEXT_TAKEN = "SELECT 1 FROM places WHERE place = ?"
 TEXT_KEEP = "INSERT INTO places (place, workspace, key) VALUES (?, ?, ?)"

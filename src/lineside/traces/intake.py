@@ -60,7 +60,7 @@ class TracesIntake:
 
     def _spans_of(self, envelope: intakes.Envelope, *, remembers: bool) -> list[Row]:
         """Rows of one envelope; what a reader looked at is kept for the next look."""
-        if envelope.id in self._remembered:
+        if envelope.id is not None and envelope.id in self._remembered:
             self._remembered.move_to_end(envelope.id)
             return self._remembered[envelope.id][1]
         rows = _read(envelope)

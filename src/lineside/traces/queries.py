@@ -1,7 +1,5 @@
 """Spans in the lake, feedback in the records."""
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa

@@ -8,7 +8,6 @@ import orjson
 from lineside.core import Record
 from lineside.traces import queries
 
-
 JSON_COLUMNS = ("input", "output", "attributes", "messages_in", "messages_out", "raw")
 """Columns of a span that hold the text of a JSON value; DuckDB would guess types of its own."""
 
@@ -17,7 +16,7 @@ _EMPTY = dict.fromkeys(queries.SPANS.columns)
 
 def span_row(workspace: str, fields: dict[str, Any]) -> dict[str, Any]:
     """A span as the lake keeps it, from the fields of `Span`; what is left out is nothing."""
-    row = _EMPTY | fields
+    row: dict[str, Any] = _EMPTY | fields
     row["workspace"] = workspace
     row["started_at"] = row["started_at"].replace(tzinfo=None).isoformat(timespec="microseconds")
     for column in JSON_COLUMNS:
