@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from lineside.cli.commands import Commands, json_option
+from lineside.cli.commands import Commands, Late, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_on_line
 from lineside.core import NotFound
@@ -26,8 +26,16 @@ _QUERY_HELP = "Only traces that meet this, such as `status = error and latency_m
 query_option = click.option("--query", "-q", default="", metavar="QUERY", help=_QUERY_HELP)
 
 
+_IMPORT = Late(
+    "Commands",
+    "lineside.cli.traces_import:import_files",
+    "Bring along what other products recorded",
+)
+
+
 @click.group(
     cls=Commands,
+    late={"import": _IMPORT},
     examples=(
         "lineside traces ls",
         "lineside traces ls -q 'use_case = unclaimed and text ~ \"refund\" and since 24h'",

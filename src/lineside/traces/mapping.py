@@ -27,7 +27,7 @@ from lineside.traces.span import Message, Span, SpanKind
 
 __all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "received"]
 
-MAPPING_VERSION = 1
+MAPPING_VERSION = 2
 """Goes up whenever the same span would be read differently; stored spans keep theirs."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

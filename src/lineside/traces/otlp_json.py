@@ -38,7 +38,15 @@ def read_json(body: bytes) -> Read:
     Raises:
         Invalid: The body is not JSON, or not the shape of an OTLP traces message.
     """
-    document = _parsed(body)
+    return read_document(_parsed(body))
+
+
+def read_document(document: Any) -> Read:
+    """The same of a message that has been parsed.
+
+    Raises:
+        Invalid: It is not the shape of an OTLP traces message.
+    """
     try:
         groups = _objects(document, "resourceSpans", "resource_spans")
     except NotASpan as error:

@@ -51,6 +51,7 @@ def read(span: RawSpan) -> Reading:
             if level == "ERROR"
             else None,
             "model": first_text(attributes, "langfuse.observation.model.name"),
+            "tool_name": span.name if not talks else None,
             "session_id": first_text(attributes, "langfuse.session.id"),
             "user_id": first_text(attributes, "langfuse.user.id"),
             "messages_in": conversation(value_in, role="user") if talks else None,

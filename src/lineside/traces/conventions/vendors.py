@@ -63,6 +63,7 @@ def read_mlflow(span: RawSpan) -> Reading:
             "kind": _MLFLOW_KINDS.get(kind) if kind else None,
             "model": _unquoted(first_text(attributes, "mlflow.llm.model")),
             "provider": _unquoted(first_text(attributes, "mlflow.llm.provider")),
+            "tool_name": span.name if kind == "TOOL" else None,
             "session_id": _unquoted(first_text(attributes, "mlflow.trace.session")),
             "user_id": _unquoted(first_text(attributes, "mlflow.trace.user")),
             "messages_in": conversation(value_in, role="user") if talks else None,

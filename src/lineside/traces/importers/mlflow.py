@@ -1,0 +1,137 @@
+"""MLflow: traces as `Trace.to_json` writes them, and rows of `search_traces`.
+
+Both of its trace schemas are read: `request_id` with plain ids of spans, and `trace_id` with ids
+in base64 or, since, in hexadecimal again.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+from lineside.traces.conventions.received import RawSpan
+from lineside.traces.conventions.values import as_dict, first
+from lineside.traces.importers.files import ExportFile, each
+from lineside.traces.importers.queries import PARQUET, rows_of
+from lineside.traces.importers.steps import (
+    SPAN_DIGITS,
+    TRACE_DIGITS,
+    events_of,
+    hex_id,
+    imported,
+    json_of,
+    listed,
+    without_nothing,
+)
+from lineside.traces.otlp import NotASpan, Read, Refusal
+
+_STATUSES = {"0": "UNSET", "1": "OK", "2": "ERROR"}
+_OF_ALL = ("mlflow.trace.session", "mlflow.trace.user")
+
+
+def recognises(entry: dict[str, Any]) -> bool:
+    traces = entry.get("traces")
+    if isinstance(traces, list) and traces and isinstance(traces[0], dict):
+        entry = traces[0]
+    if "info" in entry and "data" in entry:
+        return True
+    return bool(entry.keys() & {"trace_id", "request_id"}) and bool(
+        entry.keys() & {"spans", "trace"}
+    )
+
+
+def read_mlflow_traces(file: ExportFile) -> Read:
+    """Steps of MLflow's traces; what is said of a whole trace stands on its first step."""
+    if file.head(len(PARQUET)) == PARQUET:
+        return _of_table(file)
+    return file.read(_spans)
+
+
+def _of_table(file: ExportFile) -> Read:
+    with file.unpacked() as path:
+        for number, (row, file.share) in enumerate(rows_of(path), start=1):
+            try:
+                yield from _spans({key: json_of(value) for key, value in row.items()})
+            except NotASpan as error:
+                yield Refusal(str(error), f"row {number:,}")
+
+
+def _spans(entry: dict[str, Any]) -> Read:
+    traces = entry.get("traces")
+    if isinstance(traces, list):
+        for trace in traces:
+            yield from _spans(trace if isinstance(trace, dict) else {})
+        return
+    whole = as_dict(entry.get("trace"))
+    if whole:
+        entry = whole
+    info = as_dict(entry.get("info")) or entry
+    data = as_dict(entry.get("data")) or entry
+    spans = [as_dict(span) for span in listed(data.get("spans"))]
+    if not spans:
+        raise NotASpan("the trace holds no spans; they can be left out of an export")
+    said = _of_trace(info)
+    trace_id = first(info, "trace_id", "request_id")
+    shared = {name: said.pop(name) for name in _OF_ALL if name in said}
+    yield from each(spans, lambda span: _span(span, trace_id, said, shared))
+
+
+def _of_trace(info: dict[str, Any]) -> dict[str, Any]:
+    metadata = as_dict(first(info, "trace_metadata", "request_metadata"))
+    tags = as_dict(info.get("tags"))
+    said = {key: value for key, value in metadata.items() if key.startswith("mlflow.")}
+    rest = {key: value for key, value in metadata.items() if key not in said}
+    said |= {f"mlflow.traceTag.{key}": value for key, value in tags.items()}
+    said["mlflow.traceMetadata"] = rest or None
+    said["mlflow.clientRequestId"] = info.get("client_request_id")
+    said["scores"] = [one for one in listed(info.get("assessments")) if one] or None
+    # Sums over the trace would be read as the tokens and cost of its first step.
+    return {
+        key: value
+        for key, value in said.items()
+        if value is not None and not key.endswith(("tokenUsage", "trace.cost", "sizeStats"))
+    }
+
+
+def _span(
+    span: dict[str, Any], request_id: Any, said: dict[str, Any], shared: dict[str, Any]
+) -> RawSpan:
+    context = as_dict(span.get("context"))
+    status = span.get("status")
+    status = status if isinstance(status, dict) else {"code": status}
+    code = str(first(span, "status_code") or status.get("code") or "")
+    parent = first(span, "parent_span_id", "parent_id")
+    # MLflow writes each attribute as JSON, plain texts too.
+    attributes = {key: json_of(value) for key, value in as_dict(span.get("attributes")).items()}
+    for field, name in (("span_type", "Type"), ("inputs", "Inputs"), ("outputs", "Outputs")):
+        if span.get(field) is not None:
+            attributes.setdefault(f"mlflow.span{name}", json_of(span[field]))
+    trace_id = first(span, "otel_trace_id") or first(context, "trace_id") or first(span, "trace_id")
+    return imported(
+        "mlflow",
+        trace_id=_plain(trace_id or request_id, TRACE_DIGITS),
+        span_id=_plain(first(context, "span_id") or span.get("span_id"), SPAN_DIGITS),
+        parent_id=_plain(parent, SPAN_DIGITS),
+        name=span.get("name"),
+        start=first(span, "start_time_unix_nano", "start_time_ns", "start_time"),
+        end=first(span, "end_time_unix_nano", "end_time_ns", "end_time"),
+        status=_STATUSES.get(code, code.rpartition("STATUS_CODE_")[2] or "UNSET"),
+        status_message=first(span, "status_message") or status.get("message"),
+        attributes=without_nothing(attributes) | shared | ({} if parent else said),
+        events=events_of(span.get("events")),
+    )
+
+
+def _plain(value: Any, digits: int) -> Any:
+    """An id in hexadecimal where MLflow wrote it in base64 or as a number; else as it is."""
+    if not isinstance(value, str) or not value:
+        return value
+    text = value.rpartition("/")[2] if value.startswith("trace:/") else value.removeprefix("tr-")
+    if text.startswith("0x"):
+        return text[2:].zfill(digits)
+    if hex_id(text, digits) == text:
+        return text
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return value
+    return decoded.hex() if len(decoded) * 2 == digits else value
