@@ -50,7 +50,7 @@ def keep(scope: Scope, *, model: dict[str, Any] | None = None, **root: Any) -> s
     """A trace of an agent and its model call; the model's fields overlay what is usual."""
     trace_id = new_trace_id()
     first = step(trace_id, **({"name": "answer", "kind": "agent"} | root))
-    usual = {"kind": "model", "model": "gpt-4o", "tokens_in": 50, "tokens_out": 5}
+    usual = {"kind": "model", "model": "house-model", "tokens_in": 50, "tokens_out": 5}
     second = step(
         trace_id,
         parent_span_id=first.span_id,
@@ -70,7 +70,7 @@ def test_a_line_of_the_list_says_what_the_whole_trace_took(scope: Scope) -> None
     trace_id = new_trace_id()
     root = step(trace_id, name="answer", kind="agent", service="shop", messages_in=said)
     root = root.model_copy(update={"duration_ms": 900.0, "session_id": "s1"})
-    inside = {"kind": "model", "model": "gpt-4o", "parent_span_id": root.span_id}
+    inside = {"kind": "model", "model": "house-model", "parent_span_id": root.span_id}
     record_spans(
         scope,
         [
@@ -84,7 +84,7 @@ def test_a_line_of_the_list_says_what_the_whole_trace_took(scope: Scope) -> None
 
     assert (row.name, row.service, row.session_id, row.use_case) == ("answer", "shop", "s1", None)
     assert (row.steps, row.errors, row.status, row.duration_ms) == (3, 1, "ok", 900.0)
-    assert (row.tokens_in, row.tokens_out, row.models) == (30, 5, ("gpt-4o",))
+    assert (row.tokens_in, row.tokens_out, row.models) == (30, 5, ("house-model",))
     assert (row.cost_usd, row.cost_known) == (0.5, 0.5)
     assert (row.input, row.output) == ("Where is it?", None)
 
@@ -164,7 +164,12 @@ def test_every_filter_finds_its_own_and_leaves_the_rest(scope: Scope) -> None:
         duration_ms=3000.0,
         agent_name="helper",
         input={"message": 'Say "50% off"\nnow'},
-        model={"model": "sonnet", "tokens_in": 2000, "cost_usd": 0.2, "tool_name": "look_up"},
+        model={
+            "model": "sonnet-of-ours",
+            "tokens_in": 2000,
+            "cost_usd": 0.2,
+            "tool_name": "look_up",
+        },
     )
 
     for query in (
@@ -174,20 +179,20 @@ def test_every_filter_finds_its_own_and_leaves_the_rest(scope: Scope) -> None:
         "session = s1 and user = u1",
         "status = error",
         "errors >= 1",
-        "model = sonnet",
-        "model ~ Sonn",
+        "model = sonnet-of-ours",
+        "model ~ Sonnet-Of",
         "tool = look_up and agent = helper",
         "latency_ms > 2000",
         "tokens_in>1000 and cost_usd > 0.01",
         'text ~ "50% OFF"',
         r'text ~ "\"50%"',
         f"trace = {other}",
-        "model != gpt-4o and since 24h",
+        "model != house-model and since 24h",
     ):
         assert found(scope, query) == [other], query
     for query in (
         "use_case = unclaimed",
-        "model = gpt-4o",
+        "model = house-model",
         "latency_ms < 2000",
         "errors = 0",
     ):
@@ -227,16 +232,19 @@ def test_test_runs_show_only_where_a_run_is_named(scope: Scope) -> None:
 def test_figures_state_what_share_of_the_cost_they_cover(scope: Scope) -> None:
     keep(scope, use_case="triage", duration_ms=100.0, model={"cost_usd": 0.5})
     keep(scope, use_case="triage", duration_ms=300.0, status="error")
-    keep(scope, model={"model": "sonnet"})
+    keep(scope, model={"model": "sonnet-of-ours"})
 
     triage, unclaimed = search.figures(scope)
     assert (triage.name, triage.count, triage.errors) == ("triage", 2, 1)
     assert (triage.latency_ms_p50, triage.tokens_in) == (200.0, 100)
     assert (triage.cost_usd, triage.cost_known) == (0.5, 0.5)
     assert (unclaimed.name, unclaimed.cost_usd, unclaimed.cost_known) == (None, None, 0.0)
-    assert [one.name for one in search.figures(scope, by="model")] == ["gpt-4o", "sonnet"]
+    assert [one.name for one in search.figures(scope, by="model")] == [
+        "house-model",
+        "sonnet-of-ours",
+    ]
     (erring,) = search.figures(scope, search.parse_query("status = error"), by="model")
-    assert (erring.name, erring.count) == ("gpt-4o", 1)
+    assert (erring.name, erring.count) == ("house-model", 1)
 
 
 def test_all_steps_of_what_was_found_come_trace_by_trace(scope: Scope) -> None:

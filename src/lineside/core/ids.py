@@ -22,6 +22,7 @@ PREFIXES = {
     "cmp": "comparison",
     "fb": "feedback",
     "job": "job",
+    "price": "price",
 }
 
 _lock = threading.Lock()

@@ -1,5 +1,9 @@
-"""What happened: spans, and what people say of the answers."""
+"""What happened: spans, and what people say of the answers.
 
+What calls cost has a page of its own: `from lineside.traces import prices`.
+"""
+
+from lineside.traces import prices as prices
 from lineside.traces import receive, search
 from lineside.traces.feedback import Feedback, give_feedback, list_feedback
 from lineside.traces.record import (

@@ -218,10 +218,17 @@ class _Import:
                 is_full = error.code == "inbox_full"
                 if not is_full or time.monotonic() - began > _FULL_SECONDS_MAX:
                     raise
-                time.sleep(_FULL_PAUSE_SECONDS)
+                self._make_room()
         for span in self._batch:
             self._count(span)
         self._batch, self._batch_bytes = [], 0
+
+    def _make_room(self) -> None:
+        """Move what waits, as no server may be there to do it."""
+        try:
+            self._scope.store.flusher.flush()
+        except Unavailable:
+            time.sleep(_FULL_PAUSE_SECONDS)
 
     def receipt(self, file: str, format_name: str) -> ImportReceipt:
         told = self._reasons.most_common(_REASONS_MAX)

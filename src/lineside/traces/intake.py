@@ -11,6 +11,7 @@ from lineside.store import LakeTable, text_index
 from lineside.store import intake as intakes
 from lineside.traces import queries
 from lineside.traces.arrivals import arrived
+from lineside.traces.prices import PriceTables, price_row
 from lineside.traces.receive import OTLP, spans_in
 from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
 from lineside.traces.row import span_row
@@ -26,7 +27,8 @@ class TracesIntake:
 
     name = queries.SPANS.name
 
-    def __init__(self) -> None:
+    def __init__(self, tables: PriceTables) -> None:
+        self._prices = tables
         self._remembered: OrderedDict[int, tuple[int, list[Row]]] = OrderedDict()
         self._remembered_bytes = 0
 
@@ -64,6 +66,9 @@ class TracesIntake:
             self._remembered.move_to_end(envelope.id)
             return self._remembered[envelope.id][1]
         rows = _read(envelope)
+        table = self._prices.of(envelope.workspace)
+        for row in rows:
+            price_row(row, table)
         if remembers and envelope.id is not None:
             size = len(envelope.payload)
             self._remembered[envelope.id] = (size, rows)

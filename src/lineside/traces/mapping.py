@@ -25,7 +25,7 @@ from lineside.traces.conventions.conversations import text_of
 from lineside.traces.conventions.received import RawSpan, Reading, storable
 from lineside.traces.span import Message, Span, SpanKind
 
-__all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "received"]
+__all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "provider_name", "received"]
 
 MAPPING_VERSION = 2
 """Goes up whenever the same span would be read differently; stored spans keep theirs."""
@@ -43,7 +43,6 @@ _TAKEN_AS_THEY_ARE = (
     "agent_name",
     "messages_in",
     "messages_out",
-    "tokens_out",
     "tokens_cached_in",
     "tokens_cache_written_in",
     "tokens_reasoning_out",
@@ -90,6 +89,10 @@ def fields_of(raw: RawSpan, *, is_storable: bool = False) -> dict[str, Any]:
     duration_ms = (raw.end_ns - raw.start_ns) / 1e6
     flags: dict[str, Any] = {}
     tokens_in = _tokens_in(read, flags)
+    tokens_out = _tokens_out(read, tokens_in, flags)
+    if tokens_in is not None and tokens_out is not None:
+        total = read.get("tokens_total", tokens_in + tokens_out)
+        flags |= {} if total == tokens_in + tokens_out else {"tokens_total": total}
     if duration_ms < 0:
         # An end of 0 was never set; an earlier one is a clock that was put back.
         flags |= {"clock": "ends_before_start"} if raw.end_ns else {"clock": "no_end"}
@@ -106,11 +109,12 @@ def fields_of(raw: RawSpan, *, is_storable: bool = False) -> dict[str, Any]:
         error=error or None,
         started_at=_moment(raw.start_ns),
         duration_ms=duration_ms,
-        provider=_provider(read.get("provider")),
+        provider=provider_name(read.get("provider")),
         model=read.get("model") or read.get("model_asked"),
         model_asked=read.get("model_asked"),
         tool_name=read.get("tool_name") if kind == "tool" else None,
         tokens_in=tokens_in,
+        tokens_out=tokens_out,
         first_chunk_ms=_first_chunk_ms(raw, read),
         input=value_in,
         output=value_out,
@@ -242,6 +246,23 @@ def _tokens_in(read: Reading, flags: dict[str, Any]) -> int | None:
     return tokens_in
 
 
+def _tokens_out(read: Reading, tokens_in: int | None, flags: dict[str, Any]) -> int | None:
+    """Tokens written, those spent on thinking included.
+
+    Gemini's interface counts the answer alone, and some instrumentations pass that on. It shows
+    where the total needs both to add up, or where more was thought than was written.
+    """
+    tokens_out: int | None = read.get("tokens_out")
+    reasoning: int = read.get("tokens_reasoning_out", 0)
+    total, tokens_in = read.get("tokens_total"), tokens_in or 0
+    if tokens_out is None or reasoning == 0 or total == tokens_in + tokens_out:
+        return tokens_out
+    if reasoning > tokens_out or total == tokens_in + tokens_out + reasoning:
+        flags["tokens_out"] = "reasoning_apart"
+        return tokens_out + reasoning
+    return tokens_out
+
+
 def _first_chunk_ms(raw: RawSpan, read: Reading) -> float | None:
     stated: float | None = read.get("first_chunk_ms")
     if stated is not None or "completion_start" not in read:
@@ -280,7 +301,8 @@ def _answer(messages: list[Message] | None) -> Any:
     ] or None
 
 
-def _provider(stated: str | None) -> str | None:
+def provider_name(stated: str | None) -> str | None:
+    """The name OpenTelemetry has for a provider, whichever way it was written."""
     if stated is None:
         return None
     name = stated.lower()

@@ -41,6 +41,7 @@ SPANS = LakeTable(
         "tokens_reasoning_out": "BIGINT",
         "first_chunk_ms": "DOUBLE",
         "cost_usd": "DOUBLE",
+        "cost_source": "VARCHAR",
         "input": "VARCHAR",
         "output": "VARCHAR",
         "attributes": "VARCHAR",

@@ -11,6 +11,7 @@ from lineside.core import Record, now
 from lineside.store import Store, intake
 from lineside.traces import queries
 from lineside.traces.intake import TracesIntake
+from lineside.traces.prices import PriceTables
 from lineside.traces.reading import open_reading, steps_of
 from lineside.traces.row import JSON_COLUMNS, span_row
 from lineside.traces.span import Span
@@ -32,7 +33,7 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
 
 def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
-    store.add_intake(TracesIntake())
+    store.add_intake(TracesIntake(PriceTables(store)))
 
 
 def get_trace(scope: Scope, trace_id: str) -> list[Span]:

@@ -63,6 +63,7 @@ class Span(Record):
         tokens_reasoning_out: Part of `tokens_out` that was spent on thinking.
         first_chunk_ms: From the question to the first piece of a streamed answer, in milliseconds.
         cost_usd: In US dollars; nothing means unknown, never free.
+        cost_source: Who says so: `sender`, or a price table with its version or date.
         attributes: Of steps that lineside recorded; what other programs sent stands in `raw`.
         raw: What was received, unchanged: attributes, events, links, resource and scope.
         mapping: Version of the mapping that read `raw`; 0 for lineside's own steps.
@@ -99,6 +100,7 @@ class Span(Record):
     tokens_reasoning_out: int | None = None
     first_chunk_ms: float | None = None
     cost_usd: float | None = None
+    cost_source: str | None = None
     input: Any = None
     output: Any = None
     attributes: dict[str, Any] = Field(default_factory=dict)

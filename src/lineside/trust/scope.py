@@ -14,6 +14,7 @@ RIGHTS = {
     "keys": "make and revoke API keys, add members",
     "feedback": "give feedback on an answer",
     "ingest": "send traces",
+    "prices": "set what models cost",
 }
 """Every right there is and what it allows; an owner has all of them."""
 

@@ -15,6 +15,7 @@ from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
 from lineside.web.kept import Kept
+from lineside.web.prices import ROUTES as PRICES
 from lineside.web.render import STATIC
 from lineside.web.traces import ROUTES as TRACES
 from lineside.web.trust import ROUTES as LEDGER
@@ -41,6 +42,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *RUNS,
             *RELEASES,
             *TRACES,
+            *PRICES,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

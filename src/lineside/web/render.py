@@ -22,7 +22,7 @@ STATIC = Path(__file__).parent / "static"
 _STATIONS = (
     ("Evaluate", "/runs", ("/runs", "/compare")),
     ("Ship", "/releases", ("/releases",)),
-    ("Watch", "/traces", ("/traces",)),
+    ("Watch", "/traces", ("/traces", "/prices")),
     ("Govern", "/ledger", ("/ledger",)),
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
@@ -191,6 +191,7 @@ def _environment() -> Environment:
         "only_fields": only_fields,
         "percent": lambda share: show(share, "%"),
         "pretty": pretty,
+        "rate": lambda dollars: "–" if dollars is None else f"{dollars:g}",
         "said": said,
         "shown": show,
         "short": short,
