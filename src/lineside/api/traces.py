@@ -3,14 +3,25 @@
 from typing import Any, Literal
 
 from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
 
 from lineside.api.caller import Caller
 from lineside.apps import list_releases
 from lineside.core import NotFound, Record
-from lineside.traces import Feedback, Span, get_trace, give_feedback, list_feedback, search
+from lineside.traces import (
+    Feedback,
+    Span,
+    get_trace,
+    give_feedback,
+    list_feedback,
+    search,
+    tables,
+)
 from lineside.trust import Scope
 
 router = APIRouter(tags=["traces"])
+
+_ARROW = "application/vnd.apache.arrow.stream"
 
 
 class Opinion(Record):
@@ -74,6 +85,30 @@ def traces(
         until=until,
     )
     return search.list_traces(scope, _named(scope, filters), limit=limit, before=before)
+
+
+@router.get(
+    "/traces.arrow",
+    response_class=StreamingResponse,
+    responses={200: {"content": {_ARROW: {}}}},
+)
+def traces_arrow(
+    scope: Caller,
+    q: str = "",
+    level: tables.TableLevel = "span",
+    columns: str | None = None,
+    use_case: str | None = None,
+    since: str | None = None,
+    limit: int = 10_000,
+) -> StreamingResponse:
+    """The newest traces that meet `q` as an Arrow IPC stream: a row per step, or per trace.
+
+    `columns` names the wanted ones with commas between; `limit` counts rows, at most 1,000,000.
+    """
+    filters = _named(scope, search.read_filters(q, use_case=use_case, since=since))
+    wanted = columns.split(",") if columns else None
+    reader = tables.read_table(scope, filters, level=level, columns=wanted, limit=limit)
+    return StreamingResponse(tables.ipc_stream(reader), media_type=_ARROW)
 
 
 @router.get("/traces/stats")

@@ -7,8 +7,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineside.core import Unavailable
-
 if TYPE_CHECKING:
     import duckdb
 
@@ -39,11 +37,7 @@ class LakePlace:
 
 
 def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
-    """DuckDB with the lake attached as `lake`.
-
-    Raises:
-        Unavailable: The catalogue or the bucket does not answer.
-    """
+    """DuckDB with the lake attached as `lake`; its own error when the catalogue does not answer."""
     import duckdb
 
     database = duckdb.connect(
@@ -75,15 +69,9 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
             f"ATTACH 'ducklake:{_quoted(place.catalogue)}' AS lake "
             f"(DATA_PATH '{_quoted(place.files)}')"
         )
-    except duckdb.Error as error:
+    except duckdb.Error:
         database.close()
-        raise Unavailable(
-            "lake_failed",
-            f"The lake could not be opened: {str(error).splitlines()[0]}",
-            hint="Nothing accepted is lost: it waits in the inbox. Run `lineside doctor`.",
-        ) from error
-    # Text compresses to half of what DuckDB's default leaves, at the same speed of reading.
-    database.execute("CALL lake.set_option('parquet_compression', 'zstd')")
+        raise
     return database
 
 

@@ -166,6 +166,9 @@ def lake_inline(name: str, rows_max: int) -> str:
     return f"CALL lake.set_option('data_inlining_row_limit', {rows_max}, table_name => '{name}')"
 
 
+LAKE_OPTION = "CALL lake.set_option(?, ?)"
+
+
 def lake_rows_of(columns: dict[str, str]) -> str:
     """Rows of JSON arrays of objects as a relation; its parameter is a list of the arrays."""
     structure = ",".join(f'"{column}":"{kind}"' for column, kind in columns.items())

@@ -64,7 +64,8 @@ def open_reading(scope: Scope) -> Iterator[TraceReading]:
     """See what is kept now, what was received a moment ago among it."""
     store = scope.store
     name = queries.SPANS.name
-    if store.lake.is_untouched and not store.inbox.has(name, workspace=scope.workspace):
+    waits = store.inbox.has(name, workspace=scope.workspace)
+    if not waits and store.lake.is_untouched:
         # A new installation shows its first page without waiting for DuckDB.
         yield TraceReading(None, store.texts, ())
         return
