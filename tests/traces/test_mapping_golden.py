@@ -19,7 +19,7 @@ from lineside.traces.span import Message, Span
 Line = tuple[str | None, Any, list[tuple[str, Any]]]
 
 OTHERWISE = {
-    # A tool's answer, which Google's format sends in the user's name.
+    # A tool's answer, which Google's format sends in the user's name; only its role is apart.
     ("google-adk-2025-08-28", "call_llm", "input"),
 }
 """Conversations that we read differently on purpose."""
@@ -119,6 +119,7 @@ def test_the_conversations_of_recorded_frameworks_are_read_as_their_recorder_exp
                     agree += 1
                 else:
                     apart.add(key)
+                    assert [line[1:] for line in expected] == [line[1:] for line in lines_of(got)]
 
     assert apart == OTHERWISE
     assert more == UNREAD
@@ -138,6 +139,40 @@ def test_recorded_frameworks_have_models_tools_and_agents() -> None:
     assert kinds["TOOL"] == {"tool"}
     assert kinds["AGENT"] == {"agent"}
     assert {"gpt-4o-mini", "gemini-2.0-flash", "gpt-5-2025-08-07"} <= models
+
+
+def test_what_langchain_puts_around_a_tools_answer_is_taken_off() -> None:
+    read = 0
+    for row in recorded("deepeval_integration_traces"):
+        for tool in _read(row["trace"])["toolSpans"]:
+            answer = tool.get("output")
+            if not isinstance(answer, dict) or "tool_call_id" not in answer:
+                continue
+            attributes = {"tool.name": tool["name"], "output.value": json.dumps(answer)}
+            span = _openinference(tool["name"], attributes | _kind("TOOL"))
+            assert (span.tool_name, span.output) == (answer["name"], _read(answer["content"]))
+            read += 1
+    assert read > 20
+
+
+def test_the_state_of_a_recorded_langgraph_agent_is_a_conversation() -> None:
+    roles = {"human": "user", "ai": "assistant", "tool": "tool", "system": "system"}
+    read = 0
+    for row in recorded("deepeval_integration_traces"):
+        for agent in _read(row["trace"])["agentSpans"]:
+            state = agent.get("output")
+            if not isinstance(state, dict) or not isinstance(state.get("messages"), list):
+                continue
+            name = "langfuse.observation.output"
+            attributes = {"langfuse.observation.type": "agent", name: json.dumps(state)}
+            span = map_span(RawSpan("0" * 32, "0" * 16, agent["name"], 0, 0, attributes=attributes))
+            told = span.messages_out or []
+            assert [one.role for one in told] == [roles[one["type"]] for one in state["messages"]]
+            for one, sent in zip(told, state["messages"], strict=True):
+                calls = [part["id"] for part in one.parts if part["type"] == "tool_call"]
+                assert calls == [call["id"] for call in sent.get("tool_calls") or []]
+            read += 1
+    assert read > 20
 
 
 def test_recorded_openinference_spans_keep_kind_tokens_and_messages() -> None:

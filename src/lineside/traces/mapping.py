@@ -64,6 +64,8 @@ _PROVIDERS = {
     "mistralai": "mistral_ai",
     "xai": "x_ai",
 }
+# What some write where the maker of the model belongs.
+_FRAMEWORKS = {"langchain", "langgraph"}
 # The AI SDK appends which of a provider's interfaces it spoke to.
 _INTERFACES = (".chat", ".responses", ".completion", ".messages", ".generative-ai", ".embedding")
 
@@ -83,6 +85,8 @@ def fields_of(raw: RawSpan, *, is_storable: bool = False) -> dict[str, Any]:
         raw = _storable(raw)
     read = _merged(raw)
     kind: SpanKind = read.get("kind") or read.get("kind_guess") or "step"
+    if kind == "embedding":
+        _unsay(read)
     error = own.error_of(raw)
     if error is None and read.get("failed"):
         error = read.get("error") or ""
@@ -199,11 +203,15 @@ def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
     yield own.read_shared
     if heads & _FLAT_OI:
         yield openinference.read
+    if "langsmith" in heads:
+        yield vendors.read_langsmith
     if "gen_ai" in heads or raw.events:
         yield gen_ai.read
     if raw.events:
         yield gen_ai_events.read
     numbered = "gen_ai" in heads and "gen_ai.input.messages" not in raw.attributes
+    if "langsmith.span.kind" in raw.attributes and "gen_ai.prompt" in raw.attributes:
+        numbered = False
     if numbered or "traceloop" in heads or "llm.request.type" in raw.attributes:
         yield openllmetry.read
     if "langfuse" in heads:
@@ -224,7 +232,6 @@ _VENDORS: dict[str, Callable[[RawSpan], Reading]] = {
     "genkit": vendors.read_genkit,
     "lk": vendors.read_livekit,
     "gcp": vendors.read_adk,
-    "langsmith": vendors.read_langsmith,
 }
 
 
@@ -289,6 +296,14 @@ def _readable(kind: str, read: Reading) -> tuple[Any, Any]:
     return value_in, value_out
 
 
+def _unsay(read: Reading) -> None:
+    """Texts to be embedded are no conversation, though some send them as one, vectors and all."""
+    told, _ = read.pop("messages_in", None), read.pop("messages_out", None)
+    texts = [words for one in told or [] if (words := text_of([one])) is not None]
+    if texts:
+        read.setdefault("value_in", texts[0] if len(texts) == 1 else texts)
+
+
 def _answer(messages: list[Message] | None) -> Any:
     """The words of the answer, or the tools it asks for where it has no words."""
     words = text_of(messages, "assistant")
@@ -306,6 +321,8 @@ def provider_name(stated: str | None) -> str | None:
     if stated is None:
         return None
     name = stated.lower()
+    if name in _FRAMEWORKS:
+        return None
     for interface in _INTERFACES:
         name = name.removesuffix(interface)
     return _PROVIDERS.get(name, name)

@@ -62,14 +62,15 @@ def message(item: Any, *, role: str) -> Message | None:
     finish = _finish(item)
     for key in ("message", "kwargs", "data"):
         inner = item.get(key)
-        if isinstance(inner, dict) and (key != "message" or "role" not in item):
+        if isinstance(inner, dict) and "role" not in item:
             if key == "kwargs":
                 role = _named_in_path(item.get("id")) or role
             elif key == "data":
                 role = _role(item.get("type")) or role
             item = inner
             finish = finish or _finish(item)
-            break
+            if key != "message":
+                break
     if isinstance(inner := item.get("content"), dict) and "parts" in inner and "role" not in item:
         item = inner
     kind = item.get("type")
@@ -98,6 +99,19 @@ def spoken(value: Any, *, role: str) -> list[Message] | None:
     if found is None and isinstance(value, str) and value:
         found = [Message(role=role, parts=[{"type": "text", "content": value}])]
     return found
+
+
+def returned(value: Any) -> Any:
+    """What a tool gave back, out of the message that a framework has put around it."""
+    value = parsed(value)
+    if not isinstance(value, dict):
+        return value
+    inner = next((value[key] for key in ("kwargs", "data") if key in value), value)
+    if not isinstance(inner, dict) or "tool_call_id" not in inner:
+        return value
+    found = message(value, role="user")
+    parts = found.parts if found is not None and found.role == "tool" else []
+    return parts[0]["result"] if len(parts) == 1 and "result" in parts[0] else value
 
 
 def text_of(messages: list[Message] | None, *roles: str) -> str | None:
@@ -182,6 +196,8 @@ def _named_in_path(value: Any) -> str | None:
 
 
 def _finish(item: dict[str, Any]) -> str | None:
+    if isinstance(generation := item.get("generation_info"), dict):
+        item = generation
     for name in ("finish_reason", "finishReason", "stop_reason"):
         value = item.get(name)
         if isinstance(value, str) and value:

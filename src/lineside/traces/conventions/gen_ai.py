@@ -46,8 +46,13 @@ _GUESSES = (
     ("gen_ai.input.messages", "model"),
     ("gen_ai.request.model", "model"),
 )
-_FIRST_CHUNK_EVENTS = {"gen_ai.first_token", "gen_ai.content.first_token", "gen_ai.first_chunk"}
-_DETAILS = "gen_ai.client.inference.operation.details"
+_FIRST_CHUNK_EVENTS = {
+    "gen_ai.first_token",
+    "gen_ai.content.first_token",
+    "gen_ai.first_chunk",
+    "gen_ai.content.completion.chunk",
+}
+DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
 
 def read(span: RawSpan) -> Reading:
@@ -86,7 +91,7 @@ def read(span: RawSpan) -> Reading:
 def _with_details(span: RawSpan) -> dict[str, Any]:
     for event in span.events:
         details = event.get("attributes")
-        if event.get("name") == _DETAILS and isinstance(details, dict):
+        if event.get("name") == DETAILS_EVENT and isinstance(details, dict):
             return {**details, **span.attributes}
     return span.attributes
 
@@ -151,6 +156,7 @@ def _first_chunk_ms(span: RawSpan, attributes: dict[str, Any]) -> float | None:
     seconds = first_number(
         attributes,
         "gen_ai.response.time_to_first_chunk",
+        "gen_ai.client.operation.time_to_first_chunk",
         "gen_ai.server.time_to_first_token",
     )
     if seconds is not None:

@@ -37,7 +37,9 @@ def add_event(name: Any, attributes: Any, told: list[Message], answered: list[Me
         inner = as_dict(body.get("message"))
         if isinstance(body.get("message"), str) and not inner:
             inner = {"content": body["message"]}
-        inner = {"role": "assistant", **(inner or body)}
+        # OpenLLMetry puts the tools that are asked for beside the message.
+        beside = {"tool_calls": body["tool_calls"]} if "tool_calls" in body else {}
+        inner = {"role": "assistant", **beside, **(inner or body)}
         inner["finish_reason"] = body.get("finish_reason")
         found = message(inner, role="assistant")
         answered += [found] if found is not None else []

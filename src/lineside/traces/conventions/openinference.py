@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from lineside.traces.conventions.conversations import conversation, text_of
+from lineside.traces.conventions.conversations import conversation, returned, text_of
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
+    as_dict,
     first,
     first_count,
     first_number,
@@ -45,8 +46,12 @@ def read(span: RawSpan) -> Reading:
     flat = _flattened(attributes)
     kind = first_text(attributes, "openinference.span.kind")
     is_tool = kind is not None and kind.upper() == "TOOL"
+    embeds = kind is not None and kind.upper() == "EMBEDDING"
     told = _messages(flat, "llm.input_messages", "llm.prompts", "user")
     answered = _messages(flat, "llm.output_messages", "llm.choices", "assistant")
+    failed = span.status_code.upper() == "ERROR"
+    # Vectors, or the empty answer that LangChain makes up for a call that failed.
+    silent = embeds or (failed and "llm.output_messages" in flat and not answered)
     return said(
         {
             "kind": _KINDS.get(kind.upper()) if kind else None,
@@ -59,11 +64,11 @@ def read(span: RawSpan) -> Reading:
                 "embedding.model_name",
                 "reranker.model_name",
             ),
-            "model_asked": first_text(attributes, "llm.request.model_name"),
+            "model_asked": _model_asked(attributes),
             "agent_name": first_text(attributes, "agent.name"),
             "tool_name": first_text(attributes, "tool.name") if is_tool or not kind else None,
             "messages_in": told,
-            "messages_out": answered,
+            "messages_out": _finished(answered, first_text(attributes, "llm.finish_reason")),
             "tokens_in": first_count(attributes, "llm.token_count.prompt"),
             "tokens_out": first_count(attributes, "llm.token_count.completion"),
             "tokens_total": first_count(attributes, "llm.token_count.total"),
@@ -79,10 +84,11 @@ def read(span: RawSpan) -> Reading:
                 attributes, "llm.token_count.completion_details.reasoning"
             ),
             "cost_usd": first_number(attributes, "llm.cost.total"),
-            "arguments": parsed(first(attributes, "tool.parameters")) if is_tool else None,
+            "arguments": _arguments(attributes) if is_tool else None,
+            "result": returned(first(attributes, "output.value")) if is_tool else None,
             "documents": _documents(flat),
-            "value_in": _value(attributes, "input", told) or _texts(flat),
-            "value_out": _value(attributes, "output", answered),
+            "value_in": (_texts(flat) if embeds else None) or _value(attributes, "input", told),
+            "value_out": None if silent else _value(attributes, "output", answered),
             "first_chunk_ms": first_event_ms(span, _FIRST_CHUNK_EVENTS),
         }
     )
@@ -94,6 +100,31 @@ def first_event_ms(span: RawSpan, names: set[str]) -> float | None:
         if event.get("name") in names and isinstance(when, int) and when >= span.start_ns:
             return (when - span.start_ns) / 1e6
     return None
+
+
+def _model_asked(attributes: dict[str, Any]) -> str | None:
+    stated = first_text(attributes, "llm.request.model_name")
+    if stated is not None:
+        return stated
+    parameters = as_dict(
+        first(attributes, "llm.invocation_parameters", "embedding.invocation_parameters")
+    )
+    asked = first_text(parameters, "model", "model_name")
+    # Some copy the parameters from the answer, which names the model that answered.
+    return asked if asked != first_text(attributes, "llm.model_name") else None
+
+
+def _arguments(attributes: dict[str, Any]) -> Any:
+    """What the tool was called with; `tool.parameters` holds that or what it would accept."""
+    parameters = parsed(first(attributes, "tool.parameters"))
+    is_schema = isinstance(parameters, dict) and isinstance(parameters.get("properties"), dict)
+    return None if is_schema else parameters
+
+
+def _finished(messages: list[Message] | None, reason: str | None) -> list[Message] | None:
+    if reason is None or not messages or messages[-1].finish_reason is not None:
+        return messages
+    return [*messages[:-1], messages[-1].model_copy(update={"finish_reason": reason})]
 
 
 def _flattened(attributes: dict[str, Any]) -> dict[str, Any]:

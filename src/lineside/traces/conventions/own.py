@@ -68,7 +68,13 @@ def error_of(span: RawSpan) -> str | None:
     exception = _exception(span)
     if status != "ERROR" and failure is None and exception is None:
         return None
-    return span.status_message or exception or failure or ""
+    return _without_traceback(span.status_message or exception or failure or "")
+
+
+def _without_traceback(words: str) -> str:
+    """What went wrong; some senders append where in their code it did."""
+    head, _, _ = words.partition("Traceback (most recent call last)")
+    return head.strip() or words
 
 
 def _exception(span: RawSpan) -> str | None:

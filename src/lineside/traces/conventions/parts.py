@@ -83,7 +83,8 @@ def _parts_of_block(block: Any) -> list[Part]:
         return [_other(block)]
     inner = block.get("message_content")
     if isinstance(inner, dict):
-        block = inner
+        # OpenInference writes the tool that such a piece asks for beside it.
+        block = {**block, **inner}
     kind = block.get("type") or block.get("part_kind")
     if "toolName" in block or kind == "function":
         kind = "tool_result" if "result" in block or "output" in block else "tool_call"

@@ -27,9 +27,15 @@ def read(span: RawSpan) -> Reading:
             "messages_out": answered or None,
             "arguments": parsed(first(attributes, "tool_arguments")),
             "result": parsed(first(attributes, "tool_response")),
+            "value_in": _embedded(attributes),
             "value_out": result,
         }
     )
+
+
+def _embedded(attributes: dict[str, Any]) -> Any:
+    texts = parsed(first(attributes, "inputs")) if "inputs_count" in attributes else None
+    return texts[0] if isinstance(texts, list) and len(texts) == 1 else texts
 
 
 def _guess(attributes: dict[str, Any]) -> str | None:

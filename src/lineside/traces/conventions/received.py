@@ -47,6 +47,30 @@ class RawSpan:
     schema_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RawLog:
+    """One log record as received.
+
+    Attributes:
+        span_id: Of the step in which it was written, with its `trace_id`; nothing outside of one.
+        time_ns: Nanoseconds since 1970: when it happened, or else when it was seen.
+        event_name: What kind of event it is; empty for an ordinary line of a log.
+        severity: In the sender's word, such as `INFO`.
+        scope: `name` and `version` of the library that wrote it.
+    """
+
+    time_ns: int
+    trace_id: str | None = None
+    span_id: str | None = None
+    event_name: str = ""
+    severity: str = ""
+    body: Any = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    resource: dict[str, Any] = field(default_factory=dict)
+    scope: dict[str, Any] = field(default_factory=dict)
+    schema_url: str = ""
+
+
 def storable(value: Any, depth: int = 0) -> Any:
     """The same value, where it can be written as JSON in UTF-8; the nearest that can otherwise."""
     if value is None or value is True or value is False:

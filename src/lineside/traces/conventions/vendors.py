@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lineside.traces.conventions.conversations import conversation
+from lineside.traces.conventions.conversations import conversation, returned, spoken
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
     as_dict,
@@ -161,11 +161,33 @@ def read_adk(span: RawSpan) -> Reading:
 
 
 def read_langsmith(span: RawSpan) -> Reading:
+    """LangSmith's own exporter writes what went in and came out as one prompt and completion."""
     attributes = span.attributes
-    kind = first_text(attributes, "langsmith.span.kind")
+    named = first_text(attributes, "langsmith.span.kind")
+    kind = _LANGSMITH_KINDS.get(named.lower()) if named else None
+    value_in = _alone(first(attributes, "gen_ai.prompt"), "input", "query")
+    value_out = _alone(first(attributes, "gen_ai.completion"), "output", "documents")
+    talks = kind == "model"
+    if talks and span.status_code.upper() == "ERROR":
+        # LangChain makes up an empty answer for a call that failed.
+        value_out = None
+    usage = as_dict(attributes.get("langsmith.metadata.usage_metadata"))
+    read_details = as_dict(usage.get("input_token_details"))
     return said(
         {
-            "kind": _LANGSMITH_KINDS.get(kind.lower()) if kind else None,
+            # Most steps are a plain chain here; what others say of one may say more.
+            "kind": kind if kind != "step" else None,
+            "kind_guess": kind,
+            "messages_in": spoken(value_in, role="user") if talks else None,
+            "messages_out": spoken(value_out, role="assistant") if talks else None,
+            "value_in": value_in,
+            "value_out": value_out if kind != "tool" else None,
+            "result": returned(value_out) if kind == "tool" else None,
+            "tokens_cached_in": first_count(read_details, "cache_read"),
+            "tokens_cache_written_in": first_count(read_details, "cache_creation"),
+            "tokens_reasoning_out": first_count(
+                as_dict(usage.get("output_token_details")), "reasoning"
+            ),
             "model_asked": first_text(attributes, "langsmith.metadata.ls_model_name"),
             "provider": first_text(attributes, "langsmith.metadata.ls_provider"),
             "session_id": first_text(
@@ -178,6 +200,14 @@ def read_langsmith(span: RawSpan) -> Reading:
             "user_id": first_text(attributes, "langsmith.metadata.user_id"),
         }
     )
+
+
+def _alone(value: Any, *names: str) -> Any:
+    """What a wrapper of one such key holds."""
+    value = parsed(value)
+    if isinstance(value, dict) and len(value) == 1:
+        return next((parsed(value[name]) for name in names if name in value), value)
+    return value
 
 
 def read_claude_code(span: RawSpan) -> Reading:
