@@ -35,7 +35,7 @@ def trace(trace_id: str, question: str, **model: Any) -> list[Span]:
         "parent_span_id": root.span_id,
         "name": "chat",
         "kind": "model",
-        "model": "gpt-4o",
+        "model": "house-model",
         "duration_ms": 1100.0,
         "tokens_in": 40,
         "tokens_out": 8,
@@ -105,7 +105,7 @@ def test_a_trace_shows_as_a_tree_and_a_step_as_a_conversation(lineside: Run) -> 
 def test_figures_say_what_they_cover(lineside: Run) -> None:
     shown = lineside("traces", "stats", "--by", "model")
 
-    assert "gpt-4o" in shown.out
+    assert "house-model" in shown.out
     assert "50.0%" in shown.out, "one of two failed"
     (found,) = lineside("traces", "stats", "--json").data
     assert (found["name"], found["count"], found["cost_known"]) == (None, 2, 0.5)
@@ -141,7 +141,7 @@ def test_what_comes_is_followed_until_it_is_stopped(
 
 
 def test_a_query_that_cannot_be_read_is_explained(lineside: Run) -> None:
-    wrong = lineside("traces", "ls", "-q", "modl = gpt-4o")
+    wrong = lineside("traces", "ls", "-q", "modl = house-model")
 
     assert wrong.code == 2
     assert "Read `modl` at character 1, expected a field" in wrong.err

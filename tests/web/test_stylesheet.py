@@ -49,7 +49,7 @@ def test_text_stands_out_by_day_and_by_night(scheme: str, text: str, ground: str
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
-    for name in ("lineside.css", "lineside.js"):
+    for name in ("lineside.css", "lineside.js", "trace.js"):
         text = (STATIC / name).read_text()
         assert "http" not in text
         assert "@import" not in text

@@ -1,5 +1,7 @@
 """The pages of traces, over what other programs sent."""
 
+import base64
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -94,32 +96,105 @@ def test_the_list_is_filtered_by_form_and_by_query(sent: TestClient, ids: list[s
 def test_a_trace_shows_its_conversation_steps_and_figures(sent: TestClient, ids: list[str]) -> None:
     with sent as client:
         page = html(client, f"/traces/{ids[0]}")
+        model = re.findall(r"/steps/([0-9a-f]{16})", page)[1]
+        opened = html(client, f"/traces/{ids[0]}?step={model}")
+        fragment = client.get(f"/traces/{ids[0]}/steps/{model}").text
         lost = words(html(client, f"/traces/{ids[2]}"))
 
     text = words(page)
     assert "My &lt;b&gt;kettle&lt;/b&gt; broke" in page
     assert "Calls look_up" in text
     assert "4711" in text
-    assert "2,400 ms Latency" in text or "Latency 2,400 ms" in text
+    assert "2,400 ms Duration" in text or "Duration 2,400 ms" in text
     assert "unknown" in text, "the cost"
-    assert "gen_ai.request.temperature" in text
-    assert " style=" not in page
+    assert "gen_ai.request.temperature" not in page, "payloads of steps come when they are opened"
+    for shown in (opened, fragment):
+        assert "request.\u200btemperature" in shown
+        assert "Copy as curl" in shown
+        assert "<b>kettle</b>" not in shown
+    assert "<html" not in fragment
+    assert " style=" not in page + opened
     assert "The first step is missing" in lost
     assert "Yes, right" not in lost, "feedback belongs to a whole trace"
 
 
-def test_a_long_trace_comes_in_pages_with_what_failed_first(
+def test_a_long_trace_begins_with_what_failed_and_the_rest_is_a_click_away(
     sent: TestClient, ids: list[str]
 ) -> None:
     with sent as client:
         first = html(client, f"/traces/{ids[1]}")
-        second = html(client, f"/traces/{ids[1]}?from=201")
+        more = re.findall(r'data-more="([^"]+)"', first)
+        rest = client.get(more[0].replace("&amp;", "&")).text
+        failed = re.findall(r'data-step="([0-9a-f]{16})"', first)[0]
+        chosen = html(client, f"/traces/{ids[1]}?step={failed}")
 
-    assert "Steps 1 to 200 of 260" in words(first)
-    assert 'href="?from=201#step-232">part 230' in first
-    assert 'id="step-232"' not in first
-    assert 'id="step-232"' in second
-    assert "Steps 201 to 260 of 260" in words(second)
+    assert "What failed first tool" not in words(first)
+    assert "part 230 after" in words(first)
+    assert "HTTP 503" in first
+    assert f'id="s-{failed}"' in first, "the failed step is seen among hundreds"
+    assert first.count('<li id="s-') < 60
+    assert "more" in words(first)
+    assert "<b>part 100</b>" not in first
+    assert "<b>part 100</b>" in rest
+    assert "chosen" in chosen
+    assert "HTTP 503" in chosen
+
+
+def test_two_traces_stand_side_by_side(sent: TestClient, ids: list[str]) -> None:
+    with sent as client:
+        page = words(html(client, f"/traces/{ids[0]}/diff/{ids[1]}"))
+        form = {"with": f"http://127.0.0.1/traces/{ids[1]}"}
+        pasted = client.get(f"/traces/{ids[0]}/diff", params=form, follow_redirects=False)
+        alone = html(client, f"/traces/{ids[0]}/diff?before=name", 404)
+
+    assert "answer" in page
+    assert "259 added" in page
+    assert "1 removed" in page
+    assert pasted.headers["location"] == f"/traces/{ids[1]}/diff/{ids[0]}"
+    assert "No trace before this one has the name" in words(alone)
+
+
+def test_what_senders_call_a_picture_is_shown_only_if_it_is_one(settings: Settings) -> None:
+    trace_id = new_trace_id()
+    image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()
+    script = base64.b64encode(b"<svg onload='alert(1)'/>" * 4).decode()
+    store = open_store(settings)
+    open_traces(store)
+    large, evil = (store.blobs.put(content) for content in (b"GIF89a" + bytes(99), b"<script>"))
+    parts: list[dict[str, Any]] = [
+        {"type": "media", "mime_type": "text/html", "data": image},
+        {"type": "media", "mime_type": "image/png", "data": script},
+        {
+            "type": "media",
+            "mime_type": "image/svg+xml",
+            "uri": f"data:image/svg+xml;base64,{script}",
+        },
+        {"type": "media", "mime_type": "image/png", "uri": "javascript:alert(1)"},
+        {"type": "media", "mime_type": "image/png", "uri": "https://elsewhere.example/pixel.png"},
+        {"type": "media", "data": {"$blob": large, "bytes": 105, "mime_type": "image/gif"}},
+        {"type": "text", "content": {"$blob": evil, "bytes": 8, "start": "<script"}},
+    ]
+    told = [Message(role="user", parts=parts)]
+    record_spans(local_scope(store), [step(trace_id, kind="model", messages_in=told)]).result()
+    store.close()
+
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        page = html(client, f"/traces/{trace_id}")
+        shown, saved = client.get(f"/blobs/{large}"), client.get(f"/blobs/{evil}")
+        unknown = client.get(f"/blobs/sha256:{'0' * 64}")
+
+    pictures = re.findall(r'<img class="medium" src="([^"]+)"', page)
+    assert pictures == [f"data:image/png;base64,{image}", f"/blobs/{large}"]
+    assert "javascript:alert" not in re.findall(r'href="([^"]*)"', page)
+    assert 'href="https://elsewhere.example/pixel.png" rel="noopener' in page
+    assert "&lt;script…" in page
+    assert (shown.headers["content-type"], saved.headers["content-type"]) == (
+        "image/gif",
+        "application/octet-stream",
+    )
+    assert "attachment" in saved.headers["content-disposition"]
+    assert saved.headers["x-content-type-options"] == "nosniff"
+    assert unknown.status_code == 404
 
 
 def test_a_program_gets_pages_and_figures_as_well(sent: TestClient) -> None:

@@ -10,6 +10,7 @@ import click
 from lineside.cli.commands import Commands, Late, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_on_line
+from lineside.cli.trace_diff import diff
 from lineside.core import NotFound
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def traces() -> None:
     tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=; text takes ~; since and
     until take 90m, 24h, 7d or a date.
     """
+
+
+traces.add_command(diff)
 
 
 @traces.command(
@@ -98,26 +102,40 @@ def search_text(text: str, query: str, limit: int, as_json: bool) -> None:
 
 
 @traces.command(
-    examples=("lineside traces show 4bf92f3577b3", "lineside traces show 4bf92f3577b3 --step 3")
+    examples=(
+        "lineside traces show 4bf92f3577b3",
+        "lineside traces show 4bf92f3577b3 --step 3",
+        "lineside traces show 4bf92f3577b3 --as case >> cases.jsonl",
+    )
 )
 @click.argument("trace_id", metavar="TRACE_ID")
 @click.option("--step", "number", type=click.IntRange(min=1), help="Show this step whole.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(("curl", "case")),
+    help="The call to make again, or a line of a dataset; of the first step unless --step.",
+)
 @json_option
-def show(trace_id: str, number: int | None, as_json: bool) -> None:
+def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> None:
     """Show the steps of a trace as a tree, or what one step was told and said.
 
     TRACE_ID may be the first digits of an id.
     """
-    from lineside.traces import get_trace, search
+    from lineside.traces import get_trace, list_feedback, search, views
 
     with scope_on_line() as scope:
-        steps = search.tree_of(get_trace(scope, search.whole_id(scope, trace_id)))
+        steps = search.tree_of(get_trace(scope, whole := search.whole_id(scope, trace_id)))
+        said = list_feedback(scope, trace_id=whole) if form == "case" else []
     if not steps:
         raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
     if number is not None and number > len(steps):
         hint = f"Leave out --step to see all {len(steps)}."
         raise NotFound("unknown_step", f"The trace has no step {number}", hint=hint)
-    if as_json:
+    if form is not None:
+        span = steps[(number or 1) - 1].span
+        click.echo(views.as_case(span, said) if form == "case" else views.as_curl(span))
+    elif as_json:
         wanted = steps if number is None else [steps[number - 1]]
         print_json([step.span for step in wanted])
     elif number is None:
@@ -276,7 +294,7 @@ def _line(row: "search.TraceRow") -> str:
     )
 
 
-def _print_tree(steps: Sequence["search.Step"]) -> None:
+def _print_tree(steps: Sequence["search.Step[Span]"]) -> None:
     first = steps[0].span
     say(f"{first.name}: {first.trace_id}", style="bold")
     words = [first.use_case or "unclaimed", first.service, local_time(first.started_at)]

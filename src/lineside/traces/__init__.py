@@ -4,10 +4,9 @@ What calls cost has a page of its own: `from lineside.traces import prices`.
 """
 
 from lineside.traces import prices as prices
-from lineside.traces import receive, search
+from lineside.traces import receive, search, views
 from lineside.traces.feedback import Feedback, give_feedback, list_feedback
 from lineside.traces.record import (
-    Traffic,
     get_trace,
     latest_calls,
     open_traces,
@@ -20,7 +19,6 @@ __all__ = [
     "Feedback",
     "Message",
     "Span",
-    "Traffic",
     "get_trace",
     "give_feedback",
     "latest_calls",
@@ -32,4 +30,5 @@ __all__ = [
     "record_spans",
     "search",
     "traffic",
+    "views",
 ]

@@ -98,10 +98,24 @@ TRACE_BOUNDS = """
 SELECT min(first_at) AS first_at, max(last_at) AS last_at FROM {traces}
 WHERE workspace = ? AND trace_key = ?
 """
-TRACE = """
-SELECT * FROM {spans}
-WHERE workspace = ? AND started_at >= ? AND started_at <= ? AND trace_id = ?
-ORDER BY started_at, span_id
+_OF_TRACE = (
+    "FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= ? AND trace_id = ?"
+)
+_IN_ORDER = "ORDER BY started_at, span_id"
+TRACE = f"SELECT * {_OF_TRACE} {_IN_ORDER}"
+# One trace without its payloads, which are most of its bytes; then chosen steps whole.
+TRACE_OUTLINE = f"""
+SELECT span_id, parent_span_id, name, kind, status, left(error, 300) AS error, started_at,
+    duration_ms, use_case, service, model, agent_name, tool_name, tokens_in, tokens_out, cost_usd
+{_OF_TRACE} {_IN_ORDER}
+"""
+TRACE_STEPS = f"SELECT * {_OF_TRACE} AND span_id IN (SELECT unnest(?::VARCHAR[])) {_IN_ORDER}"
+TRACE_DIGESTS = f"""
+SELECT span_id, hash(input, output, messages_in, messages_out) AS digest {_OF_TRACE} {_IN_ORDER}
+"""
+TRACE_HINTS = f"""
+SELECT span_id, raw {_OF_TRACE}
+  AND regexp_matches(raw, 'graph.node|langgraph_node|handoff|from_agent') {_IN_ORDER} LIMIT ?
 """
 KNOWN_TRACES = """
 SELECT workspace, trace_id, min(first_at) AS first_at, max(last_at) AS last_at FROM {traces}

@@ -73,10 +73,16 @@ def open_reading(scope: Scope) -> Iterator[TraceReading]:
         yield TraceReading(lake, store.texts, waiting)
 
 
-def steps_of(reading: TraceReading, workspace: str, trace_id: str) -> list[dict[str, Any]]:
-    """Every step of a trace as the lake keeps it, in the order they began."""
+def of_trace(
+    reading: TraceReading, query: str, workspace: str, trace_id: str, parameters: Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """What a query finds in the steps of one trace.
+
+    Its parameters are the workspace, the moments between which the steps began, the trace's id, and
+    then those given: with the moments, little of the lake is read.
+    """
     found = reading.rows(queries.TRACE_BOUNDS, [workspace, trace_key(trace_id)])
     if not found or found[0]["first_at"] is None:
         return []
     bounds = [found[0]["first_at"], found[0]["last_at"]]
-    return reading.rows(queries.TRACE, [workspace, *bounds, trace_id])
+    return reading.rows(query, [workspace, *bounds, trace_id, *parameters])

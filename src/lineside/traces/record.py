@@ -10,12 +10,17 @@ import orjson
 from lineside.core import Record, now
 from lineside.store import Store, intake
 from lineside.traces import queries
+from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
+from lineside.traces.outline import Outline, outline_of
 from lineside.traces.prices import PriceTables
-from lineside.traces.reading import open_reading, steps_of
+from lineside.traces.reading import of_trace, open_reading
 from lineside.traces.row import JSON_COLUMNS, span_row
 from lineside.traces.span import Span
 from lineside.trust import Scope
+
+STEPS_WHOLE_MAX = 500
+HINTS_MAX = 5_000
 
 
 def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
@@ -46,8 +51,7 @@ def get_trace(scope: Scope, trace_id: str) -> list[Span]:
 
 def load_trace(scope: Scope, trace_id: str) -> list[Span]:
     """The same for the room's own work, which has its own right to ask for."""
-    with open_reading(scope) as reading:
-        return [span_of(row) for row in steps_of(reading, scope.workspace, trace_id)]
+    return [span_of(row) for row in _rows(scope, queries.TRACE, trace_id)]
 
 
 def latest_calls(
@@ -97,6 +101,11 @@ def traffic(scope: Scope, *, use_case: str | None = None, hours: float = 24 * 7)
     return [Traffic.model_validate(row) for row in rows]
 
 
+def _rows(scope: Scope, query: str, trace_id: str, *parameters: Any) -> list[dict[str, Any]]:
+    with open_reading(scope) as reading:
+        return of_trace(reading, query, scope.workspace, trace_id, parameters)
+
+
 def span_of(row: dict[str, Any]) -> Span:
     """A span from its row in the lake."""
     values = {name: value for name, value in row.items() if name in Span.model_fields}
@@ -109,3 +118,33 @@ def span_of(row: dict[str, Any]) -> Span:
 
 def _aware(moment: Any) -> Any:
     return moment.replace(tzinfo=now().tzinfo)
+
+
+def get_outline(scope: Scope, trace_id: str) -> list[Outline]:
+    """All steps of a trace without what they were told and said; 50,000 take a moment only."""
+    rows = _rows(scope, queries.TRACE_OUTLINE, trace_id)
+    if rows:
+        scope.require("read", use_case=min(rows, key=lambda row: row["started_at"])["use_case"])
+    return [outline_of(row) for row in rows]
+
+
+def get_steps(scope: Scope, trace_id: str, span_ids: Sequence[str]) -> dict[str, Span]:
+    """Some steps of a trace whole, by their ids; what is not there is left out."""
+    wanted = list(span_ids)[:STEPS_WHOLE_MAX]
+    rows = _rows(scope, queries.TRACE_STEPS, trace_id, wanted)
+    spans = [span_of(row) for row in rows]
+    for use_case in {span.use_case for span in spans}:
+        scope.require("read", use_case=use_case)
+    return {span.span_id: span for span in spans}
+
+
+def payload_digests(scope: Scope, trace_id: str) -> dict[str, int]:
+    """A number for what each step was told and said, equal where that is equal, by span id."""
+    rows = _rows(scope, queries.TRACE_DIGESTS, trace_id)
+    return {row["span_id"]: row["digest"] for row in rows}
+
+
+def graph_hints(scope: Scope, trace_id: str) -> dict[str, Hint]:
+    """What the steps themselves say of their place in the graph of agents, by span id."""
+    rows = _rows(scope, queries.TRACE_HINTS, trace_id, HINTS_MAX)
+    return {row["span_id"]: hint_of(orjson.loads(row["raw"])) for row in rows}

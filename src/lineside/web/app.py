@@ -17,6 +17,8 @@ from lineside.web.evals import ROUTES as RUNS
 from lineside.web.kept import Kept
 from lineside.web.prices import ROUTES as PRICES
 from lineside.web.render import STATIC
+from lineside.web.trace import ROUTES as TRACE
+from lineside.web.trace_diff import ROUTES as TRACE_DIFF
 from lineside.web.traces import ROUTES as TRACES
 from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
@@ -24,7 +26,8 @@ from lineside.web.usecases import ROUTES as USE_CASES
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "media-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -42,6 +45,8 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *RUNS,
             *RELEASES,
             *TRACES,
+            *TRACE,
+            *TRACE_DIFF,
             *PRICES,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),

@@ -16,6 +16,7 @@ from lineside.core import clock
 from lineside.stats import Finding
 from lineside.trust import LedgerEntry
 from lineside.web.axes import show, show_span
+from lineside.web.media import blob_of, medium_of
 
 STATIC = Path(__file__).parent / "static"
 
@@ -70,6 +71,8 @@ def money(cost_usd: float | None) -> str:
     """An amount in dollars; what is not known is never shown as free."""
     if cost_usd is None:
         return "unknown"
+    if 0 < cost_usd < 0.000001:
+        return "< $0.000001"
     digits = 2 if cost_usd == 0 or abs(cost_usd) >= 1 else 6 if abs(cost_usd) < 0.01 else 4
     return f"${cost_usd:,.{digits}f}"
 
@@ -181,10 +184,12 @@ def _environment() -> Environment:
     environment.filters |= {
         "about": about,
         "between": between,
+        "blob": blob_of,
         "breakable": breakable,
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
+        "medium": medium_of,
         "moment": moment,
         "money": money,
         "ms": milliseconds,

@@ -1,4 +1,4 @@
-"""`/traces`: what happened, each trace with its steps, and what people say of it."""
+"""`/traces`: what happened, newest first, and what people say of it."""
 
 import asyncio
 from typing import Any, Literal
@@ -10,15 +10,13 @@ from starlette.routing import Route
 
 from lineside.apps import list_releases, live_schemas
 from lineside.core import Invalid, NotFound
-from lineside.traces import get_trace, give_feedback, list_feedback, search, traffic
+from lineside.traces import get_trace, give_feedback, search, traffic
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases
 from lineside.web.forms import FormField, fields_of, read_form
 from lineside.web.render import page
-from lineside.web.waterfall import STEPS_SHOWN, paying, spoken, waterfall
 
 _TRACES_SHOWN = 50
-_FIRST_LOOKS_MAX = 8
 _DAY_HOURS = 24
 _FIELDS = ("use_case", "status", "since", "text")
 SINCE = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
@@ -56,41 +54,6 @@ def traces(request: Request) -> Response:
     )
 
 
-def trace(request: Request) -> Response:
-    """One trace: what came in, what went out, its steps in time, what was said of it."""
-    scope: Scope = request.app.state.local
-    trace_id = request.path_params["trace_id"]
-    spans = get_trace(scope, trace_id)
-    if not spans:
-        raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
-    steps = search.tree_of(spans)
-    root = steps[0].span
-    first = _first_number(request.query_params.get("from"), len(steps))
-    bars = waterfall(steps, search.length_ms(spans))
-    wrong = [bar for bar in bars if bar.step.span.status == "error"]
-    slow = [bar for bar in bars if bar.step.is_longest]
-    return page(
-        request,
-        "trace.html",
-        root=root,
-        duration_ms=root.duration_ms if not root.parent_span_id else search.length_ms(spans),
-        bars=bars[first - 1 : first - 1 + STEPS_SHOWN],
-        first=first,
-        steps_count=len(bars),
-        steps_shown=STEPS_SHOWN,
-        wrong=wrong,
-        slow=slow,
-        looks_max=_FIRST_LOOKS_MAX,
-        paid=paying(spans),
-        spoken=spoken(steps),
-        label=release_labels(scope, root.use_case).get(root.release or "") or root.release,
-        is_ours=root.kind == "app",
-        feedback=list_feedback(scope, trace_id=trace_id),
-        correction=correction_fields(scope, root.use_case, root.output),
-        thanks="thanks" in request.query_params,
-    )
-
-
 async def feedback(request: Request) -> Response:
     """Keep what a person says of an answer, and show it beside the trace."""
     form = await request.form()
@@ -124,12 +87,6 @@ def correction_fields(scope: Scope, use_case: str | None, output: Any) -> list[F
     return [field for field in fields if field.name != "confidence"]
 
 
-def _first_number(text: str | None, count: int) -> int:
-    """The first step to show; whatever was typed, there is something to see."""
-    number = int(text) if text and text.isdecimal() and len(text) < 8 else 1
-    return number if 1 <= number <= count else 1
-
-
 def _keep_feedback(scope: Scope, trace_id: str, typed: dict[str, str]) -> None:
     root = next((span for span in get_trace(scope, trace_id) if not span.parent_span_id), None)
     fields = correction_fields(scope, root.use_case, root.output) if root else []
@@ -155,7 +112,6 @@ def _thumb(word: str | None) -> Literal["up", "down"] | None:
 
 ROUTES = [
     Route("/traces", traces),
-    Route("/traces/{trace_id}", trace),
     Route("/traces/{trace_id}/feedback", feedback, methods=["POST"]),
     Route("/calls", moved),
     Route("/calls/{trace_id}", moved),

@@ -18,7 +18,7 @@ from lineside.apps import (
 )
 from lineside.core import NotFound
 from lineside.evals import list_runs
-from lineside.traces import Traffic, latest_calls, list_feedback, traffic
+from lineside.traces import latest_calls, list_feedback, traffic, views
 from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case, list_use_cases
 from lineside.web.evals import main_finding, rule_checks
@@ -40,7 +40,7 @@ _HISTORY_SHOWN = 8
 def portfolio(request: Request) -> Response:
     """Every use case with its verdict, its live release and its week."""
     scope: Scope = request.app.state.local
-    weeks: dict[str, list[Traffic]] = {}
+    weeks: dict[str, list[views.Traffic]] = {}
     for arm in traffic(scope):
         weeks.setdefault(arm.use_case, []).append(arm)
     cases = [_summary(scope, known, weeks.get(known.name, [])) for known in list_use_cases(scope)]
@@ -79,7 +79,7 @@ def use_case(request: Request) -> Response:
     )
 
 
-def _summary(scope: Scope, known: UseCase, week: Sequence[Traffic]) -> dict[str, Any]:
+def _summary(scope: Scope, known: UseCase, week: Sequence[views.Traffic]) -> dict[str, Any]:
     releases = list_releases(scope, known.name, limit=_RELEASES_SHOWN)
     rollout = current_rollout(scope, known.name)
     standing = _standing(releases, rollout)
@@ -115,7 +115,7 @@ def _standing(releases: Sequence[Release], rollout: Rollout | None) -> dict[str,
     }
 
 
-def _totals(week: Sequence[Traffic]) -> dict[str, Any]:
+def _totals(week: Sequence[views.Traffic]) -> dict[str, Any]:
     """Sums over the arms; the cost is unknown as soon as that of one call is."""
     calls = sum(arm.calls for arm in week)
     is_cost_known = calls > 0 and all(arm.cost_known == 1 for arm in week)
