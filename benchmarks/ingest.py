@@ -1,7 +1,7 @@
 """Claim: one process takes in 5,000 spans of 2 KiB a second, each durable before the answer, with a
 p99 of 250 ms and 500 MiB of memory.
 
-    .venv/bin/python benchmarks/ingest.py [--json] [--seconds 20] [--batch 256] [--clients 4]
+    .venv/bin/python benchmarks/ingest.py [--json] [--seconds 60] [--batch 256] [--clients 4]
 
 Spans of model calls (`gen_ai.*`, a conversation of about 1.5 KiB in each) go as OTLP protobuf,
 uncompressed, to `lineside up` on a fresh state folder; the sender is a process of its own with kept
@@ -37,7 +37,7 @@ def main() -> None:
         return
     given = options(
         __doc__,
-        lambda parser: parser.add_argument("--seconds", type=int, default=20),
+        lambda parser: parser.add_argument("--seconds", type=int, default=60),
         lambda parser: parser.add_argument("--batch", type=int, default=256),
         lambda parser: parser.add_argument("--clients", type=int, default=4),
     )
@@ -114,7 +114,7 @@ def _count(report: Report, home: Path, kept: int) -> None:
         started = time.perf_counter()
         waited = store.flusher.flush()
         seconds = time.perf_counter() - started
-        count = "SELECT count(*) AS spans, count(DISTINCT (trace_id, span_id)) AS once FROM {rows}"
+        count = "SELECT count(*) AS spans, count(DISTINCT (trace_id, span_id)) AS once FROM {spans}"
         (found,) = store.lake.read(SPANS, count)
     finally:
         store.close()

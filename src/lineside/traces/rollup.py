@@ -5,7 +5,7 @@ each step is counted in exactly one of them.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -19,7 +19,7 @@ PREVIEW_CHARACTERS = 200
 WORDS_CHARACTERS_MAX = 1024 * 1024
 # The texts are JSON, in which a new line is a backslash and an `n` that belongs to no word.
 _ESCAPES = re.compile(r"\\[ntr]")
-_TEXTS = ("input", "output", "messages_in", "messages_out")
+_TEXTS = (("input", "messages_in"), ("output", "messages_out"))
 _NULL = "null"
 _OF_FIRST = (
     "workspace",
@@ -114,15 +114,22 @@ def words_of(spans: Iterable[Row]) -> str:
 
     What is past a mebi character in all is not found by its words.
     """
-    found: dict[str, None] = {}
+    found: set[str] = set()
     for span in spans:
-        for name in _TEXTS:
-            text = span[name]
+        for text in _texts_of(span):
             if text is not None and text != _NULL:
-                if "\\" in text:
-                    text = _ESCAPES.sub(" ", text)
-                found.update(dict.fromkeys(text.lower().split()))
+                clean = _ESCAPES.sub(" ", text) if "\\" in text else text
+                found.update(clean.lower().split())
     return " ".join(found)[:WORDS_CHARACTERS_MAX]
+
+
+def _texts_of(span: Row) -> Iterator[str | None]:
+    for payload, messages in _TEXTS:
+        said = span[messages]
+        yield said
+        # What a model was asked is the end of what it was told, so it need not be read twice.
+        if span["kind"] != "model" or said is None or said == _NULL:
+            yield span[payload]
 
 
 def preview(value: str | None, messages: str | None) -> str | None:
