@@ -2,11 +2,13 @@
 p99 of 250 ms and 500 MiB of memory.
 
     .venv/bin/python benchmarks/ingest.py [--json] [--seconds 60] [--batch 256] [--clients 4]
+        [--rate 5500]
 
 Spans of model calls (`gen_ai.*`, a conversation of about 1.5 KiB in each) go as OTLP protobuf,
 uncompressed, to `lineside up` on a fresh state folder; the sender is a process of its own with kept
-connections and sends as fast as it is answered. What counts is what was answered with 200 and
-nothing refused. Then the server is killed (SIGKILL), and every span is counted in what is on disk.
+connections and sends at an even rate (0: as fast as it is answered); a request's time counts from
+when it was due. What counts is what was answered with 200 and nothing refused. Then the server is
+killed (SIGKILL), and every span is counted in what is on disk.
 """
 
 import argparse
@@ -40,6 +42,7 @@ def main() -> None:
         lambda parser: parser.add_argument("--seconds", type=int, default=60),
         lambda parser: parser.add_argument("--batch", type=int, default=256),
         lambda parser: parser.add_argument("--clients", type=int, default=4),
+        lambda parser: parser.add_argument("--rate", type=int, default=5500),
     )
     report = Report("Spans of other programs, durable before the answer")
     with TemporaryDirectory() as name:
@@ -95,7 +98,7 @@ _kept_in_all = 0
 def _sent(port: int, seconds: int, given: argparse.Namespace) -> dict[str, Any]:
     global _kept_in_all
     command = [sys.executable, __file__, "--send", str(port), str(seconds)]
-    command += [str(given.batch), str(given.clients)]
+    command += [str(given.batch), str(given.clients), str(given.rate)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     sent: dict[str, Any] = json.loads(done.stdout)
     _kept_in_all += sent["kept"]
@@ -130,12 +133,17 @@ def _count(report: Report, home: Path, kept: int) -> None:
 # --- The sender, in a process of its own -------------------------------------------------------
 
 
-async def _send(port: int, seconds: int, batch: int, clients: int) -> dict[str, Any]:
+async def _send(port: int, seconds: int, batch: int, clients: int, rate: int) -> dict[str, Any]:
     body = _body(batch)
     until = time.perf_counter() + seconds
     kept = _Kept()
     started = time.perf_counter()
-    await asyncio.gather(*(_client(port, body, until, kept) for _ in range(clients)))
+    every = batch * clients / rate if rate else 0.0
+    sending = (
+        _client(port, body, until, kept, every, started + every * number / clients)
+        for number in range(clients)
+    )
+    await asyncio.gather(*sending)
     taken = time.perf_counter() - started
     latencies = sorted(kept.latencies_ms) or [0.0]
     return {
@@ -158,14 +166,18 @@ class _Kept:
         self.wrong: list[bytes] = []
 
 
-async def _client(port: int, body: bytes, until: float, kept: _Kept) -> None:
+async def _client(
+    port: int, body: bytes, until: float, kept: _Kept, every: float, due: float
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = "POST /v1/traces HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/x-protobuf\r\n"
     head += f"content-length: {len(body)}\r\n\r\n"
     try:
         while time.perf_counter() < until:
             fresh = body.replace(_PLACEHOLDER, os.urandom(len(_PLACEHOLDER)))
-            started = time.perf_counter()
+            await asyncio.sleep(max(due - time.perf_counter(), 0.0))
+            started = due if every else time.perf_counter()
+            due += every
             writer.write(head.encode() + fresh)
             status, answer = await asyncio.wait_for(read_answer(reader), _TIMEOUT_SECONDS)
             kept.latencies_ms.append((time.perf_counter() - started) * 1000)

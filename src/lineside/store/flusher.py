@@ -1,6 +1,7 @@
 """Moves what was received from the inbox into the lake, in batches, exactly once."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from lineside.core import Unavailable
 from lineside.store.inbox import Inbox
@@ -10,9 +11,10 @@ from lineside.store.locks import Lock, held
 from lineside.store.queries import Envelope
 from lineside.store.text_index import TextIndex
 
-BATCH_ROWS = 10_000
-BATCH_BYTES = 16 * 1024 * 1024
-_BATCHES_PER_TURN_MAX = 50
+BATCH_ROWS = 2_500
+BATCH_BYTES = 8 * 1024 * 1024
+_BATCHES_PER_TURN_MAX = 20
+_TURNS_MAX = 50
 
 
 class Flusher:
@@ -30,6 +32,8 @@ class Flusher:
         self._texts = texts
         self._lock = lock
         self._intakes: dict[str, Intake] = {}
+        # DuckDB and SQLite work outside of Python's lock, and so on a core of their own.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="lineside-lake")
 
     def add(self, intake: Intake) -> None:
         """Let what waits under this name be moved."""
@@ -51,43 +55,59 @@ class Flusher:
         """
         moved = 0
         for intake in self._intakes.values():
-            for _ in range(_BATCHES_PER_TURN_MAX):
-                batch = self._flush_batch(intake)
-                if batch is None:
+            for _ in range(_TURNS_MAX):
+                if not self._inbox.has(intake.name):
                     break
-                moved += batch
+                moved += self._flush_turn(intake)
         return moved
 
-    def _flush_batch(self, intake: Intake) -> int | None:
-        """Move one batch and return its rows; nothing when none waits."""
-        if not self._inbox.has(intake.name):
-            return None
+    def _flush_turn(self, intake: Intake) -> int:
+        """Move some batches and return their rows; the next is read while one is written."""
+        moved, last_id = 0, 0
+        writing: Future[int] | None = None
         with held(self._lock()) as lock:
-            waiting = self._inbox.oldest(intake.name, rows_max=BATCH_ROWS, bytes_max=BATCH_BYTES)
-            if not waiting:
-                return None
-            marked = self._lake.marked()
-            fresh = [envelope for envelope in waiting if envelope.id not in marked]
-            known = [envelope for envelope in waiting if envelope.id in marked]
-            if known:
-                # Whoever wrote their rows may have died before it wrote down their words.
-                self._texts.add(intake.prepare(known, ask=_nothing, keeps=True).texts)
-            if fresh:
-                self._keep(intake, fresh, lock)
-            self._inbox.remove(_ids(waiting))
-            return sum(envelope.rows for envelope in fresh)
+            for _ in range(_BATCHES_PER_TURN_MAX):
+                batch = self._inbox.oldest(
+                    intake.name, after=last_id, rows_max=BATCH_ROWS, bytes_max=BATCH_BYTES
+                )
+                intake.read_ahead(batch)
+                if writing is not None:
+                    moved += writing.result()
+                    writing = None
+                if not batch:
+                    break
+                last_id = batch[-1].id or last_id
+                writing = self._begin_batch(intake, batch, lock)
+            if writing is not None:
+                moved += writing.result()
+        return moved
 
-    def _keep(self, intake: Intake, envelopes: list[Envelope], lock: Lock) -> None:
-        rows, texts = intake.prepare(envelopes, ask=self._ask(intake), keeps=True)
+    def _begin_batch(self, intake: Intake, batch: list[Envelope], lock: Lock) -> "Future[int]":
+        """Prepare a batch and let it be written beside us; gives how many rows that moves."""
+        marked = self._lake.marked()
+        fresh = [envelope for envelope in batch if envelope.id not in marked]
+        known = [envelope for envelope in batch if envelope.id in marked]
+        # Whoever wrote the rows of known ones may have died before it wrote down their words.
+        again = intake.prepare(known, ask=_nothing, keeps=True).texts if known else ()
+        prepared = intake.prepare(fresh, ask=self._ask(intake), keeps=True)
         if not lock.is_held:
             raise Unavailable(
                 "lake_lock_lost",
                 "The database went away while rows were on their way into the lake",
                 hint="Nothing is lost: they stay in the inbox and are moved when it is back.",
             )
-        by_table = {table: rows.get(table.name, []) for table in intake.tables}
-        self._lake.append(by_table, envelope_ids=_ids(envelopes))
-        self._texts.add(texts)
+        by_table = {table: prepared.rows.get(table.name, []) for table in intake.tables}
+        fresh_ids, ids = _ids(fresh), _ids(batch)
+        rows = sum(envelope.rows for envelope in fresh)
+
+        def write() -> int:
+            if fresh_ids:
+                self._lake.append(by_table, envelope_ids=fresh_ids)
+            self._texts.add([*again, *prepared.texts])
+            self._inbox.remove(ids)
+            return rows
+
+        return self._writer.submit(write)
 
     def _ask(self, intake: Intake) -> Callable[..., list[dict[str, object]]]:
         def ask(sql: str, parameters: list[object]) -> list[dict[str, object]]:

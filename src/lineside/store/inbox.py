@@ -61,10 +61,18 @@ class Inbox:
         self._queue.put((envelope, future))
         return future
 
-    def oldest(self, lake_table: str, *, rows_max: int, bytes_max: int) -> list[Envelope]:
-        """What waits for the lake, oldest first, up to about so many rows or bytes."""
+    def oldest(
+        self, lake_table: str, *, rows_max: int, bytes_max: int, after: int = 0
+    ) -> list[Envelope]:
+        """What waits for the lake, oldest first, up to about so many rows or bytes.
+
+        Args:
+            after: Id of an envelope; only later ones.
+        """
         with self._records.read() as connection:
-            return waiting_envelopes(connection, lake_table, rows_max=rows_max, bytes_max=bytes_max)
+            return waiting_envelopes(
+                connection, lake_table, rows_max=rows_max, bytes_max=bytes_max, after=after
+            )
 
     def newest(
         self,

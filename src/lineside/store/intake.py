@@ -54,6 +54,9 @@ class Intake(Protocol):
     def tables(self) -> Sequence[LakeTable]:
         """Every table it has rows for."""
 
+    def read_ahead(self, envelopes: Sequence[Envelope]) -> None:
+        """Do what can be done of `prepare` before those that came earlier are in the lake."""
+
     def prepare(self, envelopes: Sequence[Envelope], *, ask: Ask, keeps: bool) -> Prepared:
         """Rows of these envelopes, in their order, without those that the lake already has.
 
@@ -78,6 +81,9 @@ class PlainIntake:
     @property
     def tables(self) -> Sequence[LakeTable]:
         return (self.table,)
+
+    def read_ahead(self, envelopes: Sequence[Envelope]) -> None:
+        """There is nothing to do."""
 
     def prepare(
         self,

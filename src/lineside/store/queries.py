@@ -75,6 +75,7 @@ def waiting_envelopes(
     bytes_max: int,
     workspace: str | None = None,
     newest: bool = False,
+    after: int = 0,
 ) -> list[Envelope]:
     """Envelopes in the order they came, until about so many rows or bytes are together.
 
@@ -91,7 +92,7 @@ def waiting_envelopes(
             inbox.c.form,
             inbox.c.about,
         )
-        .where(inbox.c.lake_table == lake_table)
+        .where(inbox.c.lake_table == lake_table, inbox.c.id > after)
         .order_by(order)
         .limit(rows_max)
     )

@@ -5,6 +5,7 @@ SQLite: FTS5 in a file of its own, so that indexing never holds up the records. 
 """
 
 import re
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # moments are UTC without saying s
 _MICROSECOND = timedelta(microseconds=1)
 _PLACES_PER_MICROSECOND = 1_000
 _PLACE_MAX = 2**63 - 1
-_TRIES_MAX = 1_000
+_TRIES_MAX = 34
 
 
 class Indexed(NamedTuple):
@@ -122,14 +123,16 @@ class FolderTextIndex:
         taken: set[int] = set()
         places = []
         for one in found:
-            place = _place_at(one.moment)
-            for _ in range(_TRIES_MAX):
+            place = first = _place_at(one.moment)
+            for spread in range(_TRIES_MAX):
                 known = (
                     place in taken or connection.execute(queries.TEXT_TAKEN, (place,)).fetchone()
                 )
                 if not known:
                     break
-                place += 1
+                # Where very many began at one moment, as coarse clocks have it, they move apart:
+                # by less than a microsecond first, by some hours at most.
+                place = first + secrets.randbelow(_PLACES_PER_MICROSECOND << spread)
             taken.add(place)
             places.append(place)
         return places
@@ -216,7 +219,7 @@ def _lexemes(words: str) -> list[str]:
 
 def _place_at(moment: datetime) -> int:
     place = (moment - _EPOCH) // _MICROSECOND * _PLACES_PER_MICROSECOND
-    return max(-_PLACE_MAX, min(_PLACE_MAX - _TRIES_MAX, place))
+    return max(-_PLACE_MAX, min(_PLACE_MAX - (_PLACES_PER_MICROSECOND << _TRIES_MAX), place))
 
 
 def _moment_at(place: int) -> datetime:

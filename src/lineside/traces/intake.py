@@ -31,10 +31,17 @@ class TracesIntake:
         self._prices = tables
         self._remembered: OrderedDict[int, tuple[int, list[Row]]] = OrderedDict()
         self._remembered_bytes = 0
+        self._ahead: dict[int, list[Row]] = {}
 
     @property
     def tables(self) -> Sequence[LakeTable]:
         return (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+
+    def read_ahead(self, envelopes: Sequence[intakes.Envelope]) -> None:
+        """Read their spans; see `Intake`."""
+        self._ahead = {
+            envelope.id: self._read(envelope) for envelope in envelopes if envelope.id is not None
+        }
 
     def prepare(
         self, envelopes: Sequence[intakes.Envelope], *, ask: intakes.Ask, keeps: bool
@@ -65,10 +72,9 @@ class TracesIntake:
         if envelope.id is not None and envelope.id in self._remembered:
             self._remembered.move_to_end(envelope.id)
             return self._remembered[envelope.id][1]
-        rows = _read(envelope)
-        table = self._prices.of(envelope.workspace)
-        for row in rows:
-            price_row(row, table)
+        if envelope.id is not None and not remembers and envelope.id in self._ahead:
+            return self._ahead.pop(envelope.id)
+        rows = self._read(envelope)
         if remembers and envelope.id is not None:
             size = len(envelope.payload)
             self._remembered[envelope.id] = (size, rows)
@@ -77,15 +83,17 @@ class TracesIntake:
                 self._remembered_bytes -= self._remembered.popitem(last=False)[1][0]
         return rows
 
-
-def _read(envelope: intakes.Envelope) -> list[Row]:
-    if envelope.form != OTLP:
-        rows: list[Row] = orjson.loads(envelope.payload)
+    def _read(self, envelope: intakes.Envelope) -> list[Row]:
+        rows: list[Row]
+        if envelope.form == OTLP:
+            fields = spans_in(envelope.payload, envelope.about)
+            rows = [span_row(envelope.workspace, one) for one in fields]
+        else:
+            rows = orjson.loads(envelope.payload)
+        table = self._prices.of(envelope.workspace)
+        for row in rows:
+            price_row(row, table)
         return rows
-    return [
-        span_row(envelope.workspace, fields)
-        for fields in spans_in(envelope.payload, envelope.about)
-    ]
 
 
 def _indexed(spans: list[Row]) -> text_index.Indexed:
