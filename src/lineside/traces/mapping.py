@@ -8,6 +8,7 @@ history.
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from lineside.traces.conventions import (
@@ -197,22 +198,39 @@ def _merged(raw: RawSpan) -> Reading:
 
 def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
     """The families that this span may hold, the most certain first."""
-    heads = {name.partition(".")[0].partition(":")[0] for name in raw.attributes}
-    if "lineside" in heads or any(name.startswith("lineside.") for name in raw.resource):
+    is_ours = any(name.startswith("lineside.") for name in raw.resource)
+    yield from _families(tuple(raw.attributes), bool(raw.events), is_ours)
+    if raw.name.startswith("claude_code."):
+        yield vendors.read_claude_code
+
+
+@lru_cache(maxsize=256)
+def _families(
+    names: tuple[str, ...], has_events: bool, is_ours: bool
+) -> tuple[Callable[[RawSpan], Reading], ...]:
+    return tuple(_families_of(names, has_events, is_ours))
+
+
+def _families_of(
+    names: tuple[str, ...], has_events: bool, is_ours: bool
+) -> Iterator[Callable[[RawSpan], Reading]]:
+    """The families whose names an attribute has; the spans of one program are much alike."""
+    heads = {name.partition(".")[0].partition(":")[0] for name in names}
+    if "lineside" in heads or is_ours:
         yield own.read
     yield own.read_shared
     if heads & _FLAT_OI:
         yield openinference.read
     if "langsmith" in heads:
         yield vendors.read_langsmith
-    if "gen_ai" in heads or raw.events:
+    if "gen_ai" in heads or has_events:
         yield gen_ai.read
-    if raw.events:
+    if has_events:
         yield gen_ai_events.read
-    numbered = "gen_ai" in heads and "gen_ai.input.messages" not in raw.attributes
-    if "langsmith.span.kind" in raw.attributes and "gen_ai.prompt" in raw.attributes:
+    numbered = "gen_ai" in heads and "gen_ai.input.messages" not in names
+    if "langsmith.span.kind" in names and "gen_ai.prompt" in names:
         numbered = False
-    if numbered or "traceloop" in heads or "llm.request.type" in raw.attributes:
+    if numbered or "traceloop" in heads or "llm.request.type" in names:
         yield openllmetry.read
     if "langfuse" in heads:
         yield langfuse.read
@@ -220,8 +238,6 @@ def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
         yield vercel.read
     if heads & _PYDANTIC_AI:
         yield pydantic_ai.read
-    if raw.name.startswith("claude_code."):
-        yield vendors.read_claude_code
     for head, reader in _VENDORS.items():
         if head in heads:
             yield reader

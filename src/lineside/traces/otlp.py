@@ -164,11 +164,8 @@ def _attributes(pairs: Any, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
-        which = value.WhichOneof("value")
-        if which == "string_value":  # first, because nearly all are
-            found[pair.key] = value.string_value
-        else:
-            found[pair.key] = _value(value, which, depth)
+        text = value.string_value  # first, because nearly all are texts
+        found[pair.key] = text or _value(value, value.WhichOneof("value"), depth)
     return found
 
 

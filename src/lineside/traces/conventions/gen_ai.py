@@ -1,18 +1,14 @@
 """OpenTelemetry's `gen_ai.*` since 1.37: provider, messages in parts, cached tokens."""
 
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 from lineside.traces.conventions.conversations import instructions, spoken
 from lineside.traces.conventions.openinference import first_event_ms
 from lineside.traces.conventions.received import RawSpan, Reading
-from lineside.traces.conventions.values import (
-    first,
-    first_count,
-    first_number,
-    first_text,
-    parsed,
-    said,
-)
+from lineside.traces.conventions.values import count, first_text, number, parsed, text
+from lineside.traces.span import Message
 
 _KINDS = {
     "chat": "model",
@@ -57,35 +53,42 @@ DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
 def read(span: RawSpan) -> Reading:
     attributes = _with_details(span)
+    fields, guess = _fields(tuple(attributes))
+    reading: Reading = {} if guess is None else {"kind_guess": guess}
+    for field, value_of, names in fields:
+        for name in names:
+            value = attributes[name]
+            found = None if value is None or value == "" else value_of(value)
+            if found is not None:
+                reading[field] = found
+                break
     operation = first_text(attributes, "gen_ai.operation.name")
     stated = _KINDS.get(operation.lower()) if operation else None
-    return said(
-        {
-            "kind": stated,
-            "kind_guess": next((kind for name, kind in _GUESSES if name in attributes), None),
-            "provider": first_text(attributes, "gen_ai.provider.name", "gen_ai.system"),
-            "model": first_text(attributes, "gen_ai.response.model"),
-            "model_asked": first_text(attributes, "gen_ai.request.model"),
-            "agent_name": first_text(
-                attributes, "gen_ai.agent.name", "gen_ai.workflow.name", "gen_ai.agent.id"
-            ),
-            "tool_name": first_text(attributes, "gen_ai.tool.name"),
-            "session_id": first_text(attributes, "gen_ai.conversation.id"),
-            "messages_in": spoken(first(attributes, "gen_ai.input.messages"), role="user"),
-            "messages_out": spoken(first(attributes, "gen_ai.output.messages"), role="assistant"),
-            "instructions": instructions(first(attributes, "gen_ai.system_instructions")) or None,
-            **_usage(attributes),
-            "first_chunk_ms": _first_chunk_ms(span, attributes),
-            "arguments": parsed(first(attributes, "gen_ai.tool.call.arguments")),
-            "result": parsed(first(attributes, "gen_ai.tool.call.result")),
-            "documents": _listed(
-                first(attributes, "gen_ai.retrieval.documents", "gen_ai.memory.records")
-            ),
-            "value_in": first(
-                attributes, "gen_ai.retrieval.query.text", "gen_ai.memory.query.text"
-            ),
-        }
-    )
+    if stated is not None:
+        reading["kind"] = stated
+    if "cost_usd" in reading and not _is_in_dollars(attributes):
+        del reading["cost_usd"]
+    if "first_chunk_ms" not in reading and span.events:
+        first_chunk_ms = first_event_ms(span, _FIRST_CHUNK_EVENTS)
+        if first_chunk_ms is not None:
+            reading["first_chunk_ms"] = first_chunk_ms
+    return reading
+
+
+@lru_cache(maxsize=256)
+def _fields(names: tuple[str, ...]) -> "tuple[tuple[_Field, ...], str | None]":
+    """Which fields attributes of these names can state, and what kind of step they tell of.
+
+    The spans of one program are alike, and to look for every name in each would take longer than to
+    read what is there.
+    """
+    there = frozenset(names)
+    found = [
+        (field, value_of, tuple(name for name in candidates if name in there))
+        for field, value_of, candidates in _FIELDS
+    ]
+    guess = next((kind for name, kind in _GUESSES if name in there), None)
+    return tuple(field for field in found if field[2]), guess
 
 
 def _with_details(span: RawSpan) -> dict[str, Any]:
@@ -96,21 +99,51 @@ def _with_details(span: RawSpan) -> dict[str, Any]:
     return span.attributes
 
 
-def _usage(attributes: dict[str, Any]) -> Reading:
-    return {
-        "tokens_in": first_count(
-            attributes, "gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"
-        ),
-        "tokens_out": first_count(
-            attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"
-        ),
-        "tokens_total": first_count(
-            attributes,
-            "gen_ai.usage.total_tokens",
-            "llm.usage.total_tokens",
-        ),
-        "tokens_cached_in": first_count(
-            attributes,
+def _is_in_dollars(attributes: dict[str, Any]) -> bool:
+    currency = attributes.get("gen_ai.usage.cost.currency", "USD")
+    return isinstance(currency, str) and currency.upper() == "USD"
+
+
+def _milliseconds(seconds: Any) -> float | None:
+    found = number(seconds)
+    return None if found is None else found * 1000
+
+
+def _listed(value: Any) -> list[Any] | None:
+    value = parsed(value)
+    return value if isinstance(value, list) else None
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _instructed(value: Any) -> list[Message] | None:
+    return instructions(value) or None
+
+
+_Field = tuple[str, Callable[[Any], Any], tuple[str, ...]]
+_FIELDS: tuple[_Field, ...] = (
+    ("provider", text, ("gen_ai.provider.name", "gen_ai.system")),
+    ("model", text, ("gen_ai.response.model",)),
+    ("model_asked", text, ("gen_ai.request.model",)),
+    ("agent_name", text, ("gen_ai.agent.name", "gen_ai.workflow.name", "gen_ai.agent.id")),
+    ("tool_name", text, ("gen_ai.tool.name",)),
+    ("session_id", text, ("gen_ai.conversation.id",)),
+    ("messages_in", partial(spoken, role="user"), ("gen_ai.input.messages",)),
+    ("messages_out", partial(spoken, role="assistant"), ("gen_ai.output.messages",)),
+    ("instructions", _instructed, ("gen_ai.system_instructions",)),
+    ("arguments", parsed, ("gen_ai.tool.call.arguments",)),
+    ("result", parsed, ("gen_ai.tool.call.result",)),
+    ("documents", _listed, ("gen_ai.retrieval.documents", "gen_ai.memory.records")),
+    ("value_in", _as_it_is, ("gen_ai.retrieval.query.text", "gen_ai.memory.query.text")),
+    ("tokens_in", count, ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens")),
+    ("tokens_out", count, ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens")),
+    ("tokens_total", count, ("gen_ai.usage.total_tokens", "llm.usage.total_tokens")),
+    (
+        "tokens_cached_in",
+        count,
+        (
             "gen_ai.usage.cache_read.input_tokens",
             "gen_ai.usage.cache_read_input_tokens",
             "gen_ai.usage.details.cache_read_tokens",
@@ -119,51 +152,46 @@ def _usage(attributes: dict[str, Any]) -> Reading:
             "gen_ai.usage.input_tokens.cached",
             "gen_ai.usage.cached_tokens",
         ),
-        "tokens_cache_written_in": first_count(
-            attributes,
+    ),
+    (
+        "tokens_cache_written_in",
+        count,
+        (
             "gen_ai.usage.cache_creation.input_tokens",
             "gen_ai.usage.cache_creation_input_tokens",
             "gen_ai.usage.details.cache_write_tokens",
             "gen_ai.usage.details.cache_creation_input_tokens",
             "gen_ai.usage.cache_write_input_tokens",
         ),
-        "tokens_reasoning_out": first_count(
-            attributes,
+    ),
+    (
+        "tokens_reasoning_out",
+        count,
+        (
             "gen_ai.usage.reasoning.output_tokens",
             "gen_ai.usage.reasoning_tokens",
             "gen_ai.usage.details.reasoning_tokens",
             "gen_ai.usage.output_tokens.reasoning",
         ),
-        "cost_usd": _cost_usd(attributes),
-    }
-
-
-def _cost_usd(attributes: dict[str, Any]) -> float | None:
-    currency = attributes.get("gen_ai.usage.cost.currency", "USD")
-    if not isinstance(currency, str) or currency.upper() != "USD":
-        return None
-    return first_number(
-        attributes,
-        "gen_ai.usage.cost",
-        "gen_ai.usage.cost.amount",
-        "gen_ai.usage.total_cost",
-        "gen_ai.cost.total_cost",
-        "operation.cost",
-    )
-
-
-def _first_chunk_ms(span: RawSpan, attributes: dict[str, Any]) -> float | None:
-    seconds = first_number(
-        attributes,
-        "gen_ai.response.time_to_first_chunk",
-        "gen_ai.client.operation.time_to_first_chunk",
-        "gen_ai.server.time_to_first_token",
-    )
-    if seconds is not None:
-        return seconds * 1000
-    return first_event_ms(span, _FIRST_CHUNK_EVENTS)
-
-
-def _listed(value: Any) -> list[Any] | None:
-    value = parsed(value)
-    return value if isinstance(value, list) else None
+    ),
+    (
+        "cost_usd",
+        number,
+        (
+            "gen_ai.usage.cost",
+            "gen_ai.usage.cost.amount",
+            "gen_ai.usage.total_cost",
+            "gen_ai.cost.total_cost",
+            "operation.cost",
+        ),
+    ),
+    (
+        "first_chunk_ms",
+        _milliseconds,
+        (
+            "gen_ai.response.time_to_first_chunk",
+            "gen_ai.client.operation.time_to_first_chunk",
+            "gen_ai.server.time_to_first_token",
+        ),
+    ),
+)

@@ -55,15 +55,20 @@ def first_number(attributes: Mapping[str, Any], *names: str) -> float | None:
     return None
 
 
-def first_count(attributes: Mapping[str, Any], *names: str) -> int | None:
+def count(value: Any) -> int | None:
     """A whole number that is not negative, also where it was sent as text."""
+    if type(value) is int:  # not a bool, which is none
+        return value if 0 <= value < _INTEGER_MAX else None
+    found = number(value)
+    if found is not None and found.is_integer() and found < _INTEGER_MAX:
+        return int(found)
+    return None
+
+
+def first_count(attributes: Mapping[str, Any], *names: str) -> int | None:
     for name in names:
-        value = attributes.get(name)
-        if value is None:
-            continue
-        found = number(value)
-        if found is not None and found.is_integer() and found < _INTEGER_MAX:
-            return int(found)
+        if name in attributes and (found := count(attributes[name])) is not None:
+            return found
     return None
 
 
