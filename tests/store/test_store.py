@@ -104,3 +104,18 @@ def test_only_a_process_that_left_work_undone_leaves_a_trace(store: Store) -> No
     store.jobs.close()
 
     assert list(store.home.glob("locks/executor-*")) == []
+
+
+def test_upkeep_lets_go_of_what_nobody_reads_any_more(store: Store) -> None:
+    rows = LakeTable("kept", {"workspace": "VARCHAR", "number": "BIGINT"}, sorted_by=("number",))
+    store.add_lake_table(rows)
+    for number in range(60):
+        row = {"workspace": "default", "number": number}
+        store.inbox.put("default", "kept", [row] * 20)  # fewer are not worth a file
+        store.flusher.flush()
+
+    done = store.upkeep.run(rewrites=True)
+
+    assert done.removed > 0
+    (found,) = store.lake.read(rows, "SELECT count(*) AS rows, sum(number) AS sum FROM {kept}")
+    assert (found["rows"], found["sum"]) == (1_200, 20 * sum(range(60)))

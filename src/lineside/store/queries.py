@@ -205,7 +205,10 @@ LAKE_UNMARK = f"DELETE FROM lake.{LAKE_MARKS} WHERE flushed_at < ?"
 
 LAKE_MERGE = "CALL ducklake_merge_adjacent_files('lake', ?, max_compacted_files => ?)"
 LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 0.0)"
-LAKE_EXPIRE = "CALL ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)"
+# Only the count, because to give a moment with its zone to Python, DuckDB needs another package.
+LAKE_EXPIRE = """
+SELECT count(*) FROM ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)
+"""
 LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
 LAKE_FILES = """
 SELECT count(*) AS files, coalesce(sum(data_file_size_bytes), 0) AS bytes,
