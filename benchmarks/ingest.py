@@ -30,7 +30,7 @@ from report import Report, options, progress
 _SPAN_BYTES = 2048
 _SAMPLE_SECONDS = 0.5
 _TIMEOUT_SECONDS = 60
-_PLACEHOLDER = b"<-- trace id -->"
+PLACEHOLDER = b"<-- trace id -->"
 
 
 def main() -> None:
@@ -134,7 +134,7 @@ def _count(report: Report, home: Path, kept: int) -> None:
 
 
 async def _send(port: int, seconds: int, batch: int, clients: int, rate: int) -> dict[str, Any]:
-    body = _body(batch)
+    body = body_of(batch)
     until = time.perf_counter() + seconds
     kept = _Kept()
     started = time.perf_counter()
@@ -174,7 +174,7 @@ async def _client(
     head += f"content-length: {len(body)}\r\n\r\n"
     try:
         while time.perf_counter() < until:
-            fresh = body.replace(_PLACEHOLDER, os.urandom(len(_PLACEHOLDER)))
+            fresh = body.replace(PLACEHOLDER, os.urandom(len(PLACEHOLDER)))
             await asyncio.sleep(max(due - time.perf_counter(), 0.0))
             started = due if every else time.perf_counter()
             due += every
@@ -192,7 +192,7 @@ async def _client(
         writer.close()
 
 
-def _body(batch: int) -> bytes:
+def body_of(batch: int) -> bytes:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     request = ExportTraceServiceRequest()
@@ -202,7 +202,7 @@ def _body(batch: int) -> bytes:
     scoped.scope.name = "opentelemetry.instrumentation.openai_v2"
     start = time.time_ns()
     for number in range(batch):
-        span = scoped.spans.add(trace_id=_PLACEHOLDER, span_id=(number + 1).to_bytes(8, "big"))
+        span = scoped.spans.add(trace_id=PLACEHOLDER, span_id=(number + 1).to_bytes(8, "big"))
         span.name, span.kind = "chat gpt-4o-mini", 3
         span.start_time_unix_nano = start + number * 1_000_000
         span.end_time_unix_nano = span.start_time_unix_nano + 850_000_000

@@ -1,10 +1,10 @@
-"""Ten million spans over 30 days, generated straight into a lake, for the benchmarks that need many.
+"""Ten million spans over 30 days, generated straight into a lake, for benchmarks that need many.
 
     .venv/bin/python benchmarks/lake.py --home FOLDER [--spans 10000000]
 
-Five steps a trace, of about 2 kB each: an agent, a retriever, a model with its conversation, a tool
-and a second model; in batches of 20,000, with roll-ups and the index of words, as the flusher writes
-them. Beside those: one trace of 50,000 steps (`WIDE`), and one session of 20,000 traces (`CROWD`).
+Five steps a trace, of about 2 kB each: an agent, a retriever, a model with its conversation, a
+tool and a second model; in batches of 20,000, with roll-ups and the index of words, as the flusher
+writes them. Beside those: one trace of 50,000 steps (`WIDE`), and one session of 20,000 traces (`CROWD`).
 """
 
 import argparse
@@ -106,7 +106,8 @@ SELECT workspace, trace_id, ('0x' || left(trace_id, 15))::BIGINT AS trace_key,
     left(arg_min(input, place)->>'question', 200) AS input,
     left(arg_min(output, place)->>'answer', 200) AS output
 FROM (
-    SELECT *, epoch_us(started_at) + CASE WHEN parent_span_id IS NULL THEN 0 ELSE 10**17 END AS place
+    SELECT *, epoch_us(started_at)
+        + CASE WHEN parent_span_id IS NULL THEN 0 ELSE 10**17 END AS place
     FROM made
 )
 GROUP BY workspace, trace_id
