@@ -5,9 +5,9 @@ missing and none is there twice.
 
 Four senders keep `lineside up` busy with OTLP bodies of 64 spans. In every round the server is
 killed after 0.5 to 3 s, in every third the process that writes the lake before it; then the server
-is started again on the same state folder. A sender that got no answer sends the same spans again, as exporters
-do, so that what was kept unanswered comes twice. At the end every span is looked for in lake and
-inbox. There are no peers here; `--peers` changes nothing.
+is started again on the same state folder. A sender that got no answer sends the same spans again,
+as exporters do, so that what was kept unanswered comes twice. At the end every span is looked for
+in lake and inbox. There are no peers here; `--peers` changes nothing.
 """
 
 import http.client

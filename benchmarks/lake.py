@@ -4,7 +4,8 @@
 
 Five steps a trace, of about 2 kB each: an agent, a retriever, a model with its conversation, a
 tool and a second model; in batches of 20,000, with roll-ups and the index of words, as the flusher
-writes them. Beside those: one trace of 50,000 steps (`WIDE`), and one session of 20,000 traces (`CROWD`).
+writes them. Beside those: one trace of 50,000 steps (`WIDE`), and one session of 20,000 traces
+(`CROWD`).
 """
 
 import argparse

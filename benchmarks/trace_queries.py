@@ -5,10 +5,10 @@ session of 20,000 traces less than 1 s.
 
     .venv/bin/python benchmarks/trace_queries.py [--home FOLDER] [--spans N] [--json] [--peers]
 
-The lake is made by `lake.py` beside this file, in a folder of its own that is removed, or in FOLDER,
-which is kept and used again as it is. Times are the 95th percentile of 20 warm calls of the front
-door's functions in this process, results read; those of pages are of `lineside up` over HTTP. There
-are no peers here; `--peers` changes nothing.
+The lake is made by `lake.py` beside this file, in a folder of its own that is removed, or in
+FOLDER, which is kept and used again as it is. Times are the 95th percentile of 20 warm calls of the
+front door's functions in this process, results read; those of pages are of `lineside up` over HTTP.
+There are no peers here; `--peers` changes nothing.
 """
 
 import time
