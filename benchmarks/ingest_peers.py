@@ -1,0 +1,162 @@
+"""Claim: for each second of CPU, ten times the spans of Arize Phoenix and MLflow, counted until the
+spans can be read back.
+
+    .venv/bin/python benchmarks/ingest_peers.py [--json] [--spans 5120]
+
+Each server starts on a fresh state folder with SQLite, is warmed up, and is sent the same OTLP
+protobuf bodies of 64 spans of 2 KiB one after another; a trace has 64 spans. The CPU counts, of the
+server and what it has started, until all spans stand in the server's own database: for lineside, in
+the lake and out of the inbox.
+"""
+
+import argparse
+import http.client
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ingest import PLACEHOLDER, body_of
+from machine import LINESIDE, Server, free_port, line_environment, serving
+from peers import environment_with, version_of
+from report import Report, options, progress
+
+_BATCH = 64
+_WARM_BODIES = 4
+_TIMEOUT_SECONDS = 120
+_READ_BACK_SECONDS_MAX = 900
+
+
+def main() -> None:
+    given = options(__doc__, lambda parser: parser.add_argument("--spans", type=int, default=5_120))
+    report = Report("Ten times the spans of its peers for each second of CPU")
+    ours = _measure_ours(given)
+    report.add("spans_per_cpu_second", ours, "/s", note="lineside, read back from the lake")
+    for name, requirement, measure in (
+        ("phoenix", "arize-phoenix", _measure_phoenix),
+        ("mlflow", "mlflow", _measure_mlflow),
+    ):
+        with environment_with(requirement) as programs:
+            if programs is None:
+                continue
+            version = version_of(programs, requirement)
+            theirs = measure(programs, given)
+            report.add(
+                f"{name}_spans_per_cpu_second", theirs, "/s", note=f"{requirement} {version}"
+            )
+            report.add(f"times_{name}", ours / theirs, "x", goal=">= 10")
+    report.close(as_json=given.json)
+
+
+def _measure_ours(given: argparse.Namespace) -> float:
+    with TemporaryDirectory() as name:
+        home, port = Path(name) / "home", free_port()
+
+        def kept() -> int:
+            waiting = _count(home / "records.sqlite", "SELECT count(*) FROM inbox")
+            if waiting:
+                return -1
+            catalogue = home / "lake" / "catalogue.sqlite"
+            return _count(
+                catalogue,
+                "SELECT record_count FROM ducklake_table_stats JOIN ducklake_table "
+                "USING (table_id) WHERE table_name = 'spans'",
+            )
+
+        environment = line_environment(home, port)
+        return _measure([LINESIDE, "up"], port, environment, Path(name), kept, {}, given)
+
+
+def _measure_phoenix(programs: Path, given: argparse.Namespace) -> float:
+    with TemporaryDirectory() as name:
+        port = free_port()
+        environment = {
+            "PHOENIX_WORKING_DIR": name,
+            "PHOENIX_PORT": str(port),
+            "PHOENIX_GRPC_PORT": str(free_port()),
+            "PHOENIX_HOST": "127.0.0.1",
+            "PHOENIX_TELEMETRY_ENABLED": "false",
+        }
+        command = [str(programs / "phoenix"), "serve"]
+
+        def kept() -> int:
+            return _count(Path(name) / "phoenix.db", "SELECT count(*) FROM spans")
+
+        return _measure(command, port, environment, Path(name), kept, {}, given)
+
+
+def _measure_mlflow(programs: Path, given: argparse.Namespace) -> float:
+    with TemporaryDirectory() as name:
+        port, database = free_port(), Path(name) / "mlflow.db"
+        command = [str(programs / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
+        command += ["--backend-store-uri", f"sqlite:///{database}", "--workers", "1"]
+        headers = {"x-mlflow-experiment-id": "0"}
+
+        def kept() -> int:
+            return _count(database, "SELECT count(*) FROM spans")
+
+        return _measure(command, port, {}, Path(name), kept, headers, given)
+
+
+def _measure(
+    command: Sequence[str],
+    port: int,
+    environment: Mapping[str, str],
+    folder: Path,
+    kept: Callable[[], int],
+    headers: Mapping[str, str],
+    given: argparse.Namespace,
+) -> float:
+    """Spans for each second of CPU that a server takes until it has stored them."""
+    bodies = given.spans // _BATCH
+    with serving(command, port=port, environment=environment, folder=folder) as server:
+        server.wait_for_page("/")
+        _send(server, _WARM_BODIES, headers)
+        _wait_until(kept, _WARM_BODIES * _BATCH)
+        cpu, started = server.cpu_seconds(), time.perf_counter()
+        _send(server, bodies, headers)
+        _wait_until(kept, (_WARM_BODIES + bodies) * _BATCH)
+        cpu, taken = server.cpu_seconds() - cpu, time.perf_counter() - started
+        progress(f"  {bodies * _BATCH:,} spans in {taken:.1f} s, {cpu:.2f} s of CPU")
+        return bodies * _BATCH / cpu
+
+
+def _send(server: Server, bodies: int, headers: Mapping[str, str]) -> None:
+    body = body_of(_BATCH)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=_TIMEOUT_SECONDS)
+    for _ in range(bodies):
+        fresh = body.replace(PLACEHOLDER, os.urandom(len(PLACEHOLDER)))
+        connection.request(
+            "POST", "/v1/traces", fresh, {"content-type": "application/x-protobuf", **headers}
+        )
+        answer = connection.getresponse()
+        said = answer.read()
+        if answer.status >= 300:
+            raise SystemExit(f"Refused with status {answer.status}: {said[:300]!r}")
+    connection.close()
+
+
+def _wait_until(kept: Callable[[], int], spans: int) -> None:
+    until = time.perf_counter() + _READ_BACK_SECONDS_MAX
+    while time.perf_counter() < until:
+        if kept() >= spans:
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"{kept():,} of {spans:,} spans can be read back")
+
+
+def _count(database: Path, query: str) -> int:
+    with suppress(sqlite3.Error):
+        connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+        try:
+            return int((connection.execute(query).fetchone() or (0,))[0] or 0)
+        finally:
+            connection.close()
+    return 0
+
+
+if __name__ == "__main__":
+    main()
