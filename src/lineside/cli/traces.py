@@ -34,9 +34,13 @@ _IMPORT = Late(
 )
 
 
+_ERASE = Late("Commands", "lineside.cli.traces_rewriting:erase", "Erase traces for good")
+_REMAP = Late("Commands", "lineside.cli.traces_rewriting:remap", "Read history anew")
+
+
 @click.group(
     cls=Commands,
-    late={"import": _IMPORT},
+    late={"import": _IMPORT, "erase": _ERASE, "remap": _REMAP},
     examples=(
         "lineside traces ls",
         "lineside traces ls -q 'use_case = unclaimed and text ~ \"refund\" and since 24h'",

@@ -76,24 +76,28 @@ class Lake:
 
         def write() -> None:
             with self._writing([*rows, _MARKS]) as cursor:
-                for table, payloads in rows.items():
-                    if payloads:
-                        sql = queries.lake_insert(table.name, table.columns)
-                        cursor.execute(sql, [[payload.decode() for payload in payloads]])
+                _insert(cursor, rows)
                 if envelope_ids:
                     cursor.execute(queries.LAKE_MARK, [moment, envelope_ids])
 
         self._patiently(write)
 
     def change(
-        self, tables: Sequence[LakeTable], statements: Sequence[tuple[str, Sequence[Any]]]
+        self,
+        tables: Sequence[LakeTable],
+        statements: Sequence[tuple[str, Sequence[Any]]],
+        rows: Mapping[LakeTable, Sequence[bytes]] | None = None,
     ) -> None:
-        """Run statements that change rows, all of them or none; the caller holds the lock."""
+        """Run statements that change rows, then add rows, all of it or nothing.
+
+        The caller holds the lock.
+        """
 
         def write() -> None:
             with self._writing(tables) as cursor:
                 for sql, parameters in statements:
                     cursor.execute(sql, parameters)
+                _insert(cursor, rows or {})
 
         self._patiently(write)
 
@@ -220,6 +224,13 @@ class Reading:
         self._cursor.execute(sql, parameters)
         names = [column[0] for column in self._cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
+
+
+def _insert(cursor: "duckdb.DuckDBPyConnection", rows: Mapping[LakeTable, Sequence[bytes]]) -> None:
+    for table, payloads in rows.items():
+        if payloads:
+            sql = queries.lake_insert(table.name, table.columns)
+            cursor.execute(sql, [[payload.decode() for payload in payloads]])
 
 
 def _begin(cursor: "duckdb.DuckDBPyConnection") -> None:

@@ -204,6 +204,16 @@ LAKE_MARK = f"INSERT INTO lake.{LAKE_MARKS} VALUES (?, ?)"
 LAKE_UNMARK = f"DELETE FROM lake.{LAKE_MARKS} WHERE flushed_at < ?"
 
 LAKE_MERGE = "CALL ducklake_merge_adjacent_files('lake', ?, max_compacted_files => ?)"
+# Rows of small commits are in the catalogue, those that were deleted among them.
+LAKE_OUT_OF_CATALOGUE = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
+# The least and greatest text a column ever had, which outlive the rows they stood in.
+LAKE_FORGET_EXTREMES = """
+UPDATE __ducklake_metadata_lake.ducklake_table_column_stats SET min_value = NULL, max_value = NULL
+WHERE (table_id, column_id) IN (
+    SELECT (table_id, column_id) FROM __ducklake_metadata_lake.ducklake_column
+    WHERE column_type = 'varchar'
+)
+"""
 LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 0.0)"
 # Only the count, because to give a moment with its zone to Python, DuckDB needs another package.
 LAKE_EXPIRE = """
@@ -212,7 +222,7 @@ SELECT count(*) FROM ducklake_expire_snapshots('lake', older_than => ?::TIMESTAM
 LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
 LAKE_FILES = """
 SELECT count(*) AS files, coalesce(sum(data_file_size_bytes), 0) AS bytes,
-       count(*) FILTER (data_file_size_bytes < ?) AS small, count(delete_file) AS rewritten
+       count(*) FILTER (data_file_size_bytes < ?) AS small
 FROM ducklake_list_files('lake', ?)
 """
 

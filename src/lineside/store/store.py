@@ -14,11 +14,11 @@ from lineside.store.intake import Intake, LakeTable, PlainIntake
 from lineside.store.jobs import Jobs
 from lineside.store.lake import Lake, Reading
 from lineside.store.lake_files import LakePlace
-from lineside.store.locks import FolderLock, Lock, lock_for
+from lineside.store.locks import FolderLock, Lock, held, lock_for
 from lineside.store.migrations import migrate
 from lineside.store.records import Records, sqlite_url
 from lineside.store.text_index import DatabaseTextIndex, FolderTextIndex, Indexed, TextIndex
-from lineside.store.upkeep import Upkeep
+from lineside.store.upkeep import Upkeep, compact
 
 
 class Store:
@@ -92,6 +92,20 @@ class Store:
                 rows, texts = intake.prepare(fresh, ask=lake.rows, keeps=False)
                 lake.add(rows)
             yield lake, texts
+
+    def forget_deleted(self) -> None:
+        """Leave nothing of what was deleted in any file; takes a while where much is kept."""
+        self.texts.compact()
+        self.upkeep.run(rewrites=True)
+        if self.records.is_sqlite:
+            for name in ("records.sqlite", "words.sqlite", "lake/catalogue.sqlite"):
+                compact(self.home / name)
+
+    @contextmanager
+    def changing_lake(self) -> Iterator[None]:
+        """Hold the lake's lock, as whoever changes its rows must; what arrives waits meanwhile."""
+        with held(self.lake_lock()):
+            yield
 
     def lake_lock(self) -> Lock:
         """The lock of whoever writes into the lake, not yet taken."""

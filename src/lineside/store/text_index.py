@@ -65,8 +65,11 @@ class TextIndex(Protocol):
             wanted: As `words_in` gives them; the last may be the beginning of a word.
         """
 
-    def remove(self, workspace: str, keys: Sequence[str], words: str) -> None:
-        """Forget these; `words` are all words they held, so that none is left behind."""
+    def remove(self, found: Sequence[Indexed]) -> None:
+        """Let these be found no more; they need all words they had, and no more than `add` got."""
+
+    def compact(self) -> None:
+        """Leave nothing of what was removed on the disk; takes a while where much is kept."""
 
 
 def words_in(text: str) -> list[str]:
@@ -108,13 +111,16 @@ class FolderTextIndex:
             rows = connection.execute(queries.TEXT_FIND, (asked, *bounds, workspace, limit))
             return [(key, _moment_at(place)) for place, key in rows.fetchall()]
 
-    def remove(self, workspace: str, keys: Sequence[str], words: str) -> None:
+    def remove(self, found: Sequence[Indexed]) -> None:
         with self._clear_errors(), self._connection() as connection:
-            for key in keys:
-                places = connection.execute(queries.TEXT_PLACES, (workspace, key)).fetchall()
-                for (place,) in places:
-                    connection.execute(queries.TEXT_UNINDEX, (place, words))
-                connection.execute(queries.TEXT_FORGET, (workspace, key))
+            for one in found:
+                name = (one.workspace, one.key)
+                for (place,) in connection.execute(queries.TEXT_PLACES, name).fetchall():
+                    connection.execute(queries.TEXT_UNINDEX, (place, one.words))
+                connection.execute(queries.TEXT_FORGET, name)
+
+    def compact(self) -> None:
+        with self._clear_errors(), self._connection() as connection:
             # What was deleted stays readable in the file until its segments are merged.
             connection.execute(queries.TEXT_OPTIMISE)
 
@@ -205,11 +211,16 @@ class DatabaseTextIndex:
             rows = connection.execute(sa.text(queries.TEXT_FIND_ROWS), values)
             return [(row.key, _moment_at(row.place)) for row in rows]
 
-    def remove(self, workspace: str, keys: Sequence[str], words: str) -> None:  # noqa: ARG002 # the row holds them
+    def remove(self, found: Sequence[Indexed]) -> None:
         with self._records.write() as connection:
-            connection.execute(
-                sa.text(queries.TEXT_FORGET_ROWS), {"workspace": workspace, "keys": list(keys)}
-            )
+            for workspace in {one.workspace for one in found}:
+                keys = [one.key for one in found if one.workspace == workspace]
+                connection.execute(
+                    sa.text(queries.TEXT_FORGET_ROWS), {"workspace": workspace, "keys": keys}
+                )
+
+    def compact(self) -> None:
+        """There is nothing to do: PostgreSQL's own vacuum does it."""
 
 
 def _lexemes(words: str) -> list[str]:

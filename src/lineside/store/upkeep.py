@@ -1,10 +1,12 @@
 """Keeps the lake quick and small: merges small files, lets go of what no reader needs any more."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
-from lineside.core import now
+from lineside.core import Unavailable, now
 from lineside.store import queries
 from lineside.store.intake import LakeTable
 from lineside.store.lake import Lake
@@ -16,6 +18,7 @@ SMALL_FILES_MAX = 12
 SMALL_BYTES = 48 * 1024 * 1024
 _MERGED_AT_ONCE_MAX = 64
 _READERS_NEED = timedelta(minutes=10)
+_COMPACT_SECONDS_MAX = 60
 _MARKS_NEEDED = timedelta(minutes=10)
 
 
@@ -57,15 +60,34 @@ class Upkeep:
             oldest = now() if rewrites else now() - _READERS_NEED
             self._lake.run((), queries.LAKE_EXPIRE, [oldest.isoformat()])
             removed = len(self._lake.run((), queries.LAKE_CLEAN))
+            if rewrites:
+                self._lake.run((), queries.LAKE_FORGET_EXTREMES)
         return UpkeepDone(merged, removed)
 
     def _merge(self, table: LakeTable, *, rewrites: bool) -> int:
-        ((_, _, small, rewritten),) = self._lake.run(
-            [table], queries.LAKE_FILES, [SMALL_BYTES, table.name]
-        )
-        if rewrites and rewritten:
+        ((_, _, small),) = self._lake.run([table], queries.LAKE_FILES, [SMALL_BYTES, table.name])
+        if rewrites:
+            self._lake.run([table], queries.LAKE_OUT_OF_CATALOGUE, [table.name])
             self._lake.run([table], queries.LAKE_REWRITE, [table.name])
         if small <= SMALL_FILES_MAX:
             return 0
         done = self._lake.run([table], queries.LAKE_MERGE, [table.name, _MERGED_AT_ONCE_MAX])
         return sum(int(row[2]) for row in done)
+
+
+def compact(path: Path) -> None:
+    """Write a SQLite file anew, as deleted rows stay readable in it until then."""
+    if not path.exists():
+        return
+    connection = sqlite3.connect(path, timeout=_COMPACT_SECONDS_MAX, isolation_level=None)
+    try:
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise Unavailable(
+            "not_compacted",
+            f"What was deleted may still be readable in {path.name}: {error}",
+            hint="The rows are gone; do it again when less is going on, to have the bytes gone.",
+        ) from error
+    finally:
+        connection.close()

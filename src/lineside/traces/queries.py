@@ -1,5 +1,6 @@
 """Spans in the lake, feedback in the records."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -213,3 +214,19 @@ def latest_feedback(
         query = query.where(feedback.c.trace_id == trace_id)
     rows = connection.execute(query.order_by(feedback.c.id.desc()).limit(limit))
     return [dict(row._mapping) for row in rows]
+
+
+def count_feedback(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> int:
+    return connection.execute(
+        sa.select(sa.func.count()).where(
+            feedback.c.workspace == workspace, feedback.c.trace_id.in_(trace_ids)
+        )
+    ).scalar_one()
+
+
+def delete_feedback(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> int:
+    return connection.execute(
+        feedback.delete().where(
+            feedback.c.workspace == workspace, feedback.c.trace_id.in_(trace_ids)
+        )
+    ).rowcount

@@ -1,0 +1,91 @@
+"""Some traces at a time: all their steps out, others in, in one transaction of the lake."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from lineside.store import Store, text_index
+from lineside.traces.arrivals import trace_key
+from lineside.traces.rewriting import queries
+from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
+
+STEPS_PER_BATCH = 5_000
+TRACES_PER_BATCH = 1_000
+
+Row = dict[str, Any]
+
+
+class Found(NamedTuple):
+    """A trace in the lake: its id, when its steps began, and how many they are."""
+
+    trace_id: str
+    first_at: datetime
+    last_at: datetime
+    steps: int
+
+
+def batches(found: Sequence[Found]) -> Iterator[list[Found]]:
+    """So many together as fit into memory; a trace is never parted."""
+    batch: list[Found] = []
+    steps = 0
+    for one in found:
+        if batch and (steps + one.steps > STEPS_PER_BATCH or len(batch) == TRACES_PER_BATCH):
+            yield batch
+            batch, steps = [], 0
+        batch.append(one)
+        steps += one.steps
+    if batch:
+        yield batch
+
+
+def rewrite(
+    store: Store, workspace: str, batch: Sequence[Found], change: Callable[[Row], Row | None]
+) -> list[list[Row]]:
+    """Replace every step of some traces by what `change` makes of it, or by nothing.
+
+    All or nothing, also when the process is killed; roll-ups are made anew. Gives the steps as they
+    were, by trace. What arrives meanwhile waits, because the lake's lock is held.
+    """
+    trace_ids = [one.trace_id for one in batch]
+    first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
+    with store.changing_lake():
+        with store.lake.reading(queries.TABLES) as reading:
+            steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
+        before = by_trace(_written(step) for step in steps)
+        after = [[row for step in steps if (row := change(step)) is not None] for steps in before]
+        kept = [steps for steps in after if steps]
+        keys = [trace_key(trace_id) for trace_id in trace_ids]
+        store.lake.change(
+            queries.TABLES,
+            queries.deletions(workspace, trace_ids, keys, first, last),
+            {
+                queries.TABLES[0]: _packed([step for steps in kept for step in steps]),
+                queries.TABLES[1]: _packed([roll_up(steps, is_more=False) for steps in kept]),
+                queries.TABLES[2]: _packed(
+                    [
+                        call_row(step)
+                        for steps in kept
+                        for step in steps
+                        if step["kind"] in PAID_KINDS
+                    ]
+                ),
+            },
+        )
+    return before
+
+
+def _written(step: Row) -> Row:
+    """A step as it is written into the lake, from how it is read."""
+    return step | {"started_at": step["started_at"].isoformat(timespec="microseconds")}
+
+
+def indexed(steps: list[Row]) -> text_index.Indexed:
+    """A trace with its words."""
+    moment = min(datetime.fromisoformat(step["started_at"]) for step in steps)
+    return text_index.Indexed(steps[0]["workspace"], steps[0]["trace_id"], moment, words_of(steps))
+
+
+def _packed(rows: list[Row]) -> list[bytes]:
+    return [orjson.dumps(rows[start : start + 500]) for start in range(0, len(rows), 500)]

@@ -1,0 +1,62 @@
+"""Finding the steps of whole traces in the lake, and taking them out of every table."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from lineside.store import LakeTable
+from lineside.traces import queries
+
+TABLES = (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+"""What a trace has rows in."""
+
+_EXTENT = "trace_id, min(started_at) AS first_at, max(started_at) AS last_at, count(*) AS steps"
+_ORDER = "GROUP BY trace_id ORDER BY first_at, trace_id LIMIT ?"
+
+OF_TRACE = f"SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id = ? {_ORDER}"
+# Whole traces, of which a user or a session may have had one step only.
+OF_USER = f"""
+SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id IN (
+    SELECT trace_id FROM {{spans}} WHERE workspace = ? AND user_id = ?
+) {_ORDER}
+"""
+OF_SESSION = OF_USER.replace("user_id", "session_id")
+
+READ_BEFORE = f"""
+SELECT {_EXTENT} FROM {{spans}}
+WHERE workspace = ? AND started_at >= ? AND (?::VARCHAR IS NULL OR use_case = ?)
+  AND trace_id > ?
+GROUP BY trace_id
+HAVING bool_or(mapping BETWEEN 1 AND ?) OR trace_id NOT IN (
+    SELECT trace_id FROM {{traces}} WHERE workspace = ?
+)
+ORDER BY trace_id LIMIT ?
+"""
+STEPS = """
+SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= ?
+  AND trace_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+
+_DELETE_STEPS = """
+DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <= ?
+  AND trace_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+_BY_KEY: tuple[LakeTable, ...] = (queries.TRACES, queries.MODEL_CALLS)
+
+
+def deletions(
+    workspace: str, trace_ids: Sequence[str], keys: Sequence[int], first: datetime, last: datetime
+) -> list[tuple[str, list[Any]]]:
+    """Statements that take traces out of the lake; `keys` are those of the ids."""
+    by_key = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))"
+    return [
+        (
+            _DELETE_STEPS,
+            [workspace, first, last, list(trace_ids)],
+        ),
+        *(
+            (f"DELETE FROM lake.{table.name} WHERE {by_key}", [workspace, list(keys)])
+            for table in _BY_KEY
+        ),
+    ]

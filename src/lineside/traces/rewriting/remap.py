@@ -1,0 +1,121 @@
+"""Reading history anew with today's mapping, from what was received."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from lineside.core import Record
+from lineside.traces import prices
+from lineside.traces.mapping import MAPPING_VERSION, RawSpan, fields_of
+from lineside.traces.rewriting import queries
+from lineside.traces.rewriting.batches import Found, Row, batches, indexed, rewrite
+from lineside.traces.row import span_row
+from lineside.trust import Scope
+
+_FOUND_MAX = 5_000
+_ROUNDS_MAX = 1_000_000
+_EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
+_NOT_MAPPED = 0
+# What people or keys said of a step, not its sender.
+_KEPT = ("use_case", "run_id", "case_id")
+
+
+class Remapped(Record):
+    """What reading history anew came to.
+
+    Attributes:
+        traces: Whose steps were looked at.
+        changed: Steps that now read otherwise; the others are written as they were.
+    """
+
+    traces: int
+    steps: int
+    changed: int
+
+
+def remap(
+    scope: Scope,
+    *,
+    use_case: str | None = None,
+    since: datetime | None = None,
+    everything: bool = False,
+    progress: Callable[[Remapped], None] = lambda _: None,
+) -> Remapped:
+    """Map steps again that an older mapping has read, and make their roll-ups anew.
+
+    Goes through the lake by trace, some thousand steps at a time, each in one transaction: a run
+    that was killed is simply run again. Which use case a step belongs to stays. Costs that a price
+    table gave are worked out again at today's table; those a sender gave stay.
+
+    Args:
+        everything: Also what today's mapping has read already.
+
+    Raises:
+        Denied: The right `release` is missing.
+        Unavailable: The lake cannot be used; what was done by then stands.
+    """
+    scope.require("release", use_case=use_case)
+    store = scope.store
+    store.flusher.flush()
+    table = prices.price_table(scope)
+    version = MAPPING_VERSION if everything else MAPPING_VERSION - 1
+    start = since.astimezone(UTC).replace(tzinfo=None) if since else _EARLIEST
+    done = Remapped(traces=0, steps=0, changed=0)
+    last_id = ""
+    for _ in range(_ROUNDS_MAX):
+        with store.lake.reading(queries.TABLES) as reading:
+            asked = [scope.workspace, start, use_case, use_case, last_id, version]
+            rows = reading.rows(queries.READ_BEFORE, [*asked, scope.workspace, _FOUND_MAX])
+        if not rows:
+            break
+        last_id = rows[-1]["trace_id"]
+        for batch in batches([Found(**row) for row in rows]):
+            changed = _remap_batch(scope, batch, table)
+            done = Remapped(
+                traces=done.traces + len(batch),
+                steps=done.steps + sum(one.steps for one in batch),
+                changed=done.changed + changed,
+            )
+            progress(done)
+    return done
+
+
+def _remap_batch(scope: Scope, batch: list[Found], table: prices.PriceTable) -> int:
+    changed = 0
+    after: dict[str, list[Row]] = {}
+
+    def again(step: Row) -> Row:
+        nonlocal changed
+        row = _mapped_again(step, table)
+        changed += row != step | {"mapping": row["mapping"]}
+        after.setdefault(row["trace_id"], []).append(row)
+        return row
+
+    before = rewrite(scope.store, scope.workspace, batch, again)
+    # Words that are new are added to those that a trace is found by.
+    fresh = [indexed(steps) for steps in after.values()]
+    known = {steps[0]["trace_id"]: set(indexed(steps).words.split()) for steps in before}
+    scope.store.texts.add(
+        [one for one in fresh if not set(one.words.split()) <= known.get(one.key, set())]
+    )
+    return changed
+
+
+def _mapped_again(step: Row, table: prices.PriceTable) -> Row:
+    if step["mapping"] in (None, _NOT_MAPPED) or not step["raw"]:
+        return step
+    received: dict[str, Any] = orjson.loads(step["raw"])
+    raw = RawSpan(
+        trace_id=step["trace_id"],
+        span_id=step["span_id"],
+        name=step["name"],
+        parent_span_id=step["parent_span_id"],
+        **received,
+    )
+    row = span_row(step["workspace"], fields_of(raw))
+    row |= {name: step[name] for name in _KEPT}
+    row["raw"] = step["raw"]
+    prices.price_row(row, table)
+    return row

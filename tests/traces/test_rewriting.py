@@ -1,0 +1,151 @@
+"""Erasing what a person has left, and reading history anew, on both kinds of store."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from lineside.core import Invalid
+from lineside.store import Store
+from lineside.traces import (
+    Message,
+    Span,
+    get_trace,
+    give_feedback,
+    list_feedback,
+    open_traces,
+    queries,
+    record_spans,
+    rewriting,
+    search,
+)
+from lineside.traces.span import new_span_id, new_trace_id
+from lineside.trust import Scope, ledger_entries, local_scope
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def scope(store: Store) -> Scope:
+    open_traces(store)
+    return local_scope(store)
+
+
+def keep(scope: Scope, words: str, *, user: str | None, flushes: bool = True) -> str:
+    """A trace of an agent, whose user is known, and its model call, whose is not."""
+    trace_id, root_id = new_trace_id(), new_span_id()
+    usual = {"trace_id": trace_id, "started_at": START, "duration_ms": 5.0, "status": "ok"}
+    root = Span(span_id=root_id, name="agent", kind="agent", user_id=user, input=words, **usual)
+    told = [Message(role="user", parts=[{"type": "text", "content": words}])]
+    call = Span(
+        span_id=new_span_id(),
+        parent_span_id=root_id,
+        name="chat",
+        kind="model",
+        model="house-model",
+        messages_in=told,
+        **(usual | {"started_at": START + timedelta(seconds=1)}),
+    )
+    record_spans(scope, [root, call]).result()
+    if flushes:
+        scope.store.flusher.flush()
+    return trace_id
+
+
+def test_what_a_user_left_is_gone_from_everywhere(scope: Scope, tmp_path: Path) -> None:
+    gone = [keep(scope, f"zebrafish parcel {number}", user="ada") for number in range(30)]
+    gone.append(keep(scope, "zebrafish waits in the inbox", user="ada", flushes=False))
+    stays = keep(scope, "quagga parcel", user="bob")
+    give_feedback(scope, gone[0], thumb="down", comment="zebrafish, please")
+
+    looked = rewriting.erase(scope, user="ada", only_look=True)
+    assert (looked.traces, looked.steps, looked.feedback, looked.is_done) == (31, 62, 1, False)
+    assert get_trace(scope, gone[0])
+
+    erased = rewriting.erase(scope, user="ada")
+    assert (erased.traces, erased.steps, erased.feedback, erased.is_done) == (31, 62, 1, True)
+
+    assert [row.trace_id for row in search.list_traces(scope).traces] == [stays]
+    assert get_trace(scope, gone[0]) == []
+    assert not search.list_traces(scope, search.parse_query('text ~ "zebrafish"')).traces
+    assert search.list_traces(scope, search.parse_query('text ~ "quagga"')).traces
+    assert not list_feedback(scope)
+    (by_model,) = search.figures(scope, by="model")
+    assert by_model.count == 1
+    left = [file for file in scope.store.home.rglob("*") if file.suffix in (".parquet", ".sqlite")]
+    assert not [file for file in left if b"zebrafish" in file.read_bytes()]
+    entry = ledger_entries(scope)[0]
+    assert (entry.kind, entry.details["traces"]) == ("traces.erased", 31)
+    assert "ada" not in entry.model_dump_json()
+    assert rewriting.erase(scope, user="ada").traces == 0
+
+
+def test_to_erase_takes_one_name(scope: Scope) -> None:
+    with pytest.raises(Invalid, match="0 of user, session and trace are given"):
+        rewriting.erase(scope)
+    one, other = keep(scope, "one", user="ada"), keep(scope, "other", user="ada")
+    assert rewriting.erase(scope, trace=one).traces == 1
+    assert get_trace(scope, other)
+
+
+def test_history_is_read_anew_and_counted_once(scope: Scope) -> None:
+    from lineside.traces import mapping
+
+    raw = mapping.RawSpan(
+        trace_id=new_trace_id(),
+        span_id=new_span_id(),
+        name="chat",
+        start_ns=1_772_366_400_000_000_000,
+        end_ns=1_772_366_401_000_000_000,
+        attributes={
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.request.model": "gpt-4o-mini",
+            "gen_ai.usage.input_tokens": 1_000_000,
+            "gen_ai.usage.output_tokens": 0,
+            "gen_ai.input.messages": '[{"role":"user","content":"okapi"}]',
+        },
+    )
+    badly = mapping.map_span(raw).model_copy(
+        update={
+            "kind": "step",
+            "model": None,
+            "messages_in": None,
+            "input": None,
+            "use_case": "given",
+            "mapping": 1,
+        }
+    )
+    own = keep(scope, "our own step", user="ada")
+    record_spans(scope, [badly]).result()
+    scope.store.flusher.flush()
+    assert not search.list_traces(scope, search.parse_query('text ~ "okapi"')).traces
+
+    assert mapping.MAPPING_VERSION > 1
+    done = rewriting.remap(scope)
+    assert (done.traces, done.steps, done.changed) == (1, 1, 1)
+
+    (span,) = get_trace(scope, raw.trace_id)
+    assert (span.kind, span.model, span.use_case) == ("model", "gpt-4o-mini", "given")
+    assert span.mapping == mapping.MAPPING_VERSION
+    assert span.cost_usd == pytest.approx(0.15)
+    (row,) = search.list_traces(scope, search.parse_query('text ~ "okapi"')).traces
+    assert (row.steps, row.models, row.tokens_in) == (1, ("gpt-4o-mini",), 1_000_000)
+    assert rewriting.remap(scope).traces == 0
+    assert rewriting.remap(scope, everything=True).changed == 0
+    assert len(get_trace(scope, own)) == 2
+
+
+def test_a_lake_of_before_roll_ups_gets_them(scope: Scope) -> None:
+    trace_id = keep(scope, "an old parcel", user="ada")
+    with scope.store.changing_lake():
+        scope.store.lake.change(
+            [queries.TRACES, queries.MODEL_CALLS],
+            [("DELETE FROM lake.traces", []), ("DELETE FROM lake.model_calls", [])],
+        )
+    assert not search.list_traces(scope).traces
+
+    assert rewriting.remap(scope).traces == 1
+
+    (row,) = search.list_traces(scope).traces
+    assert (row.trace_id, row.steps) == (trace_id, 2)
