@@ -16,6 +16,9 @@ import pytest
 from lineside.core import Settings
 from lineside.store import Store, open_store
 
+# Servers of tests run side by side; one that is to take OTLP over gRPC is given a port.
+os.environ["LINESIDE_OTLP_GRPC_PORT"] = "0"
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
@@ -46,7 +49,7 @@ def postgres_url(postgres_server: str) -> str:
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of a fresh installation; each test that asks for them runs on both databases."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-    return Settings(home=tmp_path / "home", database_url=url, flush_seconds=0.05)
+    return Settings(home=tmp_path / "home", database_url=url, flush_seconds=0.05, otlp_grpc_port=0)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """The whole server through its own doors, as a client on this machine sees it."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,6 +10,7 @@ from starlette.testclient import TestClient
 from lineside.apps import deploy, open_line, release_folder
 from lineside.core import Conflict, Denied, Settings
 from lineside.server import build, refuse_open_address
+from lineside.store import jobs
 from lineside.trust import local_scope
 from lineside.usecases import read_folder
 
@@ -123,6 +126,21 @@ def test_the_ledger_proves_an_entry_over_http(client: TestClient) -> None:
 
     assert proof.status_code == 200
     assert {entry["kind"] for entry in entries} >= {"release.created", "deploy"}
+
+
+def test_a_server_that_looked_for_unfinished_jobs_stops_in_order(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    settings = Settings(home=tmp_path / "home", database_url=postgres_url, otlp_grpc_port=0)
+    with TestClient(build(settings), base_url="http://127.0.0.1"):
+        for _ in range(400):  # it looks two seconds after its start
+            if jobs._open_jobs is not None:
+                break
+            time.sleep(0.05)
+        assert jobs._open_jobs is not None
+
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        assert client.get("/healthz").status_code == 200
 
 
 def test_a_second_server_on_the_folder_is_refused(client: TestClient, settings: Settings) -> None:

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lineside.api import build_api, otlp_routes
+from lineside.api import OtlpGrpc, build_api, otlp_routes
 from lineside.apps import Serving, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.trust import Scope as TrustScope
@@ -44,18 +44,22 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     serving = Serving(store)
+    otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         store.flushing.start()
+        otlp_grpc.start()
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
         yield
         app.state.warming.cancel()
+        await asyncio.to_thread(otlp_grpc.stop)
         await serving.close()
-        store.close()
+        # Jobs refuse to be asked on a loop what they leave unfinished.
+        await asyncio.to_thread(store.close)
         lock.release()
 
     async def health(request: Request) -> Response:
@@ -65,6 +69,7 @@ def build(settings: Settings | None = None) -> Starlette:
             "is_warm": request.app.state.warming.done(),
             "inbox_rows": await asyncio.to_thread(store.inbox.count),
             "lake": error,
+            "otlp_grpc": otlp_grpc.state._asdict(),
         }
         return JSONResponse(state, status_code=503 if error else 200)
 

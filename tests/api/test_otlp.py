@@ -1,6 +1,5 @@
 """OTLP over HTTP, as senders meet it: what they send, and what they are answered."""
 
-import base64
 import gzip
 import json
 import os
@@ -78,25 +77,6 @@ def test_what_was_answered_200_is_there_at_once(client: TestClient) -> None:
     assert [span["name"] for span in found(client, second)] == ["step"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/v1/traces",
-        "/otel/v1/traces",
-        "/api/public/otel/v1/traces",
-        "/api/v1/private/otel/v1/traces",
-    ],
-)
-def test_the_paths_of_other_products_lead_here(client: TestClient, path: str) -> None:
-    trace_id = secrets.token_hex(16)
-    more = {"x-project-name": "p", "x-mlflow-experiment-id": "0", "x-bt-parent": "project_name:p"}
-
-    answer = client.post(path, json=message(trace_id=trace_id), headers=more)
-
-    assert answer.status_code == 200
-    assert len(found(client, trace_id)) == 1
-
-
 def test_what_was_refused_is_told_in_the_words_of_the_request(client: TestClient) -> None:
     binary = client.post("/v1/traces", content=protobuf(bytes(16)), headers=PROTOBUF)
     text = client.post("/v1/traces", json=message(trace_id="0" * 32))
@@ -163,22 +143,6 @@ def test_logs_and_metrics_are_told_that_they_are_not_kept(client: TestClient) ->
         assert "Only traces are received yet" in Status.FromString(answer.content).message
 
 
-def test_a_key_is_found_wherever_its_sender_puts_it(client: TestClient) -> None:
-    secret = make_key(client)
-    basic = base64.b64encode(f"pk-any:{secret}".encode()).decode()
-    ways = [
-        {"authorization": f"Bearer {secret}"},
-        {"authorization": f"Basic {basic}"},
-        {"authorization": secret},
-        {"x-api-key": secret},
-        {"api_key": secret},
-    ]
-    for headers in ways:
-        assert client.post("/v1/traces", json=message(), headers=headers).status_code == 200, (
-            headers
-        )
-
-
 def test_a_bad_key_opens_nothing_and_one_without_the_right_neither(client: TestClient) -> None:
     trace_id = secrets.token_hex(16)
     reader = make_key(client, rights=("read", "run"))
@@ -186,7 +150,7 @@ def test_a_bad_key_opens_nothing_and_one_without_the_right_neither(client: TestC
     def send(**headers: str) -> Any:
         return client.post("/v1/traces", json=message(trace_id=trace_id), headers=headers)
 
-    for wrong in ("Bearer lsk_x_y", "Basic ???", "Basic cGs6c2s="):
+    for wrong in ("Bearer lsk_x_y", "lsk_x_y", "Basic ???"):
         assert (
             send(authorization=wrong).status_code,
             send(authorization=wrong).json()["code"],

@@ -71,6 +71,25 @@ def test_up_says_where_it_is_serves_and_stops_in_order(
     assert errors == "Stopped; what was accepted is kept\n"
 
 
+def test_a_taken_grpc_port_is_said_at_the_start_and_by_the_doctor(
+    lineside, place: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setenv("LINESIDE_OTLP_GRPC_PORT", str(taken))
+        before = lineside("doctor")
+        server = Server(place / "home", port)
+        server.first_line()
+        while_running = lineside("doctor")
+        code, errors = server.stop(signal.SIGTERM)
+
+    assert f"! gRPC port     Port {taken} on 127.0.0.1 is taken" in before.out
+    said = f"No OTLP over gRPC at 127.0.0.1:{taken}: the port is taken"
+    assert f"! gRPC port     {said}" in while_running.out
+    assert code == 0
+    assert f"{said}; everything else works\nhint: Set LINESIDE_OTLP_GRPC_PORT" in errors
+
+
 def test_ctrl_c_stops_it_too(server: Server) -> None:
     server.first_line()
 

@@ -142,6 +142,10 @@ def test_a_guide_does_what_it_says(
     if DATABASE in text:
         text = text.replace(DATABASE, request.getfixturevalue("postgres_url"))
     shell.run(f"export LINESIDE_PORT={port}")
+    if "4317" in text:
+        grpc_port = free_port()
+        text = text.replace("4317", grpc_port)
+        shell.run(f"export LINESIDE_OTLP_GRPC_PORT={grpc_port}")
     for block in blocks_of(text):
         title = re.fullmatch(r"# file: (\S+)", block.lines[0]) if block.lines else None
         if title is not None:

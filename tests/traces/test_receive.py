@@ -327,7 +327,7 @@ def test_a_bomb_is_refused_before_it_takes_memory(scope: Scope, encoding: str) -
         (message({"name": "ab"}).replace(b"ab", b"\xc3("), receive.JSON, "not JSON"),
         (b'[{"a": NaN}]', receive.JSON, "the message is list"),
         (b'{"resourceSpans": {"a": 1}}', receive.JSON, "resourceSpans is dict, expected a list"),
-        (b'{"a": "\\ud800", "b": NaN}', receive.JSON, "not JSON"),
+        (b'{"a": NaN, "b": }', receive.JSON, "not JSON"),
         (b"[" * 100_000, receive.JSON, "not JSON"),
         (b"<xml/>", "text/xml", "Content-Type is `text/xml`"),
     ],

@@ -35,7 +35,7 @@ rollout:
 
 def settings_for(home: Path) -> Settings:
     """The pages read what the rooms give; that they give the same on PostgreSQL is tested there."""
-    return Settings(home=home, flush_seconds=0.05, user="ann")
+    return Settings(home=home, flush_seconds=0.05, user="ann", otlp_grpc_port=0)
 
 
 def write_folder(folder: Path, *, wrong: int, note: str = "") -> Path:

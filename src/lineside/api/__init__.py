@@ -2,5 +2,6 @@
 
 from lineside.api.app import build_api
 from lineside.api.otlp import otlp_routes
+from lineside.api.otlp_grpc import OtlpGrpc
 
-__all__ = ["build_api", "otlp_routes"]
+__all__ = ["OtlpGrpc", "build_api", "otlp_routes"]

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -16,7 +16,7 @@ import lineside
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import print_json, say
 from lineside.cli.place import server_address
-from lineside.cli.ports import take_port
+from lineside.cli.ports import holder_of, take_port
 from lineside.core import Conflict, LinesideError, Settings, clock, now
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Examined(NamedTuple):
 @click.command(cls=Spoken, examples=("lineside doctor", "lineside doctor --json"))
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check versions, state folder, database, lake, inbox, clock, port and keys; say what to do.
+    """Check versions, state folder, database, lake, inbox, clock, ports and keys; say what to do.
 
     Changes nothing. Exit code 1 when something fails; a warning is none.
     """
@@ -78,6 +78,7 @@ def _examine(settings: Settings) -> Iterator[Examined]:
         yield from _guarded("database", _trial)
         yield _clock(None)
     yield from _guarded("port", lambda: _port(settings, has_state=has_state))
+    yield from _guarded("gRPC port", lambda: _grpc_port(settings, has_state=has_state))
 
 
 def _guarded(place: str, examine: Callable[[], Iterator[Examined]]) -> Iterator[Examined]:
@@ -242,6 +243,12 @@ def _running_server(store: "Store") -> str | None:
 
 def _trouble(server: str) -> str | None:
     """What a running server says is wrong with it, or nothing."""
+    said = _said(server)
+    return None if said.get("status") == "ok" else str(said.get("lake") or said)
+
+
+def _said(server: str) -> dict[str, Any]:
+    """What a running server says of itself; that it does not answer, where it does not."""
     from http.client import HTTPConnection, HTTPException
     from urllib.parse import urlsplit
 
@@ -249,12 +256,11 @@ def _trouble(server: str) -> str | None:
     try:
         connection = HTTPConnection(address.hostname or "", address.port, timeout=_HEALTH_SECONDS)
         connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        body = json.loads(answer.read())
+        said = json.loads(connection.getresponse().read())
         connection.close()
     except (OSError, HTTPException, ValueError) as error:
-        return f"no answer ({error})"
-    return None if answer.status == 200 else str(body.get("lake") or body)
+        return {"lake": f"no answer ({error})"}
+    return said if isinstance(said, dict) else {"lake": str(said)}
 
 
 def _clock(newest: datetime | None) -> Examined:
@@ -300,6 +306,31 @@ def _port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
             yield Examined("port", "warn", error.message, error.hint)
         return
     yield Examined("port", "ok", f"{settings.port} is free")
+
+
+def _grpc_port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
+    place, port = "gRPC port", settings.otlp_grpc_port
+    server = _server_here(settings) if has_state else None
+    state = (_said(server).get("otlp_grpc") or {}) if server else {}
+    if state.get("error"):
+        do = "Set LINESIDE_OTLP_GRPC_PORT to a free port and restart the server, or send over HTTP."
+        holder = holder_of(port) if port else None
+        found = f"{state['error']} (by {holder})" if holder else str(state["error"])
+        yield Examined(place, "warn", found, do)
+    elif state.get("address"):
+        yield Examined(place, "ok", f"our server takes OTLP over gRPC at {state['address']}")
+    elif not port:
+        yield Examined(place, "ok", "switched off")
+    elif server:
+        yield Examined(place, "ok", f"the server at {server} takes no OTLP over gRPC")
+    else:
+        try:
+            take_port(settings.host, port).close()
+        except Conflict as error:
+            do = "Set LINESIDE_OTLP_GRPC_PORT to a free port, or to 0; or send over HTTP."
+            yield Examined(place, "warn", error.message, do)
+            return
+        yield Examined(place, "ok", f"{port} is free")
 
 
 def _server_here(settings: Settings) -> str | None:

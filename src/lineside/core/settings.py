@@ -41,6 +41,9 @@ class Settings:
     port: int = 7710
     """Port the server listens on."""
 
+    otlp_grpc_port: int = 4317
+    """Port that takes OTLP over gRPC, at the same address; 0 takes none."""
+
     user: str = ""
     """Name in the ledger for what is done at this terminal; empty means the login name."""
 

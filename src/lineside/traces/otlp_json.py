@@ -26,6 +26,7 @@ from lineside.traces.otlp import (
 
 _NS_MAX = 2**64 - 1
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+_FORGIVEN = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
 _ABSENT_PARENTS = (None, "", "0" * 16, "AAAAAAAAAAA=", "AAAAAAAAAAA")
 
 
@@ -63,10 +64,12 @@ def _parsed(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         said = str(error)
-    # Python and JavaScript write NaN where JSON has no word for it; nothing else is forgiven.
-    if b"NaN" in body or b"Infinity" in body:
+    # Python and JavaScript write NaN where JSON has no word for it, and JavaScript cuts texts in
+    # the middle of a sign; nothing else is forgiven.
+    if any(mark in body for mark in _FORGIVEN):
         try:
-            value = json.loads(body)
+            whole = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
+            value = json.loads(whole)
             orjson.dumps(value)
             return value
         except (ValueError, TypeError, RecursionError) as error:
