@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import Run
-from lineside.cli import traces as commands
+from lineside.cli import trace_tail
 from lineside.core import Settings, now
 from lineside.store import open_store
 from lineside.traces import Message, Span, open_traces, record_spans
@@ -132,12 +132,58 @@ def test_what_comes_is_followed_until_it_is_stopped(
         if next(turns, "stop") == "stop":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands.time, "sleep", wait)
+    monkeypatch.setattr(trace_tail.time, "sleep", wait)
 
     shown = lineside("traces", "tail", "--json")
 
     assert shown.code == 130
     assert [json.loads(line)["trace_id"] for line in shown.out.splitlines()] == [FINE, FAILED]
+
+
+def test_following_ends_after_so_many_seconds_and_shows_each_trace_once(
+    lineside: Run, monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    came = "c3" * 16
+
+    def wait(_seconds: float) -> None:
+        store = open_store(Settings(home=place / "home"))
+        open_traces(store)
+        record_spans(local_scope(store), trace(came, "And my tea?")).result()
+        store.close()
+
+    monkeypatch.setattr(trace_tail.time, "sleep", wait)
+
+    shown = lineside("traces", "tail", "text ~ tea", "--json", "--seconds", "0.5")
+
+    assert shown.code == 0
+    assert [json.loads(line)["trace_id"] for line in shown.out.splitlines()] == [came]
+
+
+def test_a_view_is_asked_by_its_name_and_narrowed_beside(lineside: Run) -> None:
+    saved = lineside("traces", "views", "save", "Failed", "-q", "errors > 0", "--shared")
+    listed = lineside("traces", "views")
+    found = lineside("traces", "ls", "--view", "Failed", "--json").data["traces"]
+    none = lineside("traces", "ls", "--view", "Failed", "-q", "service = desk", "--json").data
+    wrong = lineside("traces", "ls", "--view", "Faild")
+    gone = lineside("traces", "views", "rm", "Failed", "--json").data
+
+    assert saved.code == 0
+    assert "everybody" in listed.out
+    assert "errors > 0" in listed.out
+    assert [row["trace_id"] for row in found] == [FAILED]
+    assert none["traces"] == []
+    assert "Did you mean `Failed`?" in wrong.err
+    assert gone["name"] == "Failed"
+    assert lineside("traces", "views", "--json").data == []
+
+
+def test_figures_are_split_by_what_traces_have(lineside: Run) -> None:
+    by_user = lineside("traces", "stats", "--by", "service", "--json").data
+    wrong = lineside("traces", "stats", "--by", "modle")
+
+    assert [one["name"] for one in by_user] == ["shop"]
+    assert wrong.code == 2
+    assert "Did you mean `model`?" in wrong.err
 
 
 def test_a_query_that_cannot_be_read_is_explained(lineside: Run) -> None:

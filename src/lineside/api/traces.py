@@ -57,10 +57,13 @@ def traces(
     q: str = "",
     use_case: str | None = None,
     release: str | None = None,
+    arm: str | None = None,
+    service: str | None = None,
     status: str | None = None,
     model: str | None = None,
     session: str | None = None,
     user: str | None = None,
+    latency_ms_min: float | None = None,
     text: str | None = None,
     since: str | None = None,
     until: str | None = None,
@@ -76,10 +79,13 @@ def traces(
         q,
         use_case=use_case,
         release=release,
+        arm=arm,
+        service=service,
         status=status,
         model=model,
         session=session,
         user=user,
+        latency_ms_min=None if latency_ms_min is None else str(latency_ms_min),
         text=text,
         since=since,
         until=until,
@@ -112,10 +118,11 @@ def traces_arrow(
 
 
 @router.get("/traces/stats")
-def trace_stats(
-    scope: Caller, q: str = "", by: search.GroupField = "use_case"
-) -> list[search.TraceFigures]:
-    """Count, errors, latency, tokens and cost of the traces that meet `q`."""
+def trace_stats(scope: Caller, q: str = "", by: str = "use_case") -> list[search.TraceFigures]:
+    """Count, errors, latency, tokens and cost of the traces that meet `q`.
+
+    `by` is use_case, release, model, service, arm, name, user, session or `attribute.NAME`.
+    """
     return search.figures(scope, _named(scope, search.parse_query(q)), by=by)
 
 

@@ -1,7 +1,5 @@
 """`lineside traces`: what happened, listed, searched, counted and exported."""
 
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
     from lineside.traces import Span, search
     from lineside.trust import Scope
 
-_TAIL_SECONDS = 1.0
-_TAIL_TRACES = 200
-_TAIL_FIRST = 10
-_SEEN_MAX = 10_000
 _ID_DIGITS = 12
 _QUERY_HELP = "Only traces that meet this, such as `status = error and latency_ms > 2000`."
 
@@ -32,6 +26,8 @@ _IMPORT = Late(
     "lineside.cli.traces_import:import_files",
     "Bring along what other products recorded",
 )
+_TAIL = Late("Commands", "lineside.cli.trace_tail:tail", "Show traces as they arrive")
+_VIEWS = Late("Commands", "lineside.cli.trace_views:views", "Saved views: list, save, remove")
 
 
 _ERASE = Late("Commands", "lineside.cli.traces_rewriting:erase", "Erase traces for good")
@@ -40,7 +36,13 @@ _REMAP = Late("Commands", "lineside.cli.traces_rewriting:remap", "Read history a
 
 @click.group(
     cls=Commands,
-    late={"import": _IMPORT, "erase": _ERASE, "remap": _REMAP},
+    late={
+        "import": _IMPORT,
+        "tail": _TAIL,
+        "views": _VIEWS,
+        "erase": _ERASE,
+        "remap": _REMAP,
+    },
     examples=(
         "lineside traces ls",
         "lineside traces ls -q 'use_case = unclaimed and text ~ \"refund\" and since 24h'",
@@ -61,18 +63,28 @@ traces.add_command(diff)
 
 
 @traces.command(
-    "ls", examples=("lineside traces ls --limit 10", "lineside traces ls -q 'model = gpt-4o'")
+    "ls",
+    examples=(
+        "lineside traces ls --limit 10",
+        "lineside traces ls -q 'model = gpt-4o'",
+        "lineside traces ls --view 'Slow refunds'",
+    ),
 )
 @query_option
+@click.option("--view", metavar="NAME", help="What a saved view asks, and the query beside.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
 @click.option("--before", metavar="CURSOR", help="Go on where a page ended: its `older`.")
 @json_option
-def list_all(query: str, limit: int, before: str | None, as_json: bool) -> None:
+def list_all(query: str, view: str | None, limit: int, before: str | None, as_json: bool) -> None:
     """List traces, newest first; test runs only where the query names a run."""
-    from lineside.traces import search
+    from lineside.traces import saved, search
 
     with scope_on_line() as scope:
-        page = search.list_traces(scope, _filters(scope, query), limit=limit, before=before)
+        filters = read_query(scope, query)
+        if view is not None:
+            asked = saved.find_view(scope, view).filters.named(_labels(scope))
+            filters = asked.narrowed(filters)
+        page = search.list_traces(scope, filters, limit=limit, before=before)
     if as_json:
         print_json(page)
         return
@@ -85,24 +97,24 @@ def list_all(query: str, limit: int, before: str | None, as_json: bool) -> None:
 @click.argument("text")
 @query_option
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@click.option("--before", metavar="CURSOR", help="Go on where a page ended: its `older`.")
 @json_option
-def search_text(text: str, query: str, limit: int, as_json: bool) -> None:
+def search_text(text: str, query: str, limit: int, before: str | None, as_json: bool) -> None:
     """Find traces by words of their inputs, outputs and messages, whatever their case.
 
-    Every text is read from the newest on until enough is found, so a rare word takes a while;
-    `--query 'since 7d'` makes it quicker.
+    Every word must be there; the last may be the beginning of one.
     """
     from lineside.traces import search
 
     with scope_on_line() as scope:
         filters = search.read_filters(query, text=text).named(_labels(scope))
-        page = search.list_traces(scope, filters, limit=limit)
+        page = search.list_traces(scope, filters, limit=limit, before=before)
     if as_json:
         print_json(page)
         return
     _print_rows(page.traces)
     if page.older:
-        note("There are more; raise --limit to see them")
+        note(f"There are older ones: --before '{page.older}'")
 
 
 @traces.command(
@@ -164,7 +176,7 @@ def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
 
     found = written = 0
     with scope_on_line() as scope:
-        for spans in search.spans_of(scope, _filters(scope, query)):
+        for spans in search.spans_of(scope, read_query(scope, query)):
             found, written = found + 1, written + len(spans)
             if otlp:
                 file.write(search.otlp_line(spans))
@@ -177,24 +189,33 @@ def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
 
 
 @traces.command(
-    examples=("lineside traces stats", "lineside traces stats --by model -q 'since 7d'")
+    examples=(
+        "lineside traces stats",
+        "lineside traces stats --by model -q 'since 7d'",
+        "lineside traces stats --by attribute.customer.tier",
+    )
 )
 @click.option(
     "--by",
-    type=click.Choice(("use_case", "release", "model", "service", "arm")),
+    metavar="FIELD",
     default="use_case",
     show_default=True,
-    help="By model, single model steps are counted; else whole traces.",
+    help="use_case, release, model, service, arm, name, user, session or attribute.NAME. By model, "
+    "single model steps are counted; else whole traces.",
+)
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Names shown."
 )
 @query_option
 @json_option
-def stats(by: "search.GroupField", query: str, as_json: bool) -> None:
+def stats(by: str, limit: int, query: str, as_json: bool) -> None:
     """Count traces, errors, latency, tokens and cost, with what share of the cost is known."""
     from lineside.traces import search
 
     with scope_on_line() as scope:
-        found = search.figures(scope, _filters(scope, query), by=by)
+        counted = search.figures(scope, read_query(scope, query), by=by)
         labels = _labels(scope) if by == "release" else {}
+    found = counted[:limit]
     if as_json:
         print_json(found)
         return
@@ -221,34 +242,12 @@ def stats(by: "search.GroupField", query: str, as_json: bool) -> None:
         ],
         numbers=(unit, *figures),
     )
+    if len(counted) > limit:
+        note(f"{len(counted) - limit:,} more; raise --limit to see them")
 
 
-@traces.command(examples=("lineside traces tail -q 'status = error'",))
-@query_option
-@json_option
-def tail(query: str, as_json: bool) -> None:
-    """Show traces as they come, until Ctrl-C; with --json one line of JSON each."""
-    from lineside.traces import search
-
-    shown: dict[str, None] = {}
-    with scope_on_line() as scope:
-        filters = _filters(scope, query)
-        note("Waiting for traces; stop with Ctrl-C")
-        is_first = True
-        while True:
-            page = search.list_traces(scope, filters, limit=_TAIL_TRACES)
-            fresh = [row for row in page.traces if row.trace_id not in shown]
-            shown |= dict.fromkeys(row.trace_id for row in reversed(fresh))
-            for old in list(shown)[:-_SEEN_MAX]:
-                del shown[old]
-            for row in reversed(fresh[:_TAIL_FIRST] if is_first else fresh):
-                click.echo(row.model_dump_json() if as_json else _line(row))
-            is_first = False
-            sys.stdout.flush()
-            time.sleep(_TAIL_SECONDS)
-
-
-def _filters(scope: "Scope", query: str) -> "search.Filters":
+def read_query(scope: "Scope", query: str) -> "search.Filters":
+    """What a query line asks, in which a release may be called by its label."""
     from lineside.traces import search
 
     return search.parse_query(query).named(_labels(scope))
@@ -288,7 +287,8 @@ def _print_rows(rows: Sequence["search.TraceRow"]) -> None:
     )
 
 
-def _line(row: "search.TraceRow") -> str:
+def trace_line(row: "search.TraceRow") -> str:
+    """A trace in one line, as it is shown while one waits for more."""
     at = row.started_at.astimezone().strftime("%H:%M:%S")
     state = "ok   " if row.status == "ok" else "error"
     words = short(row.input, characters=60) if row.input else ""

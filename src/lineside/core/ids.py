@@ -23,6 +23,7 @@ PREFIXES = {
     "fb": "feedback",
     "job": "job",
     "price": "price",
+    "view": "saved view",
 }
 
 _lock = threading.Lock()

@@ -195,13 +195,15 @@ class Reading:
     """One state of the lake, with rows that wait for it put beside, for as many queries as needed.
 
     In a query, `{name}` stands for the lake table of that name: what the lake holds and the waiting
-    rows.
+    rows; `{name.waiting}` for the waiting rows alone.
     """
 
     def __init__(self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable]) -> None:
         self._cursor = cursor
         self._tables = {table.name: table for table in tables}
         self._places = {table.name: f"lake.{table.name}" for table in tables}
+        for table in tables:
+            self._places[f"{table.name}.waiting"] = queries.lake_none(table.name)
 
     def marked(self) -> set[int]:
         """Inbox ids whose rows this state of the lake holds, of those flushed of late."""
@@ -216,6 +218,7 @@ class Reading:
             texts = [payload.decode() for payload in payloads]
             self._cursor.execute(queries.lake_waiting(name, columns), [texts])
             self._places[name] = queries.lake_and_waiting(name, columns)
+            self._places[f"{name}.waiting"] = f"waiting_{name}"
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run one query and return its rows."""

@@ -196,6 +196,11 @@ def lake_and_waiting(name: str, columns: dict[str, str]) -> str:
     )
 
 
+def lake_none(name: str) -> str:
+    """No row of a table, where nothing waits."""
+    return f"(SELECT * FROM lake.{name} WHERE false)"
+
+
 LAKE_MARKED = f"SELECT unnest(envelope_ids) AS id FROM lake.{LAKE_MARKS}"
 
 LAKE_MARK = f"INSERT INTO lake.{LAKE_MARKS} VALUES (?, ?)"

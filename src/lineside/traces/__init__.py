@@ -1,10 +1,12 @@
 """What happened: spans, and what people say of the answers.
 
-What calls cost has a page of its own: `from lineside.traces import prices`.
+What calls cost has a page of its own, `from lineside.traces import prices`; so have the questions
+that people keep under a name, `from lineside.traces import saved`.
 """
 
 from lineside.traces import prices as prices
 from lineside.traces import receive, search, views
+from lineside.traces import saved as saved
 from lineside.traces.feedback import Feedback, give_feedback, list_feedback
 from lineside.traces.record import (
     get_trace,

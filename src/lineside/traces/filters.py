@@ -26,6 +26,9 @@ WORDS = (
 )
 NUMBERS = ("latency_ms", "tokens_in", "tokens_out", "cost_usd", "steps", "errors")
 TEXT = "text"
+ATTRIBUTE = "attribute."
+"""Begins the field that asks for an attribute that some step was sent with."""
+
 UNCLAIMED = "unclaimed"
 _MOMENTS = ("since", "until")
 _FIELDS = (*WORDS, *NUMBERS, TEXT, *_MOMENTS)
@@ -48,7 +51,8 @@ class Condition(Record):
 
     Attributes:
         values: What the field is compared with; several only where one name stands for several
-            things, such as a release label that more than one use case has.
+            things, such as a release label that more than one use case has. An empty word stands
+            for what is not known.
     """
 
     field: str
@@ -76,6 +80,16 @@ class Filters(Record):
                 return str(one.values[0])
         return None
 
+    def narrowed(self, other: "Filters") -> "Filters":
+        """What meets both; from the later beginning to the earlier end."""
+        begins = [moment for moment in (self.since, other.since) if moment]
+        ends = [moment for moment in (self.until, other.until) if moment]
+        return Filters(
+            conditions=(*self.conditions, *other.conditions),
+            since=max(begins, default=None),
+            until=min(ends, default=None),
+        )
+
     def named(self, labels: Mapping[str, str]) -> "Filters":
         """The same, where a release's label (`v2`) also finds the ids that it stands for.
 
@@ -102,7 +116,8 @@ def parse_query(query: str) -> Filters:
     """Read a query line such as `release = v2 and latency_ms > 2000 and text ~ "refund"`.
 
     Conditions are joined by `and`. `since 24h` and `until 2026-01-31` need no sign; a value with
-    blanks stands in double quotes.
+    blanks stands in double quotes. `user = ""` asks for traces whose user is not known, and
+    `attribute.customer.tier = gold` for those with a step that was sent with this attribute.
 
     Raises:
         Invalid: The line cannot be read; says where, what was read and what was expected.
@@ -131,6 +146,8 @@ def parse_query(query: str) -> Filters:
 def read_filters(query: str = "", **fields: str | None) -> Filters:
     """Read a query line together with form fields, each of which is one more `field = value`.
 
+    A field such as `latency_ms_min` is `latency_ms >= value`.
+
     Raises:
         Invalid: One of them cannot be read.
     """
@@ -138,20 +155,26 @@ def read_filters(query: str = "", **fields: str | None) -> Filters:
     for field, value in fields.items():
         if value is None or not value.strip():
             continue
-        sign = "~" if field == TEXT else "="
-        filters = _joined(filters, field, sign, value.strip(), "")
+        name = field.removesuffix("_min")
+        sign = ">=" if name != field else "~" if field == TEXT else "="
+        filters = _joined(filters, name, sign, value.strip(), "")
     return filters
 
 
 def _with_one(filters: Filters, token: _Token, tokens: Iterator[_Token]) -> Filters:
     """The filters with the condition that begins at this token."""
     field = token.text.lower()
-    if token.is_sign or token.is_quoted or field not in _FIELDS:
+    if field.startswith(ATTRIBUTE):
+        # Attributes are called what their senders call them.
+        field = ATTRIBUTE + token.text[len(ATTRIBUTE) :]
+    if token.is_sign or token.is_quoted or not _is_field(field):
         near = did_you_mean(field, _FIELDS)
         raise _unread(
             token,
             "expected a field",
-            hint=f"Did you mean `{near}`?" if near else f"Fields are: {', '.join(_FIELDS)}.",
+            hint=f"Did you mean `{near}`?"
+            if near
+            else f"Fields are: {', '.join(_FIELDS)}, attribute.NAME.",
         )
     sign = next(tokens, None)
     if field in _MOMENTS and sign is not None and not sign.is_sign:
@@ -171,7 +194,7 @@ def _with_one(filters: Filters, token: _Token, tokens: Iterator[_Token]) -> Filt
 
 
 def _joined(filters: Filters, field: str, sign: str, value: str, where: str) -> Filters:
-    if field not in _FIELDS:
+    if not _is_field(field):
         raise Invalid("bad_query", f"`{field}` is no field of a trace")
     if sign not in _signs(field):
         raise Invalid(
@@ -203,7 +226,7 @@ def _value(field: str, sign: str, value: str, where: str) -> str | float:
         raise Invalid(
             "bad_query", f"`status` is `ok` or `error`, read `{value[:60]}`{where}", hint=_EXAMPLE
         )
-    if not value:
+    if not value and (sign == "~" or field.startswith(ATTRIBUTE)):
         raise Invalid("bad_query", f"The value of `{field}` is empty{where}")
     return value.lower() if field == "status" else value
 
@@ -223,6 +246,10 @@ def _moment(field: str, value: str, where: str) -> datetime:
             hint="Write 90m, 24h, 7d, 2w, 2026-01-31 or 2026-01-31T15:30.",
         ) from None
     return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _is_field(field: str) -> bool:
+    return field in _FIELDS or (field.startswith(ATTRIBUTE) and field != ATTRIBUTE)
 
 
 def _signs(field: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ RIGHTS = {
     "feedback": "give feedback on an answer",
     "ingest": "send traces",
     "prices": "set what models cost",
+    "views": "save views of traces for everybody",
     "erase": "erase traces for good",
 }
 """Every right there is and what it allows; an owner has all of them."""

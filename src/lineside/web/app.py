@@ -15,9 +15,12 @@ from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
 from lineside.web.kept import Kept
+from lineside.web.live import ROUTES as LIVE
 from lineside.web.prices import ROUTES as PRICES
 from lineside.web.render import STATIC
+from lineside.web.saved_views import ROUTES as SAVED_VIEWS
 from lineside.web.trace import ROUTES as TRACE
+from lineside.web.trace_charts import ROUTES as TRACE_CHARTS
 from lineside.web.trace_diff import ROUTES as TRACE_DIFF
 from lineside.web.traces import ROUTES as TRACES
 from lineside.web.trust import ROUTES as LEDGER
@@ -44,6 +47,9 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *TRY,
             *RUNS,
             *RELEASES,
+            *TRACE_CHARTS,
+            *LIVE,
+            *SAVED_VIEWS,
             *TRACES,
             *TRACE,
             *TRACE_DIFF,

@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,45 +11,38 @@ from lineside.apps import list_releases, live_schemas
 from lineside.core import Invalid, NotFound
 from lineside.traces import get_trace, give_feedback, search, traffic
 from lineside.trust import Scope
-from lineside.usecases import list_use_cases
 from lineside.web.forms import FormField, fields_of, read_form
 from lineside.web.render import page
+from lineside.web.trace_form import form_values, read_trace_form
 
 _TRACES_SHOWN = 50
 _DAY_HOURS = 24
-_FIELDS = ("use_case", "status", "since", "text")
-SINCE = {"1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days"}
 
 
 def traces(request: Request) -> Response:
     """The newest traces that the form lets through; the address holds what was asked."""
     scope: Scope = request.app.state.local
-    asked = {name: request.query_params.get(name, "") for name in ("q", *_FIELDS)}
-    use_case = asked["use_case"]
-    labels, found, refused = release_labels(scope, None), None, None
-    try:
-        fields = {name: asked[name] for name in _FIELDS}
-        filters = search.read_filters(asked["q"], **fields).named(labels)
-        before = request.query_params.get("before")
-        found = search.list_traces(scope, filters, limit=_TRACES_SHOWN, before=before)
-    except Invalid as error:
-        refused = error
-    kept = {name: value for name, value in asked.items() if value}
-    older = urlencode(kept | {"before": found.older}) if found and found.older else None
+    form = read_trace_form(request)
+    found, refused, before = None, form.refused, request.query_params.get("before")
+    if form.filters is not None:
+        try:
+            found = search.list_traces(scope, form.filters, limit=_TRACES_SHOWN, before=before)
+        except Invalid as error:
+            refused = error
+    older = form.address(changes={"before": found.older}) if found and found.older else None
+    use_case = form.asked["use_case"]
+    others = form.asked.keys() - {"use_case"}
     is_known = use_case and use_case != search.UNCLAIMED
+    values = form_values(form, action="/traces") | {"refused": refused}
     return page(
         request,
         "traces.html",
         status_code=422 if refused else 200,
-        asked=asked,
-        is_filtered=bool(kept),
         found=found,
-        refused=refused,
         older=older,
-        labels=labels,
-        since=SINCE,
+        shows_traffic=before is None and not any(form.asked[name] for name in others),
         traffic=traffic(scope, use_case=use_case if is_known else None, hours=_DAY_HOURS),
-        use_cases=[known.name for known in list_use_cases(scope)],
+        **values,
     )
 
 

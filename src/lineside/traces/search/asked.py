@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from lineside.store import text_index
-from lineside.traces.filters import Filters
+from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.search import queries
 
 EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
@@ -20,6 +20,8 @@ class Asked(NamedTuple):
         rows: What one row can meet, with the values that are bound.
         sums: What its rows can meet together.
         traces: What it must meet as a whole.
+        attributes: What some step of it was sent with; before each, a workspace and a stretch of
+            time are bound.
         deep: Of the conditions on rows, those that say how far back it is worth to look at once.
         words: That it must hold, all of them.
     """
@@ -27,6 +29,7 @@ class Asked(NamedTuple):
     rows: list[queries.Bound]
     sums: list[queries.Bound]
     traces: list[queries.Bound]
+    attributes: list[queries.Bound]
     deep: list[queries.Bound]
     words: list[str]
     has_text: bool
@@ -34,15 +37,25 @@ class Asked(NamedTuple):
     since: datetime
     until: datetime
 
+    @property
+    def is_choosy(self) -> bool:
+        """Whether more is asked than a workspace and a stretch of time."""
+        return bool(self.rows or self.sums or self.traces or self.attributes or self.has_text)
+
 
 def asked_of(filters: Filters) -> Asked:
     rows: dict[str, list[queries.Bound]] = {}
     sums: list[queries.Bound] = []
     traces: list[queries.Bound] = []
+    attributes: list[queries.Bound] = []
     words: list[str] = []
     for one in filters.conditions:
         if one.field == "text":
             words += text_index.words_in(str(one.values[0]))
+            continue
+        if one.field.startswith(ATTRIBUTE):
+            name = one.field.removeprefix(ATTRIBUTE)
+            attributes.append(queries.attribute_condition(name, one.sign, one.values))
             continue
         row = queries.row_condition(one.field, one.sign, one.values)
         together = queries.sum_condition(one.field, one.sign, one.values)
@@ -55,6 +68,7 @@ def asked_of(filters: Filters) -> Asked:
         rows=[bound for of_field in rows.values() for bound in of_field],
         sums=sums,
         traces=traces,
+        attributes=attributes,
         deep=[bounds[0] for bounds in rows.values()],
         words=words,
         has_text=any(one.field == "text" for one in filters.conditions),

@@ -112,7 +112,7 @@ def newest(
     if asked.has_text:
         return _by_words(reading, workspace, asked, cursor, wanted)
     # Where single rows tell little of what is wanted, much must be read to find a page of it.
-    is_wide = asked.traces and not asked.rows
+    is_wide = (asked.traces or asked.attributes) and not asked.rows
     depth = _WIDE_ROWS if is_wide else wanted * _ROWS_PER_TRACE
     at, last_id = cursor
     found: Rows = []
@@ -141,7 +141,7 @@ def _by_words(
         keys = [trace_key(trace_id) for trace_id, _ in held]
         bounds = (earlier(min(moments)), later(max(moments)))
         page = (asked.since, cursor[0], cursor[1])
-        for row in _page(reading, workspace, asked, (bounds, keys, page), _CANDIDATES):
+        for row in page_rows(reading, workspace, asked, (bounds, keys, page), _CANDIDATES):
             found.setdefault(row["trace_id"], row)
         if len(found) >= wanted or len(held) < _CANDIDATES:
             break
@@ -196,19 +196,23 @@ def _stretch(
         later(max(row["last_at"] for row in candidates)),
     )
     keys = [row["trace_key"] for row in candidates]
-    return _page(reading, workspace, asked, (bounds, keys, (start, end, last_id)), limit)
+    return page_rows(reading, workspace, asked, (bounds, keys, (start, end, last_id)), limit)
 
 
-def _page(
+def page_rows(
     reading: TraceReading,
     workspace: str,
     asked: Asked,
     where: tuple[tuple[datetime, datetime], list[int], tuple[datetime, datetime, str]],
     limit: int,
 ) -> Rows:
+    """Those of some traces, in a stretch of time, that meet all that is asked, newest first."""
     bounds, keys, (start, end, last_id) = where
-    sql = queries.page_query([sql for sql, _ in asked.traces], runs=asked.has_runs)
+    conditions = [*asked.traces, *asked.attributes]
+    sql = queries.page_query([sql for sql, _ in conditions], runs=asked.has_runs)
     once = values_of(asked.traces)
+    for _, values in asked.attributes:
+        once += [workspace, *bounds, *values]
     return reading.rows(sql, [workspace, *bounds, keys, start, end, end, last_id, *once, limit])
 
 

@@ -1,7 +1,7 @@
 """Listing, counting and charting traces, over their roll-ups in the lake."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 # The root stands for its trace, whenever it began; where it is missing, the earliest step does.
 _PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
@@ -61,6 +61,8 @@ _CONTAINS = "regexp_matches({}, regexp_escape(?::VARCHAR), 'i')"
 Bound = tuple[str, list[Any]]
 """A piece of SQL with the values that are bound in it."""
 
+Named = Literal["all", "some", ""]
+
 
 def row_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
     """What at least one row of a trace must fulfil if the trace does; nothing where rows say none.
@@ -93,7 +95,34 @@ def trace_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | Non
     return f"NOT {condition}", bound
 
 
+def attribute_condition(name: str, sign: str, values: Sequence[Any]) -> Bound:
+    """What some step of a trace was sent with; a workspace and two moments are bound before it."""
+    value, bound = attribute_value(name)
+    compared = _CONTAINS.format(value) if sign == "~" else f"{value} = ?"
+    return (
+        f"""
+    trace_id {"NOT IN" if sign == "!=" else "IN"} (
+        SELECT trace_id FROM {{spans}}
+        WHERE workspace = ? AND started_at >= ? AND started_at <= ? AND {compared}
+    )""",
+        [*bound, values[0]],
+    )
+
+
+def attribute_value(name: str) -> Bound:
+    """An attribute of a step as text: of the step itself, of its resource, or of our own steps."""
+    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+    sql = (
+        "coalesce(json_extract_string(raw, ?), json_extract_string(raw, ?), "
+        "json_extract_string(attributes, ?))"
+    )
+    return sql, [f"/attributes{pointer}", f"/resource{pointer}", pointer]
+
+
 def _stands(field: str, sign: str, values: Sequence[Any]) -> Bound:
+    if list(values) == [""] and sign == "=":
+        column = f"nullif(len({_LISTS[field]}), 0)" if field in _LISTS else _COLUMNS[field]
+        return f"({column} IS NULL)", []
     if field == "use_case" and list(values) == ["unclaimed"]:
         return "(use_case IS NULL)", []
     marks = ", ".join("?" * len(values))
@@ -162,6 +191,16 @@ ORDER BY started_at DESC, trace_id DESC LIMIT ?
 """
 
 
+ARRIVED = """
+SELECT trace_key, min(first_at) AS first_at, max(last_at) AS last_at FROM (
+    SELECT trace_key, first_at, last_at FROM lake.traces
+    WHERE workspace = ? AND snapshot_id > ? AND snapshot_id <= ?
+    UNION ALL SELECT trace_key, first_at, last_at FROM {traces.waiting} WHERE workspace = ?
+) GROUP BY trace_key ORDER BY max(last_at) DESC LIMIT ?
+"""
+
+SNAPSHOT = "SELECT id FROM ducklake_current_snapshot('lake')"
+
 IDS = """
 SELECT DISTINCT trace_id FROM {traces} WHERE workspace = ? AND starts_with(trace_id, ?) LIMIT 2
 """
@@ -181,7 +220,6 @@ SELECT min(first_at) AS first_at, max(first_at) AS last_at FROM {{traces}} WHERE
 """
 
 
-GROUPS = ("use_case", "release", "model", "service", "arm", "name", "user", "session")
 _FIGURES = """
     sum(traces)::BIGINT AS count,
     count(*) FILTER (traces = 1 AND status = 'error') AS errors,
@@ -194,24 +232,59 @@ _FIGURES = """
     sum(paid)::BIGINT AS calls
 """
 _ADDED = ("paid", "tokens_in", "tokens_out", "counted", "first_chunks", "cost_usd", "priced")
+OTHERS = "All others"
 
 
-def figures_query(by: str, *, runs: bool, chosen: bool, bucketed: bool = False) -> str:
+def figures_query(by: str, *, runs: bool, chosen: bool, bucketed: bool, named: Named) -> str:
     """Figures of traces by a field of theirs; by model, of their single calls.
 
-    Parameters: the width of a bucket in microseconds where they are bucketed; bounds, and the keys
-    of the traces where they were chosen; bounds and keys again, except by model.
+    Parameters: the width of a bucket in microseconds where they are bucketed; the names that stand
+    for themselves where some do; bounds, and the keys of the traces where they were chosen; bounds
+    and keys again, except by model.
+
+    Args:
+        named: Which names stand for themselves; the rest is one, and with none of them all are.
     """
-    if by not in GROUPS:
-        raise AssertionError(f"traces are not counted by {by!r}")
     wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
     rows = _calls(wanted) if by == "model" else _traces(_COLUMNS[by], wanted)
-    groups = "bucket, name" if bucketed else "name"
+    return _figures_of(rows, bucketed=bucketed, named=named)
+
+
+def attribute_figures_query(
+    value: str, *, runs: bool, chosen: bool, bucketed: bool, named: Named
+) -> str:
+    """The same by what the first step of each trace that has an attribute was sent with.
+
+    Parameters: as above, then the values bound in the attribute's value, workspace and bounds.
+    """
+    wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
+    rows = f"""
+    SELECT * EXCLUDE (name, trace_id, value), value AS name
+    FROM ({_traces("trace_id", wanted)}) LEFT JOIN (
+        SELECT trace_id, arg_min(value, started_at) AS value
+        FROM (SELECT trace_id, started_at, {value} AS value FROM {{spans}}
+              WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
+        WHERE value IS NOT NULL GROUP BY trace_id
+    ) ON name = trace_id
+"""
+    return _figures_of(rows, bucketed=bucketed, named=named)
+
+
+def _figures_of(rows: str, *, bucketed: bool, named: Named) -> str:
     place = "epoch_us(first_at) // ? AS bucket, " if bucketed else ""
-    order = groups if bucketed else "count DESC, name"
+    label = {
+        "all": "name",
+        "some": "CASE WHEN coalesce(name, '') IN (SELECT unnest(?::VARCHAR[])) "
+        f"THEN name ELSE '{OTHERS}' END",
+        "": "NULL::VARCHAR",
+    }[named]
+    groups = "bucket, label" if bucketed else "label"
+    order = groups if bucketed else "count DESC, label"
     return f"""
-SELECT {place}name, {_FIGURES} FROM ({rows}) GROUP BY {groups}
-HAVING sum(traces) > 0 ORDER BY {order}
+SELECT * RENAME (label AS name) FROM (
+    SELECT {place}{label} AS label, {_FIGURES} FROM ({rows}) GROUP BY {groups}
+    HAVING sum(traces) > 0 ORDER BY {order}
+)
 """
 
 

@@ -1,0 +1,69 @@
+"""`/api/traces/chart`, `/arrivals` and `/views`: traces over time, as they come, and by name."""
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from lineside.api.caller import Caller
+from lineside.apps import list_releases
+from lineside.core import Record
+from lineside.traces import saved, search
+from lineside.trust import Scope
+
+router = APIRouter(tags=["traces"])
+
+
+class ViewToSave(Record):
+    """A view as it is sent: `asked` is field to value, `q` among them the query line."""
+
+    name: str
+    asked: dict[str, str] = Field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    is_shared: bool = False
+
+
+@router.get("/traces/chart")
+def trace_chart(scope: Caller, q: str = "", by: str | None = None) -> search.Chart | None:
+    """Figures over time of the traces that meet `q`, in at most 61 buckets.
+
+    `by` splits them, by a field or an attribute such as `attribute.customer.tier`.
+    """
+    return search.chart(scope, _read(scope, q), by=by)
+
+
+@router.get("/traces/arrivals")
+def trace_arrivals(
+    scope: Caller, q: str = "", after: str | None = None, limit: int = 100
+) -> search.Arrivals:
+    """Traces that arrived after a cursor and meet `q`; go on with `after` = `cursor`.
+
+    Without `after` it says where to begin. One trace may come again: tell it by its id.
+    """
+    return search.arrivals(scope, _read(scope, q), after=after, limit=limit)
+
+
+@router.get("/traces/views")
+def trace_views(scope: Caller) -> list[saved.SavedView]:
+    """Your own views and those of everybody, by name."""
+    return saved.list_views(scope)
+
+
+@router.post("/traces/views", status_code=201)
+def trace_view_save(scope: Caller, view: ViewToSave) -> saved.SavedView:
+    """Keep what was asked under a name; a view of that name is replaced."""
+    return saved.save_view(
+        scope, view.name, view.asked, columns=view.columns, is_shared=view.is_shared
+    )
+
+
+@router.delete("/traces/views/{view_id}", status_code=204)
+def trace_view_remove(scope: Caller, view_id: str) -> None:
+    """Forget a view, given by its id or name; traces stay as they are."""
+    saved.remove_view(scope, view_id)
+
+
+def _read(scope: Scope, q: str) -> search.Filters:
+    """A query line, in which a release may be asked for by its label."""
+    filters = search.parse_query(q)
+    scope.require("read", filters.use_case)
+    releases = list_releases(scope, filters.use_case)
+    return filters.named({release.id: release.label for release in releases})
