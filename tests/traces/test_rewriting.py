@@ -80,6 +80,22 @@ def test_what_a_user_left_is_gone_from_everywhere(scope: Scope, tmp_path: Path) 
     assert rewriting.erase(scope, user="ada").traces == 0
 
 
+def test_long_texts_go_with_the_last_trace_that_holds_them(scope: Scope) -> None:
+    long = "aardvark " * 10_000
+    one, other = keep(scope, long, user="ada"), keep(scope, long, user="bob")
+    payloads = scope.store.home / "payloads"
+    assert [file for file in payloads.rglob("*") if file.is_file()]
+
+    rewriting.erase(scope, user="ada")
+    assert get_trace(scope, other)[0].input == long
+    assert rewriting.remap(scope, everything=True).changed == 0
+    assert get_trace(scope, other)[0].input == long
+
+    rewriting.erase(scope, user="bob")
+    assert not [file for file in payloads.rglob("*") if file.is_file()]
+    assert get_trace(scope, one) == []
+
+
 def test_to_erase_takes_one_name(scope: Scope) -> None:
     with pytest.raises(Invalid, match="0 of user, session and trace are given"):
         rewriting.erase(scope)

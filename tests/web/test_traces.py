@@ -160,7 +160,7 @@ def test_what_senders_call_a_picture_is_shown_only_if_it_is_one(settings: Settin
     script = base64.b64encode(b"<svg onload='alert(1)'/>" * 4).decode()
     store = open_store(settings)
     open_traces(store)
-    large, evil = (store.blobs.put(content) for content in (b"GIF89a" + bytes(99), b"<script>"))
+    large, evil = (store.payloads.put(content) for content in (b"GIF89a" + bytes(99), b"<script>"))
     parts: list[dict[str, Any]] = [
         {"type": "media", "mime_type": "text/html", "data": image},
         {"type": "media", "mime_type": "image/png", "data": script},

@@ -127,9 +127,12 @@ def trace_stats(scope: Caller, q: str = "", by: str = "use_case") -> list[search
 
 
 @router.get("/traces/{trace_id}")
-def trace(scope: Caller, trace_id: str) -> list[Span]:
-    """All steps of one trace in the order they began."""
-    spans = get_trace(scope, trace_id)
+def trace(scope: Caller, trace_id: str, whole: bool = True) -> list[Span]:
+    """All steps of one trace in the order they began.
+
+    With `whole=false`, a value of more than 32 KiB stays a reference: `{"$blob": digest, …}`.
+    """
+    spans = get_trace(scope, trace_id, whole=whole)
     if not spans:
         raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
     return spans

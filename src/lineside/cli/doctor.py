@@ -152,6 +152,8 @@ def _stored(settings: Settings) -> Iterator[Examined]:
         scope = _own_scope(store)
         newest: list[datetime] = []
         yield from _guarded("lake", lambda: _lake(scope, newest))
+        if "s3://" in (settings.lake + settings.blobs):
+            yield from _guarded("bucket", lambda: _bucket(store))
         yield from _guarded("inbox", lambda: _inbox(store))
         yield _clock(max(newest, default=None))
         yield from _guarded("model keys", lambda: _model_keys(scope))
@@ -212,6 +214,14 @@ def _lake(scope: "Scope", newest: list[datetime]) -> Iterator[Examined]:
     newest += [call.started_at for call in calls]
     last = f"the last call came {clock.ago(calls[0].started_at)}" if calls else "no calls yet"
     yield Examined("lake", "ok", f"opens with its extensions; {last}")
+
+
+def _bucket(store: "Store") -> Iterator[Examined]:
+    """Look for something that nobody has kept: a bucket that refuses says so to that as well."""
+    from lineside.store import digest_of
+
+    store.blobs.__contains__(digest_of(b""))
+    yield Examined("bucket", "ok", "answers and lets us look")
 
 
 def _inbox(store: "Store") -> Iterator[Examined]:

@@ -26,6 +26,10 @@ class Settings:
     """Folder of the lake's files that all machines see, or `s3://bucket/prefix` (keys come from
     `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`); empty means the state folder."""
 
+    blobs: str = ""
+    """Folder or `s3://bucket/prefix` of what is kept by content: files of releases, long payloads;
+    empty means beside the lake's files when those are in a bucket, else the state folder."""
+
     s3_endpoint: str = ""
     """Address of a store that speaks S3, as `http://127.0.0.1:8333`; empty means Amazon's."""
 

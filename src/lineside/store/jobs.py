@@ -94,8 +94,12 @@ class Jobs:
             while not self._stop.wait(wait_seconds):
                 # Importing DBOS takes a second of CPU, which a server with nothing to take over
                 # should not spend. PostgreSQL keeps no trace of who died, so there it looks.
-                if self._dead_executors() or not self._records.is_sqlite:
-                    self.recover()
+                try:
+                    if self._dead_executors() or not self._records.is_sqlite:
+                        self.recover()
+                except Exception:
+                    # The database may be away; when it is back, there is most to take over.
+                    logging.getLogger(__name__).warning("Jobs were not looked for", exc_info=True)
                 wait_seconds = _RECOVER_SECONDS
 
         self._watcher = threading.Thread(target=watch, name="lineside-jobs", daemon=True)

@@ -1,5 +1,6 @@
 """Wide, append-only rows: a DuckLake, Parquet files and a catalogue that says what counts."""
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,9 @@ Result = TypeVar("Result")
 _ATTEMPTS_MAX = 40
 _MARKS = LakeTable(queries.LAKE_MARKS, queries.MARK_COLUMNS)
 _MARKS_INLINED_MAX = 1_000
+# Another process holds the catalogue, or makes the lake or a table at this very moment.
+_PASSING = re.compile("locked|onflict|already exists|duplicate key")
+_LOST = re.compile("onnection|terminating|starting up|shutting down")
 # Text compresses to half of what DuckDB's default leaves, at the same speed of reading; and with
 # small groups of rows little is read to find one trace.
 _PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": "20480"}
@@ -173,7 +177,13 @@ class Lake:
         try:
             yield
         except duckdb.Error as error:
-            raise _unavailable(error) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> Unavailable:
+        if _LOST.search(str(error)):
+            # DuckDB keeps a connection to the catalogue that has gone; the next one opens anew.
+            self._database = None
+        return _unavailable(error)
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
         """Do the work again while another process holds the catalogue; give up in about 20 s."""
@@ -183,10 +193,8 @@ class Lake:
             try:
                 return work()
             except duckdb.Error as error:
-                text = str(error)
-                passing = "locked" in text or "onflict" in text
-                if not passing or attempt == _ATTEMPTS_MAX - 1:
-                    raise _unavailable(error) from error
+                if not _PASSING.search(str(error)) or attempt == _ATTEMPTS_MAX - 1:
+                    raise self._failed(error) from error
                 time.sleep(min(0.02 * 1.3**attempt, 0.7))
         raise AssertionError("the last attempt returns or raises")
 

@@ -73,8 +73,9 @@ class DatabaseLock:
 
     def try_acquire(self, *, note: str = "") -> bool:  # noqa: ARG002 # the server names the holder
         """Take the lock if no connection to this database holds it."""
-        connection = self._records.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if not connection.execute(sa.select(sa.func.pg_try_advisory_lock(self._key))).scalar():
+        statement = sa.select(sa.func.pg_try_advisory_lock(self._key))
+        connection, is_ours = self._records.connect_alone(statement)
+        if not is_ours:
             connection.close()
             return False
         self._connection = connection
@@ -82,9 +83,8 @@ class DatabaseLock:
 
     def acquire(self) -> None:
         """Wait until the lock is ours."""
-        connection = self._records.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.execute(sa.select(sa.func.pg_advisory_lock(self._key)))
-        self._connection = connection
+        statement = sa.select(sa.func.pg_advisory_lock(self._key))
+        self._connection, _ = self._records.connect_alone(statement)
 
     def remove(self) -> None:
         """Give the lock back; the database keeps nothing of it."""

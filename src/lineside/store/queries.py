@@ -225,6 +225,7 @@ LAKE_EXPIRE = """
 SELECT count(*) FROM ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)
 """
 LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
+LAKE_ORPHANS = "CALL ducklake_delete_orphaned_files('lake', older_than => ?::TIMESTAMPTZ)"
 LAKE_FILES = """
 SELECT count(*) AS files, coalesce(sum(data_file_size_bytes), 0) AS bytes,
        count(*) FILTER (data_file_size_bytes < ?) AS small

@@ -14,6 +14,9 @@ from lineside.core import Invalid, Unavailable
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another process before it gives up, in milliseconds."""
 
+CONNECT_SECONDS = 5
+"""How long a PostgreSQL server may take to answer a new connection, in seconds."""
+
 
 class Records:
     """The records database, with one rule: read in `read()`, write in `write()`.
@@ -31,7 +34,12 @@ class Records:
 
     def _make_engine(self) -> sa.Engine:
         if not self.is_sqlite:
-            return sa.create_engine(postgres_url(self.url), pool_size=10, pool_pre_ping=True)
+            return sa.create_engine(
+                postgres_url(self.url),
+                pool_size=10,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": CONNECT_SECONDS},
+            )
         engine = sa.create_engine(self.url, pool_size=10, max_overflow=20)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -55,6 +63,16 @@ class Records:
                 connection = connection.execution_options(lineside_writes=True)
                 with connection.begin():
                     yield connection
+
+    def connect_alone(self, statement: sa.Select[Any]) -> tuple[sa.Connection, Any]:
+        """A connection outside of any transaction, and what a first statement gave on it."""
+        with _clear_errors():
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                return connection, connection.execute(statement).scalar()
+            except BaseException:
+                connection.close()
+                raise
 
     def close(self) -> None:
         self.engine.dispose()

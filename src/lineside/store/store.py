@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lineside.core import Conflict, Settings, Unavailable
-from lineside.store.blobs import Blobs
+from lineside.store.blob_bucket import BlobBucket
+from lineside.store.blobs import BlobFolder, BlobPlace, Blobs
 from lineside.store.flusher import Flusher
 from lineside.store.flushing import Flushing
 from lineside.store.inbox import Inbox
@@ -29,7 +30,8 @@ class Store:
         inbox: Accepted telemetry on its way to the lake.
         lake: Wide, append-only rows.
         texts: Finds traces by their words.
-        blobs: Bytes by content address.
+        blobs: Bytes by content address: files of apps, datasets, fitted models. They stay.
+        payloads: The same for what was sent to us and may have to be erased.
         jobs: Durable work.
         flusher: Moves inbox to lake, when it is asked to.
         upkeep: Keeps the lake quick and small, when it is asked to.
@@ -42,7 +44,8 @@ class Store:
         self.home = _made_writable(settings.home)
         url = settings.database_url or sqlite_url(self.home / "records.sqlite")
         self.records = Records(url)
-        self.blobs = Blobs(self.home / "blobs")
+        self.blobs = Blobs(self._blob_places("blobs"))
+        self.payloads = Blobs(self._blob_places("payloads"))
         self.inbox = Inbox(self.records, rows_max=settings.inbox_rows_max)
         self.lake = Lake(
             LakePlace(
@@ -133,6 +136,21 @@ class Store:
         self.inbox.close()
         self.lake.close()
         self.records.close()
+
+    def _blob_places(self, name: str) -> list[BlobPlace]:
+        """Where blobs are written, then where those lie that were kept before it was set."""
+        settings = self.settings
+        here = BlobFolder(self.home / name)
+        where = f"{settings.blobs.rstrip('/')}/{name}" if settings.blobs else ""
+        if not where and settings.lake.startswith("s3://"):
+            # Not below the lake's files: what the catalogue does not name is removed there.
+            where = f"{settings.lake.rstrip('/')}-{name}"
+        if not where:
+            return [here]
+        if not where.startswith("s3://"):
+            return [BlobFolder(Path(where)), here]
+        bucket = BlobBucket(where, endpoint=settings.s3_endpoint, region=settings.s3_region)
+        return [bucket, here]
 
     def _catalogue(self) -> str:
         if self.settings.is_embedded:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ _MERGED_AT_ONCE_MAX = 64
 _READERS_NEED = timedelta(minutes=10)
 _COMPACT_SECONDS_MAX = 60
 _MARKS_NEEDED = timedelta(minutes=10)
+_ORPHANS_SEARCHED = timedelta(hours=6)
+_ORPHANS_AGED = timedelta(hours=1)
 
 
 class UpkeepDone(NamedTuple):
@@ -38,6 +40,7 @@ class Upkeep:
         self._lake = lake
         self._lock = lock
         self._tables = tables
+        self._orphans_at: datetime | None = None
 
     def run(self, *, rewrites: bool = False) -> UpkeepDone:
         """Merge what is in many small files and remove files that nobody can read any more.
@@ -59,10 +62,22 @@ class Upkeep:
             self._lake.forget_marks(now() - _MARKS_NEEDED)
             oldest = now() if rewrites else now() - _READERS_NEED
             self._lake.run((), queries.LAKE_EXPIRE, [oldest.isoformat()])
-            removed = len(self._lake.run((), queries.LAKE_CLEAN))
+            removed = len(self._lake.run((), queries.LAKE_CLEAN)) + self._remove_orphans()
             if rewrites:
                 self._lake.run((), queries.LAKE_FORGET_EXTREMES)
         return UpkeepDone(merged, removed)
+
+    def _remove_orphans(self) -> int:
+        """Remove files of writers that died before they committed.
+
+        To list every file of a bucket costs money and time, so this is done now and then. A file
+        must have lain for an hour: a writer that has lost its lock may not know yet.
+        """
+        if self._orphans_at is not None and now() - self._orphans_at < _ORPHANS_SEARCHED:
+            return 0
+        self._orphans_at = now()
+        aged = (now() - _ORPHANS_AGED).isoformat()
+        return len(self._lake.run((), queries.LAKE_ORPHANS, [aged]))
 
     def _merge(self, table: LakeTable, *, rewrites: bool) -> int:
         ((_, _, small),) = self._lake.run([table], queries.LAKE_FILES, [SMALL_BYTES, table.name])

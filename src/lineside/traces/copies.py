@@ -8,6 +8,7 @@ import orjson
 
 from lineside.core import Invalid
 from lineside.traces.feedback import Feedback
+from lineside.traces.payloads import is_kept_apart
 from lineside.traces.span import Message, Span
 
 _OPENAI = '"${OPENAI_BASE_URL:-https://api.openai.com/v1}/chat/completions"'
@@ -38,6 +39,7 @@ def as_curl(span: Span, *, server: str = "http://127.0.0.1:7710") -> str:
     Raises:
         Invalid: The step is no call that can be made again, or what it was asked was not recorded.
     """
+    _refuse_references(span, span.input, span.messages_in)
     if span.kind == "app" and span.use_case and isinstance(span.input, dict):
         url = shlex.quote(f"{server}/api/usecases/{span.use_case}/run")
         return _curl(url, ["content-type: application/json"], {"input": span.input})
@@ -65,6 +67,7 @@ def as_case(span: Span, feedback: Sequence[Feedback] = ()) -> str:
     Raises:
         Invalid: The step has no input.
     """
+    _refuse_references(span, span.input, span.output, span.messages_in, span.messages_out)
     asked = _fields(span.input, span.messages_in, "input")
     if asked is None:
         raise Invalid("no_case", f"Step `{span.name}` has no recorded input to make a test case of")
@@ -94,6 +97,20 @@ def tools_of(span: Span) -> list[dict[str, Any]]:
     numbered = (f"llm.tools.{at}.tool.json_schema" for at in range(_TOOLS_MAX))
     read = [_parsed(attributes.get(name)) for name in numbered if name in attributes]
     return [_tool(one) for one in read if isinstance(one, Mapping)]
+
+
+def _refuse_references(span: Span, *values: Any) -> None:
+    parts = [one.parts if isinstance(one, Message) else one for one in _flat(values)]
+    if is_kept_apart(parts):
+        raise Invalid(
+            "kept_apart",
+            f"Step `{span.name}` holds more than fits here",
+            hint="Use `lineside traces show` with --as, which takes all of it along.",
+        )
+
+
+def _flat(values: Sequence[Any]) -> list[Any]:
+    return [one for value in values for one in (value if isinstance(value, list) else [value])]
 
 
 def _curl(url: str, headers: Sequence[str], body: Mapping[str, Any], *, key: str = "") -> str:

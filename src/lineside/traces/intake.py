@@ -1,7 +1,7 @@
 """From what was received to rows of the lake: read, mapped, each span once, summed up by trace."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from lineside.store import LakeTable, text_index
 from lineside.store import intake as intakes
 from lineside.traces import queries
 from lineside.traces.arrivals import arrived
+from lineside.traces.payloads import set_apart
 from lineside.traces.prices import PriceTables, price_row
 from lineside.traces.receive import OTLP, spans_in
 from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
@@ -27,8 +28,11 @@ class TracesIntake:
 
     name = queries.SPANS.name
 
-    def __init__(self, tables: PriceTables) -> None:
+    def __init__(
+        self, tables: PriceTables, keep_apart: Callable[[Iterable[bytes]], object]
+    ) -> None:
         self._prices = tables
+        self._keep_apart = keep_apart
         self._remembered: OrderedDict[int, tuple[int, list[Row]]] = OrderedDict()
         self._remembered_bytes = 0
         self._ahead: dict[int, list[Row]] = {}
@@ -58,13 +62,16 @@ class TracesIntake:
             roll_up(of_trace, is_more=_key(of_trace[0])[:2] in before.traces) for of_trace in found
         ]
         calls = [call_row(row) for row in fresh if row["kind"] in PAID_KINDS]
+        texts = [_indexed(of_trace) for of_trace in found]
+        if keeps:
+            fresh = set_apart(fresh, self._keep_apart)
         return intakes.Prepared(
             {
                 queries.SPANS.name: list(_packed(fresh)),
                 queries.TRACES.name: list(_packed(traces)),
                 queries.MODEL_CALLS.name: list(_packed(calls)),
             },
-            [_indexed(of_trace) for of_trace in found],
+            texts,
         )
 
     def _spans_of(self, envelope: intakes.Envelope, *, remembers: bool) -> list[Row]:

@@ -48,6 +48,7 @@ SPANS = LakeTable(
         "attributes": "VARCHAR",
         "raw": "VARCHAR",
         "mapping": "BIGINT",
+        "blobs": "VARCHAR[]",
     },
     sorted_by=("started_at",),
 )

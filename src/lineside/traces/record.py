@@ -13,6 +13,7 @@ from lineside.traces import queries
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
 from lineside.traces.outline import Outline, outline_of
+from lineside.traces.payloads import Whole
 from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
 from lineside.traces.row import JSON_COLUMNS, span_row
@@ -38,20 +39,28 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
 
 def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
-    store.add_intake(TracesIntake(PriceTables(store)))
+    store.add_intake(TracesIntake(PriceTables(store), store.payloads.put_all))
 
 
-def get_trace(scope: Scope, trace_id: str) -> list[Span]:
-    """All steps of a trace in the order they began; empty when there is none."""
-    spans = load_trace(scope, trace_id)
+def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:
+    """All steps of a trace in the order they began; empty when there is none.
+
+    Args:
+        whole: Put back what was too long to stay in its step, 64 MiB of it at most; else, and
+            for the rest, `{"$blob": digest, …}` stands in its place.
+    """
+    spans = load_trace(scope, trace_id, whole=whole)
     if spans:
         scope.require("read", use_case=spans[0].use_case)
     return spans
 
 
-def load_trace(scope: Scope, trace_id: str) -> list[Span]:
+def load_trace(scope: Scope, trace_id: str, *, whole: bool = False) -> list[Span]:
     """The same for the room's own work, which has its own right to ask for."""
-    return [span_of(row) for row in _rows(scope, queries.TRACE, trace_id)]
+    rows = _rows(scope, queries.TRACE, trace_id)
+    if whole:
+        rows = list(map(Whole(scope.store.payloads.get).row, rows))
+    return [span_of(row) for row in rows]
 
 
 def latest_calls(

@@ -111,7 +111,7 @@ def blob(request: Request) -> Response:
     scope: Scope = request.app.state.local
     scope.require("read")
     digest = request.path_params["digest"]
-    content = scope.store.blobs.get(digest)
+    content = scope.store.payloads.get(digest)
     kind = safe_type(content)
     name = digest.removeprefix("sha256:")[:12]
     headers = {} if kind else {"content-disposition": f'attachment; filename="{name}.bin"'}

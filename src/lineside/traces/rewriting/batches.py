@@ -8,6 +8,7 @@ import orjson
 
 from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
+from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.rewriting import queries
 from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
 
@@ -53,7 +54,8 @@ def rewrite(
     with store.changing_lake():
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
-        before = by_trace(_written(step) for step in steps)
+        whole = Whole(store.payloads.get)
+        before = by_trace(_written(whole.row(step)) for step in steps)
         after = [[row for step in steps if (row := change(step)) is not None] for steps in before]
         kept = [steps for steps in after if steps]
         keys = [trace_key(trace_id) for trace_id in trace_ids]
@@ -61,7 +63,9 @@ def rewrite(
             queries.TABLES,
             queries.deletions(workspace, trace_ids, keys, first, last),
             {
-                queries.TABLES[0]: _packed([step for steps in kept for step in steps]),
+                queries.TABLES[0]: _packed(
+                    set_apart([step for steps in kept for step in steps], store.payloads.put_all)
+                ),
                 queries.TABLES[1]: _packed([roll_up(steps, is_more=False) for steps in kept]),
                 queries.TABLES[2]: _packed(
                     [
@@ -73,6 +77,11 @@ def rewrite(
                 ),
             },
         )
+        if left := {digest for steps in before for step in steps for digest in step["blobs"] or ()}:
+            with store.lake.reading(queries.TABLES) as reading:
+                rows = reading.rows(queries.STILL_NAMED, [sorted(left)])
+            # What arrives waits for the lock, so that nobody comes to need one of them meanwhile.
+            store.payloads.remove(left - {row["digest"] for row in rows})
     return before
 
 

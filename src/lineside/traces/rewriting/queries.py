@@ -45,6 +45,12 @@ DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <=
 _BY_KEY: tuple[LakeTable, ...] = (queries.TRACES, queries.MODEL_CALLS)
 
 
+STILL_NAMED = """
+SELECT DISTINCT digest FROM (SELECT unnest(blobs) AS digest FROM {spans} WHERE blobs IS NOT NULL)
+WHERE digest IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+
 def deletions(
     workspace: str, trace_ids: Sequence[str], keys: Sequence[int], first: datetime, last: datetime
 ) -> list[tuple[str, list[Any]]]:

@@ -9,6 +9,7 @@ import orjson
 from lineside.core import Record
 from lineside.traces import prices
 from lineside.traces.mapping import MAPPING_VERSION, RawSpan, fields_of
+from lineside.traces.payloads import is_kept_apart
 from lineside.traces.rewriting import queries
 from lineside.traces.rewriting.batches import Found, Row, batches, indexed, rewrite
 from lineside.traces.row import span_row
@@ -107,6 +108,8 @@ def _mapped_again(step: Row, table: prices.PriceTable) -> Row:
     if step["mapping"] in (None, _NOT_MAPPED) or not step["raw"]:
         return step
     received: dict[str, Any] = orjson.loads(step["raw"])
+    if step["blobs"] and is_kept_apart(received):
+        return step  # more was received than is put back at once
     raw = RawSpan(
         trace_id=step["trace_id"],
         span_id=step["span_id"],

@@ -7,6 +7,7 @@ from typing import Any
 from lineside.core import Invalid, NotFound, now
 from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
+from lineside.traces.payloads import Whole
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.record import span_of
 from lineside.traces.row import Page, TraceRow, trace_row
@@ -222,10 +223,11 @@ def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
     moments = [plain(row.started_at) for row in traces]
     ids = [row.trace_id for row in traces]
     by_trace: dict[str, list[Span]] = {}
+    whole = Whole(scope.store.payloads.get)
     with open_reading(scope) as reading:
         bounds = [earlier(min(moments)), later(max(moments))]
         for row in reading.rows(queries.STEPS_OF, [scope.workspace, *bounds, ids]):
-            by_trace.setdefault(row["trace_id"], []).append(span_of(row))
+            by_trace.setdefault(row["trace_id"], []).append(span_of(whole.row(row)))
     yield from (by_trace[id_] for id_ in ids if id_ in by_trace)
 
 
