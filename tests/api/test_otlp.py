@@ -135,14 +135,6 @@ def test_a_body_may_be_larger_than_elsewhere_but_not_endless(client: TestClient)
     assert elsewhere.status_code == 413
 
 
-def test_logs_and_metrics_are_told_that_they_are_not_kept(client: TestClient) -> None:
-    for path in ("/v1/logs", "/v1/metrics", "/api/public/otel/v1/metrics"):
-        answer = client.post(path, content=b"", headers=PROTOBUF)
-
-        assert answer.status_code == 501
-        assert "Only traces are received yet" in Status.FromString(answer.content).message
-
-
 def test_a_bad_key_opens_nothing_and_one_without_the_right_neither(client: TestClient) -> None:
     trace_id = secrets.token_hex(16)
     reader = make_key(client, rights=("read", "run"))

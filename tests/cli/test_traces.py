@@ -192,3 +192,16 @@ def test_a_query_that_cannot_be_read_is_explained(lineside: Run) -> None:
     assert wrong.code == 2
     assert "Read `modl` at character 1, expected a field" in wrong.err
     assert "hint: Did you mean `model`?" in wrong.err
+
+
+def test_a_trace_is_scored_by_hand_and_its_scores_are_listed(lineside: Run) -> None:
+    lineside("traces", "score", FINE[:8], "--name", "tone", "--value", "0.75", "--why", "Kind")
+
+    listed = lineside("traces", "scores", "--trace", FINE[:8], "--json").data
+    table = lineside("traces", "scores", "--by", "service").out
+
+    assert [(one["name"], one["value"], one["source"]) for one in listed] == [
+        ("tone", 0.75, "person")
+    ]
+    assert "tone" in table
+    assert "shop" in table

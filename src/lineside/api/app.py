@@ -6,7 +6,16 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import Route
 
-from lineside.api import apps, evals, prices, trace_watch, traces, trust, usecases
+from lineside.api import (
+    apps,
+    evals,
+    prices,
+    scores,
+    trace_watch,
+    traces,
+    trust,
+    usecases,
+)
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
 from lineside.apps import Call, CallAnswer, Serving
@@ -27,7 +36,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.add_exception_handler(LinesideError, error_response)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
-    for room in (usecases, apps, evals, trace_watch, traces, prices, trust):
+    for room in (usecases, apps, evals, trace_watch, traces, scores, prices, trust):
         app.include_router(room.router)
 
     def openapi() -> dict[str, Any]:

@@ -1,7 +1,12 @@
-"""`/v1/traces` and its aliases: OTLP over HTTP, so that a program changes one address only."""
+"""`/v1/traces`, `/v1/logs`, `/v1/metrics` and their aliases: OTLP over HTTP.
+
+A program that sends elsewhere today changes one address only.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import orjson
 from starlette.datastructures import Headers
@@ -12,12 +17,26 @@ from starlette.routing import Route
 from lineside.api import answers
 from lineside.api.senders import PATHS, Senders, secret_of
 from lineside.core import LinesideError, Unavailable
-from lineside.traces import receive
+from lineside.traces import logs, metrics, receive
 from lineside.trust import Scope
 
 _INLINE_BYTES_MAX = 64 * 1024
 _WORKERS = 2
 _WAITING_BYTES_MAX = 128 * 1024 * 1024
+
+
+class _Signal(NamedTuple):
+    """What takes one kind of message, and how JSON answers name what was refused of it."""
+
+    take: Callable[..., receive.Receipt]
+    rejected: str
+
+
+_SIGNALS = {
+    "traces": _Signal(receive.receive_otlp, "rejectedSpans"),
+    "logs": _Signal(logs.receive_logs, "rejectedLogRecords"),
+    "metrics": _Signal(metrics.receive_metrics, "rejectedDataPoints"),
+}
 
 
 def otlp_routes(local: Scope) -> list[Route]:
@@ -27,12 +46,11 @@ def otlp_routes(local: Scope) -> list[Route]:
         local: Scope of a sender without a key: the owner, on this machine.
     """
     receiver = _Receiver(local)
-    routes = [Route(path, receiver.traces, methods=["POST"]) for path in PATHS]
-    for path in PATHS:
-        for other in ("logs", "metrics"):
-            place = path.removesuffix("traces") + other
-            routes.append(Route(place, _not_yet, methods=["POST"]))
-    return routes
+    return [
+        Route(path.removesuffix("traces") + name, receiver.endpoint(signal), methods=["POST"])
+        for path in PATHS
+        for name, signal in _SIGNALS.items()
+    ]
 
 
 class _Receiver:
@@ -44,8 +62,15 @@ class _Receiver:
         # only hold more unpacked bodies in memory.
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="lineside-otlp")
 
-    async def traces(self, request: Request) -> Response:
-        """Keep the spans of the body; the answer comes once they are durable."""
+    def endpoint(self, signal: _Signal) -> Callable[[Request], Awaitable[Response]]:
+        """Keeps what a body holds; the answer comes once it is durable."""
+
+        async def answer(request: Request) -> Response:
+            return await self._answer(request, signal)
+
+        return answer
+
+    async def _answer(self, request: Request, signal: _Signal) -> Response:
         seen = 0
         try:
             pieces = []
@@ -54,7 +79,7 @@ class _Receiver:
                 self._waiting_bytes += len(piece)
                 self._refuse_too_much(seen)
                 pieces.append(piece)
-            receipt = await self._receive(request.headers, b"".join(pieces))
+            receipt = await self._receive(signal, request.headers, b"".join(pieces))
             del pieces
             await _kept(receipt)
         except ClientDisconnect:
@@ -63,19 +88,19 @@ class _Receiver:
             return _refusal(request, error)
         finally:
             self._waiting_bytes -= seen
-        return _success(request, receipt)
+        return _success(request, receipt, signal.rejected)
 
-    async def _receive(self, headers: Headers, body: bytes) -> receive.Receipt:
+    async def _receive(self, signal: _Signal, headers: Headers, body: bytes) -> receive.Receipt:
         encoding = headers.get("content-encoding", "")
         is_quick = len(body) <= _INLINE_BYTES_MAX and not encoding and secret_of(headers) is None
         if is_quick:
-            return self._take(headers, body)
+            return self._take(signal, headers, body)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, self._take, headers, body)
+        return await loop.run_in_executor(self._workers, self._take, signal, headers, body)
 
-    def _take(self, headers: Headers, body: bytes) -> receive.Receipt:
+    def _take(self, signal: _Signal, headers: Headers, body: bytes) -> receive.Receipt:
         scope = self._senders.scope(headers)
-        return receive.receive_otlp(
+        return signal.take(
             scope,
             body,
             media_type=_media_type(headers),
@@ -89,7 +114,7 @@ class _Receiver:
             raise Unavailable(
                 "body_too_large",
                 f"The body is larger than {self._bytes_max:,} bytes",
-                hint="Send fewer spans at once.",
+                hint="Send less at once.",
             )
         if self._waiting_bytes > _WAITING_BYTES_MAX and seen != self._waiting_bytes:
             raise Unavailable(
@@ -109,12 +134,6 @@ async def _kept(receipt: receive.Receipt) -> None:
         raise answers.not_kept(error) from error
 
 
-async def _not_yet(request: Request) -> Response:
-    what = request.url.path.rpartition("/")[2]
-    text = f"Only traces are received yet: these {what} were not kept"
-    return _status(request, 501, text)
-
-
 def _media_type(headers: Headers) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
@@ -123,13 +142,13 @@ def _answers_in(request: Request) -> str:
     return receive.MEDIA_TYPES.get(_media_type(request.headers), receive.JSON)
 
 
-def _success(request: Request, receipt: receive.Receipt) -> Response:
+def _success(request: Request, receipt: receive.Receipt, rejected: str) -> Response:
     media_type = _answers_in(request)
     if media_type == receive.PROTOBUF:
         content = answers.partial_success(receipt.refused, receipt.why)
     elif receipt.refused:
         # A 64-bit number is a text in OTLP's JSON.
-        partial_success = {"rejectedSpans": str(receipt.refused), "errorMessage": receipt.why}
+        partial_success = {rejected: str(receipt.refused), "errorMessage": receipt.why}
         content = orjson.dumps({"partialSuccess": partial_success})
     else:
         content = b"{}"

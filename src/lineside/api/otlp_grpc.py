@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from lineside.api import answers
 from lineside.api.senders import Senders
 from lineside.core import LinesideError
-from lineside.traces import receive
+from lineside.traces import logs, metrics, receive
 from lineside.trust import Scope
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SERVICES: dict[str, Callable[..., receive.Receipt]] = {
     "opentelemetry.proto.collector.trace.v1.TraceService": receive.receive_otlp,
+    "opentelemetry.proto.collector.logs.v1.LogsService": logs.receive_logs,
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": metrics.receive_metrics,
 }
 """Services whose `Export` is answered, and what takes their messages in."""
 

@@ -26,6 +26,8 @@ _IMPORT = Late(
     "lineside.cli.traces_import:import_files",
     "Bring along what other products recorded",
 )
+_SCORE = Late("Commands", "lineside.cli.trace_scores:give_score", "Score a trace, or one step")
+_SCORES = Late("Commands", "lineside.cli.trace_scores:list_given", "List scores, or average them")
 _TAIL = Late("Commands", "lineside.cli.trace_tail:tail", "Show traces as they arrive")
 _VIEWS = Late("Commands", "lineside.cli.trace_views:views", "Saved views: list, save, remove")
 
@@ -40,6 +42,8 @@ _REMAP = Late("Commands", "lineside.cli.traces_rewriting:remap", "Read history a
         "import": _IMPORT,
         "tail": _TAIL,
         "views": _VIEWS,
+        "score": _SCORE,
+        "scores": _SCORES,
         "erase": _ERASE,
         "remap": _REMAP,
     },

@@ -11,11 +11,15 @@ from lineside.store import LakeTable, text_index
 from lineside.store import intake as intakes
 from lineside.traces import queries
 from lineside.traces.arrivals import arrived
+from lineside.traces.beside import BESIDE, read_beside
+from lineside.traces.logs.queries import SPAN_EVENTS
 from lineside.traces.payloads import set_apart
 from lineside.traces.prices import PriceTables, price_row
 from lineside.traces.receive import OTLP, spans_in
 from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
 from lineside.traces.row import span_row
+from lineside.traces.scores.arriving import scores_of_spans
+from lineside.traces.scores.queries import SCORES
 
 _ROWS_AT_ONCE = 500
 _REMEMBERED_BYTES_MAX = 16 * 1024 * 1024
@@ -39,12 +43,14 @@ class TracesIntake:
 
     @property
     def tables(self) -> Sequence[LakeTable]:
-        return (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+        return (queries.SPANS, queries.TRACES, queries.MODEL_CALLS, SCORES, SPAN_EVENTS)
 
     def read_ahead(self, envelopes: Sequence[intakes.Envelope]) -> None:
         """Read their spans; see `Intake`."""
         self._ahead = {
-            envelope.id: self._read(envelope) for envelope in envelopes if envelope.id is not None
+            envelope.id: self._read(envelope)
+            for envelope in envelopes
+            if envelope.id is not None and envelope.form not in BESIDE
         }
 
     def prepare(
@@ -52,9 +58,11 @@ class TracesIntake:
     ) -> intakes.Prepared:
         """Rows of spans that the lake has not, of their traces, and the words in them."""
         spans: dict[tuple[str, str, str], Row] = {}
+        beside = [one for one in envelopes if one.form in BESIDE]
         for envelope in envelopes:
-            for row in self._spans_of(envelope, remembers=not keeps):
-                spans.setdefault(_key(row), row)
+            if envelope.form not in BESIDE:
+                for row in self._spans_of(envelope, remembers=not keeps):
+                    spans.setdefault(_key(row), row)
         before = arrived(spans.values(), ask)
         fresh = [row for key, row in spans.items() if key not in before.spans]
         found = by_trace(fresh)
@@ -62,6 +70,8 @@ class TracesIntake:
             roll_up(of_trace, is_more=_key(of_trace[0])[:2] in before.traces) for of_trace in found
         ]
         calls = [call_row(row) for row in fresh if row["kind"] in PAID_KINDS]
+        came = read_beside(beside)
+        came.scores.extend(scores_of_spans(fresh))
         texts = [_indexed(of_trace) for of_trace in found]
         if keeps:
             fresh = set_apart(fresh, self._keep_apart)
@@ -70,8 +80,10 @@ class TracesIntake:
                 queries.SPANS.name: list(_packed(fresh)),
                 queries.TRACES.name: list(_packed(traces)),
                 queries.MODEL_CALLS.name: list(_packed(calls)),
+                SCORES.name: list(_packed(came.scores)),
+                SPAN_EVENTS.name: list(_packed(came.events)),
             },
-            texts,
+            [*texts, *came.texts],
         )
 
     def _spans_of(self, envelope: intakes.Envelope, *, remembers: bool) -> list[Row]:

@@ -26,7 +26,7 @@ from lineside.traces.conventions.conversations import text_of
 from lineside.traces.conventions.received import RawSpan, Reading, storable
 from lineside.traces.span import Message, Span, SpanKind
 
-__all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "provider_name", "received"]
+__all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "moment_of", "provider_name", "received"]
 
 MAPPING_VERSION = 2
 """Goes up whenever the same span would be read differently; stored spans keep theirs."""
@@ -112,7 +112,7 @@ def fields_of(raw: RawSpan, *, is_storable: bool = False) -> dict[str, Any]:
         kind=kind,
         status="ok" if error is None else "error",
         error=error or None,
-        started_at=_moment(raw.start_ns),
+        started_at=moment_of(raw.start_ns),
         duration_ms=duration_ms,
         provider=provider_name(read.get("provider")),
         model=read.get("model") or read.get("model_asked"),
@@ -292,7 +292,7 @@ def _first_chunk_ms(raw: RawSpan, read: Reading) -> float | None:
         return stated
     came: datetime = read["completion_start"]
     came = came if came.tzinfo is not None else came.replace(tzinfo=UTC)
-    after_ms = (came - _moment(raw.start_ns)) / timedelta(milliseconds=1)
+    after_ms = (came - moment_of(raw.start_ns)) / timedelta(milliseconds=1)
     return after_ms if after_ms >= 0 else None
 
 
@@ -344,7 +344,8 @@ def provider_name(stated: str | None) -> str | None:
     return _PROVIDERS.get(name, name)
 
 
-def _moment(nanoseconds: int) -> datetime:
+def moment_of(nanoseconds: int) -> datetime:
+    """The moment so many nanoseconds after 1970; 1970 itself for what no calendar reaches."""
     try:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:

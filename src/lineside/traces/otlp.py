@@ -109,12 +109,12 @@ def _request_class() -> Any:
 
 
 def _protobuf_group(group: Any) -> Read:
-    resource = _attributes(group.resource.attributes)
+    resource = attributes_of(group.resource.attributes)
     for scoped in group.scope_spans:
         scope = {
             "name": scoped.scope.name,
             "version": scoped.scope.version,
-            "attributes": _attributes(scoped.scope.attributes),
+            "attributes": attributes_of(scoped.scope.attributes),
         }
         schema_url = scoped.schema_url or group.schema_url
         for span in scoped.spans:
@@ -137,12 +137,12 @@ def _protobuf_span(
         end_ns=span.end_time_unix_nano,
         status_code=named(span.status.code, STATUSES),
         status_message=span.status.message,
-        attributes=_attributes(span.attributes),
+        attributes=attributes_of(span.attributes),
         events=[
             {
                 "name": event.name,
                 "time_ns": event.time_unix_nano,
-                "attributes": _attributes(event.attributes),
+                "attributes": attributes_of(event.attributes),
             }
             for event in span.events
         ],
@@ -150,7 +150,7 @@ def _protobuf_span(
             {
                 "trace_id": link.trace_id.hex(),
                 "span_id": link.span_id.hex(),
-                "attributes": _attributes(link.attributes),
+                "attributes": attributes_of(link.attributes),
             }
             for link in span.links
         ],
@@ -160,16 +160,17 @@ def _protobuf_span(
     )
 
 
-def _attributes(pairs: Any, depth: int = 0) -> dict[str, Any]:
+def attributes_of(pairs: Any, depth: int = 0) -> dict[str, Any]:
+    """A protobuf list of keys and values as plain Python."""
     found: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
         text = value.string_value  # first, because nearly all are texts
-        found[pair.key] = text or _value(value, value.WhichOneof("value"), depth)
+        found[pair.key] = text or value_of(value, value.WhichOneof("value"), depth)
     return found
 
 
-def _value(value: Any, which: str | None, depth: int) -> Any:
+def value_of(value: Any, which: str | None, depth: int) -> Any:
     if depth > ATTRIBUTE_DEPTH_MAX:
         return TOO_DEEP
     match which:
@@ -179,9 +180,9 @@ def _value(value: Any, which: str | None, depth: int) -> Any:
             return finite(value.double_value)
         case "array_value":
             items = value.array_value.values
-            return [_value(item, item.WhichOneof("value"), depth + 1) for item in items]
+            return [value_of(item, item.WhichOneof("value"), depth + 1) for item in items]
         case "kvlist_value":
-            return _attributes(value.kvlist_value.values, depth + 1)
+            return attributes_of(value.kvlist_value.values, depth + 1)
         case "bytes_value":
             return base64.b64encode(value.bytes_value).decode()
     return None

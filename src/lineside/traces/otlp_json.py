@@ -1,32 +1,24 @@
 """OTLP in JSON, read leniently: senders differ in keys, ids and numbers more than the protocol."""
 
-import base64
-import binascii
-import json
-from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-import orjson
-
 from lineside.core import Invalid
 from lineside.traces.conventions.received import RawSpan
-from lineside.traces.otlp import (
-    ATTRIBUTE_DEPTH_MAX,
-    KINDS,
-    STATUSES,
-    NotASpan,
-    Read,
-    Refusal,
-    finite,
-    id_of_bytes,
-    named,
-    refused,
+from lineside.traces.json_values import (
+    attributes_in,
+    enum_in,
+    get,
+    id_in,
+    list_in,
+    moment_in,
+    object_in,
+    objects_in,
+    parsed_json,
+    text_in,
 )
+from lineside.traces.otlp import KINDS, STATUSES, NotASpan, Read, Refusal, refused
 
-_NS_MAX = 2**64 - 1
-_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
-_FORGIVEN = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
 _ABSENT_PARENTS = (None, "", "0" * 16, "AAAAAAAAAAA=", "AAAAAAAAAAA")
 
 
@@ -39,7 +31,7 @@ def read_json(body: bytes) -> Read:
     Raises:
         Invalid: The body is not JSON, or not the shape of an OTLP traces message.
     """
-    return read_document(_parsed(body))
+    return read_document(parsed_json(body))
 
 
 def read_document(document: Any) -> Read:
@@ -49,7 +41,7 @@ def read_document(document: Any) -> Read:
         Invalid: It is not the shape of an OTLP traces message.
     """
     try:
-        groups = _objects(document, "resourceSpans", "resource_spans")
+        groups = objects_in(document, "resourceSpans", "resource_spans")
     except NotASpan as error:
         raise Invalid(
             "not_otlp_json",
@@ -59,47 +51,25 @@ def read_document(document: Any) -> Read:
     return chain.from_iterable(_json_group(group) for group in groups)
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        said = str(error)
-    # Python and JavaScript write NaN where JSON has no word for it, and JavaScript cuts texts in
-    # the middle of a sign; nothing else is forgiven.
-    if any(mark in body for mark in _FORGIVEN):
-        try:
-            whole = json.dumps(json.loads(body), ensure_ascii=False).encode("utf-8", "replace")
-            value = json.loads(whole)
-            orjson.dumps(value)
-            return value
-        except (ValueError, TypeError, RecursionError) as error:
-            said = str(error)
-    raise Invalid(
-        "not_json",
-        f"The body is not JSON: {said}",
-        hint="Nothing was kept. Send JSON in UTF-8, or protobuf as `application/x-protobuf`.",
-    )
-
-
 def _json_group(group: dict[str, Any]) -> Read:
     try:
-        resource = _json_attributes(_object(group, "resource"))
-        scoped_spans = _objects(group, "scopeSpans", "scope_spans")
+        resource = attributes_in(object_in(group, "resource"))
+        scoped_spans = objects_in(group, "scopeSpans", "scope_spans")
     except NotASpan as error:
         # The spans inside cannot be told apart; what can be counted is counted.
         yield from _refused_group(group, str(error))
         return
     for scoped in scoped_spans:
         try:
-            head = _object(scoped, "scope")
+            head = object_in(scoped, "scope")
             scope = {
-                "name": _text(head, "name"),
-                "version": _text(head, "version"),
-                "attributes": _json_attributes(head),
+                "name": text_in(head, "name"),
+                "version": text_in(head, "version"),
+                "attributes": attributes_in(head),
             }
-            schema_url = _text(scoped, "schemaUrl", "schema_url")
-            schema_url = schema_url or _text(group, "schemaUrl", "schema_url")
-            spans = _list(scoped, "spans", "spans")
+            schema_url = text_in(scoped, "schemaUrl", "schema_url")
+            schema_url = schema_url or text_in(group, "schemaUrl", "schema_url")
+            spans = list_in(scoped, "spans", "spans")
         except NotASpan as error:
             yield from _refused_spans(scoped, str(error))
             continue
@@ -115,36 +85,34 @@ def _json_span(
 ) -> RawSpan:
     if not isinstance(span, dict):
         raise NotASpan(f"it is {type(span).__name__}, expected an object")
-    status = _object(span, "status")
-    parent = _get(span, "parentSpanId", "parent_span_id")
+    status = object_in(span, "status")
+    parent = get(span, "parentSpanId", "parent_span_id")
     return RawSpan(
-        trace_id=_id_of_text(_get(span, "traceId", "trace_id"), 16, "trace_id"),
-        span_id=_id_of_text(_get(span, "spanId", "span_id"), 8, "span_id"),
-        parent_span_id=(
-            None if parent in _ABSENT_PARENTS else _id_of_text(parent, 8, "parent_span_id")
-        ),
-        name=_text(span, "name"),
-        span_kind=_enum(_get(span, "kind"), KINDS, "SPAN_KIND_", "kind"),
-        start_ns=_moment(_get(span, "startTimeUnixNano", "start_time_unix_nano"), "start time"),
-        end_ns=_moment(_get(span, "endTimeUnixNano", "end_time_unix_nano"), "end time"),
-        status_code=_enum(_get(status, "code"), STATUSES, "STATUS_CODE_", "status code"),
-        status_message=_text(status, "message"),
-        attributes=_json_attributes(span),
+        trace_id=id_in(get(span, "traceId", "trace_id"), 16, "trace_id"),
+        span_id=id_in(get(span, "spanId", "span_id"), 8, "span_id"),
+        parent_span_id=(None if parent in _ABSENT_PARENTS else id_in(parent, 8, "parent_span_id")),
+        name=text_in(span, "name"),
+        span_kind=enum_in(get(span, "kind"), KINDS, "SPAN_KIND_", "kind"),
+        start_ns=moment_in(get(span, "startTimeUnixNano", "start_time_unix_nano"), "start time"),
+        end_ns=moment_in(get(span, "endTimeUnixNano", "end_time_unix_nano"), "end time"),
+        status_code=enum_in(get(status, "code"), STATUSES, "STATUS_CODE_", "status code"),
+        status_message=text_in(status, "message"),
+        attributes=attributes_in(span),
         events=[
             {
-                "name": _text(event, "name"),
-                "time_ns": _moment(_get(event, "timeUnixNano", "time_unix_nano"), "event time"),
-                "attributes": _json_attributes(event),
+                "name": text_in(event, "name"),
+                "time_ns": moment_in(get(event, "timeUnixNano", "time_unix_nano"), "event time"),
+                "attributes": attributes_in(event),
             }
-            for event in _objects(span, "events", "events")
+            for event in objects_in(span, "events", "events")
         ],
         links=[
             {
-                "trace_id": _id_of_text(_get(link, "traceId", "trace_id"), 16, "link's trace_id"),
-                "span_id": _id_of_text(_get(link, "spanId", "span_id"), 8, "link's span_id"),
-                "attributes": _json_attributes(link),
+                "trace_id": id_in(get(link, "traceId", "trace_id"), 16, "link's trace_id"),
+                "span_id": id_in(get(link, "spanId", "span_id"), 8, "link's span_id"),
+                "attributes": attributes_in(link),
             }
-            for link in _objects(span, "links", "links")
+            for link in objects_in(span, "links", "links")
         ],
         resource=resource,
         scope=scope,
@@ -152,139 +120,14 @@ def _json_span(
     )
 
 
-def _json_attributes(holder: dict[str, Any]) -> dict[str, Any]:
-    return _json_pairs(_objects(holder, "attributes", "attributes"), 0)
-
-
-def _json_pairs(pairs: list[dict[str, Any]], depth: int) -> dict[str, Any]:
-    return {_text(pair, "key"): _json_value(pair.get("value"), depth) for pair in pairs}
-
-
-def _json_value(value: Any, depth: int) -> Any:
-    if depth > ATTRIBUTE_DEPTH_MAX:
-        raise NotASpan(f"an attribute nests deeper than {ATTRIBUTE_DEPTH_MAX}")
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise NotASpan(f"an attribute value is {type(value).__name__}, expected an object")
-    for key, read in _JSON_VALUES.items():
-        if key in value:
-            return read(value[key], depth)
-    return None
-
-
-def _json_list(value: Any, depth: int) -> Any:
-    items = _list(_as_object(value), "values", "values")
-    return [_json_value(item, depth + 1) for item in items]
-
-
-def _json_map(value: Any, depth: int) -> Any:
-    return _json_pairs(_objects(_as_object(value), "values", "values"), depth + 1)
-
-
-def _json_double(value: Any, _depth: int) -> Any:
-    try:
-        return finite(float(value))
-    except (TypeError, ValueError, OverflowError):
-        raise NotASpan("an attribute's doubleValue is not a number") from None
-
-
-def _json_plain(value: Any, _depth: int) -> Any:
-    if isinstance(value, dict | list):
-        raise NotASpan(f"a plain attribute value is {type(value).__name__}")
-    return finite(value) if isinstance(value, float) else value
-
-
-_Reader = Callable[[Any, int], Any]
-_JSON_NAMES: dict[str, _Reader] = {
-    "stringValue": _json_plain,
-    "intValue": lambda value, _depth: _int(value, "an attribute's intValue", _INT_MIN, _INT_MAX),
-    "doubleValue": _json_double,
-    "boolValue": _json_plain,
-    "arrayValue": _json_list,
-    "kvlistValue": _json_map,
-    "bytesValue": _json_plain,
-}
-_JSON_VALUES = _JSON_NAMES | {
-    name.replace("Value", "_value"): read for name, read in _JSON_NAMES.items()
-}
-
-
-def _id_of_text(value: Any, size: int, field: str) -> str:
-    """Hexadecimal as OTLP says, or base64 as generic protobuf libraries write it."""
-    if not isinstance(value, str):
-        raise NotASpan(f"{field} is missing" if value is None else f"{field} is not a text")
-    try:
-        if len(value) == 2 * size:
-            return id_of_bytes(bytes.fromhex(value), size, field)
-        padded = value + "=" * (-len(value) % 4)
-        return id_of_bytes(base64.b64decode(padded, altchars=None, validate=True), size, field)
-    except (binascii.Error, ValueError) as error:
-        if isinstance(error, NotASpan):
-            raise
-        raise NotASpan(f"{field} is neither hexadecimal nor base64") from None
-
-
-def _enum(value: Any, names: tuple[str, ...], prefix: str, field: str) -> str:
-    if isinstance(value, str) and not value.isdecimal():
-        found = value.upper().removeprefix(prefix).lower()
-        return found if found in names else names[0]
-    return named(_int(value or 0, field, _INT_MIN, _INT_MAX), names)
-
-
-def _moment(value: Any, field: str) -> int:
-    return _int(0 if value is None else value, field, 0, _NS_MAX)
-
-
-def _int(value: Any, field: str, least: int, most: int) -> int:
-    try:
-        number = int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise NotASpan(f"{field} is not a whole number") from None
-    if not least <= number <= most:
-        raise NotASpan(f"{field} does not fit 64 bits")
-    return number
-
-
-def _get(holder: dict[str, Any], *names: str) -> Any:
-    return next((holder[name] for name in names if holder.get(name) is not None), None)
-
-
-def _text(holder: dict[str, Any], *names: str) -> str:
-    value = _get(holder, *names)
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _object(holder: dict[str, Any], name: str) -> dict[str, Any]:
-    return _as_object(holder.get(name) or {}, name)
-
-
-def _as_object(value: Any, name: str = "a value") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise NotASpan(f"{name} is {type(value).__name__}, expected an object")
-    return value
-
-
-def _list(holder: Any, *names: str) -> list[Any]:
-    value = _get(_as_object(holder, "the message"), *names)
-    if not isinstance(value, list | None):
-        raise NotASpan(f"{names[0]} is {type(value).__name__}, expected a list")
-    return value or []
-
-
-def _objects(holder: Any, *names: str) -> list[dict[str, Any]]:
-    items = _list(holder, *names)
-    return [_as_object(item, f"an item of {names[0]}") for item in items]
-
-
 def _refused_json(reason: str, span: Any) -> Refusal:
     head = span if isinstance(span, dict) else {}
-    return refused(reason, _text(head, "name"), _text(head, "spanId", "span_id"))
+    return refused(reason, text_in(head, "name"), text_in(head, "spanId", "span_id"))
 
 
 def _refused_group(group: dict[str, Any], reason: str) -> Read:
     """Every span that can be counted in a group whose resource or scopes cannot be read."""
-    scopes = _get(group, "scopeSpans", "scope_spans")
+    scopes = get(group, "scopeSpans", "scope_spans")
     if not isinstance(scopes, list):
         yield Refusal(reason, "a whole resource")
         return

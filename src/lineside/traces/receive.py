@@ -1,9 +1,10 @@
 """Taking in the traces of other programs: what is kept, for which use case, and what is not."""
 
+import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from lineside.core import Invalid
 from lineside.store import intake
@@ -29,7 +30,7 @@ _READERS = {PROTOBUF: read_protobuf, JSON: read_json}
 _REASONS_MAX = 10
 
 
-class _Route(NamedTuple):
+class Route(NamedTuple):
     """What says to which use case a span belongs, kept beside a body until it is read.
 
     Attributes:
@@ -39,6 +40,44 @@ class _Route(NamedTuple):
 
     limit: tuple[str, ...] | None
     names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> "Route":
+        """The route out of what was put beside a body."""
+        limit = None if about["limit"] is None else tuple(about["limit"])
+        return cls(limit, tuple(about["names"]))
+
+    def allows(self, use_case: str | None) -> bool:
+        """Whether the key may write to the use case."""
+        return self.limit is None or use_case in self.limit
+
+
+class Routed(Protocol):
+    """Anything received that may say to which use case it belongs."""
+
+    @property
+    def attributes(self) -> dict[str, Any]: ...
+
+    @property
+    def resource(self) -> dict[str, Any]: ...
+
+
+Item = TypeVar("Item", bound=Routed)
+
+
+class Signal(NamedTuple):
+    """One of OTLP's kinds of messages.
+
+    Attributes:
+        form: Of the envelopes that hold its bodies, under the intake of this name.
+        noun: What one message holds many of.
+        check: Which of them will be kept, from an unpacked body and its kind.
+    """
+
+    form: str
+    intake: str
+    noun: str
+    check: Callable[[bytes, str, Route], Checked]
 
 
 class Receipt(NamedTuple):
@@ -82,6 +121,28 @@ def receive_otlp(
         Invalid: The body as a whole cannot be read.
         Unavailable: The body is too large, or too much waits for the lake already.
     """
+    return receive_signal(
+        scope,
+        body,
+        Signal(OTLP, queries.SPANS.name, "spans", _checked),
+        media_type=media_type,
+        encoding=encoding,
+        bytes_max=bytes_max,
+        use_cases=use_cases,
+    )
+
+
+def receive_signal(
+    scope: Scope,
+    body: bytes,
+    signal: Signal,
+    *,
+    media_type: str,
+    encoding: str,
+    bytes_max: int,
+    use_cases: Collection[str],
+) -> Receipt:
+    """Keep what one OTLP message of any kind holds; see `receive_otlp`."""
     scope.require("ingest", use_case=min(scope.use_cases) if scope.use_cases else None)
     if media_type not in MEDIA_TYPES:
         raise Invalid(
@@ -92,7 +153,7 @@ def receive_otlp(
     kind = MEDIA_TYPES[media_type]
     unpacked = unpack(body, encoding, bytes_max=bytes_max)
     limit = None if scope.use_cases is None else tuple(sorted(scope.use_cases))
-    checked = _checked(unpacked, kind, limit, use_cases)
+    checked = signal.check(unpacked, kind, Route(limit, tuple(use_cases)))
     names = tuple(sorted(checked.names.intersection(use_cases)))
     about = {
         "media_type": kind,
@@ -100,14 +161,15 @@ def receive_otlp(
         "bytes_max": bytes_max,
         "limit": limit,
         "names": names,
+        "received_ns": time.time_ns(),
     }
     if checked.kept:
         envelope = intake.Envelope(
             scope.workspace,
-            queries.SPANS.name,
+            signal.intake,
             checked.kept,
             body,
-            form=OTLP,
+            form=signal.form,
             about=about,
         )
         durable = scope.store.inbox.put_soon(envelope)
@@ -115,7 +177,8 @@ def receive_otlp(
         durable = Future()
         durable.set_result(None)
     refusals = checked.refusals
-    why = _in_words(refusals, checked.kept + len(refusals)) if refusals else ""
+    total = checked.kept + len(refusals)
+    why = _in_words(refusals, total, signal.noun) if refusals else ""
     return Receipt(checked.kept, len(refusals), why, durable)
 
 
@@ -126,14 +189,13 @@ def spans_in(body: bytes, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         about: What `receive_otlp` has put beside the body.
     """
     unpacked = unpack(body, about["encoding"], bytes_max=about["bytes_max"])
-    limit = None if about["limit"] is None else tuple(about["limit"])
-    route = _Route(limit, tuple(about["names"]))
+    route = Route.of(about)
     is_protobuf = about["media_type"] == PROTOBUF
     for raw in _READERS[about["media_type"]](unpacked):
         if isinstance(raw, Refusal):
             continue  # the sender was told
-        use_case = _use_case(raw, route)
-        if route.limit is not None and use_case not in route.limit:
+        use_case = use_case_of(raw, route)
+        if not route.allows(use_case):
             continue  # the same
         yield _mapped(raw, is_protobuf) | {"use_case": use_case}
 
@@ -152,25 +214,41 @@ def _mapped(raw: RawSpan, is_storable: bool) -> dict[str, Any]:
         return plain | {"raw": {"attributes": {"unread": repr(raw.attributes)[:20_000]}}}
 
 
-def _checked(
-    body: bytes, media_type: str, limit: tuple[str, ...] | None, use_cases: Collection[str]
-) -> Checked:
+def _checked(body: bytes, media_type: str, route: Route) -> Checked:
     """How many spans of a body will be kept, which will not and why, and what they name."""
-    attribute = USE_CASE_ATTRIBUTE.encode()
-    is_named = attribute in body
-    if media_type == PROTOBUF and not is_named and (limit is None or len(limit) == 1):
+    is_named = USE_CASE_ATTRIBUTE.encode() in body
+    if media_type == PROTOBUF and not is_named and (route.limit is None or len(route.limit) == 1):
         return check_protobuf(body)
+    return check_items(_READERS[media_type](body), route, _refusal)
+
+
+def _refusal(raw: RawSpan, reason: str | None) -> Refusal | None:
+    return None if reason is None else Refusal(reason, f"`{raw.name[:80]}` ({raw.span_id})")
+
+
+def check_items(
+    found: Iterable[Item | Refusal],
+    route: Route,
+    refusal: Callable[[Item, str | None], Refusal | None],
+) -> Checked:
+    """How many of these will be kept, which will not and why, and what they name.
+
+    Args:
+        refusal: Refuses one for the reason it is given, or for one of its own, or not at all.
+    """
     checked = Checked()
-    route = _Route(limit, tuple(use_cases))
-    for raw in _READERS[media_type](body):
-        if isinstance(raw, Refusal):
-            checked.refusals.append(raw)
+    for item in found:
+        if isinstance(item, Refusal):
+            checked.refusals.append(item)
             continue
-        use_case = _use_case(raw, route)
-        if limit is not None and use_case not in limit:
+        use_case = use_case_of(item, route)
+        reason = None
+        if not route.allows(use_case):
             said = f"use case `{use_case[:80]}`" if use_case else "no use case is named"
-            reason = f"{said}: the key is limited to {', '.join(limit)}"
-            checked.refusals.append(Refusal(reason, f"`{raw.name[:80]}` ({raw.span_id})"))
+            reason = f"{said}: the key is limited to {', '.join(route.limit or ())}"
+        refused = refusal(item, reason)
+        if refused is not None:
+            checked.refusals.append(refused)
             continue
         checked.kept += 1
         if use_case is not None:
@@ -178,7 +256,8 @@ def _checked(
     return checked
 
 
-def _use_case(raw: RawSpan, route: _Route) -> str | None:
+def use_case_of(raw: Routed, route: Route) -> str | None:
+    """The use case that something received belongs to; nothing where no one claims it."""
     named = raw.attributes.get(USE_CASE_ATTRIBUTE) or raw.resource.get(USE_CASE_ATTRIBUTE)
     if route.limit is not None:
         if named:
@@ -189,12 +268,17 @@ def _use_case(raw: RawSpan, route: _Route) -> str | None:
     return next((str(name) for name in (named, service) if name and name in route.names), None)
 
 
-def _in_words(refusals: list[Refusal], total: int) -> str:
-    """Every reason with how often it was met and one span to look at."""
+def says_use_case(raw: Routed) -> bool:
+    """Whether it names a use case itself, and is not only of a service called like one."""
+    return bool(raw.attributes.get(USE_CASE_ATTRIBUTE) or raw.resource.get(USE_CASE_ATTRIBUTE))
+
+
+def _in_words(refusals: list[Refusal], total: int, noun: str) -> str:
+    """Every reason with how often it was met and one of them to look at."""
     counts = Counter(refusal.reason for refusal in refusals)
     example = {refusal.reason: refusal.span for refusal in reversed(refusals)}
     told = counts.most_common(_REASONS_MAX)
     said = [f"{count:,} because {reason}, such as {example[reason]}" for reason, count in told]
     if rest := len(refusals) - sum(count for _, count in told):
         said.append(f"{rest:,} for other reasons")
-    return f"{len(refusals):,} of {total:,} spans were refused: {'; '.join(said)}"
+    return f"{len(refusals):,} of {total:,} {noun} were refused: {'; '.join(said)}"

@@ -12,6 +12,8 @@ from lineside.store import Store, intake
 from lineside.traces import queries
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
+from lineside.traces.logs.joining import events_of_trace, with_events
+from lineside.traces.metrics.receiving import MetricsIntake
 from lineside.traces.outline import Outline, outline_of
 from lineside.traces.payloads import Whole
 from lineside.traces.prices import PriceTables
@@ -40,6 +42,7 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
 def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
     store.add_intake(TracesIntake(PriceTables(store), store.payloads.put_all))
+    store.add_intake(MetricsIntake())
 
 
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:
@@ -57,10 +60,12 @@ def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:
 
 def load_trace(scope: Scope, trace_id: str, *, whole: bool = False) -> list[Span]:
     """The same for the room's own work, which has its own right to ask for."""
-    rows = _rows(scope, queries.TRACE, trace_id)
+    with open_reading(scope) as reading:
+        rows = of_trace(reading, queries.TRACE, scope.workspace, trace_id)
+        events = events_of_trace(reading, scope.workspace, trace_id) if rows else {}
     if whole:
         rows = list(map(Whole(scope.store.payloads.get).row, rows))
-    return [span_of(row) for row in rows]
+    return [with_events(span_of(row), events) for row in rows]
 
 
 def latest_calls(
@@ -140,8 +145,10 @@ def get_outline(scope: Scope, trace_id: str) -> list[Outline]:
 def get_steps(scope: Scope, trace_id: str, span_ids: Sequence[str]) -> dict[str, Span]:
     """Some steps of a trace whole, by their ids; what is not there is left out."""
     wanted = list(span_ids)[:STEPS_WHOLE_MAX]
-    rows = _rows(scope, queries.TRACE_STEPS, trace_id, wanted)
-    spans = [span_of(row) for row in rows]
+    with open_reading(scope) as reading:
+        rows = of_trace(reading, queries.TRACE_STEPS, scope.workspace, trace_id, [wanted])
+        events = events_of_trace(reading, scope.workspace, trace_id) if rows else {}
+    spans = [with_events(span_of(row), events) for row in rows]
     for use_case in {span.use_case for span in spans}:
         scope.require("read", use_case=use_case)
     return {span.span_id: span for span in spans}

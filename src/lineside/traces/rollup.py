@@ -114,12 +114,16 @@ def words_of(spans: Iterable[Row]) -> str:
 
     What is past a mebi character in all is not found by its words.
     """
+    return words_in(text for span in spans for text in _texts_of(span))
+
+
+def words_in(texts: Iterable[str | None]) -> str:
+    """The same of texts of JSON."""
     found: set[str] = set()
-    for span in spans:
-        for text in _texts_of(span):
-            if text is not None and text != _NULL:
-                clean = _ESCAPES.sub(" ", text) if "\\" in text else text
-                found.update(clean.lower().split())
+    for text in texts:
+        if text is not None and text != _NULL:
+            clean = _ESCAPES.sub(" ", text) if "\\" in text else text
+            found.update(clean.lower().split())
     return " ".join(found)[:WORDS_CHARACTERS_MAX]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lineside.store import Store, text_index
+from lineside.store import LakeTable, Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.rewriting import queries
@@ -42,12 +42,19 @@ def batches(found: Sequence[Found]) -> Iterator[list[Found]]:
 
 
 def rewrite(
-    store: Store, workspace: str, batch: Sequence[Found], change: Callable[[Row], Row | None]
+    store: Store,
+    workspace: str,
+    batch: Sequence[Found],
+    change: Callable[[Row], Row | None],
+    tables: Sequence[LakeTable] = queries.STEPS_TABLES,
 ) -> list[list[Row]]:
     """Replace every step of some traces by what `change` makes of it, or by nothing.
 
     All or nothing, also when the process is killed; roll-ups are made anew. Gives the steps as they
     were, by trace. What arrives meanwhile waits, because the lake's lock is held.
+
+    Args:
+        tables: What the traces are taken out of; what came beside their steps is not put back.
     """
     trace_ids = [one.trace_id for one in batch]
     first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
@@ -61,13 +68,13 @@ def rewrite(
         keys = [trace_key(trace_id) for trace_id in trace_ids]
         store.lake.change(
             queries.TABLES,
-            queries.deletions(workspace, trace_ids, keys, first, last),
+            queries.deletions(workspace, trace_ids, keys, (first, last), tables),
             {
-                queries.TABLES[0]: _packed(
+                queries.STEPS_TABLES[0]: _packed(
                     set_apart([step for steps in kept for step in steps], store.payloads.put_all)
                 ),
-                queries.TABLES[1]: _packed([roll_up(steps, is_more=False) for steps in kept]),
-                queries.TABLES[2]: _packed(
+                queries.STEPS_TABLES[1]: _packed([roll_up(steps, is_more=False) for steps in kept]),
+                queries.STEPS_TABLES[2]: _packed(
                     [
                         call_row(step)
                         for steps in kept

@@ -6,8 +6,13 @@ from typing import Any
 
 from lineside.store import LakeTable
 from lineside.traces import queries
+from lineside.traces.logs.queries import SPAN_EVENTS
+from lineside.traces.scores.queries import SCORES
 
-TABLES = (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+STEPS_TABLES = (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+"""What is made of the steps of a trace."""
+
+TABLES = (*STEPS_TABLES, SCORES, SPAN_EVENTS)
 """What a trace has rows in."""
 
 _EXTENT = "trace_id, min(started_at) AS first_at, max(started_at) AS last_at, count(*) AS steps"
@@ -42,9 +47,10 @@ _DELETE_STEPS = """
 DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <= ?
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 """
-_BY_KEY: tuple[LakeTable, ...] = (queries.TRACES, queries.MODEL_CALLS)
-
-
+EVENTS = """
+SELECT trace_id, event FROM {span_events}
+WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
+"""
 STILL_NAMED = """
 SELECT DISTINCT digest FROM (SELECT unnest(blobs) AS digest FROM {spans} WHERE blobs IS NOT NULL)
 WHERE digest IN (SELECT unnest(?::VARCHAR[]))
@@ -52,17 +58,22 @@ WHERE digest IN (SELECT unnest(?::VARCHAR[]))
 
 
 def deletions(
-    workspace: str, trace_ids: Sequence[str], keys: Sequence[int], first: datetime, last: datetime
+    workspace: str,
+    trace_ids: Sequence[str],
+    keys: Sequence[int],
+    bounds: tuple[datetime, datetime],
+    tables: Sequence[LakeTable],
 ) -> list[tuple[str, list[Any]]]:
-    """Statements that take traces out of the lake; `keys` are those of the ids."""
+    """Statements that take traces out of these tables; `keys` are those of the ids."""
     by_key = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))"
     return [
         (
             _DELETE_STEPS,
-            [workspace, first, last, list(trace_ids)],
+            [workspace, *bounds, list(trace_ids)],
         ),
         *(
             (f"DELETE FROM lake.{table.name} WHERE {by_key}", [workspace, list(keys)])
-            for table in _BY_KEY
+            for table in tables
+            if table is not queries.SPANS
         ),
     ]

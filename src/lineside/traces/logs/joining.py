@@ -1,0 +1,42 @@
+"""Puts events that came as log records back on the steps they tell of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from lineside.traces.conventions.log_events import joined
+from lineside.traces.logs import queries
+from lineside.traces.mapping import map_span, received
+from lineside.traces.reading import TraceReading, of_trace
+from lineside.traces.span import Span
+
+EVENTS_PER_TRACE_MAX = 10_000
+# What the steps' own rows say of their place, and of their cost, stays as it was decided then.
+_TOLD = ("messages_in", "messages_out", "input", "output", "raw")
+
+Events = Mapping[str, Sequence[dict[str, Any]]]
+
+
+def events_of_trace(reading: TraceReading, workspace: str, trace_id: str) -> Events:
+    """Events of a trace that came beside it, by the id of their span; at most 10,000."""
+    rows = of_trace(reading, queries.OF_TRACE, workspace, trace_id, [EVENTS_PER_TRACE_MAX])
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["span_id"], []).append(orjson.loads(row["event"]))
+    return found
+
+
+def with_events(span: Span, events: Events) -> Span:
+    """The step as if its events had come on it; which of both arrived first is all the same."""
+    raw = received(span) if span.span_id in events else None
+    if raw is None:
+        return span
+    read = map_span(joined(raw, list(events[span.span_id])))
+    told = {name: getattr(read, name) for name in _TOLD if getattr(read, name) is not None}
+    left_open = {
+        name: value
+        for name in Span.model_fields
+        if getattr(span, name) is None and (value := getattr(read, name)) is not None
+    }
+    return span.model_copy(update=left_open | told | {"use_case": span.use_case})

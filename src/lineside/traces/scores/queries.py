@@ -1,0 +1,95 @@
+"""Scores in the lake."""
+
+from lineside.store import LakeTable
+
+SCORES = LakeTable(
+    "scores",
+    {
+        "workspace": "VARCHAR",
+        "use_case": "VARCHAR",
+        "release": "VARCHAR",
+        "session_id": "VARCHAR",
+        "trace_id": "VARCHAR",
+        "trace_key": "BIGINT",
+        "span_id": "VARCHAR",
+        "name": "VARCHAR",
+        "value": "DOUBLE",
+        "label": "VARCHAR",
+        "explanation": "VARCHAR",
+        "source": "VARCHAR",
+        "given_by": "VARCHAR",
+        "scored_at": "TIMESTAMP",
+    },
+    sorted_by=("scored_at",),
+)
+
+_OF_TRACE = ("use_case", "release", "arm", "service", "session_id", "user_id")
+# As in lists of traces: the root stands for its trace, whenever it began.
+_PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
+_HEADS = ", ".join(f"arg_min({name}, {_PLACE}) AS {name}" for name in _OF_TRACE)
+
+# A sender repeats what it is not sure of, so that a score may lie here twice. What a score leaves
+# open is what its trace says of itself, once that has come.
+_FOUND = f"""
+WITH once AS (
+    SELECT * FROM {{scores}}
+    WHERE workspace = ?1 AND scored_at >= ?2 AND (?3::VARCHAR IS NULL OR trace_id = ?3)
+      AND (?4::VARCHAR IS NULL OR name = ?4)
+    QUALIFY row_number() OVER (
+        PARTITION BY trace_id, span_id, session_id, name, source, scored_at ORDER BY value
+    ) = 1
+), heads AS (
+    SELECT trace_id, {_HEADS} FROM {{traces}}
+    WHERE workspace = ?1 AND trace_key IN (SELECT DISTINCT trace_key FROM once)
+    GROUP BY trace_id
+), found AS (
+    SELECT once.* EXCLUDE (use_case, release, session_id),
+        coalesce(once.use_case, heads.use_case) AS use_case,
+        coalesce(once.release, heads.release) AS release,
+        coalesce(once.session_id, heads.session_id) AS session_id,
+        heads.arm, heads.service, heads.user_id
+    FROM once LEFT JOIN heads USING (trace_id)
+)
+"""
+
+LATEST = f"""
+{_FOUND}
+SELECT * FROM found
+WHERE (?5::VARCHAR IS NULL OR session_id = ?5) AND (?6::VARCHAR IS NULL OR use_case = ?6)
+ORDER BY scored_at DESC, name LIMIT ?7
+"""
+
+GROUPS = {
+    "release": "release",
+    "arm": "arm",
+    "service": "service",
+    "use_case": "use_case",
+    "source": "source",
+    "user": "user_id",
+    "session": "session_id",
+    "day": "strftime(scored_at, '%Y-%m-%d')",
+}
+"""What scores are counted by, and where that stands."""
+
+
+def figures_by(group: str) -> str:
+    """Figures of each score's name for each value of a group, the newest days and largest first."""
+    order = '"group" DESC' if group == "day" else "count DESC"
+    return f"""
+    {_FOUND}
+    , counted AS (
+        SELECT name, {GROUPS[group]} AS "group", value, label FROM found
+        WHERE (?5::VARCHAR IS NULL OR session_id = ?5) AND (?6::VARCHAR IS NULL OR use_case = ?6)
+    )
+    SELECT name, "group", count(*) AS count, count(value) AS valued, avg(value) AS mean,
+        min(value) AS lowest, max(value) AS highest, quantile_cont(value, 0.5) AS median,
+        list(label) FILTER (label IS NOT NULL) AS labels
+    FROM (SELECT * FROM counted) GROUP BY ALL ORDER BY name, {order}, "group" LIMIT ?7
+    """
+
+
+TRACES_KNOWN = """
+SELECT trace_id, use_case, release, session_id, has_root FROM {traces}
+WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
+ORDER BY has_root DESC, head_at LIMIT ?
+"""

@@ -1,0 +1,113 @@
+"""Writing scores down."""
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import orjson
+
+from lineside.core import Invalid
+from lineside.store import intake
+from lineside.traces import queries as traces
+from lineside.traces.arrivals import trace_key
+from lineside.traces.reading import open_reading
+from lineside.traces.scores import queries
+from lineside.traces.scores.record import (
+    EXPLANATION_CHARACTERS_MAX,
+    NAME_CHARACTERS_MAX,
+    TraceScore,
+    score_row,
+)
+from lineside.trust import Scope
+
+FORM = "scores"
+"""Form of an envelope that holds rows of scores."""
+
+SCORES_MAX = 1_000
+_ROWS_PER_TRACE_MAX = 100
+
+
+def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
+    """Keep scores; the future is done once a killed process can no longer lose them.
+
+    A trace that has not arrived yet may be scored: the score waits for it. Where the trace is here,
+    the score belongs to the trace's use case, whatever it says itself. At most 1,000 at once.
+
+    Raises:
+        Denied: The actor lacks the right `feedback` on the use case.
+        Invalid: A score names nothing, says nothing, or is too long.
+        Unavailable: Too much waits for the lake already, or the disk is full.
+    """
+    if len(scores) > SCORES_MAX:
+        raise Invalid(
+            "too_many_scores",
+            f"{len(scores):,} scores were sent, the limit is {SCORES_MAX:,}",
+            hint="Send them in several parts.",
+        )
+    for score in scores:
+        _check(score)
+    whole = _completed(scope, scores)
+    for use_case in {score.use_case for score in whole} or {None}:
+        scope.require("feedback", use_case=use_case)
+    payload = orjson.dumps([score_row(scope.workspace, score) for score in whole])
+    # They wait beside the spans, so that a reader sees both in one state.
+    envelope = intake.Envelope(
+        scope.workspace, traces.SPANS.name, max(1, len(whole)), payload, form=FORM
+    )
+    return scope.store.inbox.put_soon(envelope)
+
+
+def _check(score: TraceScore) -> None:
+    if not score.name.strip() or len(score.name) > NAME_CHARACTERS_MAX:
+        raise Invalid(
+            "bad_score_name",
+            f"The score is named `{score.name[:40]}`, with {len(score.name)} characters",
+            hint=f"Give it a name of 1 to {NAME_CHARACTERS_MAX} characters.",
+        )
+    if score.trace_id is None and (score.session_id is None or score.span_id is not None):
+        raise Invalid(
+            "score_of_nothing",
+            f"The score `{score.name}` names no trace and no session",
+            hint="Give it a `trace_id`, or a `session_id` and no `span_id`.",
+        )
+    if score.value is None and not score.label:
+        raise Invalid(
+            "empty_score",
+            f"The score `{score.name}` has no value and no label",
+            hint="Send at least one of them; leave out a score that failed.",
+        )
+    if score.value is not None and not math.isfinite(score.value):
+        raise Invalid("bad_score_value", f"The score `{score.name}` is {score.value}")
+    texts = {"label": NAME_CHARACTERS_MAX, "explanation": EXPLANATION_CHARACTERS_MAX}
+    for field, limit in texts.items():
+        if len(getattr(score, field) or "") > limit:
+            raise Invalid(
+                "score_too_long",
+                f"The {field} of the score `{score.name}` is longer than {limit:,} characters",
+            )
+
+
+def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
+    """The scores with what their traces say of themselves, as far as those are here."""
+    keys = sorted({trace_key(score.trace_id) for score in scores if score.trace_id})
+    known: dict[str, dict[str, Any]] = {}
+    if keys:
+        wanted = [scope.workspace, keys, len(keys) * _ROWS_PER_TRACE_MAX]
+        with open_reading(scope) as reading:
+            for row in reading.rows(queries.TRACES_KNOWN, wanted):
+                known.setdefault(row["trace_id"], row)
+    return [
+        score.model_copy(update=_update(score, known[score.trace_id]))
+        if score.trace_id in known
+        else score
+        for score in scores
+    ]
+
+
+def _update(score: TraceScore, head: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "use_case": head["use_case"] or score.use_case,
+        "release": score.release or head["release"],
+        "session_id": score.session_id or head["session_id"],
+    }

@@ -1,0 +1,160 @@
+"""Scores: however they came, each counts once and finds its trace."""
+
+import dataclasses
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from lineside.core import Denied, Invalid, now
+from lineside.store import Store
+from lineside.traces import Span, open_traces, receive, record_spans
+from lineside.traces.scores import TraceScore, list_scores, record_scores, score_figures
+from lineside.trust import Scope, local_scope
+
+TRACE, OTHER = "a1" * 16, "b2" * 16
+MOMENT = now() - timedelta(minutes=5)
+
+
+@pytest.fixture
+def scope(store: Store) -> Scope:
+    open_traces(store)
+    return local_scope(store)
+
+
+def root(trace_id: str, **more: Any) -> Span:
+    usual: dict[str, Any] = {"name": "answer", "use_case": "triage", "session_id": "s1"}
+    fields = usual | {"started_at": MOMENT, "duration_ms": 5.0} | more
+    return Span(trace_id=trace_id, span_id=trace_id[:16], **fields)
+
+
+def evaluated(**attributes: Any) -> bytes:
+    """An OTLP message of one span with the event that `lineside.score` puts on it."""
+    kinds = {str: "stringValue", float: "doubleValue"}
+    pairs = [
+        {"key": f"gen_ai.evaluation.{key}", "value": {kinds[type(value)]: value}}
+        for key, value in attributes.items()
+    ]
+    nanoseconds = str(int(MOMENT.timestamp()) * 10**9)
+    event = {"name": "gen_ai.evaluation.result", "timeUnixNano": nanoseconds, "attributes": pairs}
+    span = {
+        "traceId": TRACE,
+        "spanId": "c3" * 8,
+        "name": "chat",
+        "startTimeUnixNano": nanoseconds,
+        "endTimeUnixNano": nanoseconds,
+        "events": [event, {"name": "other"}],
+    }
+    return orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+
+
+def take(scope: Scope, body: bytes) -> None:
+    receive.receive_otlp(
+        scope,
+        body,
+        media_type=receive.JSON,
+        encoding="",
+        bytes_max=10**6,
+        use_cases=("triage",),
+    ).durable.result()
+
+
+def test_a_score_waits_for_its_trace_and_then_belongs_to_its_release(scope: Scope) -> None:
+    record_scores(scope, [TraceScore(name="faithfulness", value=0.75, trace_id=TRACE)]).result()
+    before = list_scores(scope, trace_id=TRACE)
+    record_spans(scope, [root(TRACE, release="r1")]).result()
+    scope.store.flusher.flush()
+    after = list_scores(scope, use_case="triage")
+
+    assert [(one.value, one.use_case) for one in before] == [(0.75, None)]
+    assert [(one.value, one.release, one.session_id) for one in after] == [(0.75, "r1", "s1")]
+    assert list_scores(scope, session_id="s1") == after
+
+
+def test_figures_say_how_a_score_fares_by_release(scope: Scope) -> None:
+    record_spans(scope, [root(TRACE, release="r1"), root(OTHER, release="r2")]).result()
+    said = [(TRACE, 0.5, "fail"), (TRACE, 1.0, "pass"), (OTHER, 1.0, "pass"), (OTHER, None, "skip")]
+    record_scores(
+        scope,
+        [
+            TraceScore(
+                name="grounded",
+                value=value,
+                label=label,
+                trace_id=trace_id,
+                at=MOMENT + timedelta(seconds=number),
+            )
+            for number, (trace_id, value, label) in enumerate(said)
+        ],
+    ).result()
+
+    found = score_figures(scope, use_case="triage", by="release")
+
+    figures = {one.group: (one.count, one.valued, one.mean, one.labels) for one in found}
+    assert figures == {
+        "r1": (2, 2, 0.75, {"pass": 1, "fail": 1}),
+        "r2": (2, 1, 1.0, {"pass": 1, "skip": 1}),
+    }
+    days = score_figures(scope, by="day")
+    assert {one.group for one in days} <= {f"{MOMENT:%Y-%m-%d}", f"{now():%Y-%m-%d}"}
+
+
+def test_a_score_on_a_span_is_kept_and_counts_once_however_often_it_comes(scope: Scope) -> None:
+    body = evaluated(**{"name": "toxicity", "score.value": 0.25, "explanation": "mild"})
+    take(scope, body)
+    take(scope, body)
+    waiting = list_scores(scope, trace_id=TRACE)
+    scope.store.flusher.flush()
+    take(scope, body)
+
+    [score] = list_scores(scope, trace_id=TRACE)
+    assert waiting == [score]
+    assert (score.name, score.value, score.explanation) == ("toxicity", 0.25, "mild")
+    assert (score.source, score.span_id) == ("otlp", "c3" * 8)
+    again = TraceScore(name="thumb", value=1.0, trace_id=TRACE, at=MOMENT)
+    record_scores(scope, [again, again]).result()
+    assert [one.name for one in list_scores(scope)].count("thumb") == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "x", "value": 1.0}, "names no trace and no session"),
+        ({"name": "x", "trace_id": TRACE}, "has no value and no label"),
+        ({"name": " ", "value": 1.0, "trace_id": TRACE}, "with 1 characters"),
+        ({"name": "x", "value": float("nan"), "trace_id": TRACE}, "is nan"),
+    ],
+)
+def test_a_score_that_says_nothing_is_refused(
+    installation_scope: Scope, fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(Invalid, match=said):
+        record_scores(installation_scope, [TraceScore(**fields)])
+
+
+@pytest.fixture(scope="module")
+def installation_scope(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    from lineside.core import Settings
+    from lineside.store import open_store
+
+    opened = open_store(Settings(home=tmp_path_factory.mktemp("scores") / "home"))
+    open_traces(opened)
+    yield local_scope(opened)
+    opened.close()
+
+
+def test_who_is_limited_to_a_use_case_scores_and_sees_no_other(installation_scope: Scope) -> None:
+    record_spans(installation_scope, [root(TRACE), root(OTHER, use_case="refunds")]).result()
+    limited = dataclasses.replace(installation_scope, use_cases=frozenset({"triage"}))
+    foreign = TraceScore(name="x", value=1.0, trace_id=OTHER, use_case="triage")
+
+    with pytest.raises(Denied, match="use case `refunds`"):
+        record_scores(limited, [foreign])
+    record_scores(limited, [foreign.model_copy(update={"trace_id": TRACE})]).result()
+    record_scores(installation_scope, [foreign]).result()
+    assert [one.trace_id for one in list_scores(limited, use_case="triage")] == [TRACE]
+    with pytest.raises(Denied):
+        list_scores(limited, trace_id=OTHER)
+    with pytest.raises(Denied):
+        list_scores(limited)
