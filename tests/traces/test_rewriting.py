@@ -165,3 +165,16 @@ def test_a_lake_of_before_roll_ups_gets_them(scope: Scope) -> None:
 
     (row,) = search.list_traces(scope).traces
     assert (row.trace_id, row.steps) == (trace_id, 2)
+
+
+def test_what_arrives_after_an_erasure_hides_nothing_that_was_kept_before(scope: Scope) -> None:
+    for number in range(30):
+        keep(scope, f"parcel {number}", user=f"a{number}", flushes=False)
+    keep(scope, "zebrafish", user="zz")
+    rewriting.erase(scope, user="zz")
+    for number in range(30):
+        keep(scope, f"parcel {number}", user=f"w{number}", flushes=False)
+    scope.store.flusher.flush()
+
+    assert len(search.list_traces(scope, search.parse_query("user = a7")).traces) == 1
+    assert rewriting.erase(scope, user="a7").traces == 1

@@ -10,6 +10,7 @@ from lineside.api import (
     apps,
     evals,
     prices,
+    privacy,
     scores,
     trace_watch,
     traces,
@@ -36,7 +37,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.add_exception_handler(LinesideError, error_response)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
-    for room in (usecases, apps, evals, trace_watch, traces, scores, prices, trust):
+    for room in (usecases, apps, evals, trace_watch, traces, scores, prices, privacy, trust):
         app.include_router(room.router)
 
     def openapi() -> dict[str, Any]:

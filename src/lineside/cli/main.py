@@ -38,6 +38,9 @@ _COMMANDS = {
     "evals": Late(_LOOK, f"{_ROOMS}.evals:evals", "Runs: list them, look into one, compare two"),
     "traces": Late(_LOOK, f"{_ROOMS}.traces:traces", "What happened: list, search, count, export"),
     "prices": Late(_LOOK, f"{_ROOMS}.prices:prices", "What models cost: list, set, show"),
+    "privacy": Late(
+        _TRUST, f"{_ROOMS}.privacy:privacy", "What is masked, and how long traces are kept"
+    ),
     "keys": Late(_TRUST, f"{_ROOMS}.trust:keys", "API keys: make, list, revoke"),
     "ledger": Late(_TRUST, f"{_ROOMS}.trust:ledger", "What was decided: list, export, verify"),
     "up": Late(_MACHINE, f"{_ROOMS}.up:up", "Run the server: pages and API on this machine"),

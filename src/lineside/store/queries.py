@@ -211,10 +211,13 @@ LAKE_UNMARK = f"DELETE FROM lake.{LAKE_MARKS} WHERE flushed_at < ?"
 LAKE_MERGE = "CALL ducklake_merge_adjacent_files('lake', ?, max_compacted_files => ?)"
 # Rows of small commits are in the catalogue, those that were deleted among them.
 LAKE_OUT_OF_CATALOGUE = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
-# The least and greatest text a column ever had, which outlive the rows they stood in.
+# The least and greatest text a column ever had, which outlive the rows they stood in. In their
+# place come a text before and a text after any other: without any, the next rows' would be taken
+# for those of the whole table, and rows outside them would not be found again.
 LAKE_FORGET_EXTREMES = """
-UPDATE __ducklake_metadata_lake.ducklake_table_column_stats SET min_value = NULL, max_value = NULL
-WHERE (table_id, column_id) IN (
+UPDATE __ducklake_metadata_lake.ducklake_table_column_stats
+SET min_value = '', max_value = chr(1114111)
+WHERE min_value IS NOT NULL AND (table_id, column_id) IN (
     SELECT (table_id, column_id) FROM __ducklake_metadata_lake.ducklake_column
     WHERE column_type = 'varchar'
 )

@@ -61,7 +61,7 @@ def check_protobuf(body: bytes) -> Checked:
         Invalid: As `read_protobuf`.
     """
     checked = Checked()
-    for group in _parsed(body).resource_spans:
+    for group in parsed_protobuf(body).resource_spans:
         for pair in group.resource.attributes:
             if pair.key == "service.name":
                 checked.names.add(pair.value.string_value)
@@ -84,10 +84,13 @@ def read_protobuf(body: bytes) -> Read:
     Raises:
         Invalid: These bytes are no such message, or a text in it is not UTF-8.
     """
-    return chain.from_iterable(_protobuf_group(group) for group in _parsed(body).resource_spans)
+    return chain.from_iterable(
+        _protobuf_group(group) for group in parsed_protobuf(body).resource_spans
+    )
 
 
-def _parsed(body: bytes) -> Any:
+def parsed_protobuf(body: bytes) -> Any:
+    """The message itself, as protobuf's own classes have it."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # has none
 
     try:

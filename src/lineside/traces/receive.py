@@ -2,17 +2,17 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from lineside.core import Invalid
 from lineside.store import intake
-from lineside.traces import queries
+from lineside.traces import privacy, queries
 from lineside.traces.compression import unpack
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.mapping import fields_of
-from lineside.traces.otlp import Checked, Refusal, check_protobuf, read_protobuf
+from lineside.traces.otlp import Checked, Refusal, check_protobuf, parsed_protobuf, read_protobuf
 from lineside.traces.otlp_json import read_json
 from lineside.trust import Scope
 
@@ -72,12 +72,14 @@ class Signal(NamedTuple):
         form: Of the envelopes that hold its bodies, under the intake of this name.
         noun: What one message holds many of.
         check: Which of them will be kept, from an unpacked body and its kind.
+        parsed: Reads a body in protobuf into the message it is.
     """
 
     form: str
     intake: str
     noun: str
     check: Callable[[bytes, str, Route], Checked]
+    parsed: Callable[[bytes], Any]
 
 
 class Receipt(NamedTuple):
@@ -124,7 +126,7 @@ def receive_otlp(
     return receive_signal(
         scope,
         body,
-        Signal(OTLP, queries.SPANS.name, "spans", _checked),
+        Signal(OTLP, queries.SPANS.name, "spans", _checked, parsed_protobuf),
         media_type=media_type,
         encoding=encoding,
         bytes_max=bytes_max,
@@ -152,6 +154,13 @@ def receive_signal(
         )
     kind = MEDIA_TYPES[media_type]
     unpacked = unpack(body, encoding, bytes_max=bytes_max)
+    masker = privacy.masker_of(scope.store, scope.workspace)
+    unmasked: Sequence[Refusal] = ()
+    if masker is not None:
+        unpacked, unmasked = privacy.masked_body(
+            masker, unpacked, parsed=signal.parsed if kind == PROTOBUF else None
+        )
+        body, encoding, bytes_max = unpacked, "", max(bytes_max, len(unpacked))
     limit = None if scope.use_cases is None else tuple(sorted(scope.use_cases))
     checked = signal.check(unpacked, kind, Route(limit, tuple(use_cases)))
     names = tuple(sorted(checked.names.intersection(use_cases)))
@@ -176,7 +185,7 @@ def receive_signal(
     else:
         durable = Future()
         durable.set_result(None)
-    refusals = checked.refusals
+    refusals = [*unmasked, *checked.refusals]
     total = checked.kept + len(refusals)
     why = _in_words(refusals, total, signal.noun) if refusals else ""
     return Receipt(checked.kept, len(refusals), why, durable)

@@ -9,7 +9,7 @@ import orjson
 
 from lineside.core import Record, now
 from lineside.store import Store, intake
-from lineside.traces import queries
+from lineside.traces import privacy, queries
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
@@ -30,10 +30,17 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
     """Keep spans; the returned future is done once a killed process can no longer lose them.
 
     Raises:
+        Invalid: A rule of masking could not be applied; nothing was kept.
         Unavailable: Too much waits for the lake already, or the disk is full.
     """
     # Not `model_dump`: to copy what is about to be written would take longer than to write it.
-    rows = [span_row(scope.workspace, vars(span)) for span in spans]
+    masker = privacy.masker_of(scope.store, scope.workspace)
+    rows = [
+        span_row(
+            scope.workspace, vars(span) if masker is None else privacy.masked_span(masker, span)
+        )
+        for span in spans
+    ]
     payload = orjson.dumps(rows)
     envelope = intake.Envelope(scope.workspace, queries.SPANS.name, len(rows), payload)
     return scope.store.inbox.put_soon(envelope)
@@ -43,6 +50,7 @@ def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
     store.add_intake(TracesIntake(PriceTables(store), store.payloads.put_all))
     store.add_intake(MetricsIntake())
+    store.upkeep.add(lambda: privacy.apply_everywhere(store))
 
 
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:

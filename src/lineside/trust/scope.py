@@ -17,6 +17,7 @@ RIGHTS = {
     "prices": "set what models cost",
     "views": "save views of traces for everybody",
     "erase": "erase traces for good",
+    "privacy": "say what is masked and how long traces are kept",
 }
 """Every right there is and what it allows; an owner has all of them."""
 

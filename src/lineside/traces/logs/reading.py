@@ -28,8 +28,13 @@ def read_protobuf(body: bytes) -> Logs:
     Raises:
         Invalid: These bytes are no such message.
     """
-    message = parsed_protobuf(_request_class(), body, LAYOUT)
+    message = parsed_message(body)
     return (_of_protobuf(packed) for packed in walk_protobuf(message, LAYOUT))
+
+
+def parsed_message(body: bytes) -> Any:
+    """The message itself, as protobuf's own classes have it."""
+    return parsed_protobuf(_request_class(), body, LAYOUT)
 
 
 def read_json(body: bytes) -> Logs:

@@ -9,7 +9,7 @@ from lineside.traces.compression import unpack
 from lineside.traces.conventions.log_events import events_of
 from lineside.traces.conventions.received import RawLog
 from lineside.traces.conventions.values import first_text
-from lineside.traces.logs.reading import read_json, read_protobuf
+from lineside.traces.logs.reading import parsed_message, read_json, read_protobuf
 from lineside.traces.otlp import Checked, Refusal, refused
 from lineside.traces.receive import (
     JSON,
@@ -51,7 +51,7 @@ def receive_logs(
     return receive_signal(
         scope,
         body,
-        Signal(FORM, queries.SPANS.name, "log records", _check),
+        Signal(FORM, queries.SPANS.name, "log records", _check, parsed_message),
         media_type=media_type,
         encoding=encoding,
         bytes_max=bytes_max,

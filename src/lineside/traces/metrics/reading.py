@@ -37,9 +37,14 @@ def read_protobuf(body: bytes) -> Points:
     Raises:
         Invalid: These bytes are no such message.
     """
-    message = parsed_protobuf(_request_class(), body, LAYOUT)
+    message = parsed_message(body)
     for packed in walk_protobuf(message, LAYOUT):
         yield from _of_protobuf(packed)
+
+
+def parsed_message(body: bytes) -> Any:
+    """The message itself, as protobuf's own classes have it."""
+    return parsed_protobuf(_request_class(), body, LAYOUT)
 
 
 def read_json(body: bytes) -> Points:

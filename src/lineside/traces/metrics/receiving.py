@@ -9,7 +9,7 @@ from lineside.store import LakeTable, intake
 from lineside.traces.compression import unpack
 from lineside.traces.metrics.point import Point, point_row, unwanted
 from lineside.traces.metrics.queries import METRICS
-from lineside.traces.metrics.reading import read_json, read_protobuf
+from lineside.traces.metrics.reading import parsed_message, read_json, read_protobuf
 from lineside.traces.otlp import Checked, Refusal
 from lineside.traces.receive import (
     JSON,
@@ -47,7 +47,7 @@ def receive_metrics(
     return receive_signal(
         scope,
         body,
-        Signal(OTLP, METRICS.name, "data points", _check),
+        Signal(OTLP, METRICS.name, "data points", _check, parsed_message),
         media_type=media_type,
         encoding=encoding,
         bytes_max=bytes_max,

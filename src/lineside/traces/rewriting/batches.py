@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lineside.store import LakeTable, Store, text_index
+from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.payloads import Whole, set_apart
+from lineside.traces.queries import delete_feedback
 from lineside.traces.rewriting import queries
-from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
+from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_in, words_of
 
 STEPS_PER_BATCH = 5_000
 TRACES_PER_BATCH = 1_000
@@ -45,16 +46,12 @@ def rewrite(
     store: Store,
     workspace: str,
     batch: Sequence[Found],
-    change: Callable[[Row], Row | None],
-    tables: Sequence[LakeTable] = queries.STEPS_TABLES,
+    change: Callable[[Row], Row],
 ) -> list[list[Row]]:
-    """Replace every step of some traces by what `change` makes of it, or by nothing.
+    """Replace every step of some traces by what `change` makes of it.
 
     All or nothing, also when the process is killed; roll-ups are made anew. Gives the steps as they
     were, by trace. What arrives meanwhile waits, because the lake's lock is held.
-
-    Args:
-        tables: What the traces are taken out of; what came beside their steps is not put back.
     """
     trace_ids = [one.trace_id for one in batch]
     first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
@@ -63,33 +60,72 @@ def rewrite(
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
         whole = Whole(store.payloads.get)
         before = by_trace(_written(whole.row(step)) for step in steps)
-        after = [[row for step in steps if (row := change(step)) is not None] for steps in before]
-        kept = [steps for steps in after if steps]
+        after = [[change(step) for step in steps] for steps in before]
         keys = [trace_key(trace_id) for trace_id in trace_ids]
         store.lake.change(
             queries.TABLES,
-            queries.deletions(workspace, trace_ids, keys, (first, last), tables),
+            queries.deletions(workspace, trace_ids, keys, (first, last), queries.STEPS_TABLES),
             {
                 queries.STEPS_TABLES[0]: _packed(
-                    set_apart([step for steps in kept for step in steps], store.payloads.put_all)
+                    set_apart([step for steps in after for step in steps], store.payloads.put_all)
                 ),
-                queries.STEPS_TABLES[1]: _packed([roll_up(steps, is_more=False) for steps in kept]),
+                queries.STEPS_TABLES[1]: _packed(
+                    [roll_up(steps, is_more=False) for steps in after]
+                ),
                 queries.STEPS_TABLES[2]: _packed(
                     [
                         call_row(step)
-                        for steps in kept
+                        for steps in after
                         for step in steps
                         if step["kind"] in PAID_KINDS
                     ]
                 ),
             },
         )
-        if left := {digest for steps in before for step in steps for digest in step["blobs"] or ()}:
-            with store.lake.reading(queries.TABLES) as reading:
-                rows = reading.rows(queries.STILL_NAMED, [sorted(left)])
-            # What arrives waits for the lock, so that nobody comes to need one of them meanwhile.
-            store.payloads.remove(left - {row["digest"] for row in rows})
+        _remove_unnamed(store, before)
     return before
+
+
+def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
+    """Take some traces out of lake, index of words, blobs and feedback; gives how many opinions.
+
+    Words go first: what a killed process leaves is found again by the traces it belongs to.
+    """
+    trace_ids = [one.trace_id for one in batch]
+    first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
+    with store.records.write() as connection:
+        opinions = delete_feedback(connection, workspace, trace_ids)
+    with store.changing_lake():
+        with store.lake.reading(queries.TABLES) as reading:
+            steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
+            keys = [trace_key(trace_id) for trace_id in trace_ids]
+            beside = reading.rows(queries.EVENTS, [workspace, keys])
+        whole = Whole(store.payloads.get)
+        before = by_trace(_written(whole.row(step)) for step in steps)
+        store.texts.remove([_with_words_of(indexed(steps), beside) for steps in before])
+        store.lake.change(
+            queries.TABLES,
+            queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
+        )
+        _remove_unnamed(store, before)
+    return opinions
+
+
+def _with_words_of(one: text_index.Indexed, beside: list[Row]) -> text_index.Indexed:
+    """A trace with the words of what came beside its steps as well."""
+    words = words_in(row["event"] for row in beside if row["trace_id"] == one.key)
+    return one._replace(words=f"{one.words} {words}")
+
+
+def _remove_unnamed(store: Store, before: list[list[Row]]) -> None:
+    """Delete the payloads of steps that were changed, where no step names them any more."""
+    left = {digest for steps in before for step in steps for digest in step["blobs"] or ()}
+    if not left:
+        return
+    with store.lake.reading(queries.TABLES) as reading:
+        rows = reading.rows(queries.STILL_NAMED, [sorted(left)])
+    # What arrives waits for the lock, so that nobody comes to need one of them meanwhile.
+    store.payloads.remove(left - {row["digest"] for row in rows})
 
 
 def _written(step: Row) -> Row:

@@ -6,10 +6,8 @@ from typing import Any
 from lineside.core import Invalid, Record
 from lineside.store import Store
 from lineside.traces import queries as opinions
-from lineside.traces.arrivals import trace_key
 from lineside.traces.rewriting import queries
-from lineside.traces.rewriting.batches import Found, batches, indexed, rewrite
-from lineside.traces.rollup import words_in
+from lineside.traces.rewriting.batches import Found, batches, forget
 from lineside.trust import Scope, record
 
 _FOUND_MAX = 5_000
@@ -96,18 +94,7 @@ def _erase_batch(scope: Scope, batch: list[Found], *, only_look: bool) -> int:
     if only_look:
         with scope.store.records.read() as connection:
             return opinions.count_feedback(connection, scope.workspace, trace_ids)
-    events: dict[str, list[str]] = {}
-    with scope.store.lake.reading(queries.TABLES) as reading:
-        keys = [trace_key(trace_id) for trace_id in trace_ids]
-        for row in reading.rows(queries.EVENTS, [scope.workspace, keys]):
-            events.setdefault(row["trace_id"], []).append(row["event"])
-    gone = rewrite(scope.store, scope.workspace, batch, lambda _: None, queries.TABLES)
-    found = [indexed(steps) for steps in gone]
-    scope.store.texts.remove(
-        [one._replace(words=f"{one.words} {words_in(events.get(one.key, ()))}") for one in found]
-    )
-    with scope.store.records.write() as connection:
-        return opinions.delete_feedback(connection, scope.workspace, trace_ids)
+    return forget(scope.store, scope.workspace, batch)
 
 
 def _added(erased: Erased, batch: list[Found], feedback: int) -> Erased:

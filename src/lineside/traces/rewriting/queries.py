@@ -43,6 +43,15 @@ SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= 
 """
 
 
+# A trace belongs to the use case of its root, or of its first step where the root is missing.
+OLDER_THAN = f"""
+SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? GROUP BY trace_id
+HAVING last_at < ? AND coalesce(
+    min_by(coalesce(use_case, ''), (parent_span_id IS NOT NULL, started_at)), ''
+) = ?
+ORDER BY first_at, trace_id LIMIT ?
+"""
+
 _DELETE_STEPS = """
 DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <= ?
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
