@@ -20,6 +20,7 @@ from lineside.traces import (
     privacy,
     receive,
     record_spans,
+    rewriting,
     search,
 )
 from lineside.trust import Scope, ledger_entries, local_scope
@@ -231,7 +232,7 @@ def test_what_is_older_than_its_use_case_is_kept_goes_as_a_whole(scope: Scope) -
             step(),
         ],
     ).result()
-    privacy.retain(scope, "triage", days=7)
+    rewriting.retain(scope, "triage", days=7)
 
     scope.store.flusher.flush()
     scope.store.upkeep.run()
@@ -243,17 +244,17 @@ def test_what_is_older_than_its_use_case_is_kept_goes_as_a_whole(scope: Scope) -
     entry = ledger_entries(scope)[-1]
     assert (entry.kind, entry.details["traces"]) == ("privacy.expired", 1)
     assert holds(scope.store.home / "lake" / "data", gone.trace_id) == []
-    assert privacy.apply_retention(scope) == []
-    privacy.retain(scope, None, days=1)
-    assert [one.traces for one in privacy.apply_retention(scope)] == [1]
-    assert privacy.retain(scope, None, days=None) is None
+    assert rewriting.apply_retention(scope) == []
+    rewriting.retain(scope, None, days=1)
+    assert [one.traces for one in rewriting.apply_retention(scope)] == [1]
+    assert rewriting.retain(scope, None, days=None) is None
 
 
 def test_only_who_has_the_right_decides_on_privacy(scope: Scope) -> None:
     reader = Scope(scope.store, scope.workspace, scope.actor, frozenset({"read"}))
     for work in (
         lambda: privacy.mask(reader, "email"),
-        lambda: privacy.retain(reader, "triage", days=1),
+        lambda: rewriting.retain(reader, "triage", days=1),
     ):
         with pytest.raises(Denied):
             work()

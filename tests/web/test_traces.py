@@ -84,7 +84,7 @@ def test_the_list_is_filtered_by_form_and_by_query(sent: TestClient, ids: list[s
     assert all(id_ in everything for id_ in ids)
     assert "1 failed step" in words(everything)
     assert "its first step is missing" in words(everything)
-    assert words(unclaimed).count("Unclaimed") == 3, "the choice, and two traces"
+    assert words(unclaimed).count("Unclaimed") == 4, "the link, the choice, and two traces"
     assert ids[0] in asked
     assert ids[1] not in asked
     assert 'value="model = gpt-4o"' in asked

@@ -9,12 +9,15 @@ from starlette.routing import Route
 from lineside.api import (
     apps,
     evals,
+    marks,
     prices,
     privacy,
     scores,
+    sessions,
     trace_watch,
     traces,
     trust,
+    unclaimed,
     usecases,
 )
 from lineside.api.docs import docs
@@ -37,7 +40,10 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.add_exception_handler(LinesideError, error_response)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
-    for room in (usecases, apps, evals, trace_watch, traces, scores, prices, privacy, trust):
+    for room in (
+        *(usecases, apps, evals, trace_watch, traces, sessions, marks, unclaimed),
+        *(scores, prices, privacy, trust),
+    ):
         app.include_router(room.router)
 
     def openapi() -> dict[str, Any]:

@@ -54,15 +54,15 @@ def try_rules(scope: Caller, wish: TextToTry) -> TextToTry:
 
 
 @router.get("/privacy/retention")
-def retentions(scope: Caller) -> list[privacy.Retention]:
+def retentions(scope: Caller) -> list[rewriting.Retention]:
     """What is not kept for ever."""
-    return privacy.list_retentions(scope)
+    return rewriting.list_retentions(scope)
 
 
 @router.put("/privacy/retention")
-def retain(scope: Caller, wish: RetentionWish) -> privacy.Retention | None:
+def retain(scope: Caller, wish: RetentionWish) -> rewriting.Retention | None:
     """Say how long traces of a use case are kept; older ones are deleted within a day."""
-    return privacy.retain(scope, wish.use_case, days=wish.days)
+    return rewriting.retain(scope, wish.use_case, days=wish.days)
 
 
 @router.delete("/traces")

@@ -27,10 +27,11 @@ def privacy() -> None:
 def rules(as_json: bool) -> None:
     """Show what is masked, what could be, and what is not kept for ever."""
     from lineside.traces import privacy as masking
+    from lineside.traces import rewriting
 
     with scope_here() as scope:
         found = masking.list_rules(scope)
-        kept = masking.list_retentions(scope)
+        kept = rewriting.list_retentions(scope)
     if as_json:
         print_json({"masked": found, "retained": kept})
         return
@@ -137,14 +138,14 @@ def retain(
     use_case: str | None, unclaimed: bool, days: int | None, forever: bool, as_json: bool
 ) -> None:
     """Say how long traces of a use case are kept; older ones are deleted for good."""
-    from lineside.traces import privacy as masking
+    from lineside.traces import rewriting
 
     if (use_case is None) != unclaimed:
         raise Invalid("name_a_use_case", "Name a use case, or give --unclaimed")
     if (days is None) != forever:
         raise Invalid("name_the_days", "Give either --days or --forever")
     with scope_here() as scope:
-        masking.retain(scope, use_case, days=days)
+        rewriting.retain(scope, use_case, days=days)
     if as_json:
         print_json({"use_case": use_case, "days": days})
         return
@@ -158,13 +159,12 @@ def retain(
 @json_option
 def apply(as_json: bool) -> None:
     """Delete what is older than it is to be kept, now; a running server does so by itself."""
-    from lineside.traces import open_traces
-    from lineside.traces import privacy as masking
+    from lineside.traces import open_traces, rewriting
 
     with scope_here() as scope:
         open_traces(scope.store)
         scope.store.flusher.flush()
-        expired = masking.apply_retention(scope)
+        expired = rewriting.apply_retention(scope)
     if as_json:
         print_json(expired)
         return

@@ -26,6 +26,30 @@ _IMPORT = Late(
     "lineside.cli.traces_import:import_files",
     "Bring along what other products recorded",
 )
+_PEOPLE = {
+    "sessions": Late("Commands", "lineside.cli.traces_sessions:session_list", "List sessions"),
+    "session": Late("Commands", "lineside.cli.traces_sessions:session", "Show one session"),
+    "users": Late("Commands", "lineside.cli.traces_sessions:user_list", "List users"),
+}
+_SHELF = {
+    "unclaimed": Late(
+        "Commands",
+        "lineside.cli.traces_unclaimed:unclaimed_list",
+        "List services that no use case has",
+    ),
+    "claim": Late(
+        "Commands", "lineside.cli.traces_unclaimed:claim", "Give a service to a use case"
+    ),
+    "quality": Late(
+        "Commands", "lineside.cli.traces_unclaimed:quality", "Show what spans leave out"
+    ),
+}
+_MARKS = {
+    "tag": Late("Commands", "lineside.cli.traces_marks:tag_trace", "Put a tag on a trace"),
+    "note": Late("Commands", "lineside.cli.traces_marks:note_on_trace", "Write a note on a trace"),
+    "link": Late("Commands", "lineside.cli.traces_marks:link_trace", "Link a trace to a page"),
+    "marks": Late("Commands", "lineside.cli.traces_marks:mark_list", "List tags, notes and links"),
+}
 _SCORE = Late("Commands", "lineside.cli.trace_scores:give_score", "Score a trace, or one step")
 _SCORES = Late("Commands", "lineside.cli.trace_scores:list_given", "List scores, or average them")
 _TAIL = Late("Commands", "lineside.cli.trace_tail:tail", "Show traces as they arrive")
@@ -46,7 +70,10 @@ _REMAP = Late("Commands", "lineside.cli.traces_rewriting:remap", "Read history a
         "scores": _SCORES,
         "erase": _ERASE,
         "remap": _REMAP,
-    },
+    }
+    | _PEOPLE
+    | _SHELF
+    | _MARKS,
     examples=(
         "lineside traces ls",
         "lineside traces ls -q 'use_case = unclaimed and text ~ \"refund\" and since 24h'",

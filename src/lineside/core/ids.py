@@ -23,6 +23,7 @@ PREFIXES = {
     "fb": "feedback",
     "job": "job",
     "price": "price",
+    "mark": "mark",
     "view": "saved view",
 }
 

@@ -4,6 +4,7 @@ from lineside.store import intake, text_index
 from lineside.store.blobs import digest_of
 from lineside.store.intake import LakeTable
 from lineside.store.lake import Reading
+from lineside.store.locks import held
 from lineside.store.migrations import current, newest
 from lineside.store.schema import Counter, Document, Moment, metadata
 from lineside.store.store import Store, free_bytes, open_store
@@ -18,6 +19,7 @@ __all__ = [
     "current",
     "digest_of",
     "free_bytes",
+    "held",
     "intake",
     "metadata",
     "newest",

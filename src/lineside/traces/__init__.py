@@ -1,12 +1,16 @@
 """What happened: spans, and what people say of the answers.
 
-What calls cost has a page of its own, `from lineside.traces import prices`; so have the questions
-that people keep under a name, `from lineside.traces import saved`.
+Each of these has a front door of its own, as `from lineside.traces import prices`: what calls cost,
+questions kept under a name, sessions and users, what no use case has claimed, what people mark.
 """
 
+from lineside.traces import marks as marks
 from lineside.traces import prices as prices
+from lineside.traces import quality as quality
 from lineside.traces import receive, search, views
 from lineside.traces import saved as saved
+from lineside.traces import sessions as sessions
+from lineside.traces import unclaimed as unclaimed
 from lineside.traces.feedback import Feedback, give_feedback, list_feedback
 from lineside.traces.record import (
     get_trace,

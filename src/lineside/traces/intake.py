@@ -20,6 +20,7 @@ from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, word
 from lineside.traces.row import span_row
 from lineside.traces.scores.arriving import scores_of_spans
 from lineside.traces.scores.queries import SCORES
+from lineside.traces.unclaimed.routes import ServiceRoutes
 
 _ROWS_AT_ONCE = 500
 _REMEMBERED_BYTES_MAX = 16 * 1024 * 1024
@@ -33,9 +34,13 @@ class TracesIntake:
     name = queries.SPANS.name
 
     def __init__(
-        self, tables: PriceTables, keep_apart: Callable[[Iterable[bytes]], object]
+        self,
+        tables: PriceTables,
+        routes: ServiceRoutes,
+        keep_apart: Callable[[Iterable[bytes]], object],
     ) -> None:
         self._prices = tables
+        self._routes = routes
         self._keep_apart = keep_apart
         self._remembered: OrderedDict[int, tuple[int, list[Row]]] = OrderedDict()
         self._remembered_bytes = 0
@@ -63,6 +68,7 @@ class TracesIntake:
             if envelope.form not in BESIDE:
                 for row in self._spans_of(envelope, remembers=not keeps):
                     spans.setdefault(_key(row), row)
+        self._routes.apply(spans.values())
         before = arrived(spans.values(), ask)
         fresh = [row for key, row in spans.items() if key not in before.spans]
         found = by_trace(fresh)

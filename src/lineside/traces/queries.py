@@ -94,6 +94,8 @@ TRACES = LakeTable(
 )
 """What lists need of traces: one row for the steps of a trace that came together; see `rollup`."""
 
+# The root stands for its trace, whenever it began; where it is missing, the earliest step does.
+PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
 _IS_CALL = "kind = 'app' AND parent_span_id IS NULL AND run_id IS NULL"
 
 TRACE_BOUNDS = """

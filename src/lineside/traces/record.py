@@ -9,7 +9,7 @@ import orjson
 
 from lineside.core import Record, now
 from lineside.store import Store, intake
-from lineside.traces import privacy, queries
+from lineside.traces import privacy, queries, rewriting
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
@@ -20,6 +20,7 @@ from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
 from lineside.traces.row import JSON_COLUMNS, span_row
 from lineside.traces.span import Span
+from lineside.traces.unclaimed.routes import ServiceRoutes
 from lineside.trust import Scope
 
 STEPS_WHOLE_MAX = 500
@@ -48,9 +49,9 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
 
 def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
-    store.add_intake(TracesIntake(PriceTables(store), store.payloads.put_all))
+    store.add_intake(TracesIntake(PriceTables(store), ServiceRoutes(store), store.payloads.put_all))
     store.add_intake(MetricsIntake())
-    store.upkeep.add(lambda: privacy.apply_everywhere(store))
+    store.upkeep.add(lambda: rewriting.apply_everywhere(store))
 
 
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:

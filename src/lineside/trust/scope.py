@@ -15,6 +15,7 @@ RIGHTS = {
     "feedback": "give feedback on an answer",
     "ingest": "send traces",
     "prices": "set what models cost",
+    "claim": "say which use case a service belongs to",
     "views": "save views of traces for everybody",
     "erase": "erase traces for good",
     "privacy": "say what is masked and how long traces are kept",

@@ -16,15 +16,18 @@ from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
 from lineside.web.kept import Kept
 from lineside.web.live import ROUTES as LIVE
+from lineside.web.marks import ROUTES as MARKS
 from lineside.web.prices import ROUTES as PRICES
 from lineside.web.render import STATIC
 from lineside.web.saved_views import ROUTES as SAVED_VIEWS
+from lineside.web.sessions import ROUTES as SESSIONS
 from lineside.web.trace import ROUTES as TRACE
 from lineside.web.trace_charts import ROUTES as TRACE_CHARTS
 from lineside.web.trace_diff import ROUTES as TRACE_DIFF
 from lineside.web.traces import ROUTES as TRACES
 from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
+from lineside.web.unclaimed import ROUTES as UNCLAIMED
 from lineside.web.usecases import ROUTES as USE_CASES
 
 _POLICY = (
@@ -53,6 +56,9 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *TRACES,
             *TRACE,
             *TRACE_DIFF,
+            *SESSIONS,
+            *UNCLAIMED,
+            *MARKS,
             *PRICES,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),

@@ -23,7 +23,11 @@ STATIC = Path(__file__).parent / "static"
 _STATIONS = (
     ("Evaluate", "/runs", ("/runs", "/compare")),
     ("Ship", "/releases", ("/releases",)),
-    ("Watch", "/traces", ("/traces", "/prices")),
+    (
+        "Watch",
+        "/traces",
+        ("/traces", "/sessions", "/users", "/unclaimed", "/quality", "/marks", "/prices"),
+    ),
     ("Govern", "/ledger", ("/ledger",)),
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")

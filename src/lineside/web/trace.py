@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from lineside.core import Invalid, NotFound
-from lineside.traces import Feedback, Span, list_feedback, search, views
+from lineside.traces import Feedback, Span, list_feedback, marks, search, views
 from lineside.trust import Scope
 from lineside.web.call_graph import graph_plot
 from lineside.web.media import safe_type
@@ -59,6 +59,7 @@ def trace(request: Request) -> Response:
         label=release_labels(scope, root.use_case).get(root.release or "") or root.release,
         is_ours=root.kind == "app",
         feedback=said,
+        marks=marks.marks_on(scope, trace_id),
         correction=correction_fields(scope, root.use_case, root.output),
         thanks="thanks" in asked,
         **_summary(steps, root, whole_ms),

@@ -43,7 +43,8 @@ def client_losses(
     wanted = [scope.workspace, since, [PROCESSED, EXPORTED], use_case, _ROWS_MAX]
     store = scope.store
     name = queries.METRICS.name
-    if store.lake.is_untouched and not store.inbox.has(name, workspace=scope.workspace):
+    waits = store.inbox.has(name, workspace=scope.workspace)
+    if not waits and store.lake.is_untouched:
         return []
     with store.reading(name, workspace=scope.workspace) as (reading, _):
         rows = reading.rows(queries.LOSSES, wanted)

@@ -8,6 +8,7 @@ import orjson
 
 from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
+from lineside.traces.marks.queries import delete_marks
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.queries import delete_feedback
 from lineside.traces.rewriting import queries
@@ -87,14 +88,16 @@ def rewrite(
 
 
 def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
-    """Take some traces out of lake, index of words, blobs and feedback; gives how many opinions.
+    """Take some traces out of lake, index of words, payloads, feedback and marks.
 
-    Words go first: what a killed process leaves is found again by the traces it belongs to.
+    Gives how many opinions people had of them. Words go first: what a killed process leaves is
+    found again by the traces it belongs to.
     """
     trace_ids = [one.trace_id for one in batch]
     first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
     with store.records.write() as connection:
         opinions = delete_feedback(connection, workspace, trace_ids)
+        delete_marks(connection, workspace, trace_ids)
     with store.changing_lake():
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])

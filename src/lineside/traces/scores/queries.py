@@ -1,6 +1,7 @@
 """Scores in the lake."""
 
 from lineside.store import LakeTable
+from lineside.traces.queries import PLACE
 
 SCORES = LakeTable(
     "scores",
@@ -24,9 +25,7 @@ SCORES = LakeTable(
 )
 
 _OF_TRACE = ("use_case", "release", "arm", "service", "session_id", "user_id")
-# As in lists of traces: the root stands for its trace, whenever it began.
-_PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
-_HEADS = ", ".join(f"arg_min({name}, {_PLACE}) AS {name}" for name in _OF_TRACE)
+_HEADS = ", ".join(f"arg_min({name}, {PLACE}) AS {name}" for name in _OF_TRACE)
 
 # A sender repeats what it is not sure of, so that a score may lie here twice. What a score leaves
 # open is what its trace says of itself, once that has come.

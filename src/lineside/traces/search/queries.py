@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-# The root stands for its trace, whenever it began; where it is missing, the earliest step does.
-_PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
+from lineside.traces.queries import PLACE
+
 _OF_FIRST = (
     "trace_id",
     "head_id",
@@ -21,12 +21,12 @@ _OF_FIRST = (
     "input",
     "output",
 )
-_FIRST = ",\n    ".join(f"arg_min({column}, {_PLACE}) AS {column}" for column in _OF_FIRST)
+_FIRST = ",\n    ".join(f"arg_min({column}, {PLACE}) AS {column}" for column in _OF_FIRST)
 # A trace whose steps came in several batches has a row for each; together they are the trace.
-_WHOLE = f"""
+WHOLE = f"""
     {_FIRST},
     min(first_at) AS started_at,
-    CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {_PLACE})
+    CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
          ELSE max(duration_ms) END AS duration_ms,
     bool_or(has_root) AS has_root,
     sum(steps)::BIGINT AS steps,
@@ -181,7 +181,7 @@ def page_query(traces: Sequence[str], *, runs: bool) -> str:
     wanted = "".join(f" AND {condition}" for condition in traces)
     return f"""
 WITH whole AS (
-    SELECT {_WHOLE} FROM {{traces}}
+    SELECT {WHOLE} FROM {{traces}}
     WHERE {within(runs)} AND trace_key IN (SELECT unnest(?::BIGINT[]))
     GROUP BY trace_key
 )
@@ -301,8 +301,8 @@ def _traces(column: str, wanted: str) -> str:
         NULL::DOUBLE AS first_chunk_ms
     FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
     UNION ALL
-    SELECT min(first_at), arg_min({column}, {_PLACE}), arg_min(status, {_PLACE}),
-        CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {_PLACE})
+    SELECT min(first_at), arg_min({column}, {PLACE}), arg_min(status, {PLACE}),
+        CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
              ELSE max(duration_ms) END,
         bool_or(NOT is_more)::INT, {summed}, NULL
     FROM {{traces}} WHERE {wanted} AND NOT (has_root AND NOT is_more) GROUP BY trace_key

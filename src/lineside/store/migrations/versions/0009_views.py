@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011_views"
+revision = "0009_views"
 down_revision = "0008_prices"
 
 

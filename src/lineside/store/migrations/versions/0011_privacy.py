@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012_privacy"
-down_revision = "0011_views"
+revision = "0011_privacy"
+down_revision = "0010_marks"
 
 
 def upgrade() -> None:

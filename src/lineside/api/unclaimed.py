@@ -1,0 +1,51 @@
+"""`/api/unclaimed` and `/api/quality`: traces without a use case, and how complete traces are."""
+
+from fastapi import APIRouter
+
+from lineside.api.caller import Caller
+from lineside.core import Record
+from lineside.traces import quality, unclaimed
+from lineside.usecases import list_use_cases
+
+router = APIRouter(tags=["unclaimed"])
+
+
+class ClaimWish(Record):
+    """A service whose traces belong to a use case from now on."""
+
+    service: str
+    use_case: str
+
+
+@router.get("/unclaimed")
+def unclaimed_list(scope: Caller) -> list[unclaimed.UnclaimedService]:
+    """Services whose traces no use case has, those with most traces first."""
+    return unclaimed.list_unclaimed(scope)
+
+
+@router.get("/unclaimed/routes")
+def route_list(scope: Caller) -> list[unclaimed.ServiceRoute]:
+    """Which service was given to which use case."""
+    return unclaimed.list_routes(scope)
+
+
+@router.post("/unclaimed/routes", status_code=201)
+def claim(scope: Caller, wish: ClaimWish) -> unclaimed.Claim:
+    """Give a service's traces to a use case: those to come, and those that no use case has."""
+    scope.require("claim")
+    names = [known.name for known in list_use_cases(scope)]
+    return unclaimed.claim_service(scope, wish.service, use_case=wish.use_case, use_cases=names)
+
+
+@router.delete("/unclaimed/routes/{service:path}")
+def remove_route(scope: Caller, service: str) -> unclaimed.ServiceRoute:
+    """Let a service's traces to come be unclaimed again; those that were moved stay."""
+    return unclaimed.remove_route(scope, service)
+
+
+@router.get("/quality")
+def telemetry_quality(
+    scope: Caller, use_case: str | None = None, days: float = quality.DAYS
+) -> list[quality.TelemetryQuality]:
+    """What share of the last days' spans states its tokens, cost, user and the like."""
+    return quality.telemetry_quality(scope, use_case=use_case, days=days)

@@ -1,0 +1,136 @@
+"""`lineside traces unclaimed`, `claim` and `quality`: what has no use case, or tells too little."""
+
+import click
+
+from lineside.cli.commands import Spoken, json_option
+from lineside.cli.output import local_time, note, print_json, print_table, say, short
+from lineside.cli.place import scope_on_line
+
+
+@click.command("unclaimed", cls=Spoken, examples=("lineside traces unclaimed",))
+@json_option
+def unclaimed_list(as_json: bool) -> None:
+    """List services whose traces no use case has, and the rules that were set for others."""
+    from lineside.traces import unclaimed
+
+    with scope_on_line() as scope:
+        services, routes = unclaimed.list_unclaimed(scope), unclaimed.list_routes(scope)
+    if as_json:
+        print_json({"services": services, "routes": routes})
+        return
+    if services:
+        columns = ("Service", "Traces", "Errors", "Since", "Newest", "Sample")
+        rows = [
+            (
+                one.service or "(names none)",
+                f"{one.traces:,}",
+                f"{one.errors:,}",
+                local_time(one.first_at),
+                local_time(one.last_at),
+                f"{one.sample_id[:12]} {short(one.sample_input or one.sample_name, characters=60)}",
+            )
+            for one in services
+        ]
+        print_table(columns, rows, numbers=("Traces", "Errors"), whole=("Service",))
+        note("Give one to a use case: `lineside traces claim SERVICE --use-case NAME`")
+    else:
+        say("Every trace has a use case")
+    if routes:
+        say()
+        rules = [(one.service, one.use_case, one.set_by, local_time(one.set_at)) for one in routes]
+        print_table(("Claimed service", "Use case", "By", "When"), rules)
+
+
+@click.command(
+    "claim",
+    cls=Spoken,
+    examples=(
+        "lineside traces claim checkout-bot --use-case support-triage",
+        "lineside traces claim checkout-bot --remove",
+    ),
+)
+@click.argument("service", metavar="SERVICE")
+@click.option("--use-case", metavar="NAME", help="The use case that takes its traces.")
+@click.option("--remove", is_flag=True, help="Let its traces to come be unclaimed again.")
+@json_option
+def claim(service: str, use_case: str | None, remove: bool, as_json: bool) -> None:
+    """Give the traces of a service to a use case: those to come, and those that no one has.
+
+    Spans that name a use case themselves go where they say; so do those of a key that is limited to
+    one. The ledger keeps who claimed what.
+    """
+    from lineside.traces import unclaimed
+    from lineside.usecases import list_use_cases
+
+    if (use_case is None) == (not remove):
+        raise click.UsageError("Give either --use-case NAME or --remove")
+    with scope_on_line() as scope:
+        if use_case is None:
+            route = unclaimed.remove_route(scope, service)
+            said = f"✓ Traces of `{service}` to come are unclaimed again"
+            shown: object = route
+        else:
+            names = [known.name for known in list_use_cases(scope)]
+            made = unclaimed.claim_service(scope, service, use_case=use_case, use_cases=names)
+            said = f"✓ Traces of `{service}` belong to {use_case}; moved: {made.traces_moved:,}"
+            shown = made
+    if as_json:
+        print_json(shown)
+    else:
+        say(said)
+
+
+@click.command(
+    "quality",
+    cls=Spoken,
+    examples=("lineside traces quality", "lineside traces quality --days 30 --json"),
+)
+@click.option("--use-case", metavar="NAME", help="Only this use case.")
+@click.option(
+    "--days",
+    default=7.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True, max=366),
+    help="How far back to look.",
+)
+@json_option
+def quality(use_case: str | None, days: float, as_json: bool) -> None:
+    """Show what share of spans states its tokens, cost, user and the like, by use case."""
+    from lineside.traces import quality as qualities
+
+    with scope_on_line() as scope:
+        found = qualities.telemetry_quality(scope, use_case=use_case, days=days)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say(f"There are no traces of the last {days:g} days")
+        return
+    shares = ("Tokens", "Cost", "1st chunk", "User", "Session", "Release", "Root", "Parent")
+    rows = [
+        (
+            one.use_case or "unclaimed",
+            f"{one.spans:,}",
+            _share(one.tokens_known),
+            _share(one.cost_known),
+            _share(one.first_chunk_known),
+            _share(one.user_known),
+            _share(one.session_known),
+            _share(one.release_known),
+            _share(one.root_found),
+            _share(one.parent_found),
+            "not reported" if one.spans_dropped is None else f"{one.spans_dropped:,}",
+        )
+        for one in found
+    ]
+    columns = ("Use case", "Spans", *shares, "Dropped")
+    print_table(columns, rows, numbers=(*columns[1:],), whole=("Use case",))
+    note(
+        "Tokens, cost and first chunk: of the model steps. User, session, release and root: of the "
+        "traces. Parent: of the steps that have one. Dropped: by clients that report it."
+    )
+
+
+def _share(share: float | None) -> str:
+    """Cut and not rounded: what is not quite all never reads as all."""
+    return "–" if share is None else f"{int(share * 100)} %"

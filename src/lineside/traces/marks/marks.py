@@ -1,0 +1,221 @@
+"""What people put on a trace: a tag to find it by, a note, or a link to where it is dealt with."""
+
+import re
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.traces.arrivals import trace_key
+from lineside.traces.marks import queries
+from lineside.traces.reading import open_reading
+from lineside.trust import Scope
+
+MarkKind = Literal["tag", "note", "link"]
+
+MARKS_PER_TRACE_MAX = 200
+LIST_MARKS_MAX = 500
+TAG_CHARACTERS_MAX = 60
+NOTE_CHARACTERS_MAX = 5_000
+TITLE_CHARACTERS_MAX = 200
+ADDRESS_CHARACTERS_MAX = 2_000
+_TAG = re.compile(r"[a-z0-9][a-z0-9 ._:/-]*")
+
+
+class TraceMark(Record):
+    """One thing a person put on a trace.
+
+    Attributes:
+        text: The tag, the words of the note, or what the link is called.
+        address: Of a link; nothing for the others.
+    """
+
+    id: str
+    trace_id: str
+    use_case: str | None
+    kind: MarkKind
+    text: str
+    address: str | None = None
+    made_by: str
+    made_at: datetime
+
+
+def tag_trace(scope: Scope, trace_id: str, tag: str) -> TraceMark:
+    """Put a tag on a trace, in small letters; one it has already is given back as it is.
+
+    Raises:
+        NotFound: No such trace in this workspace.
+        Invalid: The tag cannot be one, or the trace has 200 marks.
+        Denied: The right `feedback` is missing.
+    """
+    clean = " ".join(tag.lower().split())
+    if len(clean) > TAG_CHARACTERS_MAX or not _TAG.fullmatch(clean):
+        raise Invalid(
+            "bad_tag",
+            f"`{tag[:80]}` cannot be a tag",
+            hint=f"Use at most {TAG_CHARACTERS_MAX} letters, digits, blanks and . _ : / - "
+            "beginning with a letter or a digit.",
+        )
+    return _put(scope, trace_id, "tag", clean)
+
+
+def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
+    """Write a note on a trace.
+
+    Raises:
+        NotFound: No such trace in this workspace.
+        Invalid: It is empty or longer than 5,000 characters, or the trace has 200 marks.
+        Denied: The right `feedback` is missing.
+    """
+    clean = text.strip()
+    if not 0 < len(clean) <= NOTE_CHARACTERS_MAX:
+        raise Invalid(
+            "bad_note",
+            f"The note has {len(clean):,} characters, expected 1 to {NOTE_CHARACTERS_MAX:,}",
+        )
+    return _put(scope, trace_id, "note", clean)
+
+
+def link_trace(scope: Scope, trace_id: str, address: str, *, title: str = "") -> TraceMark:
+    """Link a trace to a page elsewhere, such as the ticket in which it is dealt with.
+
+    Raises:
+        NotFound: No such trace in this workspace.
+        Invalid: It is no address of the web, something is too long, or the trace has 200 marks.
+        Denied: The right `feedback` is missing.
+    """
+    clean, title = address.strip(), " ".join(title.split())
+    if len(clean) > ADDRESS_CHARACTERS_MAX or not _is_web_address(clean):
+        raise Invalid(
+            "bad_link",
+            f"`{clean[:80]}` is no address of a page",
+            hint="Give one such as `https://tickets.example/SHOP-17`, "
+            f"of at most {ADDRESS_CHARACTERS_MAX:,} characters.",
+        )
+    if len(title) > TITLE_CHARACTERS_MAX:
+        raise Invalid(
+            "bad_title",
+            f"The title has {len(title):,} characters, the limit is {TITLE_CHARACTERS_MAX}",
+        )
+    return _put(scope, trace_id, "link", title or clean, address=clean)
+
+
+def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:
+    """Take a mark off its trace.
+
+    Raises:
+        NotFound: The trace has no such mark.
+        Denied: The right `feedback` is missing.
+    """
+    scope.require("feedback", use_case=_asked_use_case(scope, trace_id))
+    with scope.store.records.write() as connection:
+        rows = queries.marks_of_trace(connection, scope.workspace, trace_id)
+        mark = next((TraceMark.model_validate(row) for row in rows if row["id"] == mark_id), None)
+        if mark is None:
+            raise NotFound(
+                "unknown_mark",
+                f"The trace `{trace_id[:40]}` has no mark `{mark_id[:60]}`",
+                hint="`lineside traces marks` lists them with their ids.",
+            )
+        queries.delete_mark(connection, scope.workspace, mark.id)
+    return mark
+
+
+def marks_on(scope: Scope, trace_id: str) -> list[TraceMark]:
+    """What people put on a trace, in the order they did.
+
+    Raises:
+        Denied: The right `read` is missing, here or on the trace's use case.
+    """
+    scope.require("read", use_case=_asked_use_case(scope, trace_id))
+    with scope.store.records.read() as connection:
+        rows = queries.marks_of_trace(connection, scope.workspace, trace_id)
+    return [TraceMark.model_validate(row) for row in rows]
+
+
+def list_marks(
+    scope: Scope,
+    *,
+    kind: MarkKind | None = None,
+    tag: str | None = None,
+    use_case: str | None = None,
+    limit: int = 50,
+) -> list[TraceMark]:
+    """What people put on traces lately, newest first.
+
+    Args:
+        tag: Only this tag, so that the traces that have it are found.
+        limit: At most 500.
+
+    Raises:
+        Denied: The right `read` is missing, here or on the use case that is asked for.
+    """
+    scope.require("read", use_case=use_case)
+    text = " ".join(tag.lower().split()) if tag is not None else None
+    with scope.store.records.read() as connection:
+        rows = queries.newest_marks(
+            connection,
+            scope.workspace,
+            kind="tag" if text is not None else kind,
+            text=text,
+            use_case=use_case,
+            limit=max(1, min(limit, LIST_MARKS_MAX)),
+        )
+    return [TraceMark.model_validate(row) for row in rows]
+
+
+def _put(
+    scope: Scope, trace_id: str, kind: MarkKind, text: str, *, address: str | None = None
+) -> TraceMark:
+    use_case = _use_case_of(scope, trace_id)
+    scope.require("feedback", use_case=use_case)
+    mark = TraceMark(
+        id=new_id("mark"),
+        trace_id=trace_id,
+        use_case=use_case,
+        kind=kind,
+        text=text,
+        address=address,
+        made_by=scope.actor.name,
+        made_at=now(),
+    )
+    with scope.store.records.write() as connection:
+        queries.lock_marks(connection, scope.workspace, trace_id)
+        there = queries.marks_of_trace(connection, scope.workspace, trace_id)
+        for row in there:
+            if kind == "tag" and (row["kind"], row["text"]) == (kind, text):
+                return TraceMark.model_validate(row)
+        if len(there) >= MARKS_PER_TRACE_MAX:
+            raise Invalid(
+                "too_many_marks",
+                f"The trace has {len(there)} marks, the limit is {MARKS_PER_TRACE_MAX}",
+                hint="Take old ones off first.",
+            )
+        queries.insert_mark(connection, scope.workspace, mark.model_dump())
+    return mark
+
+
+def _use_case_of(scope: Scope, trace_id: str) -> str | None:
+    with open_reading(scope) as reading:
+        rows = reading.rows(queries.TRACE_HEAD, [scope.workspace, trace_key(trace_id)])
+    if not rows or rows[0]["trace_id"] != trace_id:
+        raise NotFound(
+            "unknown_trace",
+            f"No trace has the id `{trace_id[:64]}`",
+            hint="`lineside traces ls` lists them.",
+        )
+    use_case: str | None = rows[0]["use_case"]
+    return use_case
+
+
+def _asked_use_case(scope: Scope, trace_id: str) -> str | None:
+    """Looked up only for actors who are limited to some; the trace may be gone for the others."""
+    return None if scope.use_cases is None else _use_case_of(scope, trace_id)
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"\s", text)

@@ -1,0 +1,78 @@
+"""Tags, notes and links in the records, and whose trace they are put on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from lineside.store import Moment, metadata
+from lineside.traces.queries import PLACE
+
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("trace_id", sa.Text, nullable=False),
+    sa.Column("use_case", sa.Text),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("address", sa.Text),
+    sa.Column("made_by", sa.Text, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+)
+sa.Index(None, marks.c.workspace, marks.c.trace_id)
+sa.Index(None, marks.c.workspace, marks.c.kind, marks.c.text)
+
+_SHOWN = [column for column in marks.c if column.name != "workspace"]
+
+TRACE_HEAD = f"""
+SELECT arg_min(trace_id, {PLACE}) AS trace_id, arg_min(use_case, {PLACE}) AS use_case
+FROM {{traces}} WHERE workspace = ? AND trace_key = ? GROUP BY trace_key
+"""
+
+
+def insert_mark(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    connection.execute(marks.insert().values(workspace=workspace, **values))
+
+
+def delete_mark(connection: sa.Connection, workspace: str, mark_id: str) -> None:
+    connection.execute(marks.delete().where(marks.c.workspace == workspace, marks.c.id == mark_id))
+
+
+def lock_marks(connection: sa.Connection, workspace: str, trace_id: str) -> None:
+    """Let two people who mark one trace at the same moment do so in turn."""
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"marks {workspace} {trace_id}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def marks_of_trace(
+    connection: sa.Connection, workspace: str, trace_id: str
+) -> list[dict[str, Any]]:
+    query = sa.select(*_SHOWN).where(marks.c.workspace == workspace, marks.c.trace_id == trace_id)
+    return [dict(row._mapping) for row in connection.execute(query.order_by(marks.c.id))]
+
+
+def newest_marks(
+    connection: sa.Connection,
+    workspace: str,
+    *,
+    kind: str | None,
+    text: str | None,
+    use_case: str | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    query = sa.select(*_SHOWN).where(marks.c.workspace == workspace)
+    for column, value in ((marks.c.kind, kind), (marks.c.text, text), (marks.c.use_case, use_case)):
+        if value is not None:
+            query = query.where(column == value)
+    rows = connection.execute(query.order_by(marks.c.id.desc()).limit(limit))
+    return [dict(row._mapping) for row in rows]
+
+
+def delete_marks(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> None:
+    """Delete whatever people put on these traces."""
+    connection.execute(
+        marks.delete().where(marks.c.workspace == workspace, marks.c.trace_id.in_(trace_ids))
+    )

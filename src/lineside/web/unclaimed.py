@@ -1,0 +1,68 @@
+"""`/unclaimed` and `/quality`: traces that no use case has, and how complete traces are."""
+
+import asyncio
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from lineside.traces import quality, unclaimed
+from lineside.trust import Scope
+from lineside.usecases import list_use_cases
+from lineside.web.render import page
+
+DAYS = {"1": "Last day", "7": "Last 7 days", "30": "Last 30 days"}
+
+
+def shelf(request: Request) -> Response:
+    """Services whose traces no use case has, each with a form that gives it to one."""
+    scope: Scope = request.app.state.local
+    asked = request.query_params
+    return page(
+        request,
+        "unclaimed.html",
+        services=unclaimed.list_unclaimed(scope),
+        routes=unclaimed.list_routes(scope),
+        use_cases=[known.name for known in list_use_cases(scope)],
+        claimed=asked.get("claimed"),
+        moved=asked.get("moved"),
+    )
+
+
+async def claim(request: Request) -> Response:
+    """Give a service to a use case, and say what was moved."""
+    form = await request.form()
+    service, use_case = (str(form.get(name, "")) for name in ("service", "use_case"))
+    made = await asyncio.to_thread(_claim, request.app.state.local, service, use_case)
+    told = urlencode({"claimed": made.route.service, "moved": f"{made.traces_moved:,}"})
+    return RedirectResponse(f"/unclaimed?{told}", 303)
+
+
+async def release(request: Request) -> Response:
+    """Take a rule back."""
+    service = str((await request.form()).get("service", ""))
+    await asyncio.to_thread(unclaimed.remove_route, request.app.state.local, service)
+    return RedirectResponse("/unclaimed", 303)
+
+
+def telemetry(request: Request) -> Response:
+    """What share of the last days' spans states what figures are made of."""
+    scope: Scope = request.app.state.local
+    asked = request.query_params.get("days", "")
+    days = asked if asked in DAYS else str(quality.DAYS)
+    found = quality.telemetry_quality(scope, days=float(days))
+    return page(request, "quality.html", found=found, days=DAYS, asked={"days": days})
+
+
+def _claim(scope: Scope, service: str, use_case: str) -> unclaimed.Claim:
+    names = [known.name for known in list_use_cases(scope)]
+    return unclaimed.claim_service(scope, service, use_case=use_case, use_cases=names)
+
+
+ROUTES = [
+    Route("/unclaimed", shelf),
+    Route("/unclaimed/claim", claim, methods=["POST"]),
+    Route("/unclaimed/release", release, methods=["POST"]),
+    Route("/quality", telemetry),
+]
