@@ -21,6 +21,6 @@ def test_the_migrations_make_exactly_the_tables_the_rooms_declare(store: Store) 
 
 
 def _is_declared(entity: Any, name: str | None, kind: str, *_: Any) -> bool:
-    """All but the index of words, which only PostgreSQL has as a table, and only in its own words."""
+    """All but the index of words, a table in PostgreSQL alone, of types only it has."""
     table = name if kind == "table" else getattr(getattr(entity, "table", None), "name", None)
     return table != "indexed_words"
