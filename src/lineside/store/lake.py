@@ -27,8 +27,13 @@ _MARKS_INLINED_MAX = 1_000
 _PASSING = re.compile("locked|onflict|already exists|duplicate key")
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
 # Text compresses to half of what DuckDB's default leaves, at the same speed of reading; and with
-# small groups of rows little is read to find one trace.
-_PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": "20480"}
+# small groups of rows little is read to find one trace. A file is as large as can be merged and
+# sorted in the memory that one process gives DuckDB: its texts unpack to ten times that.
+_PARQUET = {
+    "parquet_compression": "zstd",
+    "parquet_row_group_size": "20480",
+    "target_file_size": "12MB",
+}
 
 
 class Lake:

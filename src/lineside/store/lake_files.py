@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -49,6 +50,9 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
             "allow_unsigned_extensions": True,
             "memory_limit": f"{place.memory_mb}MB",
             "threads": 2,
+            # What does not fit into memory while files are merged goes here meanwhile.
+            "temp_directory": str(Path(tempfile.gettempdir()) / "lineside-lake"),
+            "preserve_insertion_order": False,
         }
     )
     kind, _, path = place.catalogue.partition(":")

@@ -15,8 +15,8 @@ from lineside.store.locks import Lock, held
 SMALL_FILES_MAX = 12
 """A table with more small files than this is merged."""
 
-SMALL_BYTES = 48 * 1024 * 1024
-_MERGED_AT_ONCE_MAX = 64
+SMALL_BYTES = 6 * 1024 * 1024
+_MERGED_AT_ONCE_MAX = 16
 _READERS_NEED = timedelta(minutes=10)
 _COMPACT_SECONDS_MAX = 60
 _MARKS_NEEDED = timedelta(minutes=10)
