@@ -1,6 +1,7 @@
 """A real state folder for every test, on SQLite and on a real PostgreSQL server."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -96,14 +97,14 @@ _S3_PARTS = ("master", "volume", "filer", "s3")
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Ports of this machine that nobody listens on, low enough that SeaweedFS may add 10,000."""
+    found: set[int] = set()
+    while len(found) < count:
+        port = 15_000 + secrets.randbelow(15_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                found.add(port)
+    return sorted(found)
 
 
 def wait_for_answer(address: str) -> None:
