@@ -71,11 +71,13 @@ def s3_server() -> Iterator[tuple[str, str]]:
         identity = {"name": "tester", "credentials": credentials, "actions": ["Admin"]}
         allowed.write_bytes(orjson.dumps({"identities": [identity]}))
         names = [f"{part}.port{kind}" for part in _S3_PARTS for kind in ("", ".grpc")]
+        names += ["s3.port.iceberg", "s3.port.lance"]  # else at fixed ports, for one server only
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         process = subprocess.Popen(
             [
                 *(program, "server", "-s3", "-ip=127.0.0.1", f"-dir={folder}"),
                 *(f"-s3.config={allowed}", "-master.volumeSizeLimitMB=64", "-volume.max=30"),
+                "-master.telemetry=false",
                 *(f"-{name}={port}" for name, port in ports.items()),
             ],
             stdout=subprocess.DEVNULL,
