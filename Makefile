@@ -4,8 +4,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Half of a test is waiting for a process or a server, so two workers share a core.
-WORKERS ?= $(shell echo $$((2 * $$(nproc))))
+# Some of a test is waiting for a process or a server, so there is one worker more than cores.
+WORKERS ?= $(shell echo $$((1 + $$(nproc))))
 
 .PHONY: help setup demo test check lock changelog clean
 
@@ -23,9 +23,12 @@ $(VENV)/.dev: requirements/dev.txt requirements/uv.txt pyproject.toml scripts/se
 demo: $(VENV)/.runtime ## Take the example down the whole line, then serve it (ARGS=--check stops by itself)
 	@$(BIN)/lineside demo $(ARGS)
 
+# What tests write is short-lived: it goes into memory where there is room.
 test: $(VENV)/.dev ## Run all tests, those in a real PostgreSQL and a real Chromium included
 	@scripts/chromium
-	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@if [ "$$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 4000000 ] 2>/dev/null; then \
+		export TMPDIR=/dev/shm; fi; \
+	PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.dev ## Lint, format check and strict types
 	@$(BIN)/ruff check .

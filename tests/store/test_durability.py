@@ -158,3 +158,18 @@ def test_a_state_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(Unavailable, match="cannot be written"):
         open_store(Settings(home=blocked / "home"))
+
+
+def test_jobs_that_could_not_begin_do_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    broken = open_store(Settings(home=tmp_path / "broken"))
+    (tmp_path / "broken" / "jobs.sqlite").mkdir()
+    with pytest.raises(Exception, match="unable to open database file"):
+        broken.jobs.recover()
+    broken.close()
+
+    store = open_store(Settings(home=tmp_path / "whole"))
+    store.jobs.register("double", lambda payload: payload["number"] * 2)
+    store.jobs.ensure("double", "job_1", {"number": 21})
+
+    assert store.jobs.result("job_1") == 42
+    store.close()

@@ -1,3 +1,6 @@
+import secrets
+from pathlib import Path
+
 import pytest
 
 from lineside.core import Conflict, Settings, Unavailable
@@ -119,3 +122,22 @@ def test_upkeep_lets_go_of_what_nobody_reads_any_more(store: Store) -> None:
     assert done.removed > 0
     (found,) = store.lake.read(rows, "SELECT count(*) AS rows, sum(number) AS sum FROM {kept}")
     assert (found["rows"], found["sum"]) == (1_200, 20 * sum(range(60)))
+
+
+def test_upkeep_needs_no_more_memory_than_a_process_gives_the_lake(tmp_path: Path) -> None:
+    texts = LakeTable("texts", {"place": "BIGINT", "text": "VARCHAR"}, sorted_by=("place",))
+    store = open_store(Settings(home=tmp_path / "home", lake_memory_mb=96))
+    store.add_lake_table(texts)
+    for start in range(0, 15_000, 1_000):
+        rows = [
+            {"place": -n, "text": secrets.token_hex(3_000)} for n in range(start, start + 1_000)
+        ]
+        store.inbox.put("default", "texts", rows)
+        store.flusher.flush()
+
+    merged = [store.upkeep.run().merged for _ in range(3)]
+
+    (found,) = store.lake.read(texts, "SELECT count(*) AS rows, min(place) AS least FROM {texts}")
+    store.close()
+    assert (found["rows"], found["least"]) == (15_000, -14_999)
+    assert sum(merged) > 10

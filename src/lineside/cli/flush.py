@@ -31,6 +31,8 @@ def flush(follow: bool, as_json: bool) -> None:
     """
     from lineside.traces import open_traces
 
+    # What a batch leaves lives as long as the batch; to look for rings in it takes as long again.
+    gc.disable()
     with scope_here() as scope:
         open_traces(scope.store)
         if follow:
@@ -47,17 +49,15 @@ def flush(follow: bool, as_json: bool) -> None:
 
 
 def _follow(store: "Store", *, as_json: bool) -> None:
-    # What a batch leaves lives as long as the batch; to look for rings in it costs a tenth.
-    gc.disable()
     upkeep_at = time.monotonic() + _UPKEEP_SECONDS
     while not _is_over(store.settings.flush_seconds):
         moved, error = 0, None
         try:
             moved = store.flusher.flush()
             if time.monotonic() > upkeep_at:
-                store.upkeep.run()
-                upkeep_at = time.monotonic() + _UPKEEP_SECONDS
+                upkeep_at = time.monotonic() + _UPKEEP_SECONDS  # also where it fails
                 gc.collect()
+                store.upkeep.run()
         except LinesideError as failed:
             error = failed.message
         if as_json:

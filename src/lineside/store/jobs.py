@@ -20,6 +20,7 @@ _VERSION = "1"
 _DONE = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _UNDER_WAY = ("PENDING", "ENQUEUED", "DELAYED")
 _RECOVER_SECONDS = 15.0
+_LOOK_SECONDS = 0.1
 
 # DBOS keeps one instance in a process; so do we.
 _open_jobs: "Jobs | None" = None
@@ -73,7 +74,8 @@ class Jobs:
 
     def result(self, job_id: str) -> Any:
         """Wait for a job and return what it returned, or raise what it raised."""
-        return self._launch().retrieve_workflow(job_id).get_result()
+        job = self._launch().retrieve_workflow(job_id)
+        return job.get_result(polling_interval_sec=_LOOK_SECONDS)
 
     def recover(self) -> int:
         """Take over the jobs of processes that died; return how many."""
@@ -114,13 +116,20 @@ class Jobs:
         if _open_jobs is self:
             from dbos import DBOS
 
-            unfinished = DBOS.list_workflows(
-                status="PENDING", executor_id=self._executor, load_input=False, load_output=False
-            )
-            DBOS.destroy(workflow_completion_timeout_sec=0)
-            _open_jobs = None
-            if not unfinished:
-                self._presence.remove()
+            try:
+                if not DBOS.list_workflows(
+                    status="PENDING",
+                    executor_id=self._executor,
+                    load_input=False,
+                    load_output=False,
+                ):
+                    self._presence.remove()
+            except Exception:
+                # The database is away, so nobody knows; the next process looks at what was left.
+                logging.getLogger(__name__).warning("Jobs were left unread", exc_info=True)
+            finally:
+                DBOS.destroy(workflow_completion_timeout_sec=0)
+                _open_jobs = None
         self._presence.release()
 
     def _dead_executors(self) -> list[str]:
@@ -187,7 +196,12 @@ class Jobs:
                 return self._handlers[kind](payload)
 
             self._perform = perform
-            DBOS.launch()
+            try:
+                DBOS.launch()
+            except Exception:
+                # Else a half-launched one would stay, with this address, for whoever comes next.
+                DBOS.destroy(workflow_completion_timeout_sec=0)
+                raise
             _open_jobs = self
             return DBOS
 

@@ -27,13 +27,8 @@ _MARKS_INLINED_MAX = 1_000
 _PASSING = re.compile("locked|onflict|already exists|duplicate key")
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
 # Text compresses to half of what DuckDB's default leaves, at the same speed of reading; and with
-# small groups of rows little is read to find one trace. A file is as large as can be merged and
-# sorted in the memory that one process gives DuckDB: its texts unpack to ten times that.
-_PARQUET = {
-    "parquet_compression": "zstd",
-    "parquet_row_group_size": "20480",
-    "target_file_size": "12MB",
-}
+# small groups of rows little is read to find one trace.
+_PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": "20480"}
 
 
 class Lake:
@@ -47,6 +42,7 @@ class Lake:
         self._database: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._ready: set[str] = set()
+        self._filled: set[str] = set()
 
     @property
     def is_untouched(self) -> bool:
@@ -72,7 +68,7 @@ class Lake:
             # It fixes the state of the lake that is seen, so the first look may be repeated.
             self._patiently(lambda: _begin(cursor))
             try:
-                yield Reading(cursor, tables)
+                yield Reading(cursor, tables, filled=self._filled_of(cursor, tables))
             finally:
                 _roll_back(cursor)
 
@@ -140,6 +136,7 @@ class Lake:
                 self._database.close()
                 self._database = None
                 self._ready.clear()
+                self._filled.clear()
 
     @contextmanager
     def _writing(self, tables: Sequence[LakeTable]) -> Iterator["duckdb.DuckDBPyConnection"]:
@@ -163,16 +160,31 @@ class Lake:
     def _open(self, tables: Sequence[LakeTable]) -> "duckdb.DuckDBPyConnection":
         with self._lock:
             database = self._connected()
-            for table in (_MARKS, *tables):
-                if table.name not in self._ready:
-                    self._patiently(partial(_ensure, database, table))
-                    self._ready.add(table.name)
+            missing = {one.name: one for one in (_MARKS, *tables) if one.name not in self._ready}
+            if missing:
+                self._patiently(partial(_ensure, database, missing))
+                self._ready.update(missing)
             return database
+
+    def _filled_of(
+        self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable]
+    ) -> set[str]:
+        """Names of those tables that ever held a row.
+
+        DuckLake asks the catalogue six times, 40 ms in all, whenever a table is read that never
+        did; of the others it keeps in mind what it was told.
+        """
+        names = {table.name for table in (_MARKS, *tables)}
+        if not names <= self._filled:
+            found = cursor.execute(queries.LAKE_FILLED).fetchall()
+            self._filled.update(row[0] for row in found)
+        return names & self._filled
 
     def _connected(self) -> "duckdb.DuckDBPyConnection":
         if self._database is None:
             self._database = self._patiently(partial(connect, self._place))
             self._ready.clear()
+            self._filled.clear()
         return self._database
 
     @contextmanager
@@ -208,18 +220,26 @@ class Reading:
     """One state of the lake, with rows that wait for it put beside, for as many queries as needed.
 
     In a query, `{name}` stands for the lake table of that name: what the lake holds and the waiting
-    rows; `{name.waiting}` for the waiting rows alone.
+    rows; `{name.kept}` and `{name.waiting}` for the one or the other alone.
     """
 
-    def __init__(self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable]) -> None:
+    def __init__(
+        self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable], *, filled: set[str]
+    ) -> None:
         self._cursor = cursor
         self._tables = {table.name: table for table in tables}
-        self._places = {table.name: f"lake.{table.name}" for table in tables}
+        self._filled = filled
+        self._places: dict[str, str] = {}
         for table in tables:
-            self._places[f"{table.name}.waiting"] = queries.lake_none(table.name)
+            nothing = queries.lake_nothing(table.columns)
+            kept = f"lake.{table.name}" if table.name in filled else nothing
+            self._places |= {table.name: kept, f"{table.name}.kept": kept}
+            self._places[f"{table.name}.waiting"] = nothing
 
     def marked(self) -> set[int]:
         """Inbox ids whose rows this state of the lake holds, of those flushed of late."""
+        if _MARKS.name not in self._filled:
+            return set()
         return {row["id"] for row in self.rows(queries.LAKE_MARKED)}
 
     def add(self, waiting: Rows) -> None:
@@ -230,8 +250,10 @@ class Reading:
             columns = self._tables[name].columns
             texts = [payload.decode() for payload in payloads]
             self._cursor.execute(queries.lake_waiting(name, columns), [texts])
-            self._places[name] = queries.lake_and_waiting(name, columns)
-            self._places[f"{name}.waiting"] = f"waiting_{name}"
+            waits = f"waiting_{name}"
+            self._places[f"{name}.waiting"] = waits
+            both = queries.lake_and_waiting(name, columns)
+            self._places[name] = both if name in self._filled else waits
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run one query and return its rows."""
@@ -255,21 +277,34 @@ def _begin(cursor: "duckdb.DuckDBPyConnection") -> None:
     cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchall()
 
 
-def _ensure(database: "duckdb.DuckDBPyConnection", table: LakeTable) -> None:
-    """Make the table, or add the columns that a newer version of its room declares."""
-    found = {row[0] for row in database.execute(queries.lake_columns(table.name)).fetchall()}
-    if not found:
-        database.execute(queries.lake_create(table.name, table.columns))
-        if table.sorted_by:
-            database.execute(queries.lake_sort(table.name, table.sorted_by))
-        if table is _MARKS:
-            database.execute(queries.lake_inline(table.name, _MARKS_INLINED_MAX))
-            for option, value in _PARQUET.items():
-                database.execute(queries.LAKE_OPTION, [option, value])
-        return
-    for column, kind in table.columns.items():
-        if column not in found:
-            database.execute(queries.lake_add_column(table.name, column, kind))
+def _ensure(database: "duckdb.DuckDBPyConnection", tables: Mapping[str, LakeTable]) -> None:
+    """Make the tables, and add the columns that a newer version of their room declares."""
+    found: dict[str, set[str]] = {}
+    for name, column in database.execute(queries.LAKE_COLUMNS).fetchall():
+        found.setdefault(name, set()).add(column)
+    cursor = database.cursor()
+    cursor.execute("BEGIN TRANSACTION")
+    try:
+        for name, table in tables.items():
+            if name not in found:
+                cursor.execute(queries.lake_create(table.name, table.columns))
+                if table.sorted_by:
+                    cursor.execute(queries.lake_sort(table.name, table.sorted_by))
+                continue
+            for column, kind in table.columns.items():
+                if column not in found[name]:
+                    cursor.execute(queries.lake_add_column(name, column, kind))
+        cursor.execute("COMMIT")
+    except BaseException:
+        _roll_back(cursor)
+        raise
+    finally:
+        cursor.close()
+    if _MARKS.name in tables and _MARKS.name not in found:
+        # DuckLake takes no settings for tables that are not committed yet.
+        database.execute(queries.lake_inline(_MARKS.name, _MARKS_INLINED_MAX))
+        for option, value in _PARQUET.items():
+            database.execute(queries.LAKE_OPTION, [option, value])
 
 
 def _roll_back(cursor: "duckdb.DuckDBPyConnection") -> None:

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
             "allow_unsigned_extensions": True,
             "memory_limit": f"{place.memory_mb}MB",
             "threads": 2,
-            # What does not fit into memory while files are merged goes here meanwhile.
-            "temp_directory": str(Path(tempfile.gettempdir()) / "lineside-lake"),
+            # What does not fit into memory while files are merged goes here meanwhile. DuckDB
+            # removes the folder when it closes, so nobody may share it.
+            "temp_directory": str(Path(tempfile.gettempdir()) / f"lineside-lake-{token_hex(8)}"),
             "preserve_insertion_order": False,
         }
     )

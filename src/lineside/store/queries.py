@@ -155,11 +155,18 @@ def lake_add_column(name: str, column: str, kind: str) -> str:
     return f"ALTER TABLE lake.{name} ADD COLUMN {column} {kind}"
 
 
-def lake_columns(name: str) -> str:
-    return (
-        "SELECT column_name FROM information_schema.columns "
-        f"WHERE table_catalog = 'lake' AND table_name = '{name}'"
-    )
+LAKE_COLUMNS = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_catalog = 'lake'"
+)
+
+LAKE_FILLED = """
+SELECT table_name FROM __ducklake_metadata_lake.ducklake_table AS known
+WHERE EXISTS (
+    SELECT 1 FROM __ducklake_metadata_lake.ducklake_table_stats AS counted
+    WHERE counted.table_id = known.table_id
+)
+"""
+"""Names of lake tables that ever held a row."""
 
 
 def lake_inline(name: str, rows_max: int) -> str:
@@ -196,9 +203,10 @@ def lake_and_waiting(name: str, columns: dict[str, str]) -> str:
     )
 
 
-def lake_none(name: str) -> str:
-    """No row of a table, where nothing waits."""
-    return f"(SELECT * FROM lake.{name} WHERE false)"
+def lake_nothing(columns: dict[str, str]) -> str:
+    """No row with these columns."""
+    listed = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+    return f"(SELECT {listed} WHERE false)"
 
 
 LAKE_MARKED = f"SELECT unnest(envelope_ids) AS id FROM lake.{LAKE_MARKS}"

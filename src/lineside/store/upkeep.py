@@ -16,7 +16,10 @@ SMALL_FILES_MAX = 12
 """A table with more small files than this is merged."""
 
 SMALL_BYTES = 6 * 1024 * 1024
-_MERGED_AT_ONCE_MAX = 16
+# As much as can be merged and sorted in the memory one process gives DuckDB: texts unpack to ten
+# times that.
+_MERGED_SIZE = "12MB"
+_MERGES_MAX = 4
 _READERS_NEED = timedelta(minutes=10)
 _COMPACT_SECONDS_MAX = 60
 _MARKS_NEEDED = timedelta(minutes=10)
@@ -94,8 +97,15 @@ class Upkeep:
             self._lake.run([table], queries.LAKE_REWRITE, [table.name])
         if small <= SMALL_FILES_MAX:
             return 0
-        done = self._lake.run([table], queries.LAKE_MERGE, [table.name, _MERGED_AT_ONCE_MAX])
-        return sum(int(row[2]) for row in done)
+        self._lake.run([table], queries.LAKE_OPTION, ["target_file_size", _MERGED_SIZE])
+        merged = 0
+        for _ in range(_MERGES_MAX):
+            # One at a time: they would share the memory.
+            done = self._lake.run([table], queries.LAKE_MERGE, [table.name, 1])
+            if not done:
+                break
+            merged += sum(int(row[2]) for row in done)
+        return merged
 
 
 def compact(path: Path) -> None:

@@ -1,24 +1,12 @@
 """Lineside's own names, and those of OpenTelemetry itself that every family shares."""
 
-from typing import Any
+from typing import Any, get_args
 
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import first, first_number, first_text, parsed, said
+from lineside.traces.span import SpanKind
 
-_KINDS = {
-    "app",
-    "agent",
-    "workflow",
-    "model",
-    "tool",
-    "retriever",
-    "embedding",
-    "reranker",
-    "guard",
-    "scorer",
-    "prompt",
-    "step",
-}
+_KINDS = frozenset(get_args(SpanKind))
 
 
 def read(span: RawSpan) -> Reading:

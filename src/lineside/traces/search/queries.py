@@ -151,7 +151,7 @@ def depth_query(conditions: Sequence[str], *, runs: bool) -> str:
     wanted = "".join(f" AND {condition}" for condition in conditions)
     return f"""
 WITH newest AS (
-    SELECT first_at FROM lake.traces WHERE {within(runs)}{wanted} ORDER BY first_at DESC LIMIT ?
+    SELECT first_at FROM {{traces.kept}} WHERE {within(runs)}{wanted} ORDER BY first_at DESC LIMIT ?
 )
 SELECT min(first_at) AS since, count(*) AS rows FROM newest
 """
