@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from gateway.small_model import KEY, QUICK, Opened, setup_of
+from lineside.gateway import Model
+from lineside.gateway.openai import OpenAIProvider
+
 
 @dataclass(frozen=True)
 class Played:
@@ -126,5 +130,27 @@ def folder() -> Callable[[Mapping[str, str | bytes]], Callable[[str], bytes]]:
             return content.encode() if isinstance(content, str) else content
 
         return read
+
+    return of
+
+
+@pytest.fixture
+def openai_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+@pytest.fixture
+def opened(endpoint: Any, folder: Any) -> Opened:
+    def of(*, prompt: str | None = "Name the topic.", **options: Any) -> Model:
+        schemas = {
+            name: options.pop(name) for name in ("input_schema", "output_schema") if name in options
+        }
+        limits = {"timeout_s": 2.0, "retries_max": 2}
+        given = {"base_url": endpoint.url, "api_key_env": "OPENAI_API_KEY", **limits, **options}
+        options = {name: value for name, value in given.items() if value is not None}
+        return OpenAIProvider(QUICK).open(
+            setup_of(folder, prompt=prompt, options=options, **schemas)
+        )
 
     return of

@@ -12,11 +12,10 @@ from lineside.traces import (
     Span,
     new_span_id,
     new_trace_id,
-    open_traces,
     record_spans,
     search,
 )
-from lineside.trust import Scope, local_scope
+from lineside.trust import Scope
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -25,12 +24,6 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def keep(scope: Scope, at: datetime, *, cost_usd: float | None = None, **root: Any) -> str:

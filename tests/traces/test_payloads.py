@@ -8,28 +8,20 @@ import orjson
 import pytest
 
 from lineside.core import Invalid
-from lineside.store import Store
 from lineside.traces import (
     Message,
     Span,
     get_trace,
     new_span_id,
     new_trace_id,
-    open_traces,
     record_spans,
     search,
     views,
 )
-from lineside.trust import Scope, local_scope
+from lineside.trust import Scope
 
 DOCUMENT = "The kestrel hovers over the meadow. " * 2_000
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def call(**values: Any) -> Span:

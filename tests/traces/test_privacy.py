@@ -9,30 +9,22 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lineside.core import Denied, Invalid, now
-from lineside.store import Store
 from lineside.traces import (
     Message,
     Span,
     get_trace,
     new_span_id,
     new_trace_id,
-    open_traces,
     privacy,
     receive,
     record_spans,
     rewriting,
     search,
 )
-from lineside.trust import Scope, ledger_entries, local_scope
+from lineside.trust import Scope, ledger_entries
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 JANE = "jane.doe@example.com"
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def step(**values: Any) -> Span:

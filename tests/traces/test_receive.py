@@ -1,101 +1,25 @@
 """What the receiver keeps and what it refuses, by way of its front door."""
 
 import base64
-import dataclasses
 import gzip
-import json
 import tracemalloc
-import uuid
 import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 import zstandard
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from lineside.core import Denied, Invalid, Settings, Unavailable
+from lineside.core import Invalid, Settings, Unavailable
 from lineside.store import Store, open_store
-from lineside.traces import Span, get_trace, open_traces, receive
+from lineside.traces import get_trace, open_traces, receive
 from lineside.trust import Scope, local_scope
-
-TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
-MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory) -> Iterator[Store]:
-    """One for all tests here, each in a workspace of its own: to open one takes a second."""
-    store = open_store(Settings(home=tmp_path_factory.mktemp("receive") / "home"))
-    open_traces(store)
-    yield store
-    store.close()
+from traces.otlp_messages import MIB, SPAN, TRACE, attributes, kept, message, protobuf, take
 
 
 @pytest.fixture
-def scope(installation: Store) -> Scope:
-    return dataclasses.replace(local_scope(installation), workspace=uuid.uuid4().hex)
-
-
-def message(*spans: dict[str, Any], **resource: str) -> bytes:
-    """An OTLP message of these spans in JSON; each has good ids unless it says otherwise."""
-    whole = [{"traceId": TRACE, "spanId": SPAN, "name": "step"} | span for span in spans or [{}]]
-    return json.dumps(
-        {
-            "resourceSpans": [
-                {
-                    "resource": {"attributes": attributes(**resource)},
-                    "scopeSpans": [{"scope": {"name": "lib"}, "spans": whole}],
-                }
-            ]
-        }
-    ).encode()
-
-
-def attributes(**values: str) -> list[dict[str, Any]]:
-    named = {name.replace("__", "."): value for name, value in values.items()}
-    return [{"key": name, "value": {"stringValue": value}} for name, value in named.items()]
-
-
-def protobuf(**values: Any) -> ExportTraceServiceRequest:
-    """The same in protobuf, one span."""
-    request = ExportTraceServiceRequest()
-    span = request.resource_spans.add().scope_spans.add().spans.add()
-    span.trace_id, span.span_id, span.name = bytes.fromhex(TRACE), bytes.fromhex(SPAN), "step"
-    for name, value in values.items():
-        setattr(span, name, value)
-    return request
-
-
-def take(
-    scope: Scope,
-    body: bytes,
-    *,
-    media_type: str = receive.JSON,
-    encoding: str = "",
-    bytes_max: int = 20 * MIB,
-    use_cases: tuple[str, ...] = ("triage",),
-) -> receive.Receipt:
-    receipt = receive.receive_otlp(
-        scope,
-        body,
-        media_type=media_type,
-        encoding=encoding,
-        bytes_max=bytes_max,
-        use_cases=use_cases,
-    )
-    receipt.durable.result()
-    return receipt
-
-
-def kept(scope: Scope, trace_id: str = TRACE) -> Span:
-    (span,) = get_trace(scope, trace_id)
-    return span
-
-
-def limited_to(scope: Scope, *use_cases: str) -> Scope:
-    return dataclasses.replace(scope, use_cases=frozenset(use_cases))
+def scope(apart: Scope) -> Scope:
+    return apart
 
 
 def test_json_and_protobuf_of_one_span_are_kept_alike(scope: Scope) -> None:
@@ -339,52 +263,6 @@ def test_what_is_no_message_is_refused_whole(
         take(scope, body, media_type=media_type)
 
 
-def test_spans_find_their_use_case(scope: Scope) -> None:
-    own = attributes(lineside__usecase="triage")
-    cases = {
-        "1" * 32: (message({"traceId": "1" * 32, "attributes": own}), "triage"),
-        "2" * 32: (message({"traceId": "2" * 32}, lineside__usecase="triage"), "triage"),
-        "3" * 32: (message({"traceId": "3" * 32}, service__name="triage"), "triage"),
-        "4" * 32: (message({"traceId": "4" * 32}, service__name="shop"), None),
-        "5" * 32: (message({"traceId": "5" * 32}, lineside__usecase="unknown"), None),
-    }
-    for body, _ in cases.values():
-        take(scope, body)
-
-    assert {trace_id: kept(scope, trace_id).use_case for trace_id in cases} == {
-        trace_id: use_case for trace_id, (_, use_case) in cases.items()
-    }
-
-
-def test_a_key_of_one_use_case_writes_there_and_nowhere_else(scope: Scope) -> None:
-    shop = limited_to(scope, "shop")
-    other = {"spanId": "c" * 16, "attributes": attributes(lineside__usecase="triage")}
-
-    receipt = take(shop, message({}, other, service__name="triage"))
-
-    assert (receipt.kept, receipt.refused) == (1, 1)
-    assert "use case `triage`: the key is limited to shop" in receipt.why
-    assert kept(scope).use_case == "shop"
-
-
-def test_a_key_of_two_use_cases_leaves_nothing_unclaimed(scope: Scope) -> None:
-    both = limited_to(scope, "shop", "triage")
-
-    assert take(both, message(lineside__usecase="shop")).kept == 1
-    receipt = take(both, message())
-
-    assert receipt.refused == 1
-    assert "no use case is named: the key is limited to shop, triage" in receipt.why
-
-
-def test_sending_needs_its_own_right(scope: Scope) -> None:
-    runner = dataclasses.replace(scope, rights=frozenset({"run", "read"}))
-
-    with pytest.raises(Denied, match=r"lacks the right `ingest` \(send traces\)"):
-        take(runner, message())
-    assert get_trace(scope, TRACE) == []
-
-
 def test_when_too_much_waits_nothing_is_taken(tmp_path) -> None:
     store: Store = open_store(Settings(home=tmp_path / "home", inbox_rows_max=1))
     open_traces(store)
@@ -395,12 +273,6 @@ def test_when_too_much_waits_nothing_is_taken(tmp_path) -> None:
         take(scope, message({"traceId": "ab" * 16}))
     assert get_trace(scope, "ab" * 16) == []
     store.close()
-
-
-def test_another_workspace_sees_nothing_of_it(scope: Scope) -> None:
-    take(scope, message())
-
-    assert get_trace(dataclasses.replace(scope, workspace="other"), TRACE) == []
 
 
 def test_many_reasons_are_told_briefly(scope: Scope) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 import pytest
 
 from lineside.core import Denied, Invalid, NotFound, now
-from lineside.store import Store
 from lineside.traces import (
     Span,
     get_trace,
@@ -13,17 +12,10 @@ from lineside.traces import (
     list_feedback,
     new_span_id,
     new_trace_id,
-    open_traces,
     record_spans,
     traffic,
 )
-from lineside.trust import Scope, local_scope
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
+from lineside.trust import Scope
 
 
 def served(**values: Any) -> Span:

@@ -6,29 +6,21 @@ from pathlib import Path
 import pytest
 
 from lineside.core import Invalid
-from lineside.store import Store
 from lineside.traces import (
     Message,
     Span,
     get_trace,
     give_feedback,
     list_feedback,
-    open_traces,
     queries,
     record_spans,
     rewriting,
     search,
 )
 from lineside.traces.span import new_span_id, new_trace_id
-from lineside.trust import Scope, ledger_entries, local_scope
+from lineside.trust import Scope, ledger_entries
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def keep(scope: Scope, words: str, *, user: str | None, flushes: bool = True) -> str:

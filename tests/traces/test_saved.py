@@ -5,15 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lineside.core import Actor, Denied, Invalid, NotFound
-from lineside.store import Store
-from lineside.traces import open_traces, saved
-from lineside.trust import Scope, local_scope
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
+from lineside.traces import saved
+from lineside.trust import Scope
 
 
 @pytest.fixture

@@ -8,19 +8,12 @@ import orjson
 import pytest
 
 from lineside.core import Denied, Invalid, now
-from lineside.store import Store
 from lineside.traces import Span, open_traces, receive, record_spans
 from lineside.traces.scores import TraceScore, list_scores, record_scores, score_figures
 from lineside.trust import Scope, local_scope
 
 TRACE, OTHER = "a1" * 16, "b2" * 16
 MOMENT = now() - timedelta(minutes=5)
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def root(trace_id: str, **more: Any) -> Span:

@@ -8,17 +8,15 @@ from google.protobuf.json_format import ParseDict
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lineside.core import Denied, Invalid, NotFound, Settings, now
-from lineside.store import Store
 from lineside.traces import (
     Message,
     Span,
     new_span_id,
     new_trace_id,
-    open_traces,
     record_spans,
     search,
 )
-from lineside.trust import Scope, local_scope
+from lineside.trust import Scope
 
 START = now() - timedelta(minutes=30)
 
@@ -27,12 +25,6 @@ START = now() - timedelta(minutes=30)
 def settings(tmp_path: Path) -> Settings:
     """One database only: what is asked here, the lake answers, and it is the same beside both."""
     return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def step(trace_id: str, **values: Any) -> Span:

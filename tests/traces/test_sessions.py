@@ -5,17 +5,10 @@ from datetime import timedelta
 import pytest
 
 from lineside.core import Invalid, NotFound, now
-from lineside.store import Store
-from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans, sessions
-from lineside.trust import Scope, local_scope
+from lineside.traces import Span, new_span_id, new_trace_id, record_spans, sessions
+from lineside.trust import Scope
 
 START = now() - timedelta(hours=3)
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def ask(

@@ -5,26 +5,18 @@ from typing import Any
 import pytest
 
 from lineside.core import Denied, Invalid, NotFound, now
-from lineside.store import Store
 from lineside.traces import (
     Span,
     get_trace,
     marks,
     new_span_id,
     new_trace_id,
-    open_traces,
     quality,
     record_spans,
     search,
     unclaimed,
 )
-from lineside.trust import Scope, create_key, ledger_entries, local_scope, scope_for_key
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
+from lineside.trust import Scope, create_key, ledger_entries, scope_for_key
 
 
 def keep(scope: Scope, service: str | None, **values: Any) -> str:

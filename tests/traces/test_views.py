@@ -10,18 +10,16 @@ import pytest
 
 from lineside.core import Invalid, NotFound, Settings, now
 from lineside.evals import read_dataset
-from lineside.store import Store
 from lineside.traces import (
     Feedback,
     Message,
     Span,
     new_span_id,
     new_trace_id,
-    open_traces,
     record_spans,
     views,
 )
-from lineside.trust import Scope, local_scope
+from lineside.trust import Scope
 
 START = now() - timedelta(minutes=30)
 
@@ -30,12 +28,6 @@ START = now() - timedelta(minutes=30)
 def settings(tmp_path: Path) -> Settings:
     """One database only: what is asked here, the lake answers, and it is the same beside both."""
     return Settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def scope(store: Store) -> Scope:
-    open_traces(store)
-    return local_scope(store)
 
 
 def step(name: str, kind: str = "step", under: Any = None, **values: Any) -> views.Outline:

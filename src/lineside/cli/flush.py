@@ -31,7 +31,7 @@ def flush(follow: bool, as_json: bool) -> None:
     """
     from lineside.traces import open_traces
 
-    # What a batch leaves lives as long as the batch; to look for rings in it takes as long again.
+    # What a batch leaves lives as long as the batch; to look for rings in it is for nothing.
     gc.disable()
     with scope_here() as scope:
         open_traces(scope.store)

@@ -116,20 +116,21 @@ class Jobs:
         if _open_jobs is self:
             from dbos import DBOS
 
+            is_finished = False
             try:
-                if not DBOS.list_workflows(
+                is_finished = not DBOS.list_workflows(
                     status="PENDING",
                     executor_id=self._executor,
                     load_input=False,
                     load_output=False,
-                ):
-                    self._presence.remove()
+                )
             except Exception:
                 # The database is away, so nobody knows; the next process looks at what was left.
                 logging.getLogger(__name__).warning("Jobs were left unread", exc_info=True)
-            finally:
-                DBOS.destroy(workflow_completion_timeout_sec=0)
-                _open_jobs = None
+            DBOS.destroy(workflow_completion_timeout_sec=0)
+            _open_jobs = None
+            if is_finished:
+                self._presence.remove()
         self._presence.release()
 
     def _dead_executors(self) -> list[str]:

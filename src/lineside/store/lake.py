@@ -42,7 +42,7 @@ class Lake:
         self._database: duckdb.DuckDBPyConnection | None = None
         self._lock = threading.Lock()
         self._ready: set[str] = set()
-        self._filled: set[str] = set()
+        self._filled: frozenset[str] = frozenset()
 
     @property
     def is_untouched(self) -> bool:
@@ -66,9 +66,9 @@ class Lake:
         """
         with self._clear_errors(), self._cursor(tables) as cursor:
             # It fixes the state of the lake that is seen, so the first look may be repeated.
-            self._patiently(lambda: _begin(cursor))
+            filled = self._patiently(lambda: self._begin(cursor, tables))
             try:
-                yield Reading(cursor, tables, filled=self._filled_of(cursor, tables))
+                yield Reading(cursor, tables, filled)
             finally:
                 _roll_back(cursor)
 
@@ -136,7 +136,7 @@ class Lake:
                 self._database.close()
                 self._database = None
                 self._ready.clear()
-                self._filled.clear()
+                self._filled = frozenset()
 
     @contextmanager
     def _writing(self, tables: Sequence[LakeTable]) -> Iterator["duckdb.DuckDBPyConnection"]:
@@ -166,25 +166,30 @@ class Lake:
                 self._ready.update(missing)
             return database
 
-    def _filled_of(
+    def _begin(
         self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable]
-    ) -> set[str]:
-        """Names of those tables that ever held a row.
+    ) -> frozenset[str]:
+        """Fix the state that is seen; return the names of those tables that ever held a row.
 
         DuckLake asks the catalogue six times, 40 ms in all, whenever a table is read that never
         did; of the others it keeps in mind what it was told.
         """
-        names = {table.name for table in (_MARKS, *tables)}
-        if not names <= self._filled:
+        _roll_back(cursor)
+        cursor.execute("BEGIN TRANSACTION")
+        cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchall()
+        names = frozenset(table.name for table in (_MARKS, *tables))
+        filled = self._filled
+        if not names <= filled:
+            # After the state is fixed: a table that fills meanwhile may be asked, and shows no row.
             found = cursor.execute(queries.LAKE_FILLED).fetchall()
-            self._filled.update(row[0] for row in found)
-        return names & self._filled
+            self._filled = filled = frozenset(row[0] for row in found)
+        return names & filled
 
     def _connected(self) -> "duckdb.DuckDBPyConnection":
         if self._database is None:
             self._database = self._patiently(partial(connect, self._place))
             self._ready.clear()
-            self._filled.clear()
+            self._filled = frozenset()
         return self._database
 
     @contextmanager
@@ -224,7 +229,10 @@ class Reading:
     """
 
     def __init__(
-        self, cursor: "duckdb.DuckDBPyConnection", tables: Sequence[LakeTable], *, filled: set[str]
+        self,
+        cursor: "duckdb.DuckDBPyConnection",
+        tables: Sequence[LakeTable],
+        filled: frozenset[str],
     ) -> None:
         self._cursor = cursor
         self._tables = {table.name: table for table in tables}
@@ -269,12 +277,6 @@ def _insert(cursor: "duckdb.DuckDBPyConnection", rows: Mapping[LakeTable, Sequen
         if payloads:
             sql = queries.lake_insert(table.name, table.columns)
             cursor.execute(sql, [[payload.decode() for payload in payloads]])
-
-
-def _begin(cursor: "duckdb.DuckDBPyConnection") -> None:
-    _roll_back(cursor)
-    cursor.execute("BEGIN TRANSACTION")
-    cursor.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchall()
 
 
 def _ensure(database: "duckdb.DuckDBPyConnection", tables: Mapping[str, LakeTable]) -> None:
