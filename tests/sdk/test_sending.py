@@ -83,7 +83,7 @@ def test_a_server_that_is_not_there_holds_nobody_up(
     application.processor.shutdown()
     application.step("after the end")
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert application.sender.losses.dropped == {
         "queue_full": 900,
         "not_sent_at_exit": 100,

@@ -81,6 +81,40 @@ def test_a_line_of_the_list_says_what_the_whole_trace_took(scope: Scope) -> None
     assert (row.input, row.output) == ("Where is it?", None)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_what_only_the_steps_below_were_told_and_said_stands_for_the_whole(
+    scope: Scope, together: bool
+) -> None:
+    trace_id = new_trace_id()
+    root = step(trace_id, name="POST /answer")
+    below = [
+        step(
+            trace_id,
+            kind=kind,
+            parent_span_id=root.span_id,
+            started_at=START + timedelta(milliseconds=place),
+            input=told,
+            output=said,
+        )
+        for place, (kind, told, said) in enumerate(
+            [
+                ("retriever", "find parcels", "three pages"),
+                ("model", "Where is it?", "Let me look"),
+                ("tool", "{}", "at the post office"),
+                ("model", "at the post office", "It is at the post office"),
+                ("scorer", "It is at the post office", "polite"),
+            ]
+        )
+    ]
+    for spans in [[*below, root]] if together else [[one] for one in (*below, root)]:
+        record_spans(scope, spans).result()
+        scope.store.flusher.flush()
+
+    (row,) = search.list_traces(scope, search.parse_query("")).traces
+
+    assert (row.input, row.output) == ("Where is it?", "It is at the post office")
+
+
 def test_an_unknown_cost_is_never_free(scope: Scope) -> None:
     keep(scope)
 

@@ -5,7 +5,7 @@ each step is counted in exactly one of them.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ from lineside.traces.arrivals import trace_key
 PAID_KINDS = ("model", "embedding", "reranker")
 """Kinds of steps that cost tokens."""
 
+_ANSWERING = ("app", "agent", "workflow", "model")
 PREVIEW_CHARACTERS = 200
 WORDS_CHARACTERS_MAX = 1024 * 1024
 # The texts are JSON, in which a new line is a backslash and an `n` that belongs to no word.
@@ -97,8 +98,8 @@ def roll_up(spans: list[Row], *, is_more: bool) -> Row:
         models=sorted({span["model"] for span in spans if span["model"]}),
         tools=sorted({span["tool_name"] for span in spans if span["tool_name"]}),
         agents=sorted({span["agent_name"] for span in spans if span["agent_name"]}),
-        input=preview(head["input"], head["messages_in"]),
-        output=preview(head["output"], head["messages_out"]),
+        input=_said(spans, head, "input", "messages_in", min),
+        output=_said(spans, head, "output", "messages_out", max),
     )
     return row
 
@@ -134,6 +135,33 @@ def _texts_of(span: Row) -> Iterator[str | None]:
         # What a model was asked is the end of what it was told, so it need not be read twice.
         if span["kind"] != "model" or said is None or said == _NULL:
             yield span[payload]
+
+
+def _said(
+    spans: list[Row],
+    head: Row,
+    payload: str,
+    messages: str,
+    choose: Callable[..., Row],
+) -> str | None:
+    """What the first step was told, or said; many programs record that only on the steps below.
+
+    Then it is what the first of those was told that answer, or what the last of them said. A tool
+    or a scorer that came without the steps above it does not speak for them.
+    """
+    if head["parent_span_id"] is None or head["kind"] in (*_ANSWERING, "step"):
+        own = preview(head[payload], head[messages])
+        if own is not None:
+            return own
+    below = [
+        span
+        for span in spans
+        if span["kind"] in _ANSWERING and {span[payload], span[messages]} - {None, _NULL}
+    ]
+    if not below:
+        return None
+    told = choose(below, key=lambda span: (span["started_at"], span["span_id"]))
+    return preview(told[payload], told[messages])
 
 
 def preview(value: str | None, messages: str | None) -> str | None:

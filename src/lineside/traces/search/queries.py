@@ -19,12 +19,14 @@ _OF_FIRST = (
     "run_id",
     "status",
     "input",
-    "output",
 )
 _FIRST = ",\n    ".join(f"arg_min({column}, {PLACE}) AS {column}" for column in _OF_FIRST)
 # A trace whose steps came in several batches has a row for each; together they are the trace.
 WHOLE = f"""
     {_FIRST},
+    coalesce(
+        arg_min(output, {PLACE}) FILTER (has_root), arg_max(output, epoch_us(head_at))
+    ) AS output,
     min(first_at) AS started_at,
     CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
          ELSE max(duration_ms) END AS duration_ms,
