@@ -75,7 +75,7 @@ def test_what_does_not_fit_into_the_queue_is_counted_said_once_and_told_to_the_s
 def test_a_server_that_is_not_there_holds_nobody_up(
     start: Start, caplog: pytest.LogCaptureFixture
 ) -> None:
-    application = start(NOBODY, queue_max=100, exit_seconds=5)
+    application = start(NOBODY, queue_max=100, exit_seconds=30)
     began = time.monotonic()
 
     for number in range(1_000):

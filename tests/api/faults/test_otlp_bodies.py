@@ -81,7 +81,7 @@ def test_a_bomb_is_a_413_at_once_and_costs_no_memory(
         "The body is larger than 20,971,520 bytes, unpacked. Send fewer spans at once."
     )
     assert "retry-after" not in answer.headers
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 2
     assert memory_mib() - before < 100
     assert found(client, trace_id) == []
 
