@@ -17,20 +17,17 @@ class Asked(NamedTuple):
     """What must hold of a trace.
 
     Attributes:
-        rows: What one row can meet, with the values that are bound.
-        sums: What its rows can meet together.
-        traces: What it must meet as a whole.
+        traces: What it must meet as a whole, with the values that are bound.
+        rows: One for each of those, what at least one of its rows meets; nothing where one of them
+            says nothing of single rows.
         attributes: What some step of it was sent with; before each, a workspace and a stretch of
             time are bound.
-        deep: Of the conditions on rows, those that say how far back it is worth to look at once.
         words: That it must hold, all of them.
     """
 
-    rows: list[queries.Bound]
-    sums: list[queries.Bound]
     traces: list[queries.Bound]
+    rows: list[queries.Bound] | None
     attributes: list[queries.Bound]
-    deep: list[queries.Bound]
     words: list[str]
     has_text: bool
     has_runs: bool
@@ -40,36 +37,28 @@ class Asked(NamedTuple):
     @property
     def is_choosy(self) -> bool:
         """Whether more is asked than a workspace and a stretch of time."""
-        return bool(self.rows or self.sums or self.traces or self.attributes or self.has_text)
+        return bool(self.traces or self.attributes or self.has_text)
 
 
 def asked_of(filters: Filters) -> Asked:
-    rows: dict[str, list[queries.Bound]] = {}
-    sums: list[queries.Bound] = []
     traces: list[queries.Bound] = []
+    rows: list[queries.Bound | None] = []
     attributes: list[queries.Bound] = []
     words: list[str] = []
     for one in filters.conditions:
         if one.field == "text":
             words += text_index.words_in(str(one.values[0]))
-            continue
-        if one.field.startswith(ATTRIBUTE):
+        elif one.field.startswith(ATTRIBUTE):
             name = one.field.removeprefix(ATTRIBUTE)
             attributes.append(queries.attribute_condition(name, one.sign, one.values))
-            continue
-        row = queries.row_condition(one.field, one.sign, one.values)
-        together = queries.sum_condition(one.field, one.sign, one.values)
-        whole = queries.trace_condition(one.field, one.sign, one.values)
-        if row:
-            rows.setdefault(one.field, []).append(row)
-        sums += [together] if together else []
-        traces += [whole] if whole else []
+        else:
+            traces.append(queries.trace_condition(one.field, one.sign, one.values))
+            rows.append(queries.row_condition(one.field, one.sign, one.values))
+    told = [row for row in rows if row is not None]
     return Asked(
-        rows=[bound for of_field in rows.values() for bound in of_field],
-        sums=sums,
         traces=traces,
+        rows=told if len(told) == len(rows) else None,
         attributes=attributes,
-        deep=[bounds[0] for bounds in rows.values()],
         words=words,
         has_text=any(one.field == "text" for one in filters.conditions),
         has_runs=any(one.field == "run" for one in filters.conditions),

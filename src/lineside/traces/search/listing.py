@@ -12,7 +12,16 @@ from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.record import span_of
 from lineside.traces.row import Page, TraceRow, trace_row
 from lineside.traces.search import queries
-from lineside.traces.search.asked import Asked, asked_of, earlier, later, plain, values_of
+from lineside.traces.search.asked import (
+    EARLIEST,
+    LATEST,
+    Asked,
+    asked_of,
+    earlier,
+    later,
+    plain,
+    values_of,
+)
 from lineside.traces.span import Span
 from lineside.trust import Scope
 
@@ -24,6 +33,7 @@ _DEEPER = 16
 _CANDIDATES = 400
 _CANDIDATES_TURNS_MAX = 50
 _MICROSECOND = timedelta(microseconds=1)
+_AFTER_ALL_IDS = "~"
 
 Cursor = tuple[datetime, str]
 Rows = list[dict[str, Any]]
@@ -112,18 +122,20 @@ def newest(
         return []
     if asked.has_text:
         return _by_words(reading, workspace, asked, cursor, wanted)
-    # Where single rows tell little of what is wanted, much must be read to find a page of it.
-    is_wide = (asked.traces or asked.attributes) and not asked.rows
-    depth = _WIDE_ROWS if is_wide else wanted * _ROWS_PER_TRACE
+    # Where single rows tell nothing of what is wanted, much must be read to find a page of it.
+    depth = _WIDE_ROWS if asked.attributes else wanted * _ROWS_PER_TRACE
     at, last_id = cursor
     found: Rows = []
     while True:
-        start = _reach(reading, workspace, asked, at, depth)
+        rows, start = _candidates(reading, workspace, asked, at, depth)
         stretch = (start, at, last_id)
-        found += _stretch(reading, workspace, asked, stretch, wanted - len(found))
+        found += _page(reading, workspace, asked, rows, stretch, wanted - len(found))
         if len(found) >= wanted or start <= asked.since:
             return found
-        at, last_id, depth = start, "", depth * _DEEPER
+        if start <= at:
+            at, last_id = start - _MICROSECOND, _AFTER_ALL_IDS
+        # Where one moment holds more rows than that, only more of them lead past it.
+        depth *= _DEEPER
 
 
 def _by_words(
@@ -152,52 +164,49 @@ def _by_words(
     )[:wanted]
 
 
-def _reach(
+def _candidates(
     reading: TraceReading, workspace: str, asked: Asked, at: datetime, depth: int
-) -> datetime:
-    """How far back the newest `depth` rows reach; to the very beginning if there are fewer."""
-    sql = queries.depth_query([sql for sql, _ in asked.deep], runs=asked.has_runs)
-    values = values_of(asked.deep)
+) -> tuple[Rows, datetime]:
+    """The newest so many rows of traces that may be wanted, and since when they are all of them."""
+    conditions = [sql for sql, _ in asked.traces]
+    of_rows = None if asked.rows is None else [sql for sql, _ in asked.rows]
+    values = [*values_of(asked.traces), *values_of(asked.rows or [])]
+    sql = queries.candidates_query(conditions, of_rows, runs=asked.has_runs)
+    found: Rows = []
+    until = at
     # The last day mostly holds enough; to look there first spares the rest.
-    for since in (max(asked.since, earlier(min(at, plain(now())))), asked.since):
-        (reach,) = reading.rows(sql, [workspace, since, at, *values, depth])
-        if reach["rows"] == depth:
-            start: datetime = reach["since"]
-            # Where one moment holds more rows than that, it must not be looked at for ever.
-            return start if start < at else max(asked.since, at - _MICROSECOND)
-        if since == asked.since:
+    for since in sorted({max(asked.since, earlier(min(at, plain(now())))), asked.since})[::-1]:
+        found += reading.rows(sql, [workspace, since, until, *values, depth - len(found)])
+        if len(found) >= depth:
+            # Other rows of the last moment may be left out.
+            start: datetime = found[-1]["first_at"] + _MICROSECOND
             break
-    return asked.since
+        start = since
+        until = max(since, EARLIEST + _MICROSECOND) - _MICROSECOND
+    if conditions and at < LATEST:
+        # A row that meets a condition may begin long after its trace did.
+        sql = queries.candidates_query(conditions, of_rows, runs=asked.has_runs, later=True)
+        bounds = [at + _MICROSECOND, later(at)]
+        found += reading.rows(sql, [workspace, *bounds, *values_of(asked.rows or [])])
+    return found, start
 
 
-def _stretch(
+def _page(
     reading: TraceReading,
     workspace: str,
     asked: Asked,
+    candidates: Rows,
     stretch: tuple[datetime, datetime, str],
     limit: int,
 ) -> Rows:
-    start, end, last_id = stretch
-    again = len(asked.rows) > 1 or bool(asked.rows and asked.sums)
-    any_row = values_of(asked.rows) if asked.rows and not asked.sums else []
-    candidates = reading.rows(
-        queries.found_query(
-            [sql for sql, _ in asked.rows], [sql for sql, _ in asked.sums], runs=asked.has_runs
-        ),
-        # A row that meets a condition may begin long after its trace did.
-        [workspace, start, later(end) if asked.rows or asked.sums else end]
-        + any_row
-        + (values_of(asked.rows) if again else [])
-        + values_of(asked.sums),
-    )
     if not candidates:
         return []
     bounds = (
         earlier(min(row["first_at"] for row in candidates)),
         later(max(row["last_at"] for row in candidates)),
     )
-    keys = [row["trace_key"] for row in candidates]
-    return page_rows(reading, workspace, asked, (bounds, keys, (start, end, last_id)), limit)
+    keys = list({row["trace_key"] for row in candidates})
+    return page_rows(reading, workspace, asked, (bounds, keys, stretch), limit)
 
 
 def page_rows(

@@ -80,15 +80,8 @@ def row_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
     return _stands(field, sign, values)
 
 
-def sum_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
-    """The same of the rows of a trace together, for what adds up."""
-    return (f"sum({field}) {sign} ?", list(values)) if field in _SUMS else None
-
-
-def trace_condition(field: str, sign: str, values: Sequence[Any]) -> Bound | None:
-    """What the trace as a whole must fulfil; nothing where its words do."""
-    if field == "text":
-        return None
+def trace_condition(field: str, sign: str, values: Sequence[Any]) -> Bound:
+    """What the trace as a whole must fulfil."""
     if field in _NUMBERS:
         return f"{_NUMBERS[field]} {sign} ?", list(values)
     if sign != "!=":
@@ -145,32 +138,28 @@ def within(runs: bool) -> str:
     return f"workspace = ? AND first_at >= ? AND first_at <= ?{others}"
 
 
-def depth_query(conditions: Sequence[str], *, runs: bool) -> str:
-    """How far back the newest so many rows reach that meet all that one row can meet.
+def candidates_query(
+    traces: Sequence[str], rows: Sequence[str] | None, *, runs: bool, later: bool = False
+) -> str:
+    """The newest rows of traces that may meet what a trace must meet as a whole.
 
-    Only the lake is asked: what waits in the inbox is new, and does not change how deep to look.
+    Nearly all traces are one row, which is held against the conditions itself. Of one whose steps
+    came in several batches, some row that came later meets what a row must, or the first one
+    meets it all.
+
+    Parameters: bounds, the values of the conditions on traces unless `later`, those on rows where
+    there are some, the limit unless `later`.
+
+    Args:
+        rows: What at least one row of such a trace meets, or nothing if that cannot be told.
+        later: Only what came in later batches, of which there is no limit.
     """
-    wanted = "".join(f" AND {condition}" for condition in conditions)
+    some_row = f" AND ({' OR '.join(rows)})" if rows else ""
+    alone = "" if later or not traces else f"({' AND '.join(traces)}) OR "
+    wanted = f" AND ({alone}(is_more{some_row}))" if traces or later else ""
+    newest = "" if later else "ORDER BY first_at DESC LIMIT ?"
     return f"""
-WITH newest AS (
-    SELECT first_at FROM {{traces.kept}} WHERE {within(runs)}{wanted} ORDER BY first_at DESC LIMIT ?
-)
-SELECT min(first_at) AS since, count(*) AS rows FROM newest
-"""
-
-
-def found_query(rows: Sequence[str], sums: Sequence[str], *, runs: bool) -> str:
-    """Keys of the traces that begin in a stretch of time and may meet all conditions.
-
-    Parameters: bounds, the conditions on rows, again where there are several, those on sums.
-    """
-    any_row = f" AND ({' OR '.join(rows)})" if rows and not sums else ""
-    every = [f"bool_or({row})" for row in rows] if len(rows) > 1 or (rows and sums) else []
-    having = " AND ".join([*every, *sums])
-    return f"""
-SELECT trace_key, min(first_at) AS first_at, max(last_at) AS last_at
-FROM {{traces}} WHERE {within(runs)}{any_row}
-GROUP BY trace_key {f"HAVING {having}" if having else ""}
+SELECT trace_key, first_at, last_at FROM {{traces}} WHERE {within(runs)}{wanted} {newest}
 """
 
 
