@@ -1,5 +1,6 @@
 """Dragging, keys and the live page in a real Chromium."""
 
+import itertools
 import json
 import os
 import socket
@@ -195,6 +196,28 @@ def test_a_trace_shows_live_once_it_arrives_and_after_the_server_was_away(
         page.unroute("**/traces/live/rows**")
         expect(page.locator("[data-rows]")).to_contain_text("while away", timeout=15_000)
         expect(page.locator("[data-state]")).to_have_text("Live")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_on_a_phone_plots_and_lists_come_first_and_filters_unfold(
+    open_page: OpenPage, script: bool
+) -> None:
+    with open_page(PHONE, script=script) as page:
+        page.goto("/traces/charts?service=shop&since=7d")
+        box = page.locator("svg.plot-time").first.bounding_box()
+        assert box
+        assert box["y"] + box["height"] < 800, "the first plot is seen without scrolling"
+        texts = page.locator("svg.plot-time").first.locator(".axis-text[text-anchor]").all()
+        boxes = [found for text in texts if (found := text.bounding_box())]
+        places = sorted((one["x"], one["x"] + one["width"]) for one in boxes if one["y"] > 300)
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(places))
+        expect(page.get_by_text("Service shop ×")).to_be_visible()
+        expect(page.locator("select[name=status]")).to_be_hidden()
+
+        page.get_by_text("Filters and split, 2 asked").click()
+        page.locator("select[name=status]").select_option("error")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**status=error**")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])
