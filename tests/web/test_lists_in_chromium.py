@@ -2,10 +2,6 @@
 
 import itertools
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,16 +16,8 @@ from lineside.core import now
 from lineside.store import open_store
 from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans
 from lineside.trust import local_scope
+from web.chromium import DESK, PHONE, OpenPage, running, scrolled_sideways
 from web.small_case import settings_for
-from web.test_pages_in_chromium import (
-    DESK,
-    PHONE,
-    OpenPage,
-    scrolled_sideways,
-    wait_until_up,
-)
-from web.test_pages_in_chromium import browser as browser
-from web.test_pages_in_chromium import open_page as open_page
 
 pytestmark = pytest.mark.xdist_group("chromium")
 TRACES = 60
@@ -55,23 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     record_spans(local_scope(store), spans).result()
     store.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (root / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lineside", "up", "--port", str(port)],
-            env=os.environ | {"LINESIDE_HOME": str(root / "home"), "LINESIDE_USER": "ann"},
-            cwd=root,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(20)
+    with running(root) as address:
+        yield address
 
 
 def send(server: str, name: str, *, began: float | None = None) -> None:
