@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from lineside.traces import logs, receive, search, sessions
-from lineside.trust import Scope
+from lineside.store import Store
+from lineside.traces import logs, open_traces, receive, search, sessions
+from lineside.trust import Scope, local_scope
 from traces.otlp_messages import MIB, attributes, message, take
 
 SECOND_NS = 10**9
@@ -108,3 +109,27 @@ def test_records_of_a_call_that_has_not_come_are_no_trace_yet(scope: Scope) -> N
 
     assert search.list_traces(scope).traces == ()
     assert search.list_traces(scope, search.parse_query("text ~ hello")).traces == ()
+
+
+def test_words_that_came_in_different_batches_are_found_together_on_each_database(
+    store: Store,
+) -> None:
+    open_traces(store)
+    scope = local_scope(store)
+    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    at_ns = time.time_ns() - 60 * SECOND_NS
+    tell(scope, trace_id, span_id, at_ns, "gen_ai.user.message", "Where is my parcel?")
+    store.flusher.flush()
+    tell(scope, trace_id, span_id, at_ns, "gen_ai.choice", "Near the zebra")
+    store.flusher.flush()
+    take(scope, call(trace_id, span_id, at_ns))
+
+    def found(words: str) -> list[str]:
+        page = search.list_traces(scope, search.read_filters(text=words))
+        return [row.trace_id for row in page.traces]
+
+    assert found("parcel zeb") == [trace_id]
+    assert found("zebra where") == [trace_id]
+    # Only the last word may be the beginning of one.
+    assert found("parc zebra") == []
+    assert found("parcel lion") == []
