@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lineside.store import Store
-from lineside.traces import logs, open_traces, receive, search, sessions
+from lineside.traces import logs, open_traces, receive, search, sessions, views
 from lineside.trust import Scope, local_scope
 from traces.otlp_messages import MIB, attributes, message, take
 
@@ -101,6 +101,24 @@ def test_the_first_question_and_the_last_answer_stand_for_a_trace_unless_its_ste
 
     [row] = search.list_traces(scope).traces
     assert (row.input, row.output) == ("Which one?", "Both")
+
+
+def test_traces_that_differ_only_in_what_log_records_say_differ_beside_each_other(
+    scope: Scope,
+) -> None:
+    at_ns = time.time_ns() - 60 * SECOND_NS
+    ids = [secrets.token_hex(16) for _ in range(3)]
+    for place, (trace_id, answer) in enumerate(zip(ids, ["Here", "Here", "There"], strict=True)):
+        span_id, began_ns = secrets.token_hex(8), at_ns + place * SECOND_NS
+        take(scope, call(trace_id, span_id, began_ns))
+        for _ in range(1 + place):
+            tell(scope, trace_id, span_id, began_ns, "gen_ai.choice", answer)
+
+    same, changed = (views.diff_traces(scope, ids[0], other) for other in ids[1:])
+
+    assert (same.number_of("same"), changed.number_of("changed")) == (1, 1)
+    [parts] = changed.parts.values()
+    assert "There" in repr(parts)
 
 
 def test_records_of_a_call_that_has_not_come_are_no_trace_yet(scope: Scope) -> None:

@@ -32,6 +32,17 @@ WHERE workspace = ? AND happened_at >= ?::TIMESTAMP - INTERVAL 1 DAY
 ORDER BY happened_at LIMIT ?
 """
 
+# Without their moments, and each once: equal is what says the same.
+DIGESTS = """
+SELECT span_id, hash(list_sort(list_distinct(list(said)))) AS digest
+FROM (
+    SELECT span_id, name || json_extract_string(event, '$.attributes') AS said FROM {span_events}
+    WHERE workspace = ? AND happened_at >= ?::TIMESTAMP - INTERVAL 1 DAY
+      AND happened_at <= ?::TIMESTAMP + INTERVAL 1 DAY AND trace_id = ?
+)
+GROUP BY span_id
+"""
+
 TOLD = """
 SELECT trace_id, arg_min(input, first_at) AS input, arg_max(output, first_at) AS output
 FROM (
