@@ -1,10 +1,12 @@
 """Logs and metrics over OTLP, as stock exporters send them and as others write them by hand."""
 
+import json
 import logging
 import secrets
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,9 +50,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def fetch(server: str, path: str) -> Any:
-    import json
-    import urllib.request
-
     with urllib.request.urlopen(server + path, timeout=20) as answer:
         return json.load(answer)
 
@@ -202,7 +201,8 @@ def test_stock_exporters_of_logs_and_metrics_are_understood(
             },
         )
         meter = meters.get_meter("test")
-        meter.create_histogram("gen_ai.client.operation.duration", unit="s").record(0.7)
+        duration = meter.create_histogram("gen_ai.client.operation.duration", unit="s")
+        duration.record(0.7, {"gen_ai.request.model": "gpt-4o"})
         meter.create_counter("otel.sdk.processor.span.processed").add(
             3, {"error.type": "queue_full"}
         )
@@ -213,6 +213,10 @@ def test_stock_exporters_of_logs_and_metrics_are_understood(
     assert (score["name"], score["label"], score["span_id"]) == ("relevance", "pass", span_id)
     [loss] = fetch(server, "/api/client-losses")
     assert (loss["service"], loss["dropped"], loss["reasons"]) == ("stock", 3, {"queue_full": 3})
+    [measured] = fetch(server, "/api/client-metrics")
+    assert (measured["service"], measured["model"], measured["mean"]) == ("stock", "gpt-4o", 0.7)
+    with urllib.request.urlopen(f"{server}/quality", timeout=20) as page:
+        assert "operation.duration" in page.read().decode()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 

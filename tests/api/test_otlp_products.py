@@ -2,12 +2,15 @@
 
 import base64
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from starlette.testclient import TestClient
+
+from lineside.core import Settings
+from lineside.server import build
 
 
 class Product(NamedTuple):
@@ -68,6 +71,14 @@ PRODUCTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def keyed_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A server on which keys for senders were made."""
+    settings = Settings(home=tmp_path_factory.mktemp("keyed") / "home", otlp_grpc_port=0)
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        yield client
+
+
 def send(client: TestClient, product: Product, key: str) -> tuple[int, list[str]]:
     """Send one step as the product's own packages do; the answer, and what is there then."""
     trace_id = secrets.token_bytes(16)
@@ -86,10 +97,35 @@ def send(client: TestClient, product: Product, key: str) -> tuple[int, list[str]
 def test_a_program_set_up_for_another_product_changes_its_host_only(
     client: TestClient, product: Product
 ) -> None:
-    made = client.post("/api/keys", json={"name": "app", "rights": ["ingest"]}).json()
+    # A key that may only read is none that a sender could bring.
+    client.post("/api/keys", json={"name": "reader", "rights": ["read"]})
 
     assert send(client, product, product.key) == (200, ["step"])
-    assert send(client, product, made["secret"]) == (200, ["step"])
 
-    client.delete(f"/api/keys/{made['key']['id']}")
-    assert send(client, product, made["secret"]) == (401, [])
+
+@pytest.mark.parametrize("product", PRODUCTS.values(), ids=PRODUCTS.keys())
+def test_where_senders_have_keys_a_wrong_one_of_any_shape_is_refused(
+    keyed_client: TestClient, product: Product
+) -> None:
+    made = keyed_client.post("/api/keys", json={"name": "app", "rights": ["ingest"]}).json()
+
+    assert send(keyed_client, product, made["secret"]) == (200, ["step"])
+    assert send(keyed_client, product, product.key) == (401, [])
+
+    keyed_client.delete(f"/api/keys/{made['key']['id']}")
+    assert send(keyed_client, product, made["secret"]) == (401, [])
+    assert send(keyed_client, product, product.key) == (401, [])
+
+
+def test_a_refused_key_of_another_product_is_told_what_to_put_in_its_place(
+    keyed_client: TestClient,
+) -> None:
+    keyed_client.post("/api/keys", json={"name": "app", "rights": ["ingest"]})
+    headers = {"x-api-key": "lsv2_pt_1"}
+
+    refused = keyed_client.post("/v1/traces", json={"resourceSpans": []}, headers=headers)
+    without = keyed_client.post("/v1/traces", json={"resourceSpans": []})
+
+    assert (refused.status_code, without.status_code) == (401, 200)
+    assert "none of lineside's: those begin with `lsk_`" in refused.json()["message"]
+    assert "lineside keys create NAME --right ingest" in refused.json()["message"]

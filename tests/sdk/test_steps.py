@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from opentelemetry import trace
@@ -14,8 +16,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import lineside
 from lineside.core import Invalid
-from lineside.sdk import StepKind
-from lineside.traces.span import SpanKind
 
 
 class Recorded:
@@ -263,4 +263,16 @@ def test_a_kind_that_does_not_exist_is_refused_when_the_step_is_made() -> None:
         lineside.step(kind="retreiver")  # type: ignore[call-overload]
 
     assert refused.value.hint == "Did you mean `retriever`?"
-    assert {*get_args(StepKind), "app"} == set(get_args(SpanKind))
+
+
+def test_the_sdk_is_imported_without_what_the_server_needs() -> None:
+    script = (
+        "import sys, lineside.sdk; "
+        "rooms = {name.split('.')[1] for name in sys.modules if name.startswith('lineside.')}; "
+        "heavy = {'duckdb', 'sqlalchemy', 'starlette', 'pydantic_core'} & sys.modules.keys(); "
+        "print(sorted(rooms), sorted(heavy))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "['core', 'sdk'] []"

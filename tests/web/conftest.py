@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,6 +14,11 @@ from lineside.server import build
 from lineside.trust import local_scope
 from lineside.usecases import read_folder
 from web.small_case import settings_for, write_folder
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from web.chromium import OpenPage
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +53,19 @@ def settings(tmp_path: Path) -> Settings:
 def empty_client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    from web.chromium import opened_browser
+
+    with opened_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: "Browser", server: str) -> "OpenPage":
+    """Opens pages of the server that a file of tests runs."""
+    from web.chromium import pages_of
+
+    return pages_of(browser, server)

@@ -1,10 +1,7 @@
 """Dragging, keys and the live page in a real Chromium."""
 
+import itertools
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,16 +16,8 @@ from lineside.core import now
 from lineside.store import open_store
 from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans
 from lineside.trust import local_scope
+from web.chromium import DESK, PHONE, OpenPage, running, scrolled_sideways
 from web.small_case import settings_for
-from web.test_pages_in_chromium import (
-    DESK,
-    PHONE,
-    OpenPage,
-    scrolled_sideways,
-    wait_until_up,
-)
-from web.test_pages_in_chromium import browser as browser
-from web.test_pages_in_chromium import open_page as open_page
 
 pytestmark = pytest.mark.xdist_group("chromium")
 TRACES = 60
@@ -54,23 +43,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     record_spans(local_scope(store), spans).result()
     store.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with (root / "server.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "lineside", "up", "--port", str(port)],
-            env=os.environ | {"LINESIDE_HOME": str(root / "home"), "LINESIDE_USER": "ann"},
-            cwd=root,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(20)
+    with running(root) as address:
+        yield address
 
 
 def send(server: str, name: str, *, began: float | None = None) -> None:
@@ -195,6 +169,28 @@ def test_a_trace_shows_live_once_it_arrives_and_after_the_server_was_away(
         page.unroute("**/traces/live/rows**")
         expect(page.locator("[data-rows]")).to_contain_text("while away", timeout=15_000)
         expect(page.locator("[data-state]")).to_have_text("Live")
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_on_a_phone_plots_and_lists_come_first_and_filters_unfold(
+    open_page: OpenPage, script: bool
+) -> None:
+    with open_page(PHONE, script=script) as page:
+        page.goto("/traces/charts?service=shop&since=7d")
+        box = page.locator("svg.plot-time").first.bounding_box()
+        assert box
+        assert box["y"] + box["height"] < 800, "the first plot is seen without scrolling"
+        texts = page.locator("svg.plot-time").first.locator(".axis-text[text-anchor]").all()
+        boxes = [found for text in texts if (found := text.bounding_box())]
+        places = sorted((one["x"], one["x"] + one["width"]) for one in boxes if one["y"] > 300)
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(places))
+        expect(page.get_by_text("Service shop ×")).to_be_visible()
+        expect(page.locator("select[name=status]")).to_be_hidden()
+
+        page.get_by_text("Filters and split, 2 asked").click()
+        page.locator("select[name=status]").select_option("error")
+        page.get_by_role("button", name="Show").click()
+        page.wait_for_url("**status=error**")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(DESK, "light"), (PHONE, "dark")])

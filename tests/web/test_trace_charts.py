@@ -148,6 +148,31 @@ def test_a_view_is_saved_opened_and_removed(sent: TestClient) -> None:
     assert left == []
 
 
+def test_what_waits_when_the_live_page_opens_is_on_it_and_not_new_once_it_is_kept(
+    settings: Settings,
+) -> None:
+    store = open_store(settings)
+    open_traces(store)
+    scope = local_scope(store)
+    record_spans(scope, [span for hours in range(30) for span in trace(hours)]).result()
+    store.flusher.flush()
+    waiting = trace(-24)
+    record_spans(scope, waiting).result()
+    client = TestClient(build(settings), base_url="http://127.0.0.1")  # nothing is moved by it
+
+    page = html(client, "/traces/live")
+    cursor = re.search(r'data-cursor="(\d+)"', page)
+    store.flusher.flush()
+    assert cursor
+    again = client.get(f"/traces/live/rows?after={cursor[1]}").text
+
+    shown = re.findall(r'data-trace="(\w+)"', page)
+    assert shown[0] == waiting[0].trace_id, "what arrived last comes first"
+    assert len(shown) == 21
+    assert re.findall(r'data-trace="(\w+)"', again) == [waiting[0].trace_id]
+    store.close()
+
+
 def test_the_live_page_goes_on_from_its_cursor(sent: TestClient) -> None:
     with sent as client:
         page = html(client, "/traces/live?service=shop")

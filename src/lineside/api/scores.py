@@ -74,3 +74,11 @@ def losses(
 ) -> list[metrics.ClientLosses]:
     """Spans that programs say they dropped before sending, by service and reason."""
     return metrics.client_losses(scope, use_case=use_case, hours=hours)
+
+
+@router.get("/client-metrics")
+def measured(
+    scope: Caller, use_case: str | None = None, hours: float = 168
+) -> list[metrics.ClientHistogram]:
+    """What programs measured of their model calls themselves, with percentiles, in its unit."""
+    return metrics.client_histograms(scope, use_case=use_case, hours=hours)

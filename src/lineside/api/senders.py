@@ -9,7 +9,7 @@ from dataclasses import replace
 from starlette.datastructures import Headers
 
 from lineside.core import Denied
-from lineside.trust import Scope, scope_for_key
+from lineside.trust import Scope, list_keys, scope_for_key
 from lineside.usecases import list_use_cases
 
 PATHS = (
@@ -32,15 +32,44 @@ class Senders:
     def __init__(self, local: Scope) -> None:
         self._local = local
         self._names: dict[str, tuple[float, frozenset[str]]] = {}
+        self._keys_asked_at: float | None = None
+        self._has_keys = False
 
     def scope(self, headers: Headers) -> Scope:
         """The scope of the key that came along, or that of the owner of this machine.
 
+        What a key of another product opens is that product's business. As long as nobody made a key
+        for senders here, it counts as none, so that a program that sent elsewhere yesterday changes
+        a host and nothing else. From then on whoever brings a key must bring a good one, since
+        what is sent with a wrong one would be kept as if the owner of this machine had sent it.
+
         Raises:
-            Denied: The key is none of ours, expired or revoked.
+            Denied: The key is expired or revoked, or none of ours where there are such.
         """
         secret = secret_of(headers)
-        return self._local if secret is None else scope_for_key(self._local.store, secret)
+        if secret is None:
+            return self._local
+        if secret.startswith(_OWN_KEY):
+            return scope_for_key(self._local.store, secret)
+        if not self._demands_own_keys():
+            return self._local
+        raise Denied(
+            "bad_key",
+            "The key that came along is none of lineside's: those begin with `lsk_`",
+            hint="Put one from `lineside keys create NAME --right ingest` in its place. Keys of "
+            "other products count as none only until the first such key is made.",
+        )
+
+    def _demands_own_keys(self) -> bool:
+        """Whether a key for senders was ever made here, as it was a few seconds ago at most."""
+        asked_at = self._keys_asked_at
+        if not self._has_keys and (
+            asked_at is None or time.monotonic() - asked_at > _NAMES_SECONDS
+        ):
+            # One that was revoked counts as well: to take a key back must not open a door.
+            self._has_keys = any("ingest" in key.rights for key in list_keys(self._local))
+            self._keys_asked_at = time.monotonic()
+        return self._has_keys
 
     def use_cases(self, scope: Scope) -> frozenset[str]:
         """Names of the workspace's use cases, a few seconds old at most."""
@@ -54,15 +83,13 @@ class Senders:
 
 
 def secret_of(headers: Headers) -> str | None:
-    """The key of ours that came along, in whichever way the sender's own product has it.
-
-    What the key of another product opens is that product's business; here it counts as no key, so
-    that a program that sent elsewhere yesterday changes a host and nothing else.
+    """The key that came along, in whichever way the sender's own product has it; ours if one is.
 
     Raises:
         Denied: The header Authorization is meant to be `Basic` and is not.
     """
-    return next((one for one in _secrets(headers) if one.startswith(_OWN_KEY)), None)
+    found = [one for one in _secrets(headers) if one]
+    return next((one for one in found if one.startswith(_OWN_KEY)), found[0] if found else None)
 
 
 def _secrets(headers: Headers) -> Iterator[str]:

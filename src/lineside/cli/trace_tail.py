@@ -45,7 +45,10 @@ def tail(line: str, query: str, seconds: float | None, as_json: bool) -> None:
     seen: dict[str, None] = {}
     with scope_on_line() as scope:
         filters = read_query(scope, both)
-        cursor = search.arrivals(scope, filters).cursor
+        begin = search.arrivals(scope, filters, limit=_AT_ONCE_MAX)
+        cursor = begin.cursor
+        # What is on its way has arrived, and comes again once it is in the lake.
+        seen |= dict.fromkeys(row.trace_id for row in begin.traces)
         note("Waiting for traces" + ("; stop with Ctrl-C" if seconds is None else ""))
         newest = search.list_traces(scope, filters, limit=_AT_ONCE_MAX).traces
         seen |= dict.fromkeys(row.trace_id for row in reversed(newest))

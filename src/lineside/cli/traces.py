@@ -43,6 +43,7 @@ _SHELF = {
     "quality": Late(
         "Commands", "lineside.cli.traces_unclaimed:quality", "Show what spans leave out"
     ),
+    "metrics": Late("Commands", "lineside.cli.trace_metrics:measured", "Show senders' own figures"),
 }
 _MARKS = {
     "tag": Late("Commands", "lineside.cli.traces_marks:tag_trace", "Put a tag on a trace"),

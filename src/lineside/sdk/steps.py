@@ -2,32 +2,19 @@
 
 from contextlib import AbstractContextManager
 from contextvars import Token
-from typing import Any, Literal, Self, get_args, overload
+from typing import Any, Self, get_args, overload
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, Status, StatusCode
 
-from lineside.core import Invalid, did_you_mean
+from lineside.core import Invalid, did_you_mean, step_kinds
 from lineside.sdk import start
 from lineside.sdk.calls import Function, stepped
 from lineside.sdk.contexts import NAMES
 from lineside.sdk.payloads import attribute_of
 
-StepKind = Literal[
-    "agent",
-    "workflow",
-    "model",
-    "tool",
-    "retriever",
-    "embedding",
-    "reranker",
-    "guard",
-    "scorer",
-    "prompt",
-    "step",
-]
-"""What does a step; those of `lineside.traces` but `app`, which only lineside's own serving is."""
+StepKind = step_kinds.StepKind
 
 # OpenTelemetry's own names where it has one, so that other tools can read them too.
 _ATTRIBUTES = {

@@ -11,6 +11,7 @@ from lineside.traces.arrivals import trace_key
 from lineside.traces.conventions.log_events import events_of
 from lineside.traces.conventions.received import RawLog, storable
 from lineside.traces.conventions.values import first_text
+from lineside.traces.logs.previews import told_by
 from lineside.traces.logs.receiving import FORM as LOGS
 from lineside.traces.logs.receiving import logs_in, score_in
 from lineside.traces.mapping import moment_of
@@ -69,6 +70,7 @@ def _event_row(workspace: str, log: RawLog, use_case: str | None) -> Row | None:
     if event is None:
         return None
     moment = moment_of(log.time_ns).replace(tzinfo=None)
+    event = storable(event)
     return {
         "workspace": workspace,
         "use_case": use_case,
@@ -78,7 +80,8 @@ def _event_row(workspace: str, log: RawLog, use_case: str | None) -> Row | None:
         "span_id": log.span_id,
         "happened_at": moment.isoformat(timespec="microseconds"),
         "name": event["name"],
-        "event": orjson.dumps(storable(event)).decode(),
+        "event": orjson.dumps(event).decode(),
+        **told_by(event),
     }
 
 

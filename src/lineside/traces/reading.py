@@ -10,6 +10,8 @@ from lineside.traces import queries
 from lineside.traces.arrivals import trace_key
 from lineside.trust import Scope
 
+_PIECES_MAX = 5_000
+
 
 class TraceReading:
     """Any number of queries over one state of the traces.
@@ -48,13 +50,29 @@ class TraceReading:
         after: datetime,
         limit: int,
     ) -> list[tuple[str, datetime]]:
-        """Ids of traces that hold every word, with about when they began, newest first."""
-        found: dict[str, datetime] = {}
-        for index in self._indexes:
-            for key, moment in index.find(
-                workspace, wanted, before=before, after=after, limit=limit
-            ):
-                found.setdefault(key, moment)
+        """Ids of traces that hold every word, with about when they began, newest first.
+
+        A trace that came in several batches may hold one word here and another there; it is found
+        if it is among the newest 5,000 that hold each of them.
+        """
+
+        def find(words: Sequence[str], limit: int) -> dict[str, datetime]:
+            held: dict[str, datetime] = {}
+            for index in self._indexes:
+                for key, moment in index.find(
+                    workspace, words, before=before, after=after, limit=limit
+                ):
+                    held.setdefault(key, moment)
+            return held
+
+        found = find(wanted, limit)
+        if len(wanted) > 1 and len(found) < limit:
+            # What came in several batches is indexed in as many pieces. A word that is given twice
+            # is taken whole; only the last may be the beginning of one.
+            *whole, last = wanted
+            each = [find([word, word], _PIECES_MAX) for word in whole] + [find([last], _PIECES_MAX)]
+            for key in set(each[0]).intersection(*each[1:]):
+                found.setdefault(key, max(held[key] for held in each))
         newest = sorted(found.items(), key=lambda one: one[1], reverse=True)
         return newest[:limit]
 

@@ -13,6 +13,7 @@ from lineside.traces import privacy, queries, rewriting
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
+from lineside.traces.logs.queries import DIGESTS as EVENT_DIGESTS
 from lineside.traces.metrics.receiving import MetricsIntake
 from lineside.traces.outline import Outline, outline_of
 from lineside.traces.payloads import Whole
@@ -165,8 +166,11 @@ def get_steps(scope: Scope, trace_id: str, span_ids: Sequence[str]) -> dict[str,
 
 def payload_digests(scope: Scope, trace_id: str) -> dict[str, int]:
     """A number for what each step was told and said, equal where that is equal, by span id."""
-    rows = _rows(scope, queries.TRACE_DIGESTS, trace_id)
-    return {row["span_id"]: row["digest"] for row in rows}
+    with open_reading(scope) as reading:
+        rows = of_trace(reading, queries.TRACE_DIGESTS, scope.workspace, trace_id)
+        beside = of_trace(reading, EVENT_DIGESTS, scope.workspace, trace_id) if rows else []
+    events = {row["span_id"]: row["digest"] for row in beside}
+    return {row["span_id"]: row["digest"] ^ events.get(row["span_id"], 0) for row in rows}
 
 
 def graph_hints(scope: Scope, trace_id: str) -> dict[str, Hint]:

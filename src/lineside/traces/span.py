@@ -6,23 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lineside.core import Record
+from lineside.core import Record, step_kinds
 
-SpanKind = Literal[
-    "app",
-    "agent",
-    "workflow",
-    "model",
-    "tool",
-    "retriever",
-    "embedding",
-    "reranker",
-    "guard",
-    "scorer",
-    "prompt",
-    "step",
-]
-"""What did a step: the app as a whole, a model, a tool, …; `step` is anything else."""
+SpanKind = step_kinds.SpanKind
 
 
 class Message(Record):

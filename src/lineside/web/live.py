@@ -20,9 +20,11 @@ def live(request: Request) -> Response:
     form = read_trace_form(request)
     found, rows = None, list[search.TraceRow]()
     if form.filters is not None:
-        # What arrives between the two looks is in both, and the page shows it once.
-        found = search.arrivals(scope, form.filters)
-        rows += search.list_traces(scope, form.filters, limit=_FIRST_SHOWN).traces
+        found = search.arrivals(scope, form.filters, limit=_ARRIVALS_MAX)
+        newest = search.list_traces(scope, form.filters, limit=_FIRST_SHOWN).traces
+        # What is still on its way has arrived: it comes again once it is in the lake, wherever it
+        # began, and must not look new then. What arrives between the two looks is in both.
+        rows += {row.trace_id: row for row in (*found.traces[::-1], *newest)}.values()
     return page(
         request,
         "trace_live.html",

@@ -16,6 +16,8 @@ from lineside.web.axes import Axis, Unit, axis, tick_text
 HEIGHT = 150
 _TOP = 16
 _LABELS_MAX = 5
+# Of the width of a plot on a phone, what a character of a label takes at most.
+_CHARACTER_PERCENT = 2.5
 _SECONDS_PER_DAY = 86_400
 
 
@@ -174,6 +176,7 @@ def _time_texts(plot: TimePlot) -> str:
     ]
     places = places or list(range(len(plot.buckets)))
     parts = []
+    taken = 0.0
     for at in places[:: max(1, -(-len(places) // _LABELS_MAX))]:
         start = plot.buckets[at].start.astimezone(UTC)
         day = f"{start.day} {start:%b}" + (f" {start:%Y}" if spread > timedelta(days=300) else "")
@@ -182,6 +185,11 @@ def _time_texts(plot: TimePlot) -> str:
             words = f"{start:%H:%M:%S}" if spread <= timedelta(minutes=3) else f"{start:%H:%M}"
         # One at the right edge would stand outside.
         anchor = "end" if at > len(plot.buckets) * 0.88 else "start"
+        width = len(words) * _CHARACTER_PERCENT
+        left = at / len(plot.buckets) * 100 - (width if anchor == "end" else 0)
+        if left < taken:
+            continue
+        taken = left + width
         parts.append(
             f'<text class="axis-text" x="{_x(plot, at)}%" y="{HEIGHT + 18}" '
             f'text-anchor="{anchor}">{escape(words)}</text>'

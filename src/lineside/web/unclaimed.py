@@ -7,11 +7,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from lineside.traces import quality, unclaimed
+from lineside.traces import metrics, quality, unclaimed
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases
 from lineside.web.render import page
 
+MEASURED_MAX = 100
 DAYS = {"1": "Last day", "7": "Last 7 days", "30": "Last 30 days"}
 
 
@@ -52,7 +53,15 @@ def telemetry(request: Request) -> Response:
     asked = request.query_params.get("days", "")
     days = asked if asked in DAYS else str(quality.DAYS)
     found = quality.telemetry_quality(scope, days=float(days))
-    return page(request, "quality.html", found=found, days=DAYS, asked={"days": days})
+    measured = metrics.client_histograms(scope, hours=float(days) * 24)[:MEASURED_MAX]
+    return page(
+        request,
+        "quality.html",
+        found=found,
+        measured=measured,
+        days=DAYS,
+        asked={"days": days},
+    )
 
 
 def _claim(scope: Scope, service: str, use_case: str) -> unclaimed.Claim:

@@ -21,10 +21,18 @@ Events = Mapping[str, Sequence[dict[str, Any]]]
 def events_of_trace(reading: TraceReading, workspace: str, trace_id: str) -> Events:
     """Events of a trace that came beside it, by the id of their span; at most 10,000."""
     rows = of_trace(reading, queries.OF_TRACE, workspace, trace_id, [EVENTS_PER_TRACE_MAX])
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(row["span_id"], []).append(orjson.loads(row["event"]))
-    return found
+    return _by_span(rows)
+
+
+def events_of_traces(
+    reading: TraceReading, workspace: str, bounds: Sequence[Any], trace_ids: Sequence[str]
+) -> dict[str, Events]:
+    """The same of several traces between two moments, by the id of the trace; as many in all."""
+    asked = [workspace, *bounds, list(trace_ids), EVENTS_PER_TRACE_MAX * len(trace_ids)]
+    by_trace: dict[str, list[dict[str, Any]]] = {}
+    for row in reading.rows(queries.OF_TRACES, asked):
+        by_trace.setdefault(row["trace_id"], []).append(row)
+    return {trace_id: _by_span(rows) for trace_id, rows in by_trace.items()}
 
 
 def with_events(span: Span, events: Events) -> Span:
@@ -40,3 +48,10 @@ def with_events(span: Span, events: Events) -> Span:
         if getattr(span, name) is None and (value := getattr(read, name)) is not None
     }
     return span.model_copy(update=left_open | told | {"use_case": span.use_case})
+
+
+def _by_span(rows: Sequence[dict[str, Any]]) -> Events:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["span_id"], []).append(orjson.loads(row["event"]))
+    return found

@@ -14,15 +14,52 @@ SPAN_EVENTS = LakeTable(
         "happened_at": "TIMESTAMP",
         "name": "VARCHAR",
         "event": "VARCHAR",
+        "input": "VARCHAR",
+        "output": "VARCHAR",
     },
     sorted_by=("happened_at",),
 )
-"""`event` is the text of a JSON object, as an event of a span has it."""
+"""`event` is the text of a JSON object, as an event of a span has it.
+
+`input` and `output` are how what it says that was asked and answered begins.
+"""
 
 # Its steps and the records of them come from one clock, so that a day around them is plenty.
 OF_TRACE = """
 SELECT span_id, event FROM {span_events}
 WHERE workspace = ? AND happened_at >= ?::TIMESTAMP - INTERVAL 1 DAY
   AND happened_at <= ?::TIMESTAMP + INTERVAL 1 DAY AND trace_id = ?
+ORDER BY happened_at LIMIT ?
+"""
+
+# Without their moments, and each once: equal is what says the same.
+DIGESTS = """
+SELECT span_id, hash(list_sort(list_distinct(list(said)))) AS digest
+FROM (
+    SELECT span_id, name || json_extract_string(event, '$.attributes') AS said FROM {span_events}
+    WHERE workspace = ? AND happened_at >= ?::TIMESTAMP - INTERVAL 1 DAY
+      AND happened_at <= ?::TIMESTAMP + INTERVAL 1 DAY AND trace_id = ?
+)
+GROUP BY span_id
+"""
+
+TOLD = """
+SELECT trace_id, arg_min(input, first_at) AS input, arg_max(output, first_at) AS output
+FROM (
+    SELECT trace_id, span_id, min(happened_at) AS first_at,
+        arg_max(input, happened_at) AS input, arg_max(output, happened_at) AS output
+    FROM {span_events}
+    WHERE workspace = ? AND happened_at >= ? AND happened_at <= ?
+      AND trace_key IN (SELECT unnest(?::BIGINT[]))
+      AND (input IS NOT NULL OR output IS NOT NULL)
+    GROUP BY trace_id, span_id
+)
+GROUP BY trace_id
+"""
+
+OF_TRACES = """
+SELECT trace_id, span_id, event FROM {span_events}
+WHERE workspace = ? AND happened_at >= ? AND happened_at <= ?
+  AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 ORDER BY happened_at LIMIT ?
 """

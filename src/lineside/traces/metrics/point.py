@@ -21,9 +21,11 @@ class Point:
     """One data point.
 
     Attributes:
-        kind: `sum`, `gauge` or `histogram`.
+        kind: `sum`, `gauge`, `histogram` or `exponential_histogram`.
         temporality: `cumulative` since `started_ns`, or `delta`; empty for a gauge.
         value: Of a sum or gauge; a histogram has `count`, `sum`, `bounds` and `counts`.
+        scale: Of an exponential histogram, whose `counts` begin at the index `first_place`;
+            `zero_count` of its values are at most `zero_threshold`.
     """
 
     name: str
@@ -37,6 +39,10 @@ class Point:
     sum: float | None = None
     bounds: list[float] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
+    scale: int | None = None
+    first_place: int | None = None
+    zero_count: int | None = None
+    zero_threshold: float | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     resource: dict[str, Any] = field(default_factory=dict)
 
@@ -70,6 +76,10 @@ def point_row(workspace: str, use_case: str | None, point: Point) -> dict[str, A
         "value": point.value,
         "bounds": point.bounds,
         "counts": [min(count, _COUNT_MAX) for count in point.counts],
+        "scale": point.scale,
+        "first_place": point.first_place,
+        "zero_count": None if point.zero_count is None else min(point.zero_count, _COUNT_MAX),
+        "zero_threshold": point.zero_threshold,
     }
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from lineside.core import Invalid, NotFound, now
 from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
+from lineside.traces.logs.joining import events_of_traces, with_events
+from lineside.traces.logs.previews import with_told
 from lineside.traces.payloads import Whole
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.record import span_of
@@ -63,7 +65,7 @@ def list_traces(
     cursor = _cursor(before) if before else (asked.until, "")
     with open_reading(scope) as reading:
         rows = newest(reading, scope.workspace, asked, cursor, limit + 1)
-    page = rows[:limit]
+        page = with_told(reading, scope.workspace, rows[:limit])
     older = f"{page[-1]['started_at'].isoformat()}~{page[-1]['trace_id']}" if page else None
     found = tuple(trace_row(row) for row in page)
     return Page(traces=found, older=older if len(rows) > limit else None)
@@ -237,7 +239,10 @@ def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
         bounds = [earlier(min(moments)), later(max(moments))]
         for row in reading.rows(queries.STEPS_OF, [scope.workspace, *bounds, ids]):
             by_trace.setdefault(row["trace_id"], []).append(span_of(whole.row(row)))
-    yield from (by_trace[id_] for id_ in ids if id_ in by_trace)
+        events = events_of_traces(reading, scope.workspace, bounds, ids)
+    for id_ in ids:
+        if id_ in by_trace:
+            yield [with_events(span, events.get(id_, {})) for span in by_trace[id_]]
 
 
 def _cursor(text: str) -> Cursor:

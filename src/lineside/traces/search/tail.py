@@ -1,8 +1,11 @@
 """Traces in the order they arrive, whenever they began: what a person watches live."""
 
+from typing import Any
+
 from lineside.core import Invalid, Record
 from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
+from lineside.traces.logs.previews import with_told
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.row import TraceRow, trace_row
 from lineside.traces.search import queries
@@ -57,13 +60,14 @@ def arrivals(
         rows, is_behind = _arrived(
             reading, scope.workspace, asked, (start, snapshot), max(1, min(limit, 500))
         )
+        rows = with_told(reading, scope.workspace, rows)
     found = tuple(trace_row(row) for row in reversed(rows))
     return Arrivals(traces=found, cursor=str(snapshot), is_behind=is_behind)
 
 
 def _arrived(
     reading: TraceReading, workspace: str, asked: Asked, between: tuple[int, int], limit: int
-) -> tuple[list[dict[str, object]], bool]:
+) -> tuple[list[dict[str, Any]], bool]:
     candidates = reading.rows(
         queries.ARRIVED, [workspace, *between, workspace, ARRIVALS_LOOKED_MAX]
     )

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lineside.core import Invalid, NotFound, Record, now
+from lineside.traces.logs.previews import with_told
 from lineside.traces.reading import open_reading
 from lineside.traces.row import TraceRow, trace_row
 from lineside.traces.search.asked import EARLIEST, LATEST, plain
@@ -159,6 +160,7 @@ def get_session(
         people = People(reading, scope.workspace, "session_id", use_case)
         limit = max(1, min(limit, SESSION_TRACES_MAX))
         found, rows, later_ones = people.session(session_id, after, limit)
+        rows = with_told(reading, scope.workspace, rows)
     if found is None:
         raise NotFound(
             "unknown_session",

@@ -7,6 +7,7 @@
   const ANSWER_MS_MAX = 15000;
   const ROWS_MAX = 200;
   const FRESH_MS = 2500;
+  const SEEN_MAX = 10000;
 
   const live = document.querySelector("[data-live]");
   if (!live) return;
@@ -30,7 +31,9 @@
     for (const time of root.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleTimeString();
   };
 
-  // One that goes on is shown in its place, as it is now; one that is new comes on top.
+  // One that goes on is shown in its place, as it is now; one that is new comes on top. Of those
+  // that fell off the end, the ids are kept in mind, so that none of them looks new again.
+  const seen = new Set([...body.children].map((row) => row.dataset.trace));
   function show(fresh) {
     const known = new Map([...body.children].map((row) => [row.dataset.trace, row]));
     for (const row of fresh.reverse()) {
@@ -39,9 +42,16 @@
         if (!before.contains(document.activeElement)) before.replaceWith(row);
         continue;
       }
-      row.classList.add("fresh");
-      setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
+      if (!seen.has(row.dataset.trace)) {
+        row.classList.add("fresh");
+        setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
+      }
+      seen.add(row.dataset.trace);
       body.prepend(row);
+    }
+    for (const old of seen) {
+      if (seen.size <= SEEN_MAX) break;
+      seen.delete(old);
     }
     while (body.children.length > ROWS_MAX) body.lastElementChild.remove();
     none.hidden = body.children.length > 0;
