@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from lineside.store import text_index
 from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.search import queries
+from lineside.traces.search.given import given_condition
+from lineside.trust import Scope
 
 EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
 LATEST = datetime(9999, 1, 1)  # noqa: DTZ001 # the same
@@ -43,7 +45,12 @@ class Asked(NamedTuple):
         return bool(self.rows or self.sums or self.traces or self.attributes or self.has_text)
 
 
-def asked_of(filters: Filters) -> Asked:
+def asked_of(filters: Filters, scope: Scope) -> Asked:
+    """What the lake is asked for these filters.
+
+    Raises:
+        Invalid: A tag is on more traces than can be looked through.
+    """
     rows: dict[str, list[queries.Bound]] = {}
     sums: list[queries.Bound] = []
     traces: list[queries.Bound] = []
@@ -57,6 +64,10 @@ def asked_of(filters: Filters) -> Asked:
             name = one.field.removeprefix(ATTRIBUTE)
             attributes.append(queries.attribute_condition(name, one.sign, one.values))
             continue
+        if given := given_condition(scope, one):
+            rows.setdefault(one.field, []).extend(given.rows)
+            traces.append(given.trace)
+            continue
         row = queries.row_condition(one.field, one.sign, one.values)
         together = queries.sum_condition(one.field, one.sign, one.values)
         whole = queries.trace_condition(one.field, one.sign, one.values)
@@ -69,7 +80,7 @@ def asked_of(filters: Filters) -> Asked:
         sums=sums,
         traces=traces,
         attributes=attributes,
-        deep=[bounds[0] for bounds in rows.values()],
+        deep=[bounds[0] for bounds in rows.values() if bounds],
         words=words,
         has_text=any(one.field == "text" for one in filters.conditions),
         has_runs=any(one.field == "run" for one in filters.conditions),

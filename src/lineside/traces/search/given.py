@@ -1,0 +1,71 @@
+"""Conditions on what was given to a trace and is not part of it: its scores and its tags."""
+
+from typing import NamedTuple
+
+from lineside.core import Invalid
+from lineside.traces.arrivals import trace_key
+from lineside.traces.filters import SCORE, TAG, Condition
+from lineside.traces.marks import queries as marks
+from lineside.traces.scores import queries as scores
+from lineside.traces.search.queries import Bound
+from lineside.trust import Scope
+
+TAGGED_TRACES_MAX = 200_000
+
+
+class Given(NamedTuple):
+    """A condition in SQL.
+
+    Attributes:
+        rows: What every row of a trace meets if the trace does; none where that says nothing.
+        trace: What the trace as a whole must meet.
+    """
+
+    rows: list[Bound]
+    trace: Bound
+
+
+def given_condition(scope: Scope, condition: Condition) -> Given | None:
+    """What must hold of a trace's scores or tags; nothing for a condition on something else.
+
+    A score holds where some score of that name does, of the trace or of one of its steps; `!=` also
+    lets through what has none.
+
+    Raises:
+        Invalid: More than 200,000 traces have the tag.
+    """
+    if condition.field.startswith(SCORE):
+        return _score(scope, condition)
+    return _tag(scope, condition) if condition.field == TAG else None
+
+
+def _score(scope: Scope, condition: Condition) -> Given:
+    name, sign, values = condition.field.removeprefix(SCORE), condition.sign, condition.values
+    compared, of_score = scores.compared(sign, values)
+    bound = [scope.workspace, name, *of_score]
+    has = (sign == "!=") == (values[0] == "")
+    trace = scores.scored("trace_id", compared, has=has)
+    row = scores.scored("trace_key", compared, has=True)
+    return Given([(row, bound)] if has else [], (trace, bound))
+
+
+def _tag(scope: Scope, condition: Condition) -> Given:
+    sign, text = condition.sign, str(condition.values[0])
+    with scope.store.records.read() as connection:
+        found = marks.tagged(
+            connection,
+            scope.workspace,
+            text=text or None,
+            is_part=sign == "~",
+            limit=TAGGED_TRACES_MAX + 1,
+        )
+    if len(found) > TAGGED_TRACES_MAX:
+        what = f"the tag `{text[:60]}`" if text else "a tag"
+        raise Invalid(
+            "too_many_tagged",
+            f"More than {TAGGED_TRACES_MAX:,} traces have {what}, too many to look through",
+            hint="Ask for another tag, or for an attribute that the steps were sent with.",
+        )
+    has = (sign == "!=") == (not text)
+    keys = [trace_key(id_) for id_ in found]
+    return Given([(marks.KEY_AMONG, [keys])] if has else [], (marks.id_among(has=has), [found]))
