@@ -84,9 +84,9 @@ def traces() -> None:
     """Traces: what happened, step by step.
 
     A query joins conditions by `and`: use_case (or `unclaimed`), release, arm, service, session,
-    user, model, name, status, tool, agent, run, trace take = != and ~ (contains); latency_ms,
-    tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=; text takes ~; since and
-    until take 90m, 24h, 7d or a date.
+    user, model, name, status, tool, agent, run, trace, tag take = != and ~ (contains); latency_ms,
+    tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=, and so does score.NAME,
+    whose = and != take a label as well; text takes ~; since and until take 90m, 24h, 7d or a date.
     """
 
 

@@ -121,6 +121,11 @@ def attribute_value(name: str) -> Bound:
     return sql, [f"/attributes{pointer}", f"/resource{pointer}", pointer]
 
 
+def column_of(field: str) -> str:
+    """Where a field that traces are split by stands in their rows."""
+    return _COLUMNS[field]
+
+
 def _stands(field: str, sign: str, values: Sequence[Any]) -> Bound:
     if list(values) == [""] and sign == "=":
         column = f"nullif(len({_LISTS[field]}), 0)" if field in _LISTS else _COLUMNS[field]
