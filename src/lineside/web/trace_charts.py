@@ -57,7 +57,7 @@ def charts(request: Request) -> Response:
         groups=GROUP_WORDS,
         cards=[*cards[:1], *of_score, *cards[1:]],
         score=score,
-        scores=search.scored.score_names(scope),
+        scores=search.scored.score_names(scope, since=found.since) if found else [],
         is_unscored=bool(score and cards and not of_score),
         legend=legend,
         span=stretch_said(found.since, found.until) if found else None,

@@ -31,12 +31,10 @@ SELECT arg_min(trace_id, {PLACE}) AS trace_id, arg_min(use_case, {PLACE}) AS use
 FROM {{traces}} WHERE workspace = ? AND trace_key = ? GROUP BY trace_key
 """
 
-KEY_AMONG = "trace_key IN (SELECT unnest(?::BIGINT[]))"
 
-
-def id_among(*, has: bool) -> str:
-    """Whether a trace is one of those whose ids are bound."""
-    return f"trace_id {'IN' if has else 'NOT IN'} (SELECT unnest(?::VARCHAR[]))"
+def among(*, has: bool) -> str:
+    """Whether a trace is one of those whose keys are bound."""
+    return f"trace_key {'IN' if has else 'NOT IN'} (SELECT unnest(?::BIGINT[]))"
 
 
 def insert_mark(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:

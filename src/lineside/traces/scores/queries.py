@@ -111,13 +111,13 @@ def compared(sign: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
     return f"(label = ?{by_number})", [values[0], *numbers]
 
 
-def scored(column: str, condition: str, *, has: bool) -> str:
+def scored(condition: str, *, has: bool) -> str:
     """Whether a trace has a score that meets a condition; a workspace and a name are bound first.
 
-    Scores of whole sessions are of no trace.
+    Scores of whole sessions are of no trace, and have no key of one.
     """
     return f"""
-    {column} {"IN" if has else "NOT IN"} (
-        SELECT {column} FROM {{scores}}
-        WHERE workspace = ? AND name = ? AND trace_id IS NOT NULL AND {condition}
+    trace_key {"IN" if has else "NOT IN"} (
+        SELECT trace_key FROM {{scores}}
+        WHERE workspace = ? AND name = ? AND trace_key >= 0 AND {condition}
     )"""

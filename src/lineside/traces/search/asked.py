@@ -65,8 +65,9 @@ def asked_of(filters: Filters, scope: Scope) -> Asked:
             attributes.append(queries.attribute_condition(name, one.sign, one.values))
             continue
         if given := given_condition(scope, one):
-            rows.setdefault(one.field, []).extend(given.rows)
-            traces.append(given.trace)
+            if given.narrows:
+                rows.setdefault(one.field, []).append(given.bound)
+            traces.append(given.bound)
             continue
         row = queries.row_condition(one.field, one.sign, one.values)
         together = queries.sum_condition(one.field, one.sign, one.values)
@@ -80,7 +81,7 @@ def asked_of(filters: Filters, scope: Scope) -> Asked:
         sums=sums,
         traces=traces,
         attributes=attributes,
-        deep=[bounds[0] for bounds in rows.values() if bounds],
+        deep=[bounds[0] for bounds in rows.values()],
         words=words,
         has_text=any(one.field == "text" for one in filters.conditions),
         has_runs=any(one.field == "run" for one in filters.conditions),

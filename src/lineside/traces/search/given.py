@@ -14,15 +14,14 @@ TAGGED_TRACES_MAX = 200_000
 
 
 class Given(NamedTuple):
-    """A condition in SQL.
+    """A condition in SQL that a trace meets with each of its rows, or not at all.
 
     Attributes:
-        rows: What every row of a trace meets if the trace does; none where that says nothing.
-        trace: What the trace as a whole must meet.
+        narrows: Whether few meet it, so that it is worth to look for them.
     """
 
-    rows: list[Bound]
-    trace: Bound
+    bound: Bound
+    narrows: bool
 
 
 def given_condition(scope: Scope, condition: Condition) -> Given | None:
@@ -42,11 +41,9 @@ def given_condition(scope: Scope, condition: Condition) -> Given | None:
 def _score(scope: Scope, condition: Condition) -> Given:
     name, sign, values = condition.field.removeprefix(SCORE), condition.sign, condition.values
     compared, of_score = scores.compared(sign, values)
-    bound = [scope.workspace, name, *of_score]
     has = (sign == "!=") == (values[0] == "")
-    trace = scores.scored("trace_id", compared, has=has)
-    row = scores.scored("trace_key", compared, has=True)
-    return Given([(row, bound)] if has else [], (trace, bound))
+    bound = [scope.workspace, name, *of_score]
+    return Given((scores.scored(compared, has=has), bound), narrows=has)
 
 
 def _tag(scope: Scope, condition: Condition) -> Given:
@@ -68,4 +65,4 @@ def _tag(scope: Scope, condition: Condition) -> Given:
         )
     has = (sign == "!=") == (not text)
     keys = [trace_key(id_) for id_ in found]
-    return Given([(marks.KEY_AMONG, [keys])] if has else [], (marks.id_among(has=has), [found]))
+    return Given((marks.among(has=has), [keys]), narrows=has)

@@ -188,7 +188,7 @@ def page_query(traces: Sequence[str], *, runs: bool) -> str:
     wanted = "".join(f" AND {condition}" for condition in traces)
     return f"""
 WITH whole AS (
-    SELECT {WHOLE} FROM {{traces}}
+    SELECT trace_key, {WHOLE} FROM {{traces}}
     WHERE {within(runs)} AND trace_key IN (SELECT unnest(?::BIGINT[]))
     GROUP BY trace_key
 )

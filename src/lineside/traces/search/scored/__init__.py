@@ -9,7 +9,7 @@ from lineside.core import Record
 from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.reading import TraceReading, open_reading
-from lineside.traces.search.asked import Asked, asked_of, earlier, later, plain
+from lineside.traces.search.asked import EARLIEST, Asked, asked_of, earlier, later, plain
 from lineside.traces.search.figures import FIGURES_TRACES_MAX, OTHERS, Chart, checked_group
 from lineside.traces.search.listing import newest
 from lineside.traces.search.queries import Named
@@ -26,7 +26,8 @@ class ScoredTraces(Record):
     """How a score fared over some traces, each of which counts once.
 
     Where steps and judges gave a trace the score several times, its number is their mean and its
-    label the last one.
+    label the last one. Scores that were given more than a day before the time that is asked for
+    are left out.
 
     Attributes:
         name: What the traces have in common; nothing where that is not known.
@@ -135,11 +136,15 @@ def score_chart(
     )
 
 
-def score_names(scope: Scope) -> list[str]:
-    """Names of the scores that traces carry, the most frequent first; at most 200."""
+def score_names(scope: Scope, *, since: datetime = EARLIEST) -> list[str]:
+    """Names of the scores that traces were given since a moment, the most frequent first.
+
+    At most 200. A day is added before, as `score_chart` does.
+    """
     scope.require("read")
     with open_reading(scope) as reading:
-        rows = reading.rows(queries.NAMES, [scope.workspace, NAMES_MAX])
+        wanted = [scope.workspace, earlier(plain(since)), NAMES_MAX]
+        rows = reading.rows(queries.NAMES, wanted)
     return [row["name"] for row in rows]
 
 
@@ -172,10 +177,12 @@ def _rows(
     )
     within: list[Any] = [scope.workspace, asked.since, asked.until]
     within += [] if chosen is None else [chosen]
-    bound = [scope.workspace, score, *within * (1 if by == "model" else 2)]
+    bound = within * (1 if by == "model" else 2)
     if by.startswith(ATTRIBUTE):
         bound += queries.split_bound(by)[1]
         bound += [scope.workspace, earlier(asked.since), later(asked.until)]
+    # What is judged has begun before, and a judge's clock may be a little behind.
+    bound += [scope.workspace, score, earlier(asked.since)]
     if width is not None:
         bound.append(width // _MICROSECOND)
     if named == "some":

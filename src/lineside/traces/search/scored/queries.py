@@ -11,15 +11,16 @@ said AS (
     SELECT trace_key AS key, avg(value) AS value, arg_max(label, scored_at) AS label
     FROM (
         SELECT trace_key, value, label, scored_at FROM {scores}
-        WHERE workspace = ? AND name = ? AND trace_id IS NOT NULL
+        WHERE workspace = ? AND name = ? AND scored_at >= ? AND trace_key >= 0
+          AND trace_key IN (SELECT trace_key FROM heads)
         QUALIFY row_number() OVER (
-            PARTITION BY trace_id, span_id, source, scored_at ORDER BY value
+            PARTITION BY trace_key, span_id, source, scored_at ORDER BY value
         ) = 1
     ) GROUP BY trace_key
 )"""
 
 NAMES = """
-SELECT name FROM {scores} WHERE workspace = ? AND trace_id IS NOT NULL
+SELECT name FROM {scores} WHERE workspace = ? AND scored_at >= ? AND trace_key >= 0
 GROUP BY name ORDER BY count(*) DESC, name LIMIT ?
 """
 
@@ -29,9 +30,10 @@ def scored_query(
 ) -> str:
     """How many traces there are, how many have the score, its mean, and the most frequent labels.
 
-    Parameters: workspace and name of the score; bounds, and the keys of the traces where they were
-    chosen, both again except by model; what `split_bound` says; the width of a bucket in
-    microseconds where they are bucketed; the names that stand for themselves where some do.
+    Parameters: bounds, and the keys of the traces where they were chosen, both again except by
+    model; what `split_bound` says; workspace and name of the score, and since when it was given;
+    the width of a bucket in microseconds where they are bucketed; the names that stand for
+    themselves where some do.
 
     Args:
         named: Which names stand for themselves; the rest is one, and with none of them all are.
@@ -45,7 +47,7 @@ def scored_query(
         "": "NULL::VARCHAR",
     }[named]
     return f"""
-WITH {_SAID}, heads AS ({_heads(by, wanted)}), found AS (
+WITH heads AS MATERIALIZED ({_heads(by, wanted)}), {_SAID}, found AS (
     SELECT {place} AS bucket, {name} AS name, key IS NOT NULL AS is_scored, value, label
     FROM heads LEFT JOIN said ON trace_key = key
 ), common AS (
