@@ -205,3 +205,21 @@ def test_a_trace_is_scored_by_hand_and_its_scores_are_listed(lineside: Run) -> N
     ]
     assert "tone" in table
     assert "shop" in table
+
+
+def test_scores_and_tags_are_asked_for_and_counted(lineside: Run) -> None:
+    lineside("traces", "score", FINE, "--name", "tone", "--label", "kind")
+    lineside("traces", "score", FAILED, "--name", "tone", "--label", "rude", "--value", "0.25")
+    lineside("traces", "tag", FAILED, "vip")
+
+    line = "score.tone = rude and tag = vip and score.tone < 0.5"
+    found = lineside("traces", "ls", "-q", line, "--json").data["traces"]
+    (one,) = lineside("traces", "stats", "--score", "tone", "--by", "service", "--json").data
+    shown = lineside("traces", "stats", "--score", "tone", "-q", "status = ok")
+    wrong = lineside("traces", "ls", "-q", "score.tone > rude")
+
+    assert [row["trace_id"] for row in found] == [FAILED]
+    assert (one["name"], one["traces"], one["scored"], one["mean"]) == ("shop", 2, 2, 0.25)
+    assert one["labels"] == {"kind": 1, "rude": 1}
+    assert "100.0%" in shown.out
+    assert "hint: Ask for a label with `=` or `!=`." in wrong.err

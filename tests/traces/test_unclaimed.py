@@ -94,6 +94,9 @@ def test_people_tag_note_and_link_a_trace(scope: Scope) -> None:
         ("link", "SHOP-17"),
     ]
     assert [one.trace_id for one in marks.list_marks(scope, tag="Wrong refund")] == [trace_id]
+    for query, count in (('tag = "Wrong refund"', 1), ("tag ~ wrong", 1), ("tag != lost", 1)):
+        assert len(search.list_traces(scope, search.parse_query(query)).traces) == count
+    assert search.list_traces(scope, search.parse_query('tag = ""')).traces == ()
     marks.remove_mark(scope, trace_id, note.id)
     assert len(marks.marks_on(scope, trace_id)) == 2
     with pytest.raises(Invalid, match="no address"):

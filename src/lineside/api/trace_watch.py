@@ -30,6 +30,30 @@ def trace_chart(scope: Caller, q: str = "", by: str | None = None) -> search.Cha
     return search.chart(scope, _read(scope, q), by=by)
 
 
+@router.get("/traces/score-stats")
+def trace_score_stats(
+    scope: Caller, score: str, q: str = "", by: str = "use_case"
+) -> list[search.scored.ScoredTraces]:
+    """How a score fares over the traces that meet `q`, and how many of them carry it.
+
+    `by` as in `/traces/stats`. Each trace counts once: with the mean of its scores of that name,
+    and with the label that it was given last.
+    """
+    return search.scored.score_stats(scope, _read(scope, q), score=score, by=by)
+
+
+@router.get("/traces/score-chart")
+def trace_score_chart(
+    scope: Caller, score: str, q: str = "", by: str | None = None
+) -> search.scored.ScoreChart | None:
+    """The same over time, in the buckets and by the names of `/traces/chart`."""
+    filters = _read(scope, q)
+    over = search.chart(scope, filters, by=by)
+    if over is None:
+        return None
+    return search.scored.score_chart(scope, filters, score=score, over=over)
+
+
 @router.get("/traces/arrivals")
 def trace_arrivals(
     scope: Caller, q: str = "", after: str | None = None, limit: int = 100

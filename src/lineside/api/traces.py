@@ -64,6 +64,8 @@ def traces(
     session: str | None = None,
     user: str | None = None,
     latency_ms_min: float | None = None,
+    tag: str | None = None,
+    score: str | None = None,
     text: str | None = None,
     since: str | None = None,
     until: str | None = None,
@@ -73,7 +75,8 @@ def traces(
     """The newest traces, newest first; at most 500. Go on with `before` = `older` of the page.
 
     `q` is a query line such as `latency_ms > 2000 and model = gpt-4o`; the other fields narrow it
-    further. `use_case` may be `unclaimed`, `since` is 90m, 24h, 7d or a date.
+    further. `use_case` may be `unclaimed`, `since` is 90m, 24h, 7d or a date, and `score` such as
+    `grounded < 0.5` or `tone = rude`.
     """
     filters = search.read_filters(
         q,
@@ -86,6 +89,8 @@ def traces(
         session=session,
         user=user,
         latency_ms_min=None if latency_ms_min is None else str(latency_ms_min),
+        tag=tag,
+        score=score,
         text=text,
         since=since,
         until=until,

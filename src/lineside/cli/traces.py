@@ -53,6 +53,7 @@ _MARKS = {
 }
 _SCORE = Late("Commands", "lineside.cli.trace_scores:give_score", "Score a trace, or one step")
 _SCORES = Late("Commands", "lineside.cli.trace_scores:list_given", "List scores, or average them")
+_STATS = Late("Commands", "lineside.cli.trace_stats:stats", "Count what many traces come to")
 _TAIL = Late("Commands", "lineside.cli.trace_tail:tail", "Show traces as they arrive")
 _VIEWS = Late("Commands", "lineside.cli.trace_views:views", "Saved views: list, save, remove")
 
@@ -65,6 +66,7 @@ _REMAP = Late("Commands", "lineside.cli.traces_rewriting:remap", "Read history a
     cls=Commands,
     late={
         "import": _IMPORT,
+        "stats": _STATS,
         "tail": _TAIL,
         "views": _VIEWS,
         "score": _SCORE,
@@ -85,9 +87,9 @@ def traces() -> None:
     """Traces: what happened, step by step.
 
     A query joins conditions by `and`: use_case (or `unclaimed`), release, arm, service, session,
-    user, model, name, status, tool, agent, run, trace take = != and ~ (contains); latency_ms,
-    tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=; text takes ~; since and
-    until take 90m, 24h, 7d or a date.
+    user, model, name, status, tool, agent, run, trace, tag take = != and ~ (contains); latency_ms,
+    tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=, and so does score.NAME,
+    whose = and != take a label as well; text takes ~; since and until take 90m, 24h, 7d or a date.
     """
 
 
@@ -114,7 +116,7 @@ def list_all(query: str, view: str | None, limit: int, before: str | None, as_js
     with scope_on_line() as scope:
         filters = read_query(scope, query)
         if view is not None:
-            asked = saved.find_view(scope, view).filters.named(_labels(scope))
+            asked = saved.find_view(scope, view).filters.named(labels_of(scope))
             filters = asked.narrowed(filters)
         page = search.list_traces(scope, filters, limit=limit, before=before)
     if as_json:
@@ -139,7 +141,7 @@ def search_text(text: str, query: str, limit: int, before: str | None, as_json: 
     from lineside.traces import search
 
     with scope_on_line() as scope:
-        filters = search.read_filters(query, text=text).named(_labels(scope))
+        filters = search.read_filters(query, text=text).named(labels_of(scope))
         page = search.list_traces(scope, filters, limit=limit, before=before)
     if as_json:
         print_json(page)
@@ -220,72 +222,14 @@ def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
     note(f"{found:,} traces, {written:,} steps")
 
 
-@traces.command(
-    examples=(
-        "lineside traces stats",
-        "lineside traces stats --by model -q 'since 7d'",
-        "lineside traces stats --by attribute.customer.tier",
-    )
-)
-@click.option(
-    "--by",
-    metavar="FIELD",
-    default="use_case",
-    show_default=True,
-    help="use_case, release, model, service, arm, name, user, session or attribute.NAME. By model, "
-    "single model steps are counted; else whole traces.",
-)
-@click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Names shown."
-)
-@query_option
-@json_option
-def stats(by: str, limit: int, query: str, as_json: bool) -> None:
-    """Count traces, errors, latency, tokens and cost, with what share of the cost is known."""
-    from lineside.traces import search
-
-    with scope_on_line() as scope:
-        counted = search.figures(scope, read_query(scope, query), by=by)
-        labels = _labels(scope) if by == "release" else {}
-    found = counted[:limit]
-    if as_json:
-        print_json(found)
-        return
-    if not found:
-        note("No trace meets this")
-        return
-    unit = "steps" if by == "model" else "traces"
-    figures = ("errors", "p50 ms", "p95 ms", "p99 ms", "tokens in", "out", "cost", "cost known")
-    print_table(
-        (by.replace("_", " "), unit, *figures),
-        [
-            (
-                labels.get(one.name or "", one.name or _nothing(by)),
-                f"{one.count:,}",
-                f"{one.errors / one.count:.1%}",
-                *(f"{ms:,.0f}" for ms in (one.latency_ms_p50, one.latency_ms_p95)),
-                f"{one.latency_ms_p99:,.0f}",
-                _count(one.tokens_in),
-                _count(one.tokens_out),
-                _money(one.cost_usd),
-                f"{one.cost_known:.0%}",
-            )
-            for one in found
-        ],
-        numbers=(unit, *figures),
-    )
-    if len(counted) > limit:
-        note(f"{len(counted) - limit:,} more; raise --limit to see them")
-
-
 def read_query(scope: "Scope", query: str) -> "search.Filters":
     """What a query line asks, in which a release may be called by its label."""
     from lineside.traces import search
 
-    return search.parse_query(query).named(_labels(scope))
+    return search.parse_query(query).named(labels_of(scope))
 
 
-def _labels(scope: "Scope") -> dict[str, str]:
+def labels_of(scope: "Scope") -> dict[str, str]:
     """What people call each release, by its id."""
     from lineside.apps import list_releases
 
@@ -308,8 +252,8 @@ def _print_rows(rows: Sequence["search.TraceRow"]) -> None:
                 f"{row.duration_ms:,.0f}",
                 f"{row.steps:,}",
                 f"{row.errors:,}" if row.errors else "",
-                _count(_tokens(row.tokens_in, row.tokens_out)),
-                _money(row.cost_usd) + (" +" if 0 < row.cost_known < 1 else ""),
+                count_said(_tokens(row.tokens_in, row.tokens_out)),
+                money_said(row.cost_usd) + (" +" if 0 < row.cost_known < 1 else ""),
                 short(row.input, characters=48) if row.input else "",
             )
             for row in rows
@@ -345,8 +289,8 @@ def _print_tree(steps: Sequence["search.Step[Span]"]) -> None:
                 "  " * min(step.depth, 20) + step.span.name + (" *" if step.is_longest else ""),
                 step.span.kind,
                 f"{step.span.duration_ms:,.1f}",
-                _count(step.span.tokens_in),
-                _count(step.span.tokens_out),
+                count_said(step.span.tokens_in),
+                count_said(step.span.tokens_out),
                 step.span.model or "",
                 (step.span.error or "error") if step.span.status == "error" else "",
             )
@@ -383,18 +327,16 @@ def _part_text(part: Mapping[str, Any]) -> str:
     return short(dict(part), characters=500)
 
 
-def _nothing(by: str) -> str:
-    return "unclaimed" if by == "use_case" else "–"
-
-
 def _tokens(tokens_in: int | None, tokens_out: int | None) -> int | None:
     known = [count for count in (tokens_in, tokens_out) if count is not None]
     return sum(known) if known else None
 
 
-def _count(value: int | None) -> str:
+def count_said(value: int | None) -> str:
+    """A count as a table shows it."""
     return "–" if value is None else f"{value:,}"
 
 
-def _money(cost_usd: float | None) -> str:
+def money_said(cost_usd: float | None) -> str:
+    """A cost as a table shows it."""
     return "unknown" if cost_usd is None else f"${cost_usd:,.4f}"

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lineside.core import Invalid, NotFound, Record, new_id, now
-from lineside.traces import queries
+from lineside.traces import privacy, queries
 from lineside.traces.record import load_trace
 from lineside.trust import Scope
 
@@ -39,11 +39,12 @@ def give_feedback(
     correction: dict[str, Any] | None = None,
     comment: str | None = None,
 ) -> Feedback:
-    """Keep what a person says of an answer.
+    """Keep what a person says of an answer, without what the workspace's rules of masking name.
 
     Raises:
         NotFound: No such trace in this workspace.
-        Invalid: Nothing was said, or the comment is longer than 5,000 characters.
+        Invalid: Nothing was said, or the comment is longer than 5,000 characters, or could not
+            be masked.
     """
     if thumb is None and correction is None and not comment:
         raise Invalid(
@@ -64,14 +65,16 @@ def give_feedback(
             hint="Use the `trace_id` that came with the answer.",
         )
     scope.require("feedback", use_case=root.use_case)
+    said = privacy.masked_words(
+        scope.store, scope.workspace, correction=correction, comment=comment
+    )
     feedback = Feedback(
         id=new_id("fb"),
         trace_id=trace_id,
         use_case=root.use_case,
         release=root.release,
         thumb=thumb,
-        correction=correction,
-        comment=comment,
+        **said,
         given_by=scope.actor.name,
         given_at=now(),
     )

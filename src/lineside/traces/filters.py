@@ -29,9 +29,16 @@ TEXT = "text"
 ATTRIBUTE = "attribute."
 """Begins the field that asks for an attribute that some step was sent with."""
 
+SCORE = "score."
+"""Begins the field that asks for a score of the trace or of one of its steps."""
+
+TAG = "tag"
+
 UNCLAIMED = "unclaimed"
 _MOMENTS = ("since", "until")
-_FIELDS = (*WORDS, *NUMBERS, TEXT, *_MOMENTS)
+_FIELDS = (*WORDS, *NUMBERS, TEXT, TAG, *_MOMENTS)
+_NAMED = (ATTRIBUTE, SCORE)
+_TRUTHS = {"true": 1.0, "false": 0.0}
 _STATUSES = ("ok", "error")
 _WORD_SIGNS = ("=", "!=", "~")
 _NUMBER_SIGNS = ("=", "!=", ">", ">=", "<", "<=")
@@ -51,8 +58,8 @@ class Condition(Record):
 
     Attributes:
         values: What the field is compared with; several only where one name stands for several
-            things, such as a release label that more than one use case has. An empty word stands
-            for what is not known.
+            things, such as a release label that more than one use case has, or a score's `1`,
+            which may be its label or its number. An empty word stands for what is not known.
     """
 
     field: str
@@ -118,6 +125,8 @@ def parse_query(query: str) -> Filters:
     Conditions are joined by `and`. `since 24h` and `until 2026-01-31` need no sign; a value with
     blanks stands in double quotes. `user = ""` asks for traces whose user is not known, and
     `attribute.customer.tier = gold` for those with a step that was sent with this attribute.
+    `score.grounded < 0.5` asks for a score by its number, `score.tone = rude` by its label, and
+    `score."answer relevancy" > 0.8` is how a name with blanks is written.
 
     Raises:
         Invalid: The line cannot be read; says where, what was read and what was expected.
@@ -146,7 +155,8 @@ def parse_query(query: str) -> Filters:
 def read_filters(query: str = "", **fields: str | None) -> Filters:
     """Read a query line together with form fields, each of which is one more `field = value`.
 
-    A field such as `latency_ms_min` is `latency_ms >= value`.
+    A field such as `latency_ms_min` is `latency_ms >= value`, and `score` holds what would stand
+    after `score.`, such as `grounded < 0.5`.
 
     Raises:
         Invalid: One of them cannot be read.
@@ -154,6 +164,9 @@ def read_filters(query: str = "", **fields: str | None) -> Filters:
     filters = parse_query(query)
     for field, value in fields.items():
         if value is None or not value.strip():
+            continue
+        if field == "score":
+            filters = filters.narrowed(_of_scores(value.strip()))
             continue
         name = field.removesuffix("_min")
         sign = ">=" if name != field else "~" if field == TEXT else "="
@@ -164,9 +177,14 @@ def read_filters(query: str = "", **fields: str | None) -> Filters:
 def _with_one(filters: Filters, token: _Token, tokens: Iterator[_Token]) -> Filters:
     """The filters with the condition that begins at this token."""
     field = token.text.lower()
-    if field.startswith(ATTRIBUTE):
-        # Attributes are called what their senders call them.
-        field = ATTRIBUTE + token.text[len(ATTRIBUTE) :]
+    for start in _NAMED:
+        if field.startswith(start):
+            # Attributes and scores are called what their senders call them.
+            field = start + token.text[len(start) :]
+    if field in _NAMED and not token.is_quoted:
+        name = next(tokens, None)
+        if name is not None and name.is_quoted:
+            field += name.text
     if token.is_sign or token.is_quoted or not _is_field(field):
         near = did_you_mean(field, _FIELDS)
         raise _unread(
@@ -174,7 +192,7 @@ def _with_one(filters: Filters, token: _Token, tokens: Iterator[_Token]) -> Filt
             "expected a field",
             hint=f"Did you mean `{near}`?"
             if near
-            else f"Fields are: {', '.join(_FIELDS)}, attribute.NAME.",
+            else f"Fields are: {', '.join(_FIELDS)}, attribute.NAME, score.NAME.",
         )
     sign = next(tokens, None)
     if field in _MOMENTS and sign is not None and not sign.is_sign:
@@ -206,7 +224,11 @@ def _joined(filters: Filters, field: str, sign: str, value: str, where: str) -> 
     if len(filters.conditions) == CONDITIONS_MAX:
         raise Invalid("query_too_long", f"The query has more than {CONDITIONS_MAX} conditions")
     condition = Condition(
-        field=field, sign=_sign(sign), values=(_value(field, sign, value, where),)
+        field=field,
+        sign=_sign(sign),
+        values=_score_values(field, sign, value, where)
+        if field.startswith(SCORE)
+        else (_value(field, sign, value, where),),
     )
     return filters.model_copy(update={"conditions": (*filters.conditions, condition)})
 
@@ -228,7 +250,40 @@ def _value(field: str, sign: str, value: str, where: str) -> str | float:
         )
     if not value and (sign == "~" or field.startswith(ATTRIBUTE)):
         raise Invalid("bad_query", f"The value of `{field}` is empty{where}")
+    if field == TAG:
+        return " ".join(value.lower().split())
     return value.lower() if field == "status" else value
+
+
+def _score_values(field: str, sign: str, value: str, where: str) -> tuple[str | float, ...]:
+    """A number, a label, or what may be either; `true` and `false` are numbers as well."""
+    try:
+        number = _TRUTHS.get(value.lower(), float("nan")) if value.isalpha() else float(value)
+    except ValueError:
+        number = float("nan")
+    is_number = abs(number) < float("inf")
+    if sign in ("=", "!="):
+        return (value, number) if is_number else (value,)
+    if not is_number:
+        raise Invalid(
+            "bad_query",
+            f"`{field[:60]} {sign}` compares numbers, read `{value[:60]}`{where}",
+            hint="Ask for a label with `=` or `!=`.",
+        )
+    return (number,)
+
+
+def _of_scores(said: str) -> Filters:
+    """What a form's field for scores asks."""
+    found = parse_query(f"{SCORE}{said}")
+    others = [one.field for one in found.conditions if not one.field.startswith(SCORE)]
+    if others or found.since or found.until:
+        raise Invalid(
+            "bad_query",
+            f"Read `{said[:60]}` as a score, expected its name, a sign and a number or label",
+            hint="For example: grounded < 0.5, or tone = rude.",
+        )
+    return found
 
 
 def _moment(field: str, value: str, where: str) -> datetime:
@@ -249,11 +304,11 @@ def _moment(field: str, value: str, where: str) -> datetime:
 
 
 def _is_field(field: str) -> bool:
-    return field in _FIELDS or (field.startswith(ATTRIBUTE) and field != ATTRIBUTE)
+    return field in _FIELDS or (field.startswith(_NAMED) and field not in _NAMED)
 
 
 def _signs(field: str) -> tuple[str, ...]:
-    if field in NUMBERS:
+    if field in NUMBERS or field.startswith(SCORE):
         return _NUMBER_SIGNS
     if field in _MOMENTS:
         return ("=",)

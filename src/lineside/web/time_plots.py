@@ -209,7 +209,10 @@ def _stretches(plot: TimePlot, series: int) -> list[list[tuple[int, float]]]:
 
 
 def _from_zero(values: Sequence[float], unit: Unit) -> Axis:
-    return axis([0.0, max(values, default=0.0) or (0.04 if unit == "%" else 1.0)], unit=unit)
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if low < 0:
+        return axis([low, max(high, 0.0)], unit=unit)
+    return axis([0.0, high or (0.04 if unit == "%" else 1.0)], unit=unit)
 
 
 def _x(plot: TimePlot, place: float) -> str:

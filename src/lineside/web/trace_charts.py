@@ -1,10 +1,7 @@
 """`/traces/charts`: what many traces come to over time, and the way to the traces behind it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
 
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,9 +9,11 @@ from starlette.routing import Route
 from lineside.core import Invalid
 from lineside.traces import search
 from lineside.trust import Scope
+from lineside.web.chart_cards import ChartCard, ChartSlot, LegendEntry, quoted, slots_of
 from lineside.web.render import page
+from lineside.web.score_cards import score_cards
 from lineside.web.time_plots import Bucket, TimePlot, lines, stacked_bars, stretch_said
-from lineside.web.trace_form import TraceForm, form_values, moment_typed, read_trace_form
+from lineside.web.trace_form import TraceForm, form_values, read_trace_form
 from lineside.web.trace_measures import MEASURES, Measure
 
 GROUP_WORDS = {
@@ -29,38 +28,14 @@ GROUP_WORDS = {
 }
 _FIRST_SINCE = "7d"
 _ATTRIBUTE = "attribute."
-_BUCKETS_MAX = 62
-
-
-class ChartCard(NamedTuple):
-    """A chart as the page shows it, with what it covers, and its numbers as a table."""
-
-    title: str
-    figure: str
-    coverage: str
-    picture: Markup
-    names: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, str, tuple[str, ...]], ...]
-    is_split: bool
-
-
-class LegendEntry(NamedTuple):
-    """What one colour stands for.
-
-    Attributes:
-        fields: Of the form, that let only its traces through; none where there is no way to ask.
-    """
-
-    name: str
-    tone: str
-    fields: dict[str, str]
 
 
 def charts(request: Request) -> Response:
-    """Volume, errors, latency, cost and tokens of what the form lets through."""
+    """Volume, errors, latency, cost, tokens and a score of what the form lets through."""
     scope: Scope = request.app.state.local
     form = read_trace_form(request)
     by, typed = asked_group(request)
+    score = request.query_params.get("of", "").strip()
     refused, found, since = form.refused, None, ""
     if form.filters is not None:
         try:
@@ -68,9 +43,10 @@ def charts(request: Request) -> Response:
         except Invalid as error:
             refused = error
     cards, legend = drawing(form, found) if found else ([], [])
+    of_score = _of_score(scope, form, found, score, legend) if found and score else []
     values = form_values(form, action="/traces/charts") | {
         "refused": refused,
-        "extra": [("by", request.query_params.get("by", "")), ("attribute", typed)],
+        "extra": [("by", request.query_params.get("by", "")), ("attribute", typed), ("of", score)],
     }
     return page(
         request,
@@ -79,7 +55,10 @@ def charts(request: Request) -> Response:
         by=by or "",
         attribute=typed,
         groups=GROUP_WORDS,
-        cards=cards,
+        cards=[*cards[:1], *of_score, *cards[1:]],
+        score=score,
+        scores=search.scored.score_names(scope, since=found.since) if found else [],
+        is_unscored=bool(score and cards and not of_score),
         legend=legend,
         span=stretch_said(found.since, found.until) if found else None,
         width=_width_said(found.width_seconds) if found else None,
@@ -102,7 +81,7 @@ def asked_group(request: Request) -> tuple[str | None, str]:
 
 def drawing(form: TraceForm, chart: search.Chart) -> tuple[list[ChartCard], list[LegendEntry]]:
     """All charts of one chart's figures, and what their colours stand for."""
-    slots = _slots(form, chart)
+    slots = slots_of(form, chart)
     legend = []
     if chart.by:
         for at, name in enumerate(chart.names):
@@ -110,13 +89,6 @@ def drawing(form: TraceForm, chart: search.Chart) -> tuple[list[ChartCard], list
             fields = _named(form, chart.by, name)
             legend.append(LegendEntry(_said_name(form, chart.by, name), tone, fields))
     return [_card(form, chart, measure, slots, legend) for measure in MEASURES], legend
-
-
-class _Slot(NamedTuple):
-    start: datetime
-    end: datetime
-    fields: dict[str, str]
-    of: dict[str | None, search.TraceFigures]
 
 
 def _found(scope: Scope, form: TraceForm, by: str | None) -> tuple[search.Chart | None, str]:
@@ -131,29 +103,22 @@ def _found(scope: Scope, form: TraceForm, by: str | None) -> tuple[search.Chart 
     return search.chart(scope, form.filters, by=by), ""
 
 
-def _slots(form: TraceForm, chart: search.Chart) -> list[_Slot]:
-    """Every bucket from the first moment to the last, those in which nothing happened too."""
-    width = timedelta(seconds=chart.width_seconds)
-    held = {moment.start: {one.name: one for one in moment.of} for moment in chart.moments}
-    start = min(held)
-    start -= width * max(0, -((chart.since - start) // width))
-    slots: list[_Slot] = []
-    while len(slots) < _BUCKETS_MAX and (start <= chart.until or not slots):
-        end = start + width
-        # A bucket at an edge of what was asked holds only what was asked.
-        begin = max(start, chart.since) if form.filters and form.filters.since else start
-        last = min(end, form.filters.until) if form.filters and form.filters.until else end
-        changes = {"since": "", "from": moment_typed(begin), "to": moment_typed(last)}
-        slots.append(_Slot(start, end, changes, held.get(start, {})))
-        start = end
-    return slots
+def _of_score(
+    scope: Scope,
+    form: TraceForm,
+    found: search.Chart,
+    score: str,
+    legend: Sequence[LegendEntry],
+) -> list[ChartCard]:
+    chart = search.scored.score_chart(scope, form.filters, score=score, over=found)
+    return score_cards(form, found, chart, legend)
 
 
 def _card(
     form: TraceForm,
     chart: search.Chart,
     measure: Measure,
-    slots: Sequence[_Slot],
+    slots: Sequence[ChartSlot],
     legend: Sequence[LegendEntry],
 ) -> ChartCard:
     names = [(entry.name, entry.tone) for entry in legend] or [
@@ -197,7 +162,7 @@ def _card(
     )
 
 
-def _count(slot: _Slot) -> str:
+def _count(slot: ChartSlot) -> str:
     return f"{sum(one.count for one in slot.of.values()):,}"
 
 
@@ -206,7 +171,7 @@ def _fields_of(measure: Measure) -> list[dict[str, str]]:
 
 
 def _values(
-    measure: Measure, slot: _Slot, names: Sequence[str | None] | None
+    measure: Measure, slot: ChartSlot, names: Sequence[str | None] | None
 ) -> tuple[float | None, ...]:
     if names is None:
         return measure.values(slot.of[None]) if slot.of else (None,) * len(measure.series)
@@ -221,8 +186,7 @@ def _named(form: TraceForm, by: str, name: str | None) -> dict[str, str]:
         return {by: search.UNCLAIMED}
     if name is not None and by in form.asked:
         return {by: name}
-    value = (name or "").replace("\\", "\\\\").replace('"', '\\"')
-    line = f'{by} = "{value}"'
+    line = f"{by} = {quoted(name or '')}"
     return {"q": f"{form.asked['q']} and {line}" if form.asked["q"] else line}
 
 

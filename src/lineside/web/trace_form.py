@@ -41,6 +41,8 @@ MORE = {
     "session": "Session",
     "user": "User",
     "latency_ms_min": "Latency from, in ms",
+    "tag": "Tag",
+    "score": "Score",
     "from": "From (UTC)",
     "to": "To (UTC)",
 }

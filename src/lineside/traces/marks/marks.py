@@ -6,6 +6,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.traces import privacy
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks import queries
 from lineside.traces.reading import open_reading
@@ -60,11 +61,12 @@ def tag_trace(scope: Scope, trace_id: str, tag: str) -> TraceMark:
 
 
 def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
-    """Write a note on a trace.
+    """Write a note on a trace; it is kept without what the workspace's rules of masking name.
 
     Raises:
         NotFound: No such trace in this workspace.
-        Invalid: It is empty or longer than 5,000 characters, or the trace has 200 marks.
+        Invalid: It is empty, longer than 5,000 characters or could not be masked, or the trace has
+            200 marks.
         Denied: The right `feedback` is missing.
     """
     clean = text.strip()
@@ -73,7 +75,8 @@ def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
             "bad_note",
             f"The note has {len(clean):,} characters, expected 1 to {NOTE_CHARACTERS_MAX:,}",
         )
-    return _put(scope, trace_id, "note", clean)
+    masked = privacy.masked_words(scope.store, scope.workspace, note=clean)["note"]
+    return _put(scope, trace_id, "note", masked)
 
 
 def link_trace(scope: Scope, trace_id: str, address: str, *, title: str = "") -> TraceMark:

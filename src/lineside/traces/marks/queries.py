@@ -32,6 +32,11 @@ FROM {{traces}} WHERE workspace = ? AND trace_key = ? GROUP BY trace_key
 """
 
 
+def among(*, has: bool) -> str:
+    """Whether a trace is one of those whose keys are bound."""
+    return f"trace_key {'IN' if has else 'NOT IN'} (SELECT unnest(?::BIGINT[]))"
+
+
 def insert_mark(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
     connection.execute(marks.insert().values(workspace=workspace, **values))
 
@@ -69,6 +74,19 @@ def newest_marks(
             query = query.where(column == value)
     rows = connection.execute(query.order_by(marks.c.id.desc()).limit(limit))
     return [dict(row._mapping) for row in rows]
+
+
+def tagged(
+    connection: sa.Connection, workspace: str, *, text: str | None, is_part: bool, limit: int
+) -> list[str]:
+    """Ids of the traces with a tag, or with any at all; `is_part` asks for a part of the tag."""
+    query = sa.select(marks.c.trace_id).distinct()
+    query = query.where(marks.c.workspace == workspace, marks.c.kind == "tag")
+    if text is not None and is_part:
+        query = query.where(marks.c.text.contains(text, autoescape=True))
+    elif text is not None:
+        query = query.where(marks.c.text == text)
+    return list(connection.scalars(query.limit(limit)))
 
 
 def delete_marks(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> None:

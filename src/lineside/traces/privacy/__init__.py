@@ -1,6 +1,6 @@
 """What is masked before it is kept."""
 
-from lineside.traces.privacy.door import masked_body, masked_span, masker_of
+from lineside.traces.privacy.door import masked_body, masked_span, masked_words, masker_of
 from lineside.traces.privacy.rules import (
     MaskRule,
     built_in_patterns,
@@ -17,6 +17,7 @@ __all__ = [
     "mask",
     "masked_body",
     "masked_span",
+    "masked_words",
     "masker_of",
     "try_rules",
     "unmask",

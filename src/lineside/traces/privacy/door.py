@@ -34,6 +34,12 @@ _KEPT_AS_IT_IS = {
 _RAW_KEPT = {"span_kind", "start_ns", "end_ns", "status_code"}
 _LINK_KEPT = {"trace_id", "span_id", "time_ns"}
 _DERIVED_KEPT = {"use_case", "trace_id", "span_id", "parent_span_id"}
+_CALLED_ON_EVENTS = {
+    "name": "gen_ai.evaluation.name",
+    "label": "gen_ai.evaluation.score.label",
+    "explanation": "gen_ai.evaluation.explanation",
+    "session_id": "session.id",
+}
 
 _known: "WeakKeyDictionary[Store, dict[str, tuple[float, Masker | None]]]" = WeakKeyDictionary()
 _lock = Lock()
@@ -104,6 +110,40 @@ def masked_span(masker: Masker, span: Span) -> dict[str, Any]:
             f"The step `{span.name[:80]}` ({span.span_id}) was not kept: {why}",
             hint="A rule of `lineside privacy rules` could not be applied to it.",
         ) from None
+
+
+def masked_words(store: Store, workspace: str, **said: Any) -> dict[str, Any]:
+    """What people and programs say of a trace, without what the workspace's rules name.
+
+    Args:
+        said: Value by the name of its field, which a rule may name as well: as it is called here,
+            or as OpenTelemetry calls it on a score.
+
+    Raises:
+        Invalid: It could not be masked; nothing of it may be kept.
+    """
+    masker = masker_of(store, workspace)
+    if masker is None:
+        return said
+    try:
+        return {name: _words(masker, name, value) for name, value in said.items()}
+    except Exception as error:  # noqa: BLE001 # whatever it was, nothing may pass in clear
+        why = str(error) if isinstance(error, NotMasked) else type(error).__name__
+        raise Invalid(
+            "not_masked",
+            f"Nothing of it was kept: {why}",
+            hint="A rule of `lineside privacy rules` could not be applied to it.",
+        ) from None
+
+
+def _words(masker: Masker, name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    called = _CALLED_ON_EVENTS.get(name)
+    mark = masker.field(name) or (masker.field(called) if called else None)
+    if mark is not None and isinstance(value, dict):
+        return dict.fromkeys(value, mark)
+    return mark or masker.value(value)
 
 
 def _masked(masker: Masker, span: Span) -> dict[str, Any]:

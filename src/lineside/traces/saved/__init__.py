@@ -29,6 +29,8 @@ FIELDS = (
     "session",
     "user",
     "latency_ms_min",
+    "tag",
+    "score",
     "text",
     "since",
     "until",

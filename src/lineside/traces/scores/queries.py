@@ -1,5 +1,8 @@
 """Scores in the lake."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from lineside.store import LakeTable
 from lineside.traces.queries import PLACE
 
@@ -92,3 +95,29 @@ SELECT trace_id, use_case, release, session_id, has_root FROM {traces}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
 ORDER BY has_root DESC, head_at LIMIT ?
 """
+
+
+def compared(sign: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
+    """A condition on one score, and the values that are bound in it.
+
+    An empty label stands for any score at all, and `!=` for what `=` must not find.
+    """
+    if sign not in ("=", "!="):
+        return f"value {sign} ?", list(values)
+    if values[0] == "":
+        return "true", []
+    numbers = [value for value in values if not isinstance(value, str)]
+    by_number = " OR value = ?" if numbers else ""
+    return f"(label = ?{by_number})", [values[0], *numbers]
+
+
+def scored(condition: str, *, has: bool) -> str:
+    """Whether a trace has a score that meets a condition; a workspace and a name are bound first.
+
+    Scores of whole sessions are of no trace, and have no key of one.
+    """
+    return f"""
+    trace_key {"IN" if has else "NOT IN"} (
+        SELECT trace_key FROM {{scores}}
+        WHERE workspace = ? AND name = ? AND trace_key >= 0 AND {condition}
+    )"""

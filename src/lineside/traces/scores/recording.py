@@ -9,6 +9,7 @@ import orjson
 
 from lineside.core import Invalid
 from lineside.store import intake
+from lineside.traces import privacy
 from lineside.traces import queries as traces
 from lineside.traces.arrivals import trace_key
 from lineside.traces.reading import open_reading
@@ -32,11 +33,12 @@ def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
     """Keep scores; the future is done once a killed process can no longer lose them.
 
     A trace that has not arrived yet may be scored: the score waits for it. Where the trace is here,
-    the score belongs to the trace's use case, whatever it says itself. At most 1,000 at once.
+    the score belongs to the trace's use case, whatever it says itself. Its texts are kept without
+    what the workspace's rules of masking name. At most 1,000 at once.
 
     Raises:
         Denied: The actor lacks the right `feedback` on the use case.
-        Invalid: A score names nothing, says nothing, or is too long.
+        Invalid: A score names nothing, says nothing, is too long, or could not be masked.
         Unavailable: Too much waits for the lake already, or the disk is full.
     """
     if len(scores) > SCORES_MAX:
@@ -47,6 +49,7 @@ def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
         )
     for score in scores:
         _check(score)
+    scores = [_masked(scope, score) for score in scores]
     whole = _completed(scope, scores)
     for use_case in {score.use_case for score in whole} or {None}:
         scope.require("feedback", use_case=use_case)
@@ -86,6 +89,13 @@ def _check(score: TraceScore) -> None:
                 "score_too_long",
                 f"The {field} of the score `{score.name}` is longer than {limit:,} characters",
             )
+
+
+def _masked(scope: Scope, score: TraceScore) -> TraceScore:
+    # A session's id too: that of its traces was masked when they came.
+    fields = ("name", "label", "explanation", "session_id")
+    said = {field: getattr(score, field) for field in fields}
+    return score.model_copy(update=privacy.masked_words(scope.store, scope.workspace, **said))
 
 
 def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from lineside.store import text_index
 from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.search import queries
+from lineside.traces.search.given import given_condition
+from lineside.trust import Scope
 
 EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
 LATEST = datetime(9999, 1, 1)  # noqa: DTZ001 # the same
@@ -40,7 +42,12 @@ class Asked(NamedTuple):
         return bool(self.traces or self.attributes or self.has_text)
 
 
-def asked_of(filters: Filters) -> Asked:
+def asked_of(filters: Filters, scope: Scope) -> Asked:
+    """What the lake is asked for these filters.
+
+    Raises:
+        Invalid: A tag is on more traces than can be looked through.
+    """
     traces: list[queries.Bound] = []
     rows: list[queries.Bound | None] = []
     attributes: list[queries.Bound] = []
@@ -51,6 +58,9 @@ def asked_of(filters: Filters) -> Asked:
         elif one.field.startswith(ATTRIBUTE):
             name = one.field.removeprefix(ATTRIBUTE)
             attributes.append(queries.attribute_condition(name, one.sign, one.values))
+        elif given := given_condition(scope, one):
+            traces.append(given)
+            rows.append(given)
         else:
             traces.append(queries.trace_condition(one.field, one.sign, one.values))
             rows.append(queries.row_condition(one.field, one.sign, one.values))

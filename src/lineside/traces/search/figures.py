@@ -88,7 +88,7 @@ def figures(
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by)
     with open_reading(scope) as reading:
-        asked = _asked(filters)
+        asked = _asked(filters, scope)
         counted = _Counted(reading, scope.workspace, asked, _chosen(reading, scope, asked))
         rows = counted.rows(group, named="all")
     return [trace_figures(row) for row in rows]
@@ -110,7 +110,7 @@ def chart(
     filters = filters or Filters()
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by) if by else None
-    asked = _asked(filters)
+    asked = _asked(filters, scope)
     with open_reading(scope) as reading:
         since, until = _span(reading, scope.workspace, asked)
         if since is None or until is None:
@@ -206,8 +206,8 @@ class _Counted(NamedTuple):
         return self.reading.rows(sql, bound + of_value + around)
 
 
-def _asked(filters: Filters) -> Asked:
-    asked = asked_of(filters)
+def _asked(filters: Filters, scope: Scope) -> Asked:
+    asked = asked_of(filters, scope)
     # What begins at the moment where a stretch ends belongs to the next one, as in the list.
     return asked._replace(until=asked.until - _MICROSECOND) if filters.until else asked
 

@@ -61,7 +61,7 @@ def list_traces(
     filters = filters or Filters()
     scope.require("read", use_case=filters.use_case)
     limit = max(1, min(limit, PAGE_TRACES_MAX))
-    asked = asked_of(filters)
+    asked = asked_of(filters, scope)
     cursor = _cursor(before) if before else (asked.until, "")
     with open_reading(scope) as reading:
         rows = newest(reading, scope.workspace, asked, cursor, limit + 1)

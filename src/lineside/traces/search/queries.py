@@ -114,6 +114,11 @@ def attribute_value(name: str) -> Bound:
     return sql, [f"/attributes{pointer}", f"/resource{pointer}", pointer]
 
 
+def column_of(field: str) -> str:
+    """Where a field that traces are split by stands in their rows."""
+    return _COLUMNS[field]
+
+
 def _stands(field: str, sign: str, values: Sequence[Any]) -> Bound:
     if list(values) == [""] and sign == "=":
         column = f"nullif(len({_LISTS[field]}), 0)" if field in _LISTS else _COLUMNS[field]
@@ -172,7 +177,7 @@ def page_query(traces: Sequence[str], *, runs: bool) -> str:
     wanted = "".join(f" AND {condition}" for condition in traces)
     return f"""
 WITH whole AS (
-    SELECT {WHOLE} FROM {{traces}}
+    SELECT trace_key, {WHOLE} FROM {{traces}}
     WHERE {within(runs)} AND trace_key IN (SELECT unnest(?::BIGINT[]))
     GROUP BY trace_key
 )

@@ -50,7 +50,7 @@ def arrivals(
     """
     filters = filters or Filters()
     scope.require("read", use_case=filters.use_case)
-    asked = asked_of(filters)
+    asked = asked_of(filters, scope)
     with open_reading(scope) as reading:
         if reading.is_empty:
             return Arrivals(traces=(), cursor=after or "0", is_behind=False)

@@ -1,0 +1,94 @@
+"""What a score comes to over many traces, each of which counts once."""
+
+from lineside.traces.filters import ATTRIBUTE
+from lineside.traces.queries import PLACE
+from lineside.traces.search.queries import OTHERS, Bound, Named, attribute_value, column_of, within
+
+# A sender repeats what it is not sure of. Steps and judges may each say something of one trace: its
+# number is their mean, its label the last that was given.
+_SAID = """
+said AS (
+    SELECT trace_key AS key, avg(value) AS value, arg_max(label, scored_at) AS label
+    FROM (
+        SELECT trace_key, value, label, scored_at FROM {scores}
+        WHERE workspace = ? AND name = ? AND scored_at >= ? AND trace_key >= 0
+          AND trace_key IN (SELECT trace_key FROM heads)
+        QUALIFY row_number() OVER (
+            PARTITION BY trace_key, span_id, source, scored_at ORDER BY value
+        ) = 1
+    ) GROUP BY trace_key
+)"""
+
+NAMES = """
+SELECT name FROM {scores} WHERE workspace = ? AND scored_at >= ? AND trace_key >= 0
+GROUP BY name ORDER BY count(*) DESC, name LIMIT ?
+"""
+
+
+def scored_query(
+    by: str, *, runs: bool, chosen: bool, bucketed: bool, named: Named, labels_max: int
+) -> str:
+    """How many traces there are, how many have the score, its mean, and the most frequent labels.
+
+    Parameters: bounds, and the keys of the traces where they were chosen, both again except by
+    model; what `split_bound` says; workspace and name of the score, and since when it was given;
+    the width of a bucket in microseconds where they are bucketed; the names that stand for
+    themselves where some do.
+
+    Args:
+        named: Which names stand for themselves; the rest is one, and with none of them all are.
+    """
+    wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
+    place = "epoch_us(first_at) // ?" if bucketed else "0"
+    name = {
+        "all": "name",
+        "some": "CASE WHEN coalesce(name, '') IN (SELECT unnest(?::VARCHAR[])) "
+        f"THEN name ELSE '{OTHERS}' END",
+        "": "NULL::VARCHAR",
+    }[named]
+    return f"""
+WITH heads AS MATERIALIZED ({_heads(by, wanted)}), {_SAID}, found AS (
+    SELECT {place} AS bucket, {name} AS name, key IS NOT NULL AS is_scored, value, label
+    FROM heads LEFT JOIN said ON trace_key = key
+), common AS (
+    SELECT label FROM found WHERE label IS NOT NULL
+    GROUP BY label ORDER BY count(*) DESC, label LIMIT {labels_max}
+)
+SELECT bucket, name, count(*) AS traces, count(*) FILTER (is_scored) AS scored,
+    count(value) AS valued, avg(value) AS mean,
+    list(CASE WHEN label IN (SELECT label FROM common) THEN label ELSE '{OTHERS}' END)
+        FILTER (label IS NOT NULL) AS labels
+FROM found GROUP BY bucket, name ORDER BY bucket, traces DESC, name
+"""
+
+
+def split_bound(by: str) -> Bound:
+    """The values that an attribute's value binds, after which workspace and bounds are bound."""
+    return attribute_value(by.removeprefix(ATTRIBUTE)) if by.startswith(ATTRIBUTE) else ("", [])
+
+
+def _heads(by: str, wanted: str) -> str:
+    """Every trace once, with when it began and its name; by model, once for each of its models."""
+    if by == "model":
+        return f"""
+        SELECT trace_key, min(first_at) AS first_at, model AS name
+        FROM {{model_calls}} WHERE {wanted} GROUP BY trace_key, model"""
+    column = "trace_id" if by.startswith(ATTRIBUTE) else column_of(by)
+    # As in `figures_query`: nearly all traces are one row with their root.
+    traces = f"""
+        SELECT trace_key, first_at, {column} AS name
+        FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
+        UNION ALL
+        SELECT trace_key, min(first_at), arg_min({column}, {PLACE})
+        FROM {{traces}} WHERE {wanted} AND NOT (has_root AND NOT is_more)
+        GROUP BY trace_key HAVING bool_or(NOT is_more)"""
+    if not by.startswith(ATTRIBUTE):
+        return traces
+    value, _ = split_bound(by)
+    return f"""
+        SELECT trace_key, first_at, found AS name FROM ({traces}) LEFT JOIN (
+            SELECT trace_id, arg_min(found, started_at) AS found
+            FROM (SELECT trace_id, started_at, {value} AS found FROM {{spans}}
+                  WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
+            WHERE found IS NOT NULL GROUP BY trace_id
+        ) ON name = trace_id"""
