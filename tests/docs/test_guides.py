@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 import pytest
 
+from docs.warm import warm_commands
+
 FOLDER = Path(__file__).parents[2] / "docs" / "guides"
 GUIDES = sorted(FOLDER.glob("*.md"))
 MARK = "--end-of-command--"
@@ -113,11 +115,17 @@ class Shell:
             self._lines.put(line.rstrip())
 
 
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
+
+
 @pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    binaries = Path(sys.executable).parent
+def shell(tmp_path: Path, commands: Path) -> Iterator[Shell]:
+    places = [str(commands), str(Path(sys.executable).parent), os.environ["PATH"]]
     environment = os.environ | {
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(places),
         "LINESIDE_HOME": str(tmp_path / ".lineside"),
         "LINESIDE_USER": "ann",
         "NO_COLOR": "1",

@@ -1,5 +1,6 @@
 """The command `lineside`: which commands there are, and what errors and exit codes they end in."""
 
+import gc
 import os
 import sys
 import warnings
@@ -124,7 +125,10 @@ def main() -> NoReturn:
     if not sys.warnoptions and not _is_debugging():
         # Warnings of libraries are for those who write code, not for those who run commands.
         warnings.simplefilter("ignore")
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    # Python's end would look through all that was imported for what to let go: 0.3 s of CPU.
+    gc.freeze()
+    sys.exit(code)
 
 
 def _path_of(arguments: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from lineside.store.lean import leave_pandas_out
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -42,6 +44,7 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
     """DuckDB with the lake attached as `lake`; its own error when the catalogue does not answer."""
     import duckdb
 
+    leave_pandas_out()
     database = duckdb.connect(
         config={
             "autoinstall_known_extensions": False,
