@@ -1,6 +1,7 @@
 """Whether a case is solved in one of several attempts, or in every one of them."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -98,7 +99,8 @@ def _over_cases(
             f"Case {at} was attempted {int(tried[at])} times, fewer than k: {k}",
             hint=f"Repeat each case at least {k} times, or ask for a smaller k",
         )
-    return mean_interval(chance(won, tried), confidence=confidence, clusters=clusters, seed=seed)
+    share = mean_interval(chance(won, tried), confidence=confidence, clusters=clusters, seed=seed)
+    return replace(share, low=max(0.0, share.low), high=min(1.0, share.high))
 
 
 def _none_of(marked: Numbers, tried: Numbers, k: int) -> Numbers:

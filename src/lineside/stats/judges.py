@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 
+import numpy as np
+
 from lineside.core import Invalid
 from lineside.stats.intervals import Interval, mean_interval
 from lineside.stats.samples import Numbers, check_confidence, is_binary, read_values
@@ -81,7 +83,7 @@ def measure_judge(
         )
 
     def share(hits: Numbers, among: Numbers) -> Interval:
-        rows = among.nonzero()[0]
+        rows = np.flatnonzero(among).tolist()
         keys = None if clusters is None else [clusters[at] for at in rows]
         return mean_interval(hits[rows], confidence=confidence, clusters=keys)
 

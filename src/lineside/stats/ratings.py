@@ -51,7 +51,9 @@ def read_ratings(
         raise Invalid("lengths_differ", f"The raters must rate the same items: {lengths} ratings")
     if items == 0:
         raise Invalid("no_values", "There are no items to compare raters on")
-    codes: dict[Hashable, int] = {} if order is None else dict(zip(order, range(len(order))))
+    codes: dict[Hashable, int] = (
+        {} if order is None else {name: at for at, name in enumerate(order)}
+    )
     known = len(codes) if order is not None else None
     table = np.empty((items, len(columns)), dtype=np.int64)
     for at, column in enumerate(columns):

@@ -25,9 +25,10 @@ def ratio_interval(
 
     It is not the mean of ratios per case, which a case without success would make infinite.
     `fieller` is the interval of Fieller, Journal of the Royal Statistical Society B 16 (1954): it
-    is not symmetric, and its ends are infinite where the denominators cannot be told from 0. `delta`
-    is symmetric and needs many cases (Deng, Knoblich and Lu, "Applying the delta method in metric
-    analytics", KDD 2018). Student's t; with clusters the errors are those of whole clusters.
+    is not symmetric, and its ends are infinite where the denominators cannot be told from 0. That
+    of `delta` is symmetric and needs many cases (Deng, Knoblich and Lu, "Applying the delta method
+    in metric analytics", KDD 2018). Student's t; with clusters the errors are those of whole
+    clusters.
 
     Args:
         numerators: Such as the cost of each case, successful or not.

@@ -122,8 +122,8 @@ def tally_ends(
 ) -> tuple[float, float]:
     """Return both ends of the BCa bootstrap interval of a statistic of totals.
 
-    Efron (1987), as for a mean; draws in which the statistic is not defined, such as those that hold
-    one class only, are left out.
+    Efron (1987), as for a mean. Draws in which the statistic is not defined, such as those that
+    hold one class only, are left out.
     """
     total = tally.total
     value = float(statistic(total[None, :])[0])

@@ -122,11 +122,7 @@ def look_at(
     above, below = pivot.p_above(threshold), pivot.p_below(threshold)
     passing, failing = (above, below) if direction == ">=" else (below, above)
     decision: Decision = "ship" if passing <= tail else "hold" if failing < tail else "more"
-    z = (
-        critical(max(passing, 1e-300), None)
-        if passing < 0.5
-        else -critical(max(failing, 1e-300), None)
-    )
+    z = critical(max(min(passing, failing), 1e-300), None) * (1 if passing < failing else -1)
     return LookOutcome(
         decision=decision,
         is_futile=decision == "more" and look.futility is not None and z <= look.futility,
