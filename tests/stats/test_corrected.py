@@ -12,7 +12,7 @@ from lineside.stats.prediction_powered import (
 )
 
 RUNS = 1_500
-NEAR = pytest.approx(0.95, abs=0.0145)  # two and a half deviations of chance
+NEAR = pytest.approx(0.95, abs=0.017)  # three deviations of chance
 
 
 def answered(
@@ -189,9 +189,7 @@ def test_a_judge_that_tells_nothing_gives_no_number() -> None:
     judge, people = sample(rng, 200, 0.5, 0.5, 0.5)
 
     rate = rogan_gladen(yes(300, 400), judge=judge, people=people)
-    difference = rogan_gladen_difference(
-        yes(200, 400), yes(300, 400), judge=judge, people=people
-    )
+    difference = rogan_gladen_difference(yes(200, 400), yes(300, 400), judge=judge, people=people)
 
     assert (rate.value, rate.low, rate.high, rate.is_identified) == (None, 0, 1, False)
     assert (difference.value, difference.low, difference.high) == (None, -1, 1)

@@ -63,9 +63,7 @@ def test_f1_covers_as_often_as_it_says() -> None:
     """Over all counts: F1 depends on the split of true yes against errors alone."""
     rate, hits = 0.7, 0.0
     for kept in range(101):
-        measured = measure_judge(
-            [1] * kept + [0] * (100 - kept) + [0], [1] * 100 + [0]
-        ).f1
+        measured = measure_judge([1] * kept + [0] * (100 - kept) + [0], [1] * 100 + [0]).f1
         if measured.low <= 2 * rate / (1 + rate) <= measured.high:
             hits += scipy.stats.binom.pmf(kept, 100, rate)
 

@@ -164,12 +164,13 @@ class _Simultaneous:
         own = np.diag(covariance)
         for at in range(size):
             if own[at] > 0:
-                np.maximum(self.means_max, np.abs(off[:, at]) / np.sqrt(own[at]), self.means_max)
+                away = np.abs(off[:, at]) / np.sqrt(own[at])
+                self.means_max = np.maximum(self.means_max, away)
             for to in range(at):
                 spread = own[at] + own[to] - 2 * covariance[at, to]
                 if spread > 1e-12 * (own[at] + own[to]):
                     away = np.abs(off[:, at] - off[:, to]) / np.sqrt(spread)
-                    np.maximum(self.pairs_max, away, self.pairs_max)
+                    self.pairs_max = np.maximum(self.pairs_max, away)
 
     def level(self, largest: Numbers, confidence: float) -> float:
         """Return the level that one interval needs for all to hold at once."""
