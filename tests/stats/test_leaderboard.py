@@ -69,6 +69,7 @@ def test_all_pairs_and_all_means_hold_at_once() -> None:
                 name: mean + 0.7 * case + (0.5 + mean) * rng.normal(size=60)
                 for name, mean in truth.items()
             },
+            draws=2_000,
             seed=seed,
         )
         pairs += all(

@@ -82,6 +82,7 @@ def leaderboard(
     lower_is_better: bool = False,
     confidence: float = 0.95,
     clusters: Sequence[Hashable] | None = None,
+    draws: int = DRAWS,
     seed: int = 0,
 ) -> Leaderboard:
     """Rank releases or models over the same cases, showing as ties what the data cannot tell apart.
@@ -97,7 +98,7 @@ def leaderboard(
     Args:
         scores: The scores of each entry; position i is the same case in all of them.
         lower_is_better: For cost or latency: the lowest mean comes first.
-        seed: Seed of the draws.
+        draws: Draws of the largest statistic; 20,000 place a 95 % level within a tenth of a point.
 
     Raises:
         Invalid: `bad_count` for fewer than 2 entries or more than 60, `lengths_differ`,
@@ -116,7 +117,7 @@ def leaderboard(
     table = np.stack([rows[name] for name in names])
     codes = read_clusters(clusters, table.shape[1])
     units, df = _units(table, codes)
-    drawn = _Simultaneous(_covariance(table, codes), df, seed)
+    drawn = _Simultaneous(_covariance(table, codes), df, draws=draws, seed=seed)
 
     at_once = drawn.level(drawn.pairs_max, confidence)
     pairs = tuple(
@@ -151,16 +152,16 @@ def leaderboard(
 class _Simultaneous:
     """Draws of how far off all means may be at once."""
 
-    def __init__(self, covariance: Numbers, df: float, seed: int) -> None:
+    def __init__(self, covariance: Numbers, df: float, *, draws: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
         size = covariance.shape[0]
         values, vectors = np.linalg.eigh(covariance)
         root = vectors * np.sqrt(np.maximum(values, 0))
-        scale = np.sqrt(rng.chisquare(df, DRAWS) / df)
-        off = (rng.standard_normal((DRAWS, size)) @ root.T) / scale[:, None]
+        scale = np.sqrt(rng.chisquare(df, draws) / df)
+        off = (rng.standard_normal((draws, size)) @ root.T) / scale[:, None]
         self.df = df
-        self.means_max = np.zeros(DRAWS)
-        self.pairs_max = np.zeros(DRAWS)
+        self.means_max = np.zeros(draws)
+        self.pairs_max = np.zeros(draws)
         own = np.diag(covariance)
         for at in range(size):
             if own[at] > 0:
