@@ -89,7 +89,7 @@ def cohen_kappa(
     Measurement 20 (1960), and weighted, Psychological Bulletin 70 (1968). The interval is a BCa
     bootstrap over items, or over clusters. Where the raters never differed, which resampling would
     take for certain, the low end is what kappa would be if they differed as often as Wilson's
-    interval allows.
+    interval for "never" allows.
 
     Args:
         weights: How much a near miss counts: `none` all as misses; `linear` by the distance in
@@ -188,8 +188,7 @@ def _measured(
     confidence, draws, seed = options
     value = float(statistic(tally.total[None, :])[0])
     if value == 1:
-        # Each item that may differ after all is taken to differ as much as by chance.
-        low, high = wilson(tally.units, tally.units, confidence=confidence).low, 1.0
+        low, high = _never_differed(ratings.codes[kept], tally.units, confidence), 1.0
     elif tally.units < 2:
         low, high = -1.0, 1.0
     else:
@@ -206,6 +205,16 @@ def _measured(
         items=kept.size,
         left_out=ratings.codes.shape[0] - kept.size,
     )
+
+
+def _never_differed(table: Codes, units: int, confidence: float) -> float:
+    """Return the low end where none differed: as many may as Wilson's interval allows.
+
+    Each of them is taken to differ as far as two ratings do that differ by chance.
+    """
+    share = np.bincount(table[table != UNRATED]) / (table != UNRATED).sum()
+    may_differ = 1 - wilson(units, units, confidence=confidence).low
+    return max(-1.0, 1 - may_differ / float(1 - (share**2).sum()))
 
 
 def _kappa_of(first: Codes, second: Codes, size: int, weights: KappaWeights) -> Statistic:
