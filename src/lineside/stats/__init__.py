@@ -2,6 +2,12 @@
 
 Pure functions over numbers: no store, no clock, no model. numpy loads with the first name that is
 asked for, and scipy with the first calculation, so that importing this room costs nothing.
+
+What fewer callers need stands in modules of its own, as `from lineside.stats import agreement`:
+`agreement` (kappa and alpha), `judges` (a judge against people), `corrected` and
+`prediction_powered` (what people would have said), `sequential` (looking early), `multiplicity`,
+`leaderboard` (ranks with ties), `planning` (cases and repetitions), `attempts` (pass@k, pass^k) and
+`ratios` (cost per success).
 """
 
 from typing import TYPE_CHECKING, Any
