@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from lineside.core import Invalid, NotFound, now
@@ -32,10 +33,12 @@ _ID_DIGITS = 32
 _ROWS_PER_TRACE = 2
 _WIDE_ROWS = 60_000
 _DEEPER = 16
+_FEW_KEYS = 200
 _CANDIDATES = 400
 _CANDIDATES_TURNS_MAX = 50
 _MICROSECOND = timedelta(microseconds=1)
 _AFTER_ALL_IDS = "~"
+_NEWEST_FIRST = itemgetter("started_at", "trace_id")
 
 Cursor = tuple[datetime, str]
 Rows = list[dict[str, Any]]
@@ -161,9 +164,7 @@ def _by_words(
         if len(found) >= wanted or len(held) < _CANDIDATES:
             break
         before = min(moments)
-    return sorted(
-        found.values(), key=lambda row: (row["started_at"], row["trace_id"]), reverse=True
-    )[:wanted]
+    return sorted(found.values(), key=_NEWEST_FIRST, reverse=True)[:wanted]
 
 
 def _candidates(
@@ -201,14 +202,29 @@ def _page(
     stretch: tuple[datetime, datetime, str],
     limit: int,
 ) -> Rows:
-    if not candidates:
-        return []
-    bounds = (
-        earlier(min(row["first_at"] for row in candidates)),
-        later(max(row["last_at"] for row in candidates)),
-    )
-    keys = list({row["trace_key"] for row in candidates})
-    return page_rows(reading, workspace, asked, (bounds, keys, stretch), limit)
+    """Those of the candidates that meet all that is asked, the newest ones read first."""
+    newest_at: dict[int, datetime] = {}
+    ends: dict[int, tuple[datetime, datetime]] = {}
+    for row in sorted(candidates, key=lambda row: row["first_at"], reverse=True):
+        key, first, last = row["trace_key"], row["first_at"], row["last_at"]
+        newest_at.setdefault(key, first)
+        ends[key] = (first, max(last, ends.get(key, (first, last))[1]))
+    keys, size, done = list(newest_at), limit, 0
+    found: Rows = []
+    while done < len(keys):
+        some = keys[done : done + size]
+        done += len(some)
+        bounds = (
+            earlier(min(ends[key][0] for key in some)),
+            later(max(ends[key][1] for key in some)),
+        )
+        found += page_rows(reading, workspace, asked, (bounds, some, stretch), limit)
+        # What is still unread began no later than its newest row did.
+        unread = newest_at[keys[done]] if done < len(keys) else EARLIEST
+        if sum(row["started_at"] > unread for row in found) >= limit:
+            break
+        size *= _DEEPER
+    return sorted(found, key=_NEWEST_FIRST, reverse=True)[:limit]
 
 
 def page_rows(
@@ -221,7 +237,9 @@ def page_rows(
     """Those of some traces, in a stretch of time, that meet all that is asked, newest first."""
     bounds, keys, (start, end, last_id) = where
     conditions = [*asked.traces, *asked.attributes]
-    sql = queries.page_query([sql for sql, _ in conditions], runs=asked.has_runs)
+    sql = queries.page_query(
+        [sql for sql, _ in conditions], runs=asked.has_runs, few=len(keys) <= _FEW_KEYS
+    )
     once = values_of(asked.traces)
     for _, values in asked.attributes:
         once += [workspace, *bounds, *values]
