@@ -162,6 +162,8 @@ def test_five_raters_of_five_thousand_items_take_a_moment() -> None:
         (lambda: cohen_kappa("ab", "bc", weights="linear", order="ab"), "unknown_label"),
         (lambda: krippendorff_alpha(["ab", "ba"], level="interval"), "not_a_number"),
         (lambda: krippendorff_alpha([range(99), range(99)], level="ordinal"), "too_many_labels"),
+        (lambda: krippendorff_alpha(["ab", "ba"], level="ratio"), "bad_level"),
+        (lambda: cohen_kappa("ab", "ba", weights="cubic"), "bad_weights"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_by_name(call, code: str) -> None:
@@ -169,6 +171,12 @@ def test_what_cannot_be_compared_is_refused_by_name(call, code: str) -> None:
         call()
 
     assert caught.value.code == code
+
+
+def test_a_judge_that_always_says_the_same_bounds_nothing() -> None:
+    kappa = cohen_kappa([1] * 40, [1, 0] * 20)
+
+    assert (kappa.value, kappa.low, kappa.high) == (0, -1, 1)
 
 
 def test_one_item_or_one_cluster_bounds_nothing() -> None:

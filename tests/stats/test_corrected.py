@@ -203,6 +203,8 @@ def test_a_judge_never_caught_wrong_still_leaves_a_width() -> None:
     corrected = rogan_gladen(yes(1_900, 2_000), judge=people, people=people)
 
     assert powered.high - powered.low > 0.05
+    equal = prediction_powered_mean([0.5] * 90, judge=[0.5] * 20, people=[0.5] * 20)
+    assert (equal.value, equal.low, equal.high) == (0.5, -np.inf, np.inf)
     assert corrected.high - corrected.low > 0.05
 
 

@@ -100,6 +100,15 @@ def test_a_success_that_may_be_none_bounds_nothing() -> None:
     assert (ratio.value, ratio.low, ratio.high) == (20, -inf, inf)
 
 
+@pytest.mark.parametrize("method", ["fieller", "delta"])
+def test_equal_ratios_are_certain_only_when_there_are_many(method) -> None:
+    few = ratio_interval([2.0, 4.0, 6.0], [1, 2, 3], method=method)
+    many = ratio_interval([2.0, 4.0] * 20, [1, 2] * 20, method=method)
+
+    assert (few.value, few.low, few.high) == (2, -inf, inf)
+    assert (many.low, many.high) == (2, 2)
+
+
 @pytest.mark.parametrize(
     ("call", "code"),
     [

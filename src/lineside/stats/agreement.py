@@ -16,7 +16,7 @@ KappaWeights = Literal["none", "linear", "quadratic"]
 Level = Literal["nominal", "ordinal", "interval"]
 
 DRAWS = 1_000
-ORDINAL_CATEGORIES_MAX = 50
+CATEGORIES_MAX: dict[Level, int | None] = {"nominal": 200, "ordinal": 50, "interval": None}
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,12 @@ def cohen_kappa(
 
     Raises:
         Invalid: `no_overlap` without an item that both rated, `one_class` where both gave one label
-            throughout (chance explains everything), `not_a_number`, and what `read_ratings` raises.
+            throughout (chance explains everything), `not_a_number`, `bad_weights`, and what
+            `read_ratings` raises.
     """
     check_confidence(confidence)
+    if weights not in {"none", "linear", "quadratic"}:
+        raise Invalid("bad_weights", f"Weights are none, linear or quadratic: `{weights}`")
     ratings = read_ratings([first, second], order=order)
     if weights != "none" and order is None:
         numbers_of(ratings.categories)
@@ -148,11 +151,13 @@ def krippendorff_alpha(
         order: The labels from lowest to highest, for `ordinal`; without it, numbers.
 
     Raises:
-        Invalid: `no_overlap`, `one_class`, `not_a_number`, and what `read_ratings` raises.
+        Invalid: `no_overlap`, `one_class`, `not_a_number`, `bad_level`, and what `read_ratings`
+            raises.
     """
     check_confidence(confidence)
-    most = {"nominal": 200, "ordinal": ORDINAL_CATEGORIES_MAX, "interval": None}[level]
-    ratings = read_ratings(raters, order=order, categories_max=most)
+    if level not in CATEGORIES_MAX:
+        raise Invalid("bad_level", f"A level is one of {', '.join(CATEGORIES_MAX)}: `{level}`")
+    ratings = read_ratings(raters, order=order, categories_max=CATEGORIES_MAX[level])
     if level == "interval" or (level == "ordinal" and order is None):
         numbers_of(ratings.categories)
     kept = _rated_twice(ratings)
@@ -193,6 +198,9 @@ def _measured(
         low, high = -1.0, 1.0
     else:
         low, high = tally_ends(tally, statistic, confidence=confidence, draws=draws, seed=seed)
+        if low == high:
+            # A rater with one label only gives 0 in every draw, which shows nothing of the error.
+            low, high = -1.0, 1.0
     table = ratings.codes[kept]
     return RaterAgreement(
         value=value,

@@ -11,7 +11,7 @@ from math import sqrt
 import numpy as np
 
 from lineside.core import Invalid
-from lineside.stats.intervals import Interval, mean_interval
+from lineside.stats.intervals import CONSTANT_CASES_MIN, Interval, mean_interval
 from lineside.stats.pivots import critical
 from lineside.stats.samples import (
     Codes,
@@ -156,6 +156,8 @@ def _prediction_powered(
     error = _error(rows, codes, weight, bounds)
     df = float(labelled_units - 1)
     half = critical((1 - confidence) / 2, df) * error
+    if error == 0 and labelled_units < CONSTANT_CASES_MIN:
+        half = np.inf
     low, high = (-np.inf, np.inf) if bounds is None else bounds
     value = float(min(high, max(low, value)))
     labels_only = _error(rows, codes, 0.0, bounds)

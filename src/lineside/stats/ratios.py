@@ -4,6 +4,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from math import inf, sqrt
 from typing import Literal
 
+import numpy as np
+
 from lineside.core import Invalid
 from lineside.stats.clusters import clustered_error
 from lineside.stats.intervals import Interval, score_interval
@@ -43,10 +45,12 @@ def ratio_interval(
     codes = read_clusters(clusters, top.size)
     _check_units(top, codes)
     ratio = float(top.sum() / bottom.sum())
+    rest = (top - ratio * bottom) / bottom.mean()
+    if np.allclose(rest, 0, atol=1e-12 * max(1.0, abs(ratio))):
+        # As for equal scores: a spread that was never seen is unknown, until there are many.
+        return score_interval(np.full(top.size, ratio), codes, confidence, method="t", seed=0)
     if method == "delta":
-        return score_interval(
-            ratio + (top - ratio * bottom) / bottom.mean(), codes, confidence, method="t", seed=0
-        )
+        return score_interval(ratio + rest, codes, confidence, method="t", seed=0)
     variance_top, df = _variance(top, codes)
     variance_bottom, _ = _variance(bottom, codes)
     shared = (_variance(top + bottom, codes)[0] - variance_top - variance_bottom) / 2
