@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import urllib.request
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -55,11 +57,48 @@ def _hurry(server: str) -> None:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """Address of an empty database of its own."""
+    with _database(postgres_server, "template1") as url:
+        yield url
+
+
+@contextmanager
+def _database(server: str, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        yield server.replace("/postgres?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="session")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder brought to the newest shape once; to copy it is quicker than to make it."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    _make(Settings(home=home))
+    return home
+
+
+@pytest.fixture(scope="session")
+def made_database(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Name of a database brought to the newest shape, for others to be copies of."""
+    name = "made"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-        yield postgres_server.replace("/postgres?", f"/{name}?")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    url = postgres_server.replace("/postgres?", f"/{name}?")
+    _make(Settings(home=tmp_path_factory.mktemp("made") / "home", database_url=url))
+    return name
+
+
+def _make(settings: Settings) -> None:
+    store = open_store(settings)
+    store.jobs.recover()
+    store.close()
+
+
+@pytest.fixture
+def made_home(made_folder: Path, tmp_path: Path) -> Path:
+    """A state folder of its own, on SQLite, as an earlier process leaves it that did nothing."""
+    return shutil.copytree(made_folder, tmp_path / "home")
 
 
 class Bucket(NamedTuple):
@@ -144,10 +183,22 @@ def bucket(s3_server: tuple[str, str]) -> Bucket:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Settings of a fresh installation; each test that asks for them runs on both databases."""
+    common = {"flush_seconds": 0.05, "otlp_grpc_port": 0}
+    if request.param == "sqlite":
+        yield Settings(home=request.getfixturevalue("made_home"), **common)
+        return
+    server = request.getfixturevalue("postgres_server")
+    with _database(server, request.getfixturevalue("made_database")) as url:
+        yield Settings(home=tmp_path / "home", database_url=url, **common)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def unmade(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of an installation that nobody has opened yet, on both databases."""
     url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
-    return Settings(home=tmp_path / "home", database_url=url, flush_seconds=0.05, otlp_grpc_port=0)
+    return Settings(home=tmp_path / "home", database_url=url)
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ def ids_seen(store: Store) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def test_a_fresh_folder_has_the_newest_shape_and_opens_again(settings: Settings) -> None:
-    open_store(settings).close()
-    again = open_store(settings)
+def test_a_fresh_folder_has_the_newest_shape_and_opens_again(unmade: Settings) -> None:
+    open_store(unmade).close()
+    again = open_store(unmade)
 
     assert current(again.records) == newest()
     again.close()

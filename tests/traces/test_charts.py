@@ -22,8 +22,8 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home")
+def settings(made_home: Path) -> Settings:
+    return Settings(home=made_home)
 
 
 def keep(scope: Scope, at: datetime, *, cost_usd: float | None = None, **root: Any) -> str:

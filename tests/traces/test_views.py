@@ -25,9 +25,9 @@ START = now() - timedelta(minutes=30)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(made_home: Path) -> Settings:
     """One database only: what is asked here, the lake answers, and it is the same beside both."""
-    return Settings(home=tmp_path / "home")
+    return Settings(home=made_home)
 
 
 def step(name: str, kind: str = "step", under: Any = None, **values: Any) -> views.Outline:

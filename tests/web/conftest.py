@@ -45,8 +45,8 @@ def client(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_for(tmp_path / "home")
+def settings(made_home: Path) -> Settings:
+    return settings_for(made_home)
 
 
 @pytest.fixture
