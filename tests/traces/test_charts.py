@@ -15,6 +15,7 @@ from lineside.traces import (
     record_spans,
     search,
 )
+from lineside.traces.search import counted
 from lineside.trust import Scope
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -62,6 +63,22 @@ def test_a_chart_counts_each_bucket_and_says_what_its_cost_covers(scope: Scope) 
     assert (chart.whole.count, chart.whole.errors) == (4, 1)
     assert (chart.whole.cost_usd, chart.whole.cost_known) == (0.75, 0.5)
     assert chart.moments[2].of[0].cost_usd is None, "not known is not free"
+
+
+def test_a_chart_of_too_many_traces_says_that_it_is_of_the_newest(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hours in range(4):
+        keep(scope, NOON + hours * HOUR)
+    monkeypatch.setattr(counted, "FIGURES_TRACES_MAX", 3)
+
+    narrowed = search.chart(scope, search.parse_query("steps = 2"))
+    whole = search.chart(scope)
+
+    assert narrowed
+    assert (narrowed.is_cut, narrowed.whole.count) == (True, 3)
+    assert whole
+    assert (whole.is_cut, whole.whole.count) == (False, 4)
 
 
 def test_a_bucket_and_the_list_of_its_bounds_hold_the_same_traces(scope: Scope) -> None:

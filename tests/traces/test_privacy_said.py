@@ -129,13 +129,17 @@ def test_what_people_say_of_an_answer_is_masked(scope: Scope, tmp_path: Path) ->
     correction = {"to": JANE, "password": "hunter2-xyz", "count": 2}
     give_feedback(scope, TRACE, comment=f"Wrong, ask {JANE}", correction=correction)
     marks.note_on_trace(scope, TRACE, f"Told {JANE}")
+    marks.link_trace(scope, TRACE, "https://tickets.example/1", title=f"Ticket of {JANE}")
     session = scores.TraceScore(name="solved", value=1.0, session_id=f"of {JANE}")
     scores.record_scores(scope, [session]).result()
 
     [said] = list_feedback(scope)
     assert said.comment == "Wrong, ask [masked:email]"
     assert said.correction == {"to": "[masked:email]", "password": "[masked:secret]", "count": 2}
-    assert [mark.text for mark in marks.marks_on(scope, TRACE)] == ["Told [masked:email]"]
+    assert [mark.text for mark in marks.marks_on(scope, TRACE)] == [
+        "Told [masked:email]",
+        "Ticket of [masked:email]",
+    ]
     [root] = get_trace(scope, TRACE)
     assert root.session_id is not None
     assert [one.name for one in scores.list_scores(scope, session_id=root.session_id)] == ["solved"]

@@ -308,6 +308,7 @@ def test_a_key_for_one_use_case_lists_that_one_only(scope: Scope) -> None:
         ("text = refund", "`text =` cannot be asked, expected one of ~", None),
         ("model >", "The query ends, expected a value after `model >`", None),
         ("model = gpt and", "ends with `and`", None),
+        ("scroe.grounded < 1", "expected a field", "Did you mean `score.grounded`"),
         ('text ~ "open', "cannot be read", "A quoted value ends"),
         ("since yesterday", "how long ago or a date, read `yesterday`", "Write 90m, 24h"),
         ("model = m " * 300, "the limit is 2,000", None),

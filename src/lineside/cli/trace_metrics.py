@@ -5,6 +5,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import print_json, print_table, say
 from lineside.cli.place import scope_on_line
+from lineside.cli.traces import days_option, use_case_option
 
 _FIGURES = ("mean", "p50", "p95", "p99")
 
@@ -14,14 +15,8 @@ _FIGURES = ("mean", "p50", "p95", "p99")
     cls=Spoken,
     examples=("lineside traces metrics", "lineside traces metrics --days 30 --json"),
 )
-@click.option("--use-case", metavar="NAME", help="Only of this use case.")
-@click.option(
-    "--days",
-    default=7.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True, max=366),
-    help="How far back to look.",
-)
+@use_case_option
+@days_option
 @json_option
 def measured(use_case: str | None, days: float, as_json: bool) -> None:
     """Show the histograms that programs sent of their model calls, in the programs' own units."""

@@ -13,6 +13,9 @@ from lineside.cli.traces import count_said, labels_of, money_said, query_option,
 if TYPE_CHECKING:
     from lineside.traces import search
 
+_FIGURES = ("errors", "p50 ms", "p95 ms", "p99 ms", "tokens in", "out", "cost", "cost known")
+_SCORED = ("traces", "scored", "of all", "mean", "labels")
+
 
 @click.command(
     "stats",
@@ -48,14 +51,21 @@ def stats(by: str, limit: int, score: str | None, query: str, as_json: bool) -> 
     """
     from lineside.traces import search
 
-    counted: Sequence[search.TraceFigures | search.scored.ScoredTraces]
+    counted: Sequence[search.TraceFigures] | Sequence[search.scored.ScoredTraces]
+    headings: tuple[str, ...]
     with scope_on_line() as scope:
         filters = read_query(scope, query)
-        if score is None:
-            counted = search.figures(scope, filters, by=by)
-        else:
-            counted = search.scored.score_stats(scope, filters, score=score, by=by)
         labels = labels_of(scope) if by == "release" else {}
+        if score is None:
+            counted = figures = search.figures(scope, filters, by=by)
+            headings = ("steps" if by == "model" else "traces", *_FIGURES)
+            cells = [_figures_told(one) for one in figures[:limit]]
+            total = sum(one.count for one in figures)
+        else:
+            counted = scored = search.scored.score_stats(scope, filters, score=score, by=by)
+            headings = _SCORED
+            cells = [_scored_told(one) for one in scored[:limit]]
+            total = sum(one.traces for one in scored)
     found = counted[:limit]
     if as_json:
         print_json(found)
@@ -64,56 +74,37 @@ def stats(by: str, limit: int, score: str | None, query: str, as_json: bool) -> 
         note("No trace meets this")
         return
     names = [labels.get(one.name or "", one.name or _nothing(by)) for one in found]
-    if score is None:
-        _print_figures(by, names, [one for one in found if isinstance(one, search.TraceFigures)])
-    else:
-        scored = search.scored.ScoredTraces
-        _print_scored(by, names, [one for one in found if isinstance(one, scored)])
+    print_table(
+        (by.replace("_", " "), *headings),
+        [(name, *told) for name, told in zip(names, cells, strict=True)],
+        numbers=tuple(one for one in headings if one != "labels"),
+    )
     if len(counted) > limit:
         note(f"{len(counted) - limit:,} more; raise --limit to see them")
+    most = f"{search.FIGURES_TRACES_MAX:,}"
+    if filters.conditions and total >= search.FIGURES_TRACES_MAX:
+        note(f"Where more than {most} traces meet a query, the newest {most} are counted")
 
 
-def _print_figures(by: str, names: Sequence[str], found: Sequence["search.TraceFigures"]) -> None:
-    unit = "steps" if by == "model" else "traces"
-    figures = ("errors", "p50 ms", "p95 ms", "p99 ms", "tokens in", "out", "cost", "cost known")
-    print_table(
-        (by.replace("_", " "), unit, *figures),
-        [
-            (
-                name,
-                f"{one.count:,}",
-                f"{one.errors / one.count:.1%}",
-                *(f"{ms:,.0f}" for ms in (one.latency_ms_p50, one.latency_ms_p95)),
-                f"{one.latency_ms_p99:,.0f}",
-                count_said(one.tokens_in),
-                count_said(one.tokens_out),
-                money_said(one.cost_usd),
-                f"{one.cost_known:.0%}",
-            )
-            for name, one in zip(names, found, strict=True)
-        ],
-        numbers=(unit, *figures),
+def _figures_told(one: "search.TraceFigures") -> tuple[str, ...]:
+    return (
+        f"{one.count:,}",
+        f"{one.errors / one.count:.1%}",
+        *(f"{ms:,.0f}" for ms in (one.latency_ms_p50, one.latency_ms_p95, one.latency_ms_p99)),
+        count_said(one.tokens_in),
+        count_said(one.tokens_out),
+        money_said(one.cost_usd),
+        f"{one.cost_known:.0%}",
     )
 
 
-def _print_scored(
-    by: str, names: Sequence[str], found: Sequence["search.scored.ScoredTraces"]
-) -> None:
-    numbers = ("traces", "scored", "of all", "mean")
-    print_table(
-        (by.replace("_", " "), *numbers, "labels"),
-        [
-            (
-                name,
-                f"{one.traces:,}",
-                f"{one.scored:,}",
-                f"{one.scored / one.traces:.1%}",
-                "–" if one.mean is None else f"{one.mean:.4g}",
-                ", ".join(f"{label} {count:,}" for label, count in one.labels.items()),
-            )
-            for name, one in zip(names, found, strict=True)
-        ],
-        numbers=numbers,
+def _scored_told(one: "search.scored.ScoredTraces") -> tuple[str, ...]:
+    return (
+        f"{one.traces:,}",
+        f"{one.scored:,}",
+        f"{one.scored / one.traces:.1%}",
+        "–" if one.mean is None else f"{one.mean:.4g}",
+        ", ".join(f"{label} {count:,}" for label, count in one.labels.items()),
     )
 
 

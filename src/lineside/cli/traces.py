@@ -19,6 +19,14 @@ _ID_DIGITS = 12
 _QUERY_HELP = "Only traces that meet this, such as `status = error and latency_ms > 2000`."
 
 query_option = click.option("--query", "-q", default="", metavar="QUERY", help=_QUERY_HELP)
+days_option = click.option(
+    "--days",
+    default=7.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True, max=366),
+    help="How far back to look.",
+)
+use_case_option = click.option("--use-case", metavar="NAME", help="Only this use case.")
 
 
 _IMPORT = Late(

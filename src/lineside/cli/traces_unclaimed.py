@@ -5,6 +5,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_on_line
+from lineside.cli.traces import days_option, use_case_option
 
 
 @click.command("unclaimed", cls=Spoken, examples=("lineside traces unclaimed",))
@@ -85,14 +86,8 @@ def claim(service: str, use_case: str | None, remove: bool, as_json: bool) -> No
     cls=Spoken,
     examples=("lineside traces quality", "lineside traces quality --days 30 --json"),
 )
-@click.option("--use-case", metavar="NAME", help="Only this use case.")
-@click.option(
-    "--days",
-    default=7.0,
-    show_default=True,
-    type=click.FloatRange(min=0, min_open=True, max=366),
-    help="How far back to look.",
-)
+@use_case_option
+@days_option
 @json_option
 def quality(use_case: str | None, days: float, as_json: bool) -> None:
     """Show what share of spans states its tokens, cost, user and the like, by use case."""

@@ -88,7 +88,7 @@ def numbers_of(categories: Sequence[Hashable]) -> "np.ndarray[tuple[int], np.dty
             f"Ratings must be numbers here: {', '.join(map(repr, list(categories)[:3]))}",
             hint="Pass `order`, the labels from lowest to highest, or take level `nominal`",
         )
-    row = np.array([float(name) for name in categories])  # type: ignore[arg-type]
+    row = np.array([float(name) for name in categories])  # type: ignore[arg-type] # they are numbers
     if not np.isfinite(row).all():
         raise Invalid("not_finite", "The ratings hold a number that is not finite")
     return row
@@ -117,7 +117,7 @@ def _codes_of(column: list[Rating], codes: dict[Hashable, int]) -> list[int]:
 
 def _sorted(table: Codes, categories: tuple[Hashable, ...]) -> Ratings:
     try:
-        places = sorted(range(len(categories)), key=categories.__getitem__)  # type: ignore[arg-type]
+        places = sorted(range(len(categories)), key=categories.__getitem__)  # type: ignore[arg-type] # or TypeError
     except TypeError:
         return Ratings(table, categories)
     rank = np.empty(len(categories) + 1, dtype=np.int64)

@@ -302,7 +302,7 @@ def _bounds(times: Numbers, spent: Numbers) -> list[float]:
         share = after - before
         bound = Z_MAX
         if share > 1e-14:
-            bound = bisect(lambda z: share - walk.above(time, z), 0.0, Z_MAX)  # noqa: B023
+            bound = bisect(lambda z: share - walk.above(time, z), 0.0, Z_MAX)  # noqa: B023 # called at once
         bounds.append(bound)
         walk, before = walk.continued(time, -bound, bound), after
     return bounds
@@ -316,7 +316,7 @@ def _futility(
     for time, high, after in zip(times, bounds, spent, strict=True):
         share, low = after - before, -Z_MAX
         if share > 1e-14:
-            low = bisect(lambda z: walk.below(time, z) - share, -Z_MAX, high)  # noqa: B023
+            low = bisect(lambda z: walk.below(time, z) - share, -Z_MAX, high)  # noqa: B023 # called at once
         lower.append(low if low > -Z_MAX else None)
         walk, before = walk.continued(time, low, high), after
     return lower

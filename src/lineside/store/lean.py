@@ -20,7 +20,7 @@ class _NotForUs(MetaPathFinder):
         self,
         fullname: str,
         path: Sequence[str] | None,  # noqa: ARG002 # the protocol's signature
-        target: ModuleType | None = None,  # noqa: ARG002
+        target: ModuleType | None = None,  # noqa: ARG002 # the same
     ) -> ModuleSpec | None:
         if fullname != "pandas":
             return None

@@ -186,7 +186,9 @@ def _with_one(filters: Filters, token: _Token, tokens: Iterator[_Token]) -> Filt
         if name is not None and name.is_quoted:
             field += name.text
     if token.is_sign or token.is_quoted or not _is_field(field):
-        near = did_you_mean(field, _FIELDS)
+        head, dot, rest = field.partition(".")
+        begins = did_you_mean(head + dot, _NAMED) if rest else None
+        near = f"{begins}{rest}" if begins else did_you_mean(field, _FIELDS)
         raise _unread(
             token,
             "expected a field",

@@ -121,7 +121,17 @@ def trace_row(row: dict[str, Any]) -> TraceRow:
 
 def trace_figures(row: dict[str, Any]) -> TraceFigures:
     """Figures from what the lake says of many traces."""
-    p50, p95, p99 = row.pop("latency_ms") or (None, None, None)
+    p50, p95, p99 = row["latency_ms"] or (None, None, None)
+    calls = row["calls"]
     return TraceFigures.model_validate(
-        row | {"latency_ms_p50": p50, "latency_ms_p95": p95, "latency_ms_p99": p99}
+        {name: row[name] for name in TraceFigures.model_fields if name in row}
+        | {"latency_ms_p50": p50, "latency_ms_p95": p95, "latency_ms_p99": p99}
+        | {
+            known: (row[counted] or 0) / max(1, calls)
+            for known, counted in (
+                ("first_chunk_known", "first_chunks"),
+                ("tokens_known", "counted"),
+                ("cost_known", "priced"),
+            )
+        }
     )

@@ -58,6 +58,8 @@ def charts(request: Request) -> Response:
         cards=[*cards[:1], *of_score, *cards[1:]],
         score=score,
         scores=search.scored.score_names(scope, since=found.since) if found else [],
+        is_cut=found is not None and found.is_cut,
+        cut=search.FIGURES_TRACES_MAX,
         is_unscored=bool(score and cards and not of_score),
         legend=legend,
         span=stretch_said(found.since, found.until) if found else None,

@@ -82,9 +82,12 @@ def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
 def link_trace(scope: Scope, trace_id: str, address: str, *, title: str = "") -> TraceMark:
     """Link a trace to a page elsewhere, such as the ticket in which it is dealt with.
 
+    The title is kept without what the workspace's rules of masking name.
+
     Raises:
         NotFound: No such trace in this workspace.
-        Invalid: It is no address of the web, something is too long, or the trace has 200 marks.
+        Invalid: It is no address of the web, something is too long, the title could not be masked,
+            or the trace has 200 marks.
         Denied: The right `feedback` is missing.
     """
     clean, title = address.strip(), " ".join(title.split())
@@ -100,7 +103,8 @@ def link_trace(scope: Scope, trace_id: str, address: str, *, title: str = "") ->
             "bad_title",
             f"The title has {len(title):,} characters, the limit is {TITLE_CHARACTERS_MAX}",
         )
-    return _put(scope, trace_id, "link", title or clean, address=clean)
+    masked = privacy.masked_words(scope.store, scope.workspace, title=title or None)["title"]
+    return _put(scope, trace_id, "link", masked or clean, address=clean)
 
 
 def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:

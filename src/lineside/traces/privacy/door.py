@@ -88,8 +88,7 @@ def masked_body(
     except LinesideError:
         raise
     except Exception as error:  # noqa: BLE001 # whatever it was, nothing may pass in clear
-        why = str(error) if isinstance(error, NotMasked) else type(error).__name__
-        raise Invalid("not_masked", f"Nothing of the body was kept: {why}") from None
+        raise _not_masked("Nothing of the body was kept", error) from None
 
 
 def masked_span(masker: Masker, span: Span) -> dict[str, Any]:
@@ -104,12 +103,8 @@ def masked_span(masker: Masker, span: Span) -> dict[str, Any]:
     try:
         return _masked(masker, span)
     except Exception as error:  # noqa: BLE001 # whatever it was, nothing may pass in clear
-        why = str(error) if isinstance(error, NotMasked) else type(error).__name__
-        raise Invalid(
-            "not_masked",
-            f"The step `{span.name[:80]}` ({span.span_id}) was not kept: {why}",
-            hint="A rule of `lineside privacy rules` could not be applied to it.",
-        ) from None
+        what = f"The step `{span.name[:80]}` ({span.span_id}) was not kept"
+        raise _not_masked(what, error) from None
 
 
 def masked_words(store: Store, workspace: str, **said: Any) -> dict[str, Any]:
@@ -128,12 +123,16 @@ def masked_words(store: Store, workspace: str, **said: Any) -> dict[str, Any]:
     try:
         return {name: _words(masker, name, value) for name, value in said.items()}
     except Exception as error:  # noqa: BLE001 # whatever it was, nothing may pass in clear
-        why = str(error) if isinstance(error, NotMasked) else type(error).__name__
-        raise Invalid(
-            "not_masked",
-            f"Nothing of it was kept: {why}",
-            hint="A rule of `lineside privacy rules` could not be applied to it.",
-        ) from None
+        raise _not_masked("Nothing of it was kept", error) from None
+
+
+def _not_masked(what: str, error: Exception) -> Invalid:
+    why = str(error) if isinstance(error, NotMasked) else type(error).__name__
+    return Invalid(
+        "not_masked",
+        f"{what}: {why}",
+        hint="A rule of `lineside privacy rules` could not be applied to it.",
+    )
 
 
 def _words(masker: Masker, name: str, value: Any) -> Any:

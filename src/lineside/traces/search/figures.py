@@ -2,30 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 from lineside.core import Invalid, Record, did_you_mean, now
-from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import ATTRIBUTE, Filters
-from lineside.traces.reading import TraceReading, open_reading
+from lineside.traces.reading import open_reading
 from lineside.traces.row import TraceFigures, trace_figures
 from lineside.traces.search import queries
-from lineside.traces.search.asked import (
-    EARLIEST,
-    LATEST,
-    Asked,
-    asked_of,
-    earlier,
-    later,
-    plain,
-)
-from lineside.traces.search.listing import newest
+from lineside.traces.search.asked import EARLIEST, LATEST, earlier, later, plain
+from lineside.traces.search.counted import Counted, asked_of_figures, counted
 from lineside.trust import Scope
 
-FIGURES_TRACES_MAX = 200_000
 BUCKETS = 60
 OTHERS = queries.OTHERS
-_MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
 _WIDTHS = tuple(
     timedelta(seconds=seconds)
@@ -33,6 +22,11 @@ _WIDTHS = tuple(
         *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600),
         *(7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000),
     )
+)
+
+_ADD_UP = (
+    *("count", "errors", "calls", "first_chunks", "counted", "priced"),
+    *("tokens_in", "tokens_out", "cost_usd"),
 )
 
 GROUPS = ("use_case", "release", "model", "service", "arm", "name", "user", "session")
@@ -56,6 +50,7 @@ class Chart(Record):
     Attributes:
         width_seconds: Of one bucket.
         by: What the figures are split by.
+        is_cut: Whether more traces met the filters than are looked at, the newest 200,000.
         whole: What all of it comes to.
         names: What the figures are split by, the most frequent first, then `All others` where
             there are more than can be told apart; a single nothing where they are not split.
@@ -66,6 +61,7 @@ class Chart(Record):
     until: datetime
     width_seconds: float
     by: str | None
+    is_cut: bool
     whole: TraceFigures
     names: tuple[str | None, ...]
     moments: tuple[ChartMoment, ...]
@@ -75,6 +71,8 @@ def figures(
     scope: Scope, filters: Filters | None = None, *, by: str = "use_case"
 ) -> list[TraceFigures]:
     """Count, errors, latency, tokens and cost of the wanted traces, by one of their fields.
+
+    Where more than 200,000 traces meet the filters, the newest so many are looked at.
 
     Args:
         by: One of `GROUPS`, or an attribute that steps were sent with, as in
@@ -88,9 +86,8 @@ def figures(
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by)
     with open_reading(scope) as reading:
-        asked = _asked(filters, scope)
-        counted = _Counted(reading, scope.workspace, asked, _chosen(reading, scope, asked))
-        rows = counted.rows(group, named="all")
+        found = counted(reading, scope, asked_of_figures(filters, scope))
+        rows = _rows(found, group, named="all")
     return [trace_figures(row) for row in rows]
 
 
@@ -110,36 +107,33 @@ def chart(
     filters = filters or Filters()
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by) if by else None
-    asked = _asked(filters, scope)
+    field = group or "use_case"
+    names: list[str | None] = [None]
     with open_reading(scope) as reading:
-        since, until = _span(reading, scope.workspace, asked)
-        if since is None or until is None:
+        found = counted(reading, scope, asked_of_figures(filters, scope))
+        stretch = _stretch(found)
+        if stretch is None:
             return None
+        since, until = stretch
         width = _width(until - since)
-        asked = asked._replace(since=since, until=until)
-        counted = _Counted(reading, scope.workspace, asked, _chosen(reading, scope, asked))
-        whole = counted.rows(group or "use_case", named="")
-        if not whole:
-            return None
-        names: list[str | None] = [None]
         if group:
-            totals = counted.rows(group, named="all")
-            names = [row["name"] for row in totals[:names_max]]
-            if len(totals) > names_max:
-                names.append(OTHERS)
-        rows = counted.rows(
-            group or "use_case", named="some" if group else "", width=width, names=names
-        )
+            frequent = _rows(found, group, named="all", only="names")
+            names = [row["name"] for row in frequent[:names_max]]
+            names += [OTHERS] if len(frequent) > names_max else []
+        rows = _rows(found, field, named="some" if group else "", width=width, names=names)
+        if not rows:
+            return None
+        shares = _rows(found, field, named="", only="shares")
     moments: dict[int, list[TraceFigures]] = {}
     for row in rows:
-        found = trace_figures({name: value for name, value in row.items() if name != "bucket"})
-        moments.setdefault(row["bucket"], []).append(found)
+        moments.setdefault(row["bucket"], []).append(trace_figures(row))
     return Chart(
         since=since.replace(tzinfo=UTC),
         until=until.replace(tzinfo=UTC),
         width_seconds=width.total_seconds(),
         by=group,
-        whole=trace_figures(whole[0]),
+        is_cut=found.is_cut,
+        whole=trace_figures(_sums(rows) | shares[0]),
         names=tuple(names),
         moments=tuple(
             ChartMoment(start=(_EPOCH + bucket * width).replace(tzinfo=UTC), of=tuple(of))
@@ -166,72 +160,51 @@ def checked_group(by: str) -> str:
     )
 
 
-class _Counted(NamedTuple):
-    """Traces whose figures are asked for, in one state of the lake."""
-
-    reading: TraceReading
-    workspace: str
-    asked: Asked
-    chosen: list[int] | None
-
-    def rows(
-        self,
-        by: str,
-        *,
-        named: queries.Named,
-        width: timedelta | None = None,
-        names: Sequence[str | None] = (),
-    ) -> list[dict[str, Any]]:
-        bound: list[Any] = [] if width is None else [width // timedelta(microseconds=1)]
-        if named == "some":
-            bound.append([name or "" for name in names if name != OTHERS])
-        bounds = [self.workspace, self.asked.since, self.asked.until]
-        within: list[Any] = bounds + ([] if self.chosen is None else [self.chosen])
-        bound += within if by == "model" else within * 2
-        runs, chosen, bucketed = (
-            self.asked.has_runs,
-            self.chosen is not None,
-            width is not None,
-        )
-        if not by.startswith(ATTRIBUTE):
-            sql = queries.figures_query(
-                by, runs=runs, chosen=chosen, bucketed=bucketed, named=named
-            )
-            return self.reading.rows(sql, bound)
-        value, of_value = queries.attribute_value(by.removeprefix(ATTRIBUTE))
-        sql = queries.attribute_figures_query(
-            value, runs=runs, chosen=chosen, bucketed=bucketed, named=named
-        )
-        around = [self.workspace, earlier(self.asked.since), later(self.asked.until)]
-        return self.reading.rows(sql, bound + of_value + around)
+def _rows(
+    found: Counted,
+    by: str,
+    *,
+    named: queries.Named,
+    only: Literal["", "names", "shares"] = "",
+    width: timedelta | None = None,
+    names: Sequence[str | None] = (),
+) -> list[dict[str, Any]]:
+    sql = queries.figures_query(
+        by, wanted=found.wanted, bucketed=width is not None, named=named, only=only
+    )
+    bound: list[Any] = [] if width is None else [width // timedelta(microseconds=1)]
+    if named == "some":
+        bound.append([name or "" for name in names if name != OTHERS])
+    bound += found.bound if by == "model" else found.bound * 2
+    if by.startswith(ATTRIBUTE):
+        bound += bound_by_attribute(found, by)
+    return found.reading.rows(sql, bound)
 
 
-def _asked(filters: Filters, scope: Scope) -> Asked:
-    asked = asked_of(filters, scope)
-    # What begins at the moment where a stretch ends belongs to the next one, as in the list.
-    return asked._replace(until=asked.until - _MICROSECOND) if filters.until else asked
+def bound_by_attribute(found: Counted, by: str) -> list[Any]:
+    """What is bound where traces are named by an attribute."""
+    _, of_value = queries.attribute_value(by.removeprefix(ATTRIBUTE))
+    return [*of_value, found.workspace, earlier(found.asked.since), later(found.asked.until)]
 
 
-def _chosen(reading: TraceReading, scope: Scope, asked: Asked) -> list[int] | None:
-    """Keys of the traces that meet all that is asked; nothing where only time is."""
-    if not asked.is_choosy:
-        return None
-    found = newest(reading, scope.workspace, asked, (asked.until, "~"), FIGURES_TRACES_MAX)
-    return [trace_key(row["trace_id"]) for row in found]
-
-
-def _span(
-    reading: TraceReading, workspace: str, asked: Asked
-) -> tuple[datetime | None, datetime | None]:
+def _stretch(found: Counted) -> tuple[datetime, datetime] | None:
     """From when to when there is something to draw."""
-    since, until = asked.since, asked.until
+    since, until = found.asked.since, found.asked.until
     if since <= EARLIEST or until >= LATEST:
-        found = reading.rows(queries.extent_query(runs=asked.has_runs), [workspace, since, until])
-        if not found or found[0]["first_at"] is None:
-            return None, None
-        since = max(since, found[0]["first_at"])
-        until = min(until, max(found[0]["last_at"], plain(now())))
+        # All of that time, whichever traces of it are wanted.
+        extent = found._replace(chosen=None).extent()
+        if extent is None:
+            return None
+        since, until = max(since, extent[0]), min(until, max(extent[1], plain(now())))
     return since, until
+
+
+def _sums(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the buckets come to together, but for the percentiles, which do not add up."""
+    known = {name: [row[name] for row in rows if row[name] is not None] for name in _ADD_UP}
+    return {"name": None} | {
+        name: sum(values) if values else None for name, values in known.items()
+    }
 
 
 def _width(length: timedelta) -> timedelta:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from lineside.traces.filters import ATTRIBUTE
 from lineside.traces.queries import PLACE
 
 _OF_FIRST = (
@@ -137,10 +138,16 @@ def _stands(field: str, sign: str, values: Sequence[Any]) -> Bound:
     return f"coalesce({column} IN ({marks}), false)", list(values)
 
 
-def within(runs: bool) -> str:
-    """The rows of a workspace between two moments; test runs only where they are asked for."""
+def within(runs: bool, *, since: bool = True, until: bool = True) -> str:
+    """The rows of a workspace between two moments; test runs only where they are asked for.
+
+    Args:
+        since: Whether there is a first moment, `until` a last one. To hold every row against a
+            bound that none of them passes takes as long as to read one of its columns.
+    """
+    bounds = (" AND first_at >= ?" if since else "") + (" AND first_at <= ?" if until else "")
     others = "" if runs else " AND run_id IS NULL"
-    return f"workspace = ? AND first_at >= ? AND first_at <= ?{others}"
+    return f"workspace = ?{bounds}{others}"
 
 
 def candidates_query(
@@ -215,78 +222,84 @@ ORDER BY trace_id, started_at, span_id
 """
 
 
-def extent_query(*, runs: bool) -> str:
-    """When the first and the last trace between two moments began."""
+def extent_query(wanted: str) -> str:
+    """When the first and the last of some traces began."""
     return f"""
-SELECT min(first_at) AS first_at, max(first_at) AS last_at FROM {{traces}} WHERE {within(runs)}
+SELECT min(first_at) AS first_at, max(first_at) AS last_at FROM {{traces}} WHERE {wanted}
 """
 
 
-_FIGURES = """
+_SHARES = """
+    quantile_cont(duration_ms, [0.5, 0.95, 0.99]) AS latency_ms,
+    quantile_cont(first_chunk_ms, 0.5) AS first_chunk_ms_p50
+"""
+_FIGURES = f"""{_SHARES},
     sum(traces)::BIGINT AS count,
-    count(*) FILTER (traces = 1 AND status = 'error') AS errors,
-    quantile_cont(duration_ms, [0.5, 0.95, 0.99]) FILTER (traces = 1) AS latency_ms,
-    quantile_cont(first_chunk_ms, 0.5) AS first_chunk_ms_p50,
-    sum(first_chunks) / greatest(1, sum(paid)) AS first_chunk_known,
+    count(*) FILTER (status = 'error') AS errors,
+    sum(first_chunks)::BIGINT AS first_chunks, sum(counted)::BIGINT AS counted,
     sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out,
-    sum(counted) / greatest(1, sum(paid)) AS tokens_known,
-    sum(cost_usd) AS cost_usd, sum(priced) / greatest(1, sum(paid)) AS cost_known,
-    sum(paid)::BIGINT AS calls
+    sum(cost_usd) AS cost_usd, sum(priced)::BIGINT AS priced, sum(paid)::BIGINT AS calls
 """
 _ADDED = ("paid", "tokens_in", "tokens_out", "counted", "first_chunks", "cost_usd", "priced")
 OTHERS = "All others"
 
 
-def figures_query(by: str, *, runs: bool, chosen: bool, bucketed: bool, named: Named) -> str:
+def figures_query(
+    by: str, *, wanted: str, bucketed: bool, named: Named, only: Literal["", "names", "shares"] = ""
+) -> str:
     """Figures of traces by a field of theirs; by model, of their single calls.
 
     Parameters: the width of a bucket in microseconds where they are bucketed; the names that stand
-    for themselves where some do; bounds, and the keys of the traces where they were chosen; bounds
-    and keys again, except by model.
+    for themselves where some do; those of `wanted`, again except by model; by an attribute,
+    what is bound in its value, then workspace and bounds.
 
     Args:
+        by: Such a field; or an attribute, by which the first step that was sent with it counts.
         named: Which names stand for themselves; the rest is one, and with none of them all are.
+        only: The names alone, the most frequent first, or the percentiles alone.
     """
-    wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
-    rows = _calls(wanted) if by == "model" else _traces(_COLUMNS[by], wanted)
-    return _figures_of(rows, bucketed=bucketed, named=named)
-
-
-def attribute_figures_query(
-    value: str, *, runs: bool, chosen: bool, bucketed: bool, named: Named
-) -> str:
-    """The same by what the first step of each trace that has an attribute was sent with.
-
-    Parameters: as above, then the values bound in the attribute's value, workspace and bounds.
-    """
-    wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
-    rows = f"""
-    SELECT * EXCLUDE (name, trace_id, value), value AS name
-    FROM ({_traces("trace_id", wanted)}) LEFT JOIN (
-        SELECT trace_id, arg_min(value, started_at) AS value
-        FROM (SELECT trace_id, started_at, {value} AS value FROM {{spans}}
-              WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
-        WHERE value IS NOT NULL GROUP BY trace_id
-    ) ON name = trace_id
-"""
-    return _figures_of(rows, bucketed=bucketed, named=named)
-
-
-def _figures_of(rows: str, *, bucketed: bool, named: Named) -> str:
+    if by == "model":
+        rows = _calls(wanted)
+    elif by.startswith(ATTRIBUTE):
+        rows = named_by_attribute(_traces("trace_id", wanted), by)
+    else:
+        rows = _traces(_COLUMNS[by], wanted)
     place = "epoch_us(first_at) // ? AS bucket, " if bucketed else ""
-    label = {
+    groups = "bucket, label" if bucketed else "label"
+    order = groups if bucketed else "sum(traces) DESC, label"
+    figures = {"": f", {_FIGURES}", "names": "", "shares": f", {_SHARES}"}[only]
+    return f"""
+SELECT * RENAME (label AS name) FROM (
+    SELECT {place}{label_of(named)} AS label{figures} FROM ({rows}) GROUP BY {groups}
+    HAVING sum(traces) > 0 ORDER BY {order}
+)
+"""
+
+
+def label_of(named: Named) -> str:
+    """What a row is counted under; its parameter are the names, where some stand for themselves."""
+    return {
         "all": "name",
         "some": "CASE WHEN coalesce(name, '') IN (SELECT unnest(?::VARCHAR[])) "
         f"THEN name ELSE '{OTHERS}' END",
         "": "NULL::VARCHAR",
     }[named]
-    groups = "bucket, label" if bucketed else "label"
-    order = groups if bucketed else "count DESC, label"
+
+
+def named_by_attribute(traces: str, by: str) -> str:
+    """Rows of traces, named by their id, with the value of an attribute as their name instead.
+
+    Parameters: those of the rows, what `attribute_value` binds, workspace and bounds.
+    """
+    value, _ = attribute_value(by.removeprefix(ATTRIBUTE))
     return f"""
-SELECT * RENAME (label AS name) FROM (
-    SELECT {place}{label} AS label, {_FIGURES} FROM ({rows}) GROUP BY {groups}
-    HAVING sum(traces) > 0 ORDER BY {order}
-)
+    SELECT * EXCLUDE (name, trace_id, said), said AS name
+    FROM ({traces}) LEFT JOIN (
+        SELECT trace_id, arg_min(said, started_at) AS said
+        FROM (SELECT trace_id, started_at, {value} AS said FROM {{spans}}
+              WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
+        WHERE said IS NOT NULL GROUP BY trace_id
+    ) ON name = trace_id
 """
 
 
@@ -294,7 +307,8 @@ def _traces(column: str, wanted: str) -> str:
     """Each trace once, and what later batches add to it.
 
     Nearly all traces are one row with their root. The others are put together by their key: what
-    came later than such a row only adds to it, and the rest has a first row of its own.
+    came later than such a row only adds to it, without a status and a latency; the rest has a first
+    row of its own.
     """
     added = ", ".join(_ADDED)
     summed = ", ".join(f"sum({name}) AS {name}" for name in _ADDED)
@@ -303,11 +317,13 @@ def _traces(column: str, wanted: str) -> str:
         NULL::DOUBLE AS first_chunk_ms
     FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
     UNION ALL
-    SELECT min(first_at), arg_min({column}, {PLACE}), arg_min(status, {PLACE}),
-        CASE WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
+    SELECT min(first_at), arg_min({column}, {PLACE}),
+        CASE WHEN bool_or(NOT is_more) THEN arg_min(status, {PLACE}) END,
+        CASE WHEN NOT bool_or(NOT is_more) THEN NULL
+             WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
              ELSE max(duration_ms) END,
         bool_or(NOT is_more)::INT, {summed}, NULL
-    FROM {{traces}} WHERE {wanted} AND NOT (has_root AND NOT is_more) GROUP BY trace_key
+    FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root) GROUP BY trace_key
 """
 
 

@@ -6,19 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lineside.core import Record
-from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import ATTRIBUTE, Filters
-from lineside.traces.reading import TraceReading, open_reading
-from lineside.traces.search.asked import EARLIEST, Asked, asked_of, earlier, later, plain
-from lineside.traces.search.figures import FIGURES_TRACES_MAX, OTHERS, Chart, checked_group
-from lineside.traces.search.listing import newest
-from lineside.traces.search.queries import Named
+from lineside.traces.reading import open_reading
+from lineside.traces.search.asked import EARLIEST, asked_of, earlier, plain
+from lineside.traces.search.counted import Counted, asked_of_figures, counted
+from lineside.traces.search.figures import Chart, bound_by_attribute, checked_group
+from lineside.traces.search.queries import OTHERS, Named
 from lineside.traces.search.scored import queries
 from lineside.trust import Scope
 
 LABELS_MAX = 5
 NAMES_MAX = 200
-_MICROSECOND = timedelta(microseconds=1)
+_SOME: Named = "some"
+_NONE: Named = ""
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
 
 
@@ -88,12 +88,9 @@ def score_stats(
     filters = filters or Filters()
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by)
-    asked = asked_of(filters, scope)
-    if filters.until:
-        asked = asked._replace(until=asked.until - _MICROSECOND)
     with open_reading(scope) as reading:
-        chosen = _chosen(reading, scope, asked)
-        rows = _rows(reading, scope, asked, chosen, (score, group, "all"))
+        found = counted(reading, scope, asked_of_figures(filters, scope))
+        rows = _rows(found, score, group, "all")
     return sorted(
         map(_scored, rows), key=lambda one: (-one.traces, one.name is None, one.name or "")
     )
@@ -116,18 +113,17 @@ def score_chart(
     asked = asked._replace(since=plain(over.since), until=plain(over.until))
     width = timedelta(seconds=over.width_seconds)
     with open_reading(scope) as reading:
-        chosen = _chosen(reading, scope, asked)
-        named: Named = "some" if over.by else ""
-        split = (score, over.by or "use_case", named)
-        rows = _rows(reading, scope, asked, chosen, split, width=width, names=over.names)
-        whole = _rows(reading, scope, asked, chosen, (score, over.by or "use_case", ""))
+        found = counted(reading, scope, asked)
+        by, named = (over.by, _SOME) if over.by else ("use_case", _NONE)
+        rows = _rows(found, score, by, named, width=width, names=over.names)
+        whole = _rows(found, score, by, _NONE)
     moments: dict[int, list[ScoredTraces]] = {}
     for row in rows:
         moments.setdefault(row["bucket"], []).append(_scored(row))
     nothing = {"name": None, "traces": 0, "scored": 0, "valued": 0, "mean": None, "labels": ()}
     return ScoreChart(
         score=score,
-        is_cut=chosen is not None and len(chosen) == FIGURES_TRACES_MAX,
+        is_cut=found.is_cut,
         whole=_scored(whole[0] if whole else nothing),
         moments=tuple(
             ScoredMoment(start=(_EPOCH + bucket * width).replace(tzinfo=UTC), of=tuple(of))
@@ -148,46 +144,28 @@ def score_names(scope: Scope, *, since: datetime = EARLIEST) -> list[str]:
     return [row["name"] for row in rows]
 
 
-def _chosen(reading: TraceReading, scope: Scope, asked: Asked) -> list[int] | None:
-    """Keys of the traces that meet all that is asked; nothing where only time is."""
-    if not asked.is_choosy:
-        return None
-    found = newest(reading, scope.workspace, asked, (asked.until, "~"), FIGURES_TRACES_MAX)
-    return [trace_key(row["trace_id"]) for row in found]
-
-
 def _rows(
-    reading: TraceReading,
-    scope: Scope,
-    asked: Asked,
-    chosen: list[int] | None,
-    split: tuple[str, str, Named],
+    found: Counted,
+    score: str,
+    by: str,
+    named: Named,
     *,
     width: timedelta | None = None,
     names: Sequence[str | None] = (),
 ) -> list[dict[str, Any]]:
-    score, by, named = split
     sql = queries.scored_query(
-        by,
-        runs=asked.has_runs,
-        chosen=chosen is not None,
-        bucketed=width is not None,
-        named=named,
-        labels_max=LABELS_MAX,
+        by, wanted=found.wanted, bucketed=width is not None, named=named, labels_max=LABELS_MAX
     )
-    within: list[Any] = [scope.workspace, asked.since, asked.until]
-    within += [] if chosen is None else [chosen]
-    bound = within * (1 if by == "model" else 2)
+    bound = found.bound * (1 if by == "model" else 2)
     if by.startswith(ATTRIBUTE):
-        bound += queries.split_bound(by)[1]
-        bound += [scope.workspace, earlier(asked.since), later(asked.until)]
+        bound += bound_by_attribute(found, by)
     # What is judged has begun before, and a judge's clock may be a little behind.
-    bound += [scope.workspace, score, earlier(asked.since)]
+    bound += [found.workspace, score, earlier(found.asked.since)]
     if width is not None:
-        bound.append(width // _MICROSECOND)
+        bound.append(width // timedelta(microseconds=1))
     if named == "some":
         bound.append([name or "" for name in names if name != OTHERS])
-    return reading.rows(sql, bound)
+    return found.reading.rows(sql, bound)
 
 
 def _scored(row: dict[str, Any]) -> ScoredTraces:

@@ -2,7 +2,13 @@
 
 from lineside.traces.filters import ATTRIBUTE
 from lineside.traces.queries import PLACE
-from lineside.traces.search.queries import OTHERS, Bound, Named, attribute_value, column_of, within
+from lineside.traces.search.queries import (
+    OTHERS,
+    Named,
+    column_of,
+    label_of,
+    named_by_attribute,
+)
 
 # A sender repeats what it is not sure of. Steps and judges may each say something of one trace: its
 # number is their mean, its label the last that was given.
@@ -25,30 +31,21 @@ GROUP BY name ORDER BY count(*) DESC, name LIMIT ?
 """
 
 
-def scored_query(
-    by: str, *, runs: bool, chosen: bool, bucketed: bool, named: Named, labels_max: int
-) -> str:
+def scored_query(by: str, *, wanted: str, bucketed: bool, named: Named, labels_max: int) -> str:
     """How many traces there are, how many have the score, its mean, and the most frequent labels.
 
-    Parameters: bounds, and the keys of the traces where they were chosen, both again except by
-    model; what `split_bound` says; workspace and name of the score, and since when it was given;
+    Parameters: those of `wanted`, again except by model; by an attribute, what is bound in its
+    value, then workspace and bounds; workspace and name of the score, and since when it was given;
     the width of a bucket in microseconds where they are bucketed; the names that stand for
     themselves where some do.
 
     Args:
         named: Which names stand for themselves; the rest is one, and with none of them all are.
     """
-    wanted = within(runs) + (" AND trace_key IN (SELECT unnest(?::BIGINT[]))" if chosen else "")
     place = "epoch_us(first_at) // ?" if bucketed else "0"
-    name = {
-        "all": "name",
-        "some": "CASE WHEN coalesce(name, '') IN (SELECT unnest(?::VARCHAR[])) "
-        f"THEN name ELSE '{OTHERS}' END",
-        "": "NULL::VARCHAR",
-    }[named]
     return f"""
 WITH heads AS MATERIALIZED ({_heads(by, wanted)}), {_SAID}, found AS (
-    SELECT {place} AS bucket, {name} AS name, key IS NOT NULL AS is_scored, value, label
+    SELECT {place} AS bucket, {label_of(named)} AS name, key IS NOT NULL AS is_scored, value, label
     FROM heads LEFT JOIN said ON trace_key = key
 ), common AS (
     SELECT label FROM found WHERE label IS NOT NULL
@@ -60,11 +57,6 @@ SELECT bucket, name, count(*) AS traces, count(*) FILTER (is_scored) AS scored,
         FILTER (label IS NOT NULL) AS labels
 FROM found GROUP BY bucket, name ORDER BY bucket, traces DESC, name
 """
-
-
-def split_bound(by: str) -> Bound:
-    """The values that an attribute's value binds, after which workspace and bounds are bound."""
-    return attribute_value(by.removeprefix(ATTRIBUTE)) if by.startswith(ATTRIBUTE) else ("", [])
 
 
 def _heads(by: str, wanted: str) -> str:
@@ -80,15 +72,6 @@ def _heads(by: str, wanted: str) -> str:
         FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
         UNION ALL
         SELECT trace_key, min(first_at), arg_min({column}, {PLACE})
-        FROM {{traces}} WHERE {wanted} AND NOT (has_root AND NOT is_more)
+        FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root)
         GROUP BY trace_key HAVING bool_or(NOT is_more)"""
-    if not by.startswith(ATTRIBUTE):
-        return traces
-    value, _ = split_bound(by)
-    return f"""
-        SELECT trace_key, first_at, found AS name FROM ({traces}) LEFT JOIN (
-            SELECT trace_id, arg_min(found, started_at) AS found
-            FROM (SELECT trace_id, started_at, {value} AS found FROM {{spans}}
-                  WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
-            WHERE found IS NOT NULL GROUP BY trace_id
-        ) ON name = trace_id"""
+    return named_by_attribute(traces, by) if by.startswith(ATTRIBUTE) else traces
