@@ -64,7 +64,7 @@ FROM (
             ['order', 'parcel', 'invoice', 'account', 'password', 'delivery', 'card', 'limit',
              'transfer', 'please', 'when', 'address', 'the', 'my', 'is', 'not'][
                 1 + (hash(id * 131 + i) % 16)::BIGINT]
-            || CASE WHEN i % 7 = 0 THEN hash(id + i) % 10000 ELSE NULL END), ' ')
+            || CASE WHEN i % 7 = 0 THEN (hash(id + i) % 10000)::VARCHAR ELSE '' END), ' ')
             || CASE WHEN id % 50_000 = 2 THEN ' refund-7731' ELSE '' END AS words
     FROM range(?, ?) AS numbers (id)
 )

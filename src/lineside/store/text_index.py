@@ -58,11 +58,13 @@ class TextIndex(Protocol):
         before: datetime,
         after: datetime,
         limit: int,
+        may_go_on: bool = True,
     ) -> list[tuple[str, datetime]]:
         """Keys with their moments that hold every wanted word, newest first.
 
         Args:
-            wanted: As `words_in` gives them; the last may be the beginning of a word.
+            wanted: As `words_in` gives them.
+            may_go_on: Whether the last may be the beginning of a word.
         """
 
     def remove(self, found: Sequence[Indexed]) -> None:
@@ -102,10 +104,11 @@ class FolderTextIndex:
         before: datetime,
         after: datetime,
         limit: int,
+        may_go_on: bool = True,
     ) -> list[tuple[str, datetime]]:
         if not wanted:
             return []
-        asked = " AND ".join([*(f'"{word}"' for word in wanted[:-1]), f'"{wanted[-1]}"*'])
+        asked = " AND ".join(f'"{word}"' for word in wanted) + ("*" if may_go_on else "")
         bounds = (_place_at(after), _place_at(before))
         with self._clear_errors(), self._connection() as connection:
             rows = connection.execute(queries.TEXT_FIND, (asked, *bounds, workspace, limit))
@@ -196,10 +199,11 @@ class DatabaseTextIndex:
         before: datetime,
         after: datetime,
         limit: int,
+        may_go_on: bool = True,
     ) -> list[tuple[str, datetime]]:
         if not wanted:
             return []
-        asked = " & ".join([*(f"'{word}'" for word in wanted[:-1]), f"'{wanted[-1]}':*"])
+        asked = " & ".join(f"'{word}'" for word in wanted) + (":*" if may_go_on else "")
         values = {
             "workspace": workspace,
             "asked": asked,

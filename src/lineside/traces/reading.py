@@ -56,23 +56,31 @@ class TraceReading:
         if it is among the newest 5,000 that hold each of them.
         """
 
-        def find(words: Sequence[str], limit: int) -> dict[str, datetime]:
+        def find(words: Sequence[str], limit: int, *, may_go_on: bool) -> dict[str, datetime]:
             held: dict[str, datetime] = {}
             for index in self._indexes:
                 for key, moment in index.find(
-                    workspace, words, before=before, after=after, limit=limit
+                    workspace,
+                    words,
+                    before=before,
+                    after=after,
+                    limit=limit,
+                    may_go_on=may_go_on,
                 ):
                     held.setdefault(key, moment)
             return held
 
-        found = find(wanted, limit)
+        found = find(wanted, limit, may_go_on=True)
         if len(wanted) > 1 and len(found) < limit:
-            # What came in several batches is indexed in as many pieces. A word that is given twice
-            # is taken whole; only the last may be the beginning of one.
-            *whole, last = wanted
-            each = [find([word, word], _PIECES_MAX) for word in whole] + [find([last], _PIECES_MAX)]
-            for key in set(each[0]).intersection(*each[1:]):
-                found.setdefault(key, max(held[key] for held in each))
+            # What came in several batches is indexed in as many pieces.
+            in_pieces: dict[str, datetime] | None = None
+            for word in wanted:
+                held = find([word], _PIECES_MAX, may_go_on=word == wanted[-1])
+                both = held.keys() if in_pieces is None else held.keys() & in_pieces.keys()
+                in_pieces = {key: max(held[key], (in_pieces or held)[key]) for key in both}
+                if not in_pieces:
+                    break
+            found = (in_pieces or {}) | found
         newest = sorted(found.items(), key=lambda one: one[1], reverse=True)
         return newest[:limit]
 
