@@ -100,19 +100,21 @@ def compare(
 
 def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
     """Find the cases that both runs asked, by id and by input."""
-    before = {case.id: case for case in baseline.cases}
-    pairs, missing, met = [], 0, 0
-    for new in candidate.cases:
-        old = before.get(new.id)
-        if old is None or old.asked != new.asked:
-            continue
-        met += 1
+    pairs, missing, both = [], 0, met(baseline, candidate)
+    for old, new in both:
         if score in old.scores and score in new.scores:
             pairs.append((old, new))
         elif score in old.missing or score in new.missing:
             missing += 1
-    unpaired = len(baseline.cases) + len(candidate.cases) - 2 * met
+    unpaired = len(baseline.cases) + len(candidate.cases) - 2 * len(both)
     return Pairing(pairs, missing, unpaired)
+
+
+def met(baseline: JudgedRun, candidate: JudgedRun) -> list[tuple[JudgedCase, JudgedCase]]:
+    """The cases that both runs asked, scored or not, in the candidate's order."""
+    before = {case.id: case for case in baseline.cases}
+    pairs = ((before.get(new.id), new) for new in candidate.cases)
+    return [(old, new) for old, new in pairs if old is not None and old.asked == new.asked]
 
 
 def _difference(

@@ -83,10 +83,11 @@ class JudgedRun:
 
 
 def clusters_of(cases: list[JudgedCase]) -> list[str] | None:
-    """The cluster of each case, where there are any; a case without one stands for itself."""
+    """The cluster of each case; nothing where every case stands for itself."""
     if all(case.cluster is None for case in cases):
         return None
-    return [f"c:{case.cluster}" if case.cluster else f"i:{case.id}" for case in cases]
+    keys = [f"c:{case.cluster}" if case.cluster else f"i:{case.id}" for case in cases]
+    return keys if len(set(keys)) < len(keys) else None
 
 
 def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedRun:
