@@ -11,26 +11,20 @@ from lineside.cli.verdicts import EXIT_CODES, amount, interval
 from lineside.core import Invalid
 
 if TYPE_CHECKING:
-    from lineside.evals.verdicts import RunVerdict
+    from lineside.evals import verdicts as judged
 
 _SLICES_SHOWN = 8
 _IDS_SHOWN = 10
 
 
-class Margin(click.ParamType):
+def margin_typed(text: str) -> float:
     """A number or a share in per cent, such as `0.02` or `2%`."""
-
-    name = "margin"
-
-    def convert(
-        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return float(value[:-1]) / 100 if value.endswith("%") else float(value)
-        except ValueError:
-            self.fail(f"`{value}` is no number; write 0.02 or 2%", param, ctx)
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise Invalid(
+            "bad_margin", f"`{text}` is no margin", hint="Write 0.02 or 2%, for example."
+        ) from None
 
 
 @click.group(
@@ -59,7 +53,6 @@ def verdicts() -> None:
 )
 @click.option(
     "--margin",
-    type=Margin(),
     default="2%",
     show_default=True,
     help="Largest loss that is accepted, or smallest gain that matters.",
@@ -79,7 +72,7 @@ def compare(
     candidate: str,
     score: str | None,
     goal: Literal["not_worse", "better"],
-    margin: float,
+    margin: str,
     guards: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -97,7 +90,7 @@ def compare(
             candidate,
             score=score,
             goal=goal,
-            margin=margin,
+            margin=margin_typed(margin),
             guards=dict(_guard(text) for text in guards),
         )
     if as_json:
@@ -115,10 +108,10 @@ def _guard(text: str) -> tuple[str, float]:
             f"A guard is written as NAME=MARGIN: `{text}`",
             hint="Such as `--guard latency_ms=10%`.",
         )
-    return name, Margin().convert(allowed, None, None)
+    return name, margin_typed(allowed)
 
 
-def _print_verdict(found: "RunVerdict") -> None:
+def _print_verdict(found: "judged.RunVerdict") -> None:
     say(found.headline, style="bold")
     if found.verdict.sentence != found.headline:
         say(found.verdict.sentence)
@@ -156,7 +149,7 @@ def _print_verdict(found: "RunVerdict") -> None:
         note(text)
 
 
-def _print_slices(found: "RunVerdict") -> None:
+def _print_slices(found: "judged.RunVerdict") -> None:
     effects = found.slices.effects
     if not effects:
         return

@@ -11,6 +11,8 @@ from lineside.trust import Scope
 
 _IDS_MAX = 1000
 
+Pairs = Sequence[tuple[JudgedCase, JudgedCase]]
+
 
 class Comparison(Record):
     """Candidate minus baseline over the cases that both runs scored.
@@ -98,9 +100,15 @@ def compare(
     )
 
 
-def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
-    """Find the cases that both runs asked, by id and by input."""
-    pairs, missing, both = [], 0, met(baseline, candidate)
+def pair(
+    baseline: JudgedRun, candidate: JudgedRun, score: str, *, both: Pairs | None = None
+) -> Pairing:
+    """Find the cases that both runs asked, by id and by input.
+
+    Args:
+        both: What `met` found, where it is known.
+    """
+    pairs, missing, both = [], 0, met(baseline, candidate) if both is None else both
     for old, new in both:
         if score in old.scores and score in new.scores:
             pairs.append((old, new))
@@ -117,9 +125,7 @@ def met(baseline: JudgedRun, candidate: JudgedRun) -> list[tuple[JudgedCase, Jud
     return [(old, new) for old, new in pairs if old is not None and old.asked == new.asked]
 
 
-def _difference(
-    pairs: Sequence[tuple[JudgedCase, JudgedCase]], score: str, *, confidence: float = 0.95
-) -> PairedDifference | None:
+def _difference(pairs: Pairs, score: str, *, confidence: float = 0.95) -> PairedDifference | None:
     if not pairs:
         return None
     return paired_difference(
@@ -130,9 +136,7 @@ def _difference(
     )
 
 
-def _slices(
-    pairs: Sequence[tuple[JudgedCase, JudgedCase]], score: str
-) -> dict[str, dict[str, PairedDifference]]:
+def _slices(pairs: Pairs, score: str) -> dict[str, dict[str, PairedDifference]]:
     members: dict[str, dict[str, list[tuple[JudgedCase, JudgedCase]]]] = {}
     for old, new in pairs:
         for name, value in new.slices.items():

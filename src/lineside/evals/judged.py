@@ -1,7 +1,6 @@
 """The cases of a run with their scores: what every judgement starts from."""
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 
 from lineside.core import Invalid, did_you_mean
@@ -27,8 +26,8 @@ class JudgedCase:
     asked: bytes
     cluster: str | None
     slices: dict[str, str]
-    scores: dict[str, float] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
+    scores: dict[str, float]
+    missing: set[str]
 
 
 @dataclass(frozen=True)
@@ -101,24 +100,28 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
     measures = {item.name for item in run.scorers if item.kind in _MEASURES}
     names = [item.name for item in run.scorers]
     cases: dict[str, JudgedCase] = {}
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    repeated: dict[tuple[str, str], list[float]] = {}
     with store.records.read() as connection:
-        for row in queries.judged_rows(connection, run.id, with_input=with_input):
-            case = cases.get(row.case_id)
+        for case_id, scores, slices, cluster, error_code, text in queries.judged_rows(
+            connection, run.id, with_input=with_input
+        ):
+            case = cases.get(case_id)
             if case is None:
-                asked = sha256(row.input.encode()).digest() if with_input else b""
-                case = JudgedCase(row.case_id, asked, row.cluster, row.slices)
-                cases[row.case_id] = case
+                asked = sha256(text.encode()).digest() if with_input else b""
+                case = cases[case_id] = JudgedCase(case_id, asked, cluster, slices, {}, set())
             for name in names:
-                score = row.scores.get(name, {})
-                value = score.get("value")
+                score = scores.get(name)
+                value = score.get("value") if score else None
                 if value is not None:
-                    values[row.case_id][name].append(value)
+                    if name in case.scores:
+                        repeated.setdefault((case_id, name), [case.scores[name]]).append(value)
+                    else:
+                        case.scores[name] = value
                 # Unlike an expectation, a time or a cost is always there, known or not.
-                elif row.error_code or score.get("error") or name in measures:
+                elif error_code or (score and score.get("error")) or name in measures:
                     case.missing.add(name)
-    for case_id, by_name in values.items():
-        case = cases[case_id]
-        case.scores = {name: sum(row) / len(row) for name, row in by_name.items()}
+    for (case_id, name), row in repeated.items():
+        cases[case_id].scores[name] = sum(row) / len(row)
+    for case in cases.values():
         case.missing -= case.scores.keys()
     return JudgedRun(run, list(cases.values()))

@@ -29,6 +29,7 @@ from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
 from lineside.web.unclaimed import ROUTES as UNCLAIMED
 from lineside.web.usecases import ROUTES as USE_CASES
+from lineside.web.verdicts import ROUTES as VERDICTS
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -49,6 +50,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *USE_CASES,
             *TRY,
             *RUNS,
+            *VERDICTS,
             *RELEASES,
             *TRACE_CHARTS,
             *LIVE,

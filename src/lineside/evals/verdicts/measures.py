@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from lineside.evals.compare import met, pair
-from lineside.evals.judged import JudgedCase, JudgedRun, clusters_of
-from lineside.stats import PairedDifference, paired_difference, ratios
+from lineside.evals.compare import Pairs, pair
+from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.stats import Interval, PairedDifference, paired_difference, ratios
 
 MeasureKind = Literal["binary", "ordinal", "continuous", "rate", "ratio"]
 
@@ -13,6 +13,7 @@ FAILED = "failed"
 COST_PER_SUCCESS = "cost_per_success"
 
 _ORDINAL_LEVELS = range(3, 11)
+_BOOTSTRAP_CASES_MAX = 1_000
 _TIME_AND_MONEY = ("ms", "USD")
 
 
@@ -38,15 +39,18 @@ class Measured(NamedTuple):
     missing: int
 
 
-def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | None:
+def measure(baseline: JudgedRun, candidate: JudgedRun, both: Pairs, name: str) -> Measured | None:
     """One score of both runs; nothing where no case has it in both.
+
+    Args:
+        both: The cases that both runs asked.
 
     Raises:
         Invalid: `unknown_score` for a name that one of the runs does not have.
     """
     trait = candidate.trait(name)
     baseline.trait(name)
-    pairing = pair(baseline, candidate, name)
+    pairing = pair(baseline, candidate, name, both=both)
     if not pairing.pairs:
         return None
     before = [old.scores[name] for old, _ in pairing.pairs]
@@ -62,7 +66,11 @@ def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | 
         )
     else:
         kind = "continuous" if kind == "ordinal" else kind
-        difference = paired_difference(before, after, clusters=clusters)
+        # Over so many cases Student's t is as good, and a page need not wait for the bootstrap.
+        is_quick = trait.unit in _TIME_AND_MONEY and len(before) > _BOOTSTRAP_CASES_MAX
+        difference = paired_difference(
+            before, after, clusters=clusters, method="t" if is_quick else "auto"
+        )
     return Measured(
         name=name,
         label=trait.label,
@@ -77,14 +85,17 @@ def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | 
     )
 
 
-def other_measures(baseline: JudgedRun, candidate: JudgedRun, main: str) -> Iterator[Measured]:
+def other_measures(
+    baseline: JudgedRun, candidate: JudgedRun, both: Pairs, main: str
+) -> Iterator[Measured]:
     """Everything beside the main score that both runs can be compared on."""
     shared = {item.name for item in baseline.run.scorers}
     names = [item.name for item in candidate.run.scorers if item.name in shared]
-    found = (measure(baseline, candidate, name) for name in names if name != main)
+    found = (measure(baseline, candidate, both, name) for name in names if name != main)
     yield from (one for one in found if one is not None)
-    yield from _failed(met(baseline, candidate), main)
-    yield from _cost_per_success(baseline, candidate, main)
+    yield from _failed(both, main)
+    if candidate.trait(main).unit == "%":
+        yield from _cost_per_success(both, main)
 
 
 def _kind(values: list[float]) -> Literal["binary", "ordinal", "continuous"]:
@@ -95,7 +106,7 @@ def _kind(values: list[float]) -> Literal["binary", "ordinal", "continuous"]:
     return "ordinal" if whole else "continuous"
 
 
-def _failed(pairs: list[tuple[JudgedCase, JudgedCase]], main: str) -> Iterator[Measured]:
+def _failed(pairs: Pairs, main: str) -> Iterator[Measured]:
     """The share of cases that got no score, where there is one such case."""
     before = [float(main in old.missing) for old, _ in pairs]
     after = [float(main in new.missing) for _, new in pairs]
@@ -116,14 +127,11 @@ def _failed(pairs: list[tuple[JudgedCase, JudgedCase]], main: str) -> Iterator[M
     )
 
 
-def _cost_per_success(baseline: JudgedRun, candidate: JudgedRun, main: str) -> Iterator[Measured]:
+def _cost_per_success(both: Pairs, main: str) -> Iterator[Measured]:
     """What one right answer costs, where costs are known and both runs got something right."""
-    pairs = [
-        (old, new)
-        for old, new in pair(baseline, candidate, main).pairs
-        if "cost_usd" in old.scores and "cost_usd" in new.scores
-    ]
-    if len(pairs) < 2 or candidate.trait(main).unit != "%":
+    needed = {main, "cost_usd"}
+    pairs = [(old, new) for old, new in both if needed <= old.scores.keys() & new.scores.keys()]
+    if len(pairs) < 2:
         return
     clusters = clusters_of([new for _, new in pairs])
     if clusters is not None and len(set(clusters)) < 2:
@@ -149,7 +157,7 @@ def _cost_per_success(baseline: JudgedRun, candidate: JudgedRun, main: str) -> I
     )
 
 
-def _without_flips(found: "ratios.Interval", means: list[float], cases: int) -> PairedDifference:
+def _without_flips(found: Interval, means: list[float], cases: int) -> PairedDifference:
     """A difference of ratios as one of pairs; no single case can win or lose a ratio."""
     return PairedDifference(
         value=found.value,

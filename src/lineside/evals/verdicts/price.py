@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lineside.core import Record
 from lineside.evals.judged import JudgedRun
+from lineside.stats import wording
 
 
 class MoreCases(Record):
@@ -21,32 +22,31 @@ class MoreCases(Record):
 
     @property
     def in_words(self) -> str:
-        """Such as `420 more cases, about 4.10 USD and 9 min`."""
-        words = [_money(self.cost_usd), _time(self.seconds)]
-        price = " and ".join(word for word in words if word)
-        cases = f"{self.cases:,} more case{'' if self.cases == 1 else 's'}"
-        return f"{cases}, about {price}" if price else cases
+        """Such as `about 420 more cases, 4.10 USD and 9 min`."""
+        words = [wording.show_cases(self.cases), _money(self.cost_usd), _time(self.seconds)]
+        *first, last = [word for word in words if word]
+        return f"about {', '.join(first)} and {last}" if first else f"about {last}"
 
 
-class Pace(NamedTuple):
+class CasePace(NamedTuple):
     """What one case takes in a run, with all its repetitions."""
 
     cost_usd: float | None
     seconds: float | None
 
 
-def pace_of(judged: JudgedRun) -> Pace:
+def pace_of(judged: JudgedRun) -> CasePace:
     """What a case of this run took on average."""
     run = judged.run
     costs = [case.scores["cost_usd"] for case in judged.scored("cost_usd")]
     cost = sum(costs) / len(costs) * run.repetitions if costs else None
     if run.finished_at is None or not run.cases_done:
-        return Pace(cost, None)
+        return CasePace(cost, None)
     taken = (run.finished_at - run.started_at).total_seconds()
-    return Pace(cost, taken / run.cases_done * run.repetitions)
+    return CasePace(cost, taken / run.cases_done * run.repetitions)
 
 
-def price_of(cases: int, *paces: Pace) -> MoreCases:
+def price_of(cases: int, *paces: CasePace) -> MoreCases:
     """What so many more cases take, in all of the runs."""
     costs, times = [pace.cost_usd for pace in paces], [pace.seconds for pace in paces]
     known_costs = [cost for cost in costs if cost is not None]

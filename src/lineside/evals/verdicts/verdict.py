@@ -6,9 +6,9 @@ from math import isfinite
 from typing import Literal
 
 from lineside.core import Conflict, Invalid, Record, did_you_mean
-from lineside.evals.compare import Pairing, pair
+from lineside.evals.compare import Pairing, Pairs, met, pair
 from lineside.evals.gate import CONFIDENCE, obstacle
-from lineside.evals.judged import JudgedCase, read_judged
+from lineside.evals.judged import read_judged
 from lineside.evals.run import Run, get_run
 from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
 from lineside.evals.verdicts.measures import FAILED, Measured, measure, other_measures
@@ -39,8 +39,8 @@ class RunVerdict(Record):
     """What two runs say of a candidate.
 
     Attributes:
-        headline: The answer in a line, such as `Not enough data: 420 more cases, about 4.10 USD and
-            9 min`.
+        headline: The answer in a line, such as `Not enough data: about 420 more cases, 4.10 USD
+            and 9 min`.
         verdict: The same with its reason, and what was found of the main score and each guard.
         more: What it takes to know; nothing where the answer is settled or cannot be bought.
         effects: The main score first, then guards, then what is only watched.
@@ -101,13 +101,14 @@ def judge_pair(
     baseline = read_judged(scope.store, before, beside=after)
     candidate = read_judged(scope.store, after, beside=before)
     main_name = score or after.main_score or "latency_ms"
-    main = measure(baseline, candidate, main_name)
-    others = list(other_measures(baseline, candidate, main_name))
+    both = met(baseline, candidate)
+    main = measure(baseline, candidate, both, main_name)
+    others = list(other_measures(baseline, candidate, both, main_name))
     _require_known(guards, others)
     findings = [_main_finding(main, main_name, goal, margin)]
     findings += [_guard_finding(one, guards[one.name]) for one in others if one.name in guards]
     answer = verdict(findings, confidence=CONFIDENCE)
-    pairing = pair(baseline, candidate, main_name)
+    pairing = pair(baseline, candidate, main_name, both=both)
     hindrance = obstacle(after) or obstacle(before) or _nothing_in_common(pairing)
     if hindrance is not None:
         sentence = f"Not enough data: {hindrance}"
@@ -232,13 +233,17 @@ def _headline(
     return f"Ship: {main.label} is not worse than the baseline by more than is allowed"
 
 
-def _flips(
-    pairs: Sequence[tuple[JudgedCase, JudgedCase]], score: str, main: Measured | None
-) -> Flips:
+def _flips(pairs: Pairs, score: str, main: Measured | None) -> Flips:
     sign = 1 if main is None or main.higher_is_better else -1
     found: dict[str, list[str]] = {"won": [], "lost": [], "tied": []}
     for old, new in pairs:
         change = sign * (new.scores[score] - old.scores[score])
         found["won" if change > 0 else "lost" if change < 0 else "tied"].append(new.id)
-    ids = {name: row[:_FLIPS_MAX] for name, row in found.items()}
-    return Flips(**ids, **{f"{name}_total": len(row) for name, row in found.items()})
+    return Flips(
+        won=found["won"][:_FLIPS_MAX],
+        lost=found["lost"][:_FLIPS_MAX],
+        tied=found["tied"][:_FLIPS_MAX],
+        won_total=len(found["won"]),
+        lost_total=len(found["lost"]),
+        tied_total=len(found["tied"]),
+    )
