@@ -1,6 +1,7 @@
 """Slices in which two runs differ, looked for and corrected for having looked at many."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from math import isfinite
 
 import numpy as np
@@ -68,7 +69,7 @@ def find_slices(pairs: Pairs, score: str, *, alpha: float = 0.05) -> SliceSearch
     before = np.array([old.scores[score] for old, _ in pairs])
     after = np.array([new.scores[score] for _, new in pairs])
     keys = clusters_of([new for _, new in pairs])
-    codes = None if keys is None else np.unique(keys, return_inverse=True)[1]
+    codes = None if keys is None else codes_of(keys)
     rows_of = {key: np.array(large[key]) for key in kept}
     within = [
         paired_difference(
@@ -79,7 +80,7 @@ def find_slices(pairs: Pairs, score: str, *, alpha: float = 0.05) -> SliceSearch
         )
         for rows in rows_of.values()
     ]
-    unlike = [_unlike_rest(after - before, rows, codes) for rows in rows_of.values()]
+    unlike = [p_unlike_rest(after - before, rows, codes) for rows in rows_of.values()]
     p_within = multiplicity.benjamini_yekutieli([found.p_value for found in within])
     p_unlike = multiplicity.benjamini_yekutieli(unlike)
     effects = [
@@ -111,8 +112,14 @@ def _is_binary(before: np.ndarray, after: np.ndarray) -> bool:
     return bool(np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all())
 
 
-def _unlike_rest(change: np.ndarray, rows: np.ndarray, codes: np.ndarray | None) -> float:
-    """Welch's test of the change inside against the change outside; related cases count as such."""
+def codes_of(keys: Sequence[str]) -> np.ndarray | None:
+    """A number per case that is equal within a cluster; nothing where each stands for itself."""
+    codes = np.unique(keys, return_inverse=True)[1]
+    return codes if codes.max(initial=-1) + 1 < len(keys) else None
+
+
+def p_unlike_rest(change: np.ndarray, rows: np.ndarray, codes: np.ndarray | None) -> float:
+    """The p-value of Welch's test of the mean inside against that outside, by whole clusters."""
     outside = np.ones(change.size, dtype=bool)
     outside[rows] = False
     if outside.sum() < CASES_MIN:

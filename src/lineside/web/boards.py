@@ -1,0 +1,150 @@
+"""`/leaderboard`, `/history` and `/runs/{run_id}/themes`: what many runs say, and what one lacks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lineside.evals import get_run, list_runs, verdicts
+from lineside.trust import Scope
+from lineside.usecases import list_use_cases
+from lineside.web.evals import subjects_of
+from lineside.web.frontier import FrontierPoint, frontier_plot
+from lineside.web.plots import IntervalRow, SeriesPoint, interval_rows, series_with_intervals
+from lineside.web.render import digest, page
+
+_SLICES_SHOWN = 12
+
+
+def leaderboard(request: Request) -> Response:
+    """Candidates over one dataset, with ties shown as ties, and quality against cost."""
+    scope: Scope = request.app.state.local
+    typed = request.query_params
+    names = [known.name for known in list_use_cases(scope)]
+    use_case = typed.get("use_case") or (names[0] if names else "")
+    by = "model" if typed.get("by") == "model" else "subject"
+    runs = list_runs(scope, use_case=use_case)
+    asked = (typed.get("dataset") or None, typed.get("score") or None)
+    # Runs that are done do not change, so that the newest ones and the question say it all.
+    key = ("board", use_case, by, repr(asked), *(run.id for run in runs if run.status == "done"))
+    board = request.app.state.kept.get(
+        key,
+        lambda: verdicts.rank_runs(scope, use_case, dataset=asked[0], score=asked[1], by=by),
+    )
+    subjects = subjects_of(scope, use_case)
+    labels = [_label(entry, subjects, by) for entry in board.entries]
+    return page(
+        request,
+        "leaderboard.html",
+        board=board,
+        rows=list(zip(board.entries, labels, strict=True)),
+        named={entry.run_id: label for entry, label in zip(board.entries, labels, strict=True)},
+        by=by,
+        use_case=use_case,
+        use_cases=names,
+        scores=sorted({item.name for run in runs for item in run.scorers}),
+        plot=interval_rows(f"{board.score} by candidate", _rows(board, labels), unit=board.unit),
+        frontier=frontier_plot("Quality against cost", _points(board, labels), unit=board.unit),
+    )
+
+
+def history(request: Request) -> Response:
+    """The runs of a use case in their order, and which of them surely changed something."""
+    scope: Scope = request.app.state.local
+    names = [known.name for known in list_use_cases(scope)]
+    use_case = request.query_params.get("use_case") or (names[0] if names else "")
+    score = request.query_params.get("score") or None
+    runs = [run for run in list_runs(scope, use_case=use_case) if run.status == "done"]
+    key = ("history", use_case, score or "", *(run.id for run in runs[: verdicts.RUNS_MAX]))
+    points = request.app.state.kept.get(
+        key, lambda: verdicts.run_history(scope, use_case, score=score)
+    )
+    subjects = subjects_of(scope, use_case)
+    return page(
+        request,
+        "history.html",
+        points=points,
+        subjects=subjects,
+        use_case=use_case,
+        use_cases=names,
+        score=points[0].score if points else score,
+        scores=sorted({item.name for run in runs for item in run.scorers}),
+        plot=_series(points, subjects),
+    )
+
+
+def themes(request: Request) -> Response:
+    """What goes wrong in one run, in themes with quotes, and where more of it goes wrong."""
+    scope: Scope = request.app.state.local
+    run = get_run(scope, request.path_params["run_id"])
+    if run.status == "running":
+        found = verdicts.analyse_errors(scope, run.id)
+    else:
+        found = request.app.state.kept.get(
+            ("themes", run.id), lambda: verdicts.analyse_errors(scope, run.id)
+        )
+    return page(
+        request,
+        "themes.html",
+        run=run,
+        found=found,
+        subjects=subjects_of(scope, run.use_case),
+        slices=found.slices[:_SLICES_SHOWN],
+    )
+
+
+def _label(entry: verdicts.BoardEntry, subjects: dict[str, Any], by: str) -> str:
+    if by == "model":
+        return entry.model or "unknown model"
+    release = subjects.get(entry.subject)
+    return release.label if release else digest(entry.subject)
+
+
+def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[IntervalRow]:
+    return [
+        IntervalRow(label, entry.mean, entry.low, entry.high, _rank(entry))
+        for entry, label in zip(board.entries, labels, strict=True)
+    ]
+
+
+def _points(board: verdicts.Board, labels: Sequence[str]) -> list[FrontierPoint]:
+    return [
+        FrontierPoint(
+            label, label, entry.cost_usd, entry.mean, entry.low, entry.high, entry.is_on_frontier
+        )
+        for entry, label in zip(board.entries, labels, strict=True)
+        if entry.cost_usd is not None
+    ]
+
+
+def _rank(entry: verdicts.BoardEntry) -> str:
+    if entry.rank_best == entry.rank_worst:
+        return f"rank {entry.rank_best}"
+    return f"rank {entry.rank_best} to {entry.rank_worst}"
+
+
+def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -> Any:
+    if not points:
+        return ""
+    rows = [
+        SeriesPoint(
+            subjects[point.run.subject].label
+            if point.run.subject in subjects
+            else digest(point.run.subject)[:6],
+            point.value,
+            point.low,
+            point.high,
+            note=point.standing,
+        )
+        for point in reversed(points)
+    ]
+    return series_with_intervals(f"{points[0].score} over runs", rows, unit=points[0].unit)
+
+
+ROUTES = [
+    Route("/leaderboard", leaderboard),
+    Route("/history", history),
+    Route("/runs/{run_id}/themes", themes),
+]
