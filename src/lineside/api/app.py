@@ -19,6 +19,7 @@ from lineside.api import (
     trust,
     unclaimed,
     usecases,
+    verdicts,
 )
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
@@ -41,7 +42,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, evals, trace_watch, traces, sessions, marks, unclaimed),
+        *(usecases, apps, evals, verdicts, trace_watch, traces, sessions, marks, unclaimed),
         *(scores, prices, privacy, trust),
     ):
         app.include_router(room.router)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from lineside.cli.commands import Commands, json_option
+from lineside.cli.commands import Commands, Late, json_option
 from lineside.cli.output import note, print_json, print_table, say
 from lineside.cli.place import scope_here
 from lineside.cli.verdicts import EXIT_CODES, amount, interval
@@ -27,8 +27,29 @@ def margin_typed(text: str) -> float:
         ) from None
 
 
+_PLACE = "lineside.cli"
+
+
 @click.group(
     cls=Commands,
+    late={
+        "board": Late(
+            "Commands", f"{_PLACE}.verdict_lists:board", "Rank releases or models, ties as ties"
+        ),
+        "history": Late(
+            "Commands", f"{_PLACE}.verdict_lists:history", "Follow the runs of a use case"
+        ),
+        "themes": Late(
+            "Commands", f"{_PLACE}.verdict_lists:themes", "Group what went wrong in a run"
+        ),
+        "plan": Late(
+            "Commands", f"{_PLACE}.verdict_lists:plan", "Say what the next comparison takes"
+        ),
+        "explain": Late("Commands", f"{_PLACE}.verdict_gates:explain", "Take a gate apart"),
+        "override": Late(
+            "Commands", f"{_PLACE}.verdict_gates:override", "Release what a gate refused"
+        ),
+    },
     examples=("lineside verdicts compare run_01k3… run_01k4…", "lineside verdicts board my-case"),
 )
 def verdicts() -> None:
@@ -76,10 +97,11 @@ def compare(
     guards: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say whether CANDIDATE may replace BASELINE: two runs over the same cases.
+    """Say whether one run's candidate may replace another's.
 
-    A margin is in points of a share, and a part of the baseline's mean for anything else. Beside
-    the scores there are the measures `failed` and `cost_per_success`.
+    Both runs are over the same cases. A margin is in points of a share, and a part of the
+    baseline's mean for anything else. Beside the scores there are the measures `failed` and
+    `cost_per_success`.
     """
     from lineside.evals import verdicts as judged
 

@@ -125,3 +125,14 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
     for case in cases.values():
         case.missing -= case.scores.keys()
     return JudgedRun(run, list(cases.values()))
+
+
+def read_repeated(store: Store, run: Run, score: str) -> dict[str, list[float]]:
+    """One score of each case, for every repetition that gave it."""
+    found: dict[str, list[float]] = {}
+    with store.records.read() as connection:
+        for case_id, scores, *_ in queries.judged_rows(connection, run.id, with_input=False):
+            value = (scores.get(score) or {}).get("value")
+            if value is not None:
+                found.setdefault(case_id, []).append(value)
+    return found

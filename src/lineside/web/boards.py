@@ -1,7 +1,7 @@
-"""`/leaderboard`, `/history` and `/runs/{run_id}/themes`: what many runs say, and what one lacks."""
+"""`/leaderboard`, `/history` and `/runs/{run_id}/themes`: what many runs say, and one lacks."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +24,7 @@ def leaderboard(request: Request) -> Response:
     typed = request.query_params
     names = [known.name for known in list_use_cases(scope)]
     use_case = typed.get("use_case") or (names[0] if names else "")
-    by = "model" if typed.get("by") == "model" else "subject"
+    by: Literal["subject", "model"] = "model" if typed.get("by") == "model" else "subject"
     runs = list_runs(scope, use_case=use_case)
     asked = (typed.get("dataset") or None, typed.get("score") or None)
     # Runs that are done do not change, so that the newest ones and the question say it all.
@@ -55,11 +55,11 @@ def history(request: Request) -> Response:
     scope: Scope = request.app.state.local
     names = [known.name for known in list_use_cases(scope)]
     use_case = request.query_params.get("use_case") or (names[0] if names else "")
-    score = request.query_params.get("score") or None
+    score, dataset = (request.query_params.get(name) or None for name in ("score", "dataset"))
     runs = [run for run in list_runs(scope, use_case=use_case) if run.status == "done"]
-    key = ("history", use_case, score or "", *(run.id for run in runs[: verdicts.RUNS_MAX]))
+    key = ("history", use_case, score or "", dataset or "", *(run.id for run in runs))
     points = request.app.state.kept.get(
-        key, lambda: verdicts.run_history(scope, use_case, score=score)
+        key, lambda: verdicts.run_history(scope, use_case, dataset=dataset, score=score)
     )
     subjects = subjects_of(scope, use_case)
     return page(
@@ -70,6 +70,8 @@ def history(request: Request) -> Response:
         use_case=use_case,
         use_cases=names,
         score=points[0].score if points else score,
+        dataset=points[0].run.dataset_name if points else dataset,
+        datasets=sorted({run.dataset_name for run in runs}),
         scores=sorted({item.name for run in runs for item in run.scorers}),
         plot=_series(points, subjects),
     )
@@ -128,18 +130,19 @@ def _rank(entry: verdicts.BoardEntry) -> str:
 def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -> Any:
     if not points:
         return ""
-    rows = [
-        SeriesPoint(
-            subjects[point.run.subject].label
-            if point.run.subject in subjects
-            else digest(point.run.subject)[:6],
-            point.value,
-            point.low,
-            point.high,
-            note=point.standing,
+    rows = []
+    for point in reversed(points):
+        release = subjects.get(point.run.subject)
+        rows.append(
+            SeriesPoint(
+                release.label if release else digest(point.run.subject)[:6],
+                point.value,
+                point.low,
+                point.high,
+                is_hollow=release is not None and release.status == "refused",
+                note=point.standing,
+            )
         )
-        for point in reversed(points)
-    ]
     return series_with_intervals(f"{points[0].score} over runs", rows, unit=points[0].unit)
 
 

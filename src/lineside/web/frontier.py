@@ -38,11 +38,11 @@ def frontier_plot(title: str, points: Sequence[FrontierPoint], *, unit: Unit) ->
     along = axis([0.0, *(point.cost_usd for point in shown)], unit="")
     parts = [_grid(up, tick, unit) for tick in up.ticks]
     ticks = along.ticks if len(along.ticks) <= TICKS + 1 else along.ticks[::2]
-    for tick in ticks:
-        parts.append(
-            f'<text class="axis-text" x="{_x(along, tick):g}%" y="{_BOTTOM + 18}" '
-            f'text-anchor="middle">{escape(tick_text(tick, "", along))}</text>'
-        )
+    parts += [
+        f'<text class="axis-text" x="{_x(along, tick):g}%" y="{_BOTTOM + 18}" '
+        f'text-anchor="middle">{escape(tick_text(tick, "", along))}</text>'
+        for tick in ticks
+    ]
     parts.append(
         f'<text class="axis-text" x="100%" y="{_BOTTOM + 38}" text-anchor="end">USD a case →</text>'
     )
@@ -73,7 +73,7 @@ def _point(point: FrontierPoint, along: Axis, up: Axis, unit: Unit) -> str:
     shape = (
         f'<circle class="dot" cx="{x:g}%" cy="{y:g}" r="6" fill="currentColor"/>'
         if point.is_on_frontier
-        else f'<circle class="dot hollow" cx="{x:g}%" cy="{y:g}" r="6" fill="none" '
+        else f'<circle class="dot-beaten" cx="{x:g}%" cy="{y:g}" r="6" fill="none" '
         'stroke="currentColor" stroke-width="2"/>'
     )
     return (

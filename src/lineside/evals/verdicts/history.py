@@ -11,6 +11,7 @@ from lineside.stats import mean_interval, multiplicity
 from lineside.trust import Scope
 
 RUNS_MAX = 30
+_RUNS_READ_MAX = 1_000
 
 
 class HistoryPoint(Record):
@@ -43,16 +44,28 @@ class _Step(NamedTuple):
 
 
 def run_history(
-    scope: Scope, use_case: str, *, score: str | None = None, limit: int = RUNS_MAX
+    scope: Scope,
+    use_case: str,
+    *,
+    dataset: str | None = None,
+    score: str | None = None,
+    limit: int = RUNS_MAX,
 ) -> list[HistoryPoint]:
-    """The runs of a use case that are done, newest first, at most 30.
+    """The runs of a use case over one dataset that are done, newest first, at most 30.
 
     Of the steps called better or worse at most 5 % are false alarms (Benjamini and Hochberg).
 
     Args:
+        dataset: Its name, in whatever version; by default that of the newest run.
         score: By default the newest run's main one; runs without it are left out.
     """
-    runs = [run for run in list_runs(scope, use_case=use_case, limit=200) if run.status == "done"]
+    done = [
+        run
+        for run in list_runs(scope, use_case=use_case, limit=_RUNS_READ_MAX)
+        if run.status == "done"
+    ]
+    of_name = dataset or (done[0].dataset_name if done else "")
+    runs = [run for run in done if run.dataset_name == of_name]
     name = score or next((run.main_score for run in runs if run.main_score), "latency_ms")
     kept = [run for run in runs if any(item.name == name for item in run.scorers)]
     kept = kept[: max(1, min(limit, RUNS_MAX))]
@@ -75,9 +88,7 @@ def run_history(
 
 
 def _step(before: JudgedRun, judged: JudgedRun, name: str) -> _Step | None:
-    """The change since the run before; runs over different datasets share the cases they share."""
-    if before.run.dataset_name != judged.run.dataset_name:
-        return None
+    """The change since the run before, over the cases that both have, with the same input."""
     found = pair(before, judged, name).difference(name)
     if found is None:
         return None

@@ -276,24 +276,31 @@ def _by_length(results: Sequence[Result]) -> dict[str, list[int]]:
 
 def _words(result: Result) -> str:
     texts = [value for value in result.input.values() if isinstance(value, str)]
-    return " ".join(texts)[:_TEXT_CHARACTERS_MAX] or _json(result.input)
+    return " ".join(texts)[:_TEXT_CHARACTERS_MAX] or _line(result.input)
 
 
 def _quote(result: Result) -> Quote:
     answered = result.error_message or "no answer"
     if result.output is not None:
         asked = {name: result.output.get(name) for name in result.expected}
-        answered = _json(asked or result.output)
+        answered = _line(asked or result.output)
     return Quote(
         case_id=result.case_id,
         input=_words(result),
-        expected=_json(result.expected),
+        expected=_line(result.expected),
         answered=answered[:_TEXT_CHARACTERS_MAX],
     )
 
 
-def _json(value: Any) -> str:
-    if isinstance(value, dict) and len(value) == 1:
-        value = next(iter(value.values()))
-    text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    return text[:_TEXT_CHARACTERS_MAX]
+def _line(value: Any) -> str:
+    """A lone field by its value alone, several with their names."""
+    if isinstance(value, dict) and value:
+        texts = [_one(item) for item in value.values()]
+        if len(value) > 1:
+            texts = [f"{name}: {text}" for name, text in zip(value, texts, strict=True)]
+        return " · ".join(texts)[:_TEXT_CHARACTERS_MAX]
+    return _one(value)[:_TEXT_CHARACTERS_MAX]
+
+
+def _one(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
