@@ -25,6 +25,7 @@ PREFIXES = {
     "price": "price",
     "mark": "mark",
     "view": "saved view",
+    "rev": "review",
 }
 
 _lock = threading.Lock()

@@ -1,5 +1,9 @@
-"""Is it good enough: datasets, scorers, runs, comparisons and gates."""
+"""Is it good enough: datasets, scorers, runs, comparisons and gates.
 
+What people say of answers has a front door of its own: `from lineside.evals import reviews`.
+"""
+
+from lineside.evals import reviews as reviews
 from lineside.evals.compare import Comparison, compare
 from lineside.evals.dataset import keep_dataset
 from lineside.evals.gate import GateOutcome, judge_gate
