@@ -304,12 +304,10 @@ def test_passages_scales_and_own_words(scope, run, rater) -> None:
     assert (clear.alpha.value, clear.alpha.method) == (1.0, "alpha_ordinal")
     assert wrong.alpha.value == 1.0
     assert note.alpha is None
+    other = open_review(scope, run, name="other", questions=questions)
+    item = reviews.next_turn(rater("cem"), other.id).task.item
     with pytest.raises(Invalid, match="expected 1, 2, 3, 4, 5"):
-        ann = rater("cem")
-        task = reviews.next_turn(
-            ann, open_review(scope, run, name="b", questions=questions).id
-        ).task
-        reviews.give_answer(ann, "b", task.item, {"clear": 9})
+        reviews.give_answer(rater("cem"), other.id, item, {"clear": 9})
 
 
 def test_more_items_are_drawn_where_the_judge_was_wrong_before(scope, run_cases, target, rater):

@@ -12,6 +12,7 @@ from lineside.api import (
     marks,
     prices,
     privacy,
+    reviews,
     scores,
     sessions,
     trace_watch,
@@ -42,7 +43,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/docs", docs))
     for room in (
         *(usecases, apps, evals, trace_watch, traces, sessions, marks, unclaimed),
-        *(scores, prices, privacy, trust),
+        *(scores, prices, privacy, trust, reviews),
     ):
         app.include_router(room.router)
 

@@ -18,7 +18,9 @@ from lineside.web.kept import Kept
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
 from lineside.web.prices import ROUTES as PRICES
+from lineside.web.rating import ROUTES as RATING
 from lineside.web.render import STATIC
+from lineside.web.reviews import ROUTES as REVIEWS
 from lineside.web.saved_views import ROUTES as SAVED_VIEWS
 from lineside.web.sessions import ROUTES as SESSIONS
 from lineside.web.trace import ROUTES as TRACE
@@ -49,6 +51,8 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *USE_CASES,
             *TRY,
             *RUNS,
+            *REVIEWS,
+            *RATING,
             *RELEASES,
             *TRACE_CHARTS,
             *LIVE,

@@ -13,15 +13,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from lineside.core import clock
+from lineside.evals import reviews
 from lineside.stats import Finding
 from lineside.trust import LedgerEntry
 from lineside.web.axes import show, show_span
 from lineside.web.media import blob_of, medium_of
+from lineside.web.passages import passage_lines
 
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare")),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/reviews")),
     ("Ship", "/releases", ("/releases",)),
     (
         "Watch",
@@ -187,6 +189,7 @@ def _environment() -> Environment:
     environment.globals |= {"static": static, "refresh_seconds": None}
     environment.filters |= {
         "about": about,
+        "as_text": reviews.text_of,
         "between": between,
         "blob": blob_of,
         "breakable": breakable,
@@ -198,6 +201,7 @@ def _environment() -> Environment:
         "money": money,
         "ms": milliseconds,
         "only_fields": only_fields,
+        "passage_lines": passage_lines,
         "percent": lambda share: show(share, "%"),
         "pretty": pretty,
         "rate": lambda dollars: "–" if dollars is None else f"{dollars:g}",
@@ -206,6 +210,7 @@ def _environment() -> Environment:
         "short": short,
         "size": size,
         "spanning": show_span,
+        "string_or_json": lambda value: value if isinstance(value, str) else pretty(value),
         "without_confidence": without_confidence,
         "without_decision": without_decision,
     }

@@ -56,7 +56,7 @@ def review_labels(
         raise Invalid(
             "no_labels",
             f"Nobody has answered `{asked.name}` in review `{review.name}` yet",
-            hint="Raters begin at the page of the review, or with `lineside reviews rate`.",
+            hint="Raters begin at the page of the review.",
         )
     return found
 

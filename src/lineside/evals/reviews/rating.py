@@ -113,9 +113,7 @@ def next_turn(scope: Scope, name_or_id: str, *, item: int | None = None) -> Rate
     )
 
 
-def give_answer(
-    scope: Scope, name_or_id: str, item: int, said: Mapping[str, Any] | None
-) -> ItemSaid:
+def give_answer(scope: Scope, name_or_id: str, item: int, said: Mapping[str, Any] | None) -> None:
     """Keep what a rater says of an item; it is durable once this returns.
 
     The same answer twice is one answer; another one takes its place, and the first stays in the
@@ -146,7 +144,7 @@ def give_answer(
         kept = _kept(found, row or {}, rater, said)
         before = chosen.by_rater.get(rater)
         if before is not None and before.said == kept:
-            return chosen
+            return
         turn = next(turn for turn in table.turns if (turn["item"], turn["rater"]) == (item, rater))
         seconds = (moment - turn["opened_at"]).total_seconds()
         if before is not None and before.answered_at > turn["opened_at"]:
@@ -161,9 +159,6 @@ def give_answer(
             "answered_at": moment,
         }
         queries.insert_answer(connection, answer)
-        answers = queries.answer_rows(connection, found.id)
-    rows = [vars(chosen)]
-    return said_from(rows, [one for one in answers if one["item"] == item])[0]
 
 
 def rater_of(scope: Scope) -> str:

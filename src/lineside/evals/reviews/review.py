@@ -8,7 +8,7 @@ from typing import Any
 from lineside.core import Conflict, Invalid, NotFound, Record, did_you_mean, new_id, now
 from lineside.evals.reviews import queries
 from lineside.evals.reviews.questions import ReviewQuestion, check_said, read_questions
-from lineside.evals.reviews.sources import Candidate, PickedBy, Source, candidates_of, drawn
+from lineside.evals.reviews.sources import PickedBy, ReviewCandidate, Source, candidates_of, drawn
 from lineside.evals.reviews.texts import text_of
 from lineside.trust import Scope, record
 
@@ -221,7 +221,7 @@ def drawn_order(count: int, seed: int) -> list[int]:
     return places
 
 
-def _item(wish: ReviewWish, candidate: Candidate, chance: float) -> dict[str, Any]:
+def _item(wish: ReviewWish, candidate: ReviewCandidate, chance: float) -> dict[str, Any]:
     shown = {"input": candidate.input, "output": candidate.output}
     if any(question.kind == "pairwise" for question in wish.questions):
         shown["other"] = candidate.other

@@ -38,7 +38,7 @@ class JudgeScore(Record):
     label: str | None = None
 
 
-class Candidate(Record):
+class ReviewCandidate(Record):
     """An answer that may be drawn.
 
     Attributes:
@@ -57,7 +57,7 @@ class Candidate(Record):
 
 def candidates_of(
     scope: Scope, source: Source, *, judge: str | None
-) -> tuple[str, list[Candidate]]:
+) -> tuple[str, list[ReviewCandidate]]:
     """The use case, and every answer that may be drawn.
 
     Raises:
@@ -103,13 +103,13 @@ def candidates_of(
 def drawn(
     scope: Scope,
     use_case: str,
-    candidates: Sequence[Candidate],
+    candidates: Sequence[ReviewCandidate],
     *,
     count: int,
     by: PickedBy,
     judge: str | None,
     seed: int,
-) -> list[tuple[Candidate, float]]:
+) -> list[tuple[ReviewCandidate, float]]:
     """Draw answers, each with the chance it had.
 
     By `judge`, an answer weighs by how often people differed from the judge where it scored alike
@@ -143,7 +143,7 @@ def drawn(
     return [(_whole(scope, candidate), chance) for candidate, chance in chosen]
 
 
-def _may_differ(candidate: Candidate, shares: Sequence[float] | None) -> float:
+def _may_differ(candidate: ReviewCandidate, shares: Sequence[float] | None) -> float:
     value = candidate.judge.value if candidate.judge else None
     if shares is None or value is None:
         return doubt(value)
@@ -166,10 +166,10 @@ def _answered(scope: Scope, run_id: str) -> Iterator[Result]:
 
 def _candidate(
     result: Result, other: Result | None, *, judge: str | None, main: str | None
-) -> Candidate:
+) -> ReviewCandidate:
     score = result.scores.get(judge) if judge else None
     is_scored = score is not None and (score.value is not None or score.label is not None)
-    return Candidate(
+    return ReviewCandidate(
         case_id=result.case_id,
         input=result.input,
         output=_blind(result.output),
@@ -194,7 +194,7 @@ def _blind(output: Any) -> Any:
     return output
 
 
-def _from_traces(scope: Scope, line: str) -> tuple[str, list[Candidate]]:
+def _from_traces(scope: Scope, line: str) -> tuple[str, list[ReviewCandidate]]:
     filters = search.parse_query(line)
     if filters.use_case is None:
         raise Invalid(
@@ -202,11 +202,11 @@ def _from_traces(scope: Scope, line: str) -> tuple[str, list[Candidate]]:
             f"The traces are of no one use case: `{line[:120]}`",
             hint="Begin the line with it, as in `use_case = support and since 7d`.",
         )
-    found: list[Candidate] = []
+    found: list[ReviewCandidate] = []
     before = None
     for _ in range(TRACES_MAX // search.PAGE_TRACES_MAX):
         page = search.list_traces(scope, filters, limit=search.PAGE_TRACES_MAX, before=before)
-        found += [Candidate(case_id=row.trace_id) for row in page.traces if row.output]
+        found += [ReviewCandidate(case_id=row.trace_id) for row in page.traces if row.output]
         before = page.older
         if before is None:
             break
@@ -219,7 +219,7 @@ def _from_traces(scope: Scope, line: str) -> tuple[str, list[Candidate]]:
     return filters.use_case, found
 
 
-def _whole(scope: Scope, candidate: Candidate) -> Candidate:
+def _whole(scope: Scope, candidate: ReviewCandidate) -> ReviewCandidate:
     """What went in and came out of a trace, which the list of traces only begins to say."""
     if candidate.output is not None:
         return candidate
