@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -33,12 +34,10 @@ def passage_lines(spans: Any, text: str) -> str:
 
 
 def _passages(value: str, text: str) -> list[dict[str, Any]]:
-    if value.startswith("["):
-        try:
+    if value == "[]" or value.startswith("[{"):
+        with suppress(orjson.JSONDecodeError):  # else it is a passage that looks like it
             found: list[dict[str, Any]] = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            found = []
-        return found
+            return found
     spans = []
     for line in value.splitlines():
         label, passage = _parts(line)

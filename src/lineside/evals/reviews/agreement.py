@@ -158,7 +158,7 @@ def _sentence(alpha: agreement.RaterAgreement, decision: AgreementDecision) -> s
         word = "Raters agree well" if alpha.low >= RELIABLE else "Raters agree"
         return f"{word}: {found}"
     if decision == "differ":
-        return f"Raters do not agree, so make the question clearer: {found}"
+        return f"Raters do not agree: {found}"
     return f"Too little is known of how far raters agree: {found}"
 
 

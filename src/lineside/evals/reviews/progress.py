@@ -55,7 +55,7 @@ class ReviewState(Record):
         answers_left: Judgements that are still wanted.
         minutes_left: What they will take, by what answers took so far.
         disputed: Items on which raters, or raters and the judge, differ and nobody settled.
-        sentence: All of it in one.
+        sentence: Whether the labels may be used, and what is left to do.
     """
 
     review: Review
@@ -117,7 +117,7 @@ def review_state(scope: Scope, name_or_id: str) -> ReviewState:
         "raters": tuple(_record(review, rater, left > 0) for rater in raters.values()),
     }
     values["warnings"] = tuple(_warnings(review, values))
-    return ReviewState(sentence=_sentence(review, values), **values)
+    return ReviewState(sentence=_sentence(values, is_open=review.closed_at is None), **values)
 
 
 def names_of(turns: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -205,17 +205,29 @@ def _warnings(review: Review, values: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _sentence(review: Review, values: Mapping[str, Any]) -> str:
-    """Where it stands, and what agreement on the first question says."""
+def _sentence(values: Mapping[str, Any], *, is_open: bool) -> str:
+    """Whether the labels may be used, and what is left to do; figures stand elsewhere."""
     if not values["answers"]:
-        return f"Nobody has answered yet: {values['items']} items wait for raters"
+        return f"Nobody has answered yet: {_counted(values['items'], 'item')} to judge"
     first: QuestionAgreement = values["questions"][0]
-    if values["answers_left"] and review.closed_at is None:
+    said = first.sentence
+    if first.alpha is not None:
+        said = {
+            "agree": "Raters agree, so that their labels can be used",
+            "differ": "Raters do not agree: ask a clearer question before you use the labels",
+            "unknown": "Too few answers to say whether raters agree",
+        }[first.decision]
+    if values["answers_left"] and is_open:
         minutes = max(1, round(values["minutes_left"]))
-        where = f"about {minutes} more minutes of raters' time finish it"
-    else:
-        where = f"{values['disputed']} still to be settled" if values["disputed"] else "all done"
-    return f"{first.sentence}; {where}"
+        left = _counted(values["answers_left"], "more answer")
+        return f"{said}; {left}, about {minutes} min, to go"
+    if values["disputed"]:
+        return f"{said}; {_counted(values['disputed'], 'item')} to settle"
+    return said
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _listed(names: Sequence[str]) -> str:
