@@ -1,19 +1,22 @@
-"""People judge answers: blind, several at once, with agreement, budgets and the last word."""
+"""People judge answers: blind, with agreement, budgets, known items and the last word."""
 
 import csv
 import io
-from collections.abc import Callable
-from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from lineside.core import Actor, Conflict, Denied, Invalid, NotFound
+from evals.raters import BETTER, RIGHT, always, case_rows, honest, open_review, rate_all
+from lineside.core import Conflict, Denied, Invalid, NotFound, Settings, clock
 from lineside.evals import Run, reviews
 from lineside.trust import Scope, ledger_entries, local_scope
 
-RIGHT = {"name": "right", "ask": "Is the topic right?", "kind": "choice", "options": ["yes", "no"]}
-BETTER = {"name": "better", "ask": "Which answer is better?", "kind": "pairwise"}
+
+@pytest.fixture
+def settings(made_home) -> Settings:
+    """SQLite alone; what the database could change is tested on both beside this file."""
+    return Settings(home=made_home, flush_seconds=0.05, otlp_grpc_port=0)
 
 
 @pytest.fixture
@@ -23,59 +26,9 @@ def scope(store) -> Scope:
 
 
 @pytest.fixture
-def rater(scope: Scope) -> Callable[[str], Scope]:
-    """People who may do nothing but rate."""
-
-    def of(name: str) -> Scope:
-        actor = Actor(kind="person", id=f"mem_{name}", name=name)
-        return replace(scope, actor=actor, rights=frozenset({"review"}))
-
-    return of
-
-
-@pytest.fixture
 def run(target, run_cases) -> Run:
     """Eight answers, the first three of them wrong."""
-    return run_cases(_rows(8, wrong=3))
-
-
-def _rows(count: int, *, wrong: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": f"c{n}",
-            "input": {"message": f"m{n}"},
-            "expected": {"topic": "lost_card" if n <= wrong else "refund"},
-        }
-        for n in range(1, count + 1)
-    ]
-
-
-def open_review(scope: Scope, run: Run, **more: Any) -> reviews.Review:
-    fields: dict[str, Any] = {"name": "topics", "questions": [RIGHT], "source": {"run": run.id}}
-    return reviews.open_review(scope, reviews.ReviewWish.model_validate(fields | more))
-
-
-def rate_all(
-    rater: Scope, review: reviews.Review, say: Callable[[reviews.ReviewTask], Any]
-) -> list[reviews.ReviewTask]:
-    """Answer until nothing is left."""
-    seen = []
-    for _ in range(100):
-        turn = reviews.next_turn(rater, review.id)
-        if turn.task is None:
-            return seen
-        seen.append(turn.task)
-        reviews.give_answer(rater, review.id, turn.task.item, say(turn.task))
-    raise AssertionError("there was no end of items")
-
-
-def honest(task: reviews.ReviewTask) -> dict[str, Any]:
-    """What is right of the eight answers: those to `m1` to `m3` are wrong."""
-    return {"right": "no" if task.input["message"] in ("m1", "m2", "m3") else "yes"}
-
-
-def always(said: dict[str, Any]) -> Callable[[reviews.ReviewTask], dict[str, Any]]:
-    return lambda _task: said
+    return run_cases(case_rows(8, wrong=3))
 
 
 def test_two_raters_judge_every_item_and_their_agreement_is_told(scope, run, rater) -> None:
@@ -110,28 +63,6 @@ def test_a_rater_sees_neither_release_nor_confidence_nor_what_others_said(
             refused(rater("bob"), review.id)
 
 
-def test_an_answer_given_twice_is_one_and_a_changed_one_keeps_its_history(
-    scope, run, rater
-) -> None:
-    review, ann = open_review(scope, run), rater("ann")
-    item = reviews.next_turn(ann, review.id).task.item
-    reviews.give_answer(ann, review.id, item, {"right": "yes"})
-    reviews.give_answer(ann, review.id, item, {"right": "yes"})
-
-    turn = reviews.next_turn(ann, review.id, item=item)
-    assert turn.task.said == {"right": "yes"}
-    reviews.give_answer(ann, review.id, item, {"right": "no"})
-
-    history = reviews.answer_history(scope, review.id)
-    assert [(change.revision, change.said["right"]) for change in history] == [
-        (1, "yes"),
-        (2, "no"),
-    ]
-    state = reviews.review_state(scope, review.id)
-    assert (state.answers, state.raters[0].changed) == (1, 1)
-    assert [label.label for label in reviews.review_labels(scope, review.id)] == ["no"]
-
-
 def test_no_item_is_given_to_more_raters_than_asked_for(scope, run, rater) -> None:
     review = open_review(scope, run, raters_per_item=1, items=2)
 
@@ -141,27 +72,6 @@ def test_no_item_is_given_to_more_raters_than_asked_for(scope, run, rater) -> No
     assert (held[2].standing, held[2].task) == ("waiting", None)
     again = reviews.next_turn(rater("ann"), review.id)
     assert again.task == held[0].task
-
-
-def test_where_raters_differ_a_third_is_asked_and_the_last_word_counts(scope, run, rater) -> None:
-    review = open_review(scope, run)
-    rate_all(rater("ann"), review, honest)
-    rate_all(rater("bob"), review, always({"right": "yes"}))
-    third = rate_all(rater("cem"), review, always({"right": "yes"}))
-
-    assert sorted(task.input["message"] for task in third) == ["m1", "m2", "m3"]
-    found = reviews.disagreements(scope, review.id)
-    assert sorted(one.case_id for one in found) == ["c1", "c2", "c3"]
-    one = next(one for one in found if one.case_id == "c1")
-    assert one.said == {"ann": {"right": "no"}, "bob": {"right": "yes"}, "cem": {"right": "yes"}}
-    reviews.settle(scope, review.id, one.item, {"right": "no"}, why="Lost is not a refund")
-
-    labels = {label.case: label for label in reviews.review_labels(scope, review.id)}
-    assert (labels["c1"].label, labels["c1"].is_settled) == ("no", True)
-    assert labels["c2"].label == "yes"
-    assert len(reviews.disagreements(scope, review.id)) == 2
-    entry = ledger_entries(scope, kind="review.settled")[0]
-    assert entry.details["why"] == "Lost is not a refund"
 
 
 def test_labels_and_cases_leave_as_files(scope, run, rater) -> None:
@@ -192,9 +102,9 @@ def test_labels_and_cases_leave_as_files(scope, run, rater) -> None:
 def test_sides_are_shuffled_for_each_rater_and_mean_the_same_run(
     scope, run_cases, target, rater
 ) -> None:
-    plain = run_cases(_rows(20, wrong=0))
+    plain = run_cases(case_rows(20, wrong=0))
     target.answers["*"] = "lost_card"
-    other = run_cases(_rows(20, wrong=0), subject="other")
+    other = run_cases(case_rows(20, wrong=0), subject="other")
     source = {"run": plain.id, "against": other.id}
     review = open_review(scope, plain, questions=[BETTER], source=source)
 
@@ -236,10 +146,6 @@ def test_planted_known_items_measure_raters_and_give_no_labels(scope, run, rater
 
 
 def test_minutes_are_a_budget(scope, run, rater, monkeypatch) -> None:
-    from datetime import timedelta
-
-    from lineside.core import clock
-
     review, ann = open_review(scope, run, minutes_max=3), rater("ann")
     start, passed = clock.now(), 0.0
 
@@ -265,10 +171,6 @@ def test_minutes_are_a_budget(scope, run, rater, monkeypatch) -> None:
 def test_a_rater_who_never_answers_does_not_hold_an_item_for_good(
     scope, run, rater, monkeypatch
 ) -> None:
-    from datetime import timedelta
-
-    from lineside.core import clock
-
     review = open_review(scope, run, raters_per_item=1, items=1)
     reviews.next_turn(rater("ann"), review.id)
     assert reviews.next_turn(rater("bob"), review.id).standing == "waiting"
@@ -311,7 +213,7 @@ def test_passages_scales_and_own_words(scope, run, rater) -> None:
 
 
 def test_more_items_are_drawn_where_the_judge_was_wrong_before(scope, run_cases, target, rater):
-    run = run_cases(_rows(60, wrong=30))
+    run = run_cases(case_rows(60, wrong=30))
     learning = open_review(scope, run, judge="accuracy", raters_per_item=1, items=40)
     rate_all(rater("ann"), learning, always({"right": "yes"}))  # the judge's 0 was wrong
 

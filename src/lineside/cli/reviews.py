@@ -228,11 +228,15 @@ def close(name: str, as_json: bool) -> None:
     show_default=True,
     help="A line per case, per case and rater, or cases for a dataset.",
 )
-def export(name: str, question: str | None, form: str) -> None:
+@json_option
+def export(name: str, question: str | None, form: str, as_json: bool) -> None:
     """Print what was said as a file: labels for a judge's licence, or cases."""
     from lineside.evals import reviews as room
 
     with scope_here() as scope:
+        if as_json:
+            print_json(room.review_labels(scope, name, question=question))
+            return
         if form == "cases":
             text = room.cases_file(scope, name)
         elif form == "by-rater":
@@ -240,6 +244,30 @@ def export(name: str, question: str | None, form: str) -> None:
         else:
             text = room.labels_file(scope, name, question=question)
     click.echo(text, nl=False)
+
+
+@reviews.command("import", examples=("lineside reviews import tone labels.csv",))
+@click.argument("name")
+@click.argument("file", type=_FILE)
+@click.option("--question", help="Which one the labels answer; the first by itself.")
+@json_option
+def import_file(name: str, file: Path, question: str | None, as_json: bool) -> None:
+    """Take labels given elsewhere: CSV with the columns `case`, `rater` and `label`."""
+    import csv
+
+    from lineside.evals import reviews as room
+
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Invalid("labels_format", f"`{file.name}` is no CSV in UTF-8: {error}") from None
+    with scope_here() as scope:
+        found = room.import_labels(scope, name, rows, question=question)
+    if as_json:
+        print_json(found)
+        return
+    say(f"✓ Imported {found.labels:,} labels of {len(found.raters)} raters")
 
 
 def _questions(given: dict[str, Any]) -> list[Any]:

@@ -61,11 +61,11 @@ def _answered(request: Request, typed: Mapping[str, str]) -> Response:
     if not number.isdecimal() or len(number) > _ITEM_DIGITS_MAX:
         raise Invalid("bad_item", f"Not the number of an item: `{number[:20]}`")
     item = int(number)
-    turn = reviews.next_turn(scope, review_id, item=item)
+    task = reviews.seen_task(scope, review_id, item)
     try:
         said = None
         if typed.get("what") != "pass":
-            said = said_in(turn.questions, typed, text=turn.task.text if turn.task else "")
+            said = said_in(task.questions, typed, text=task.text)
         reviews.give_answer(scope, review_id, item, said)
     except Invalid as error:
         return _rated(request, item=item, error=error)
@@ -75,9 +75,8 @@ def _answered(request: Request, typed: Mapping[str, str]) -> Response:
 def _rated(request: Request, *, item: int | None, error: Invalid | None = None) -> Response:
     scope = reviewer(request)
     turn = reviews.next_turn(scope, request.path_params["review"], item=item)
-    is_single = len(turn.questions) == 1 and turn.questions[0].kind in (
-        *("choice", "scale", "pairwise"),
-    )
+    asked = turn.task.questions if turn.task else ()
+    is_single = len(asked) == 1 and asked[0].kind in ("choice", "scale", "pairwise")
     return page(
         request,
         "review_rate.html",

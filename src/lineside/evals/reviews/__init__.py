@@ -1,6 +1,7 @@
 """Reviews: what people say of answers, and how far they may be believed."""
 
 from lineside.evals.reviews.agreement import PairAgreement, QuestionAgreement
+from lineside.evals.reviews.importing import ImportedLabels, import_labels
 from lineside.evals.reviews.labels import (
     ReviewLabel,
     cases_file,
@@ -10,7 +11,7 @@ from lineside.evals.reviews.labels import (
 )
 from lineside.evals.reviews.progress import RaterRecord, ReviewState, review_state
 from lineside.evals.reviews.questions import ReviewQuestion, read_questions
-from lineside.evals.reviews.rating import RaterTurn, ReviewTask, give_answer, next_turn
+from lineside.evals.reviews.rating import RaterTurn, ReviewTask, give_answer, next_turn, seen_task
 from lineside.evals.reviews.review import (
     KnownAnswer,
     Review,
@@ -33,6 +34,7 @@ from lineside.evals.reviews.texts import text_of
 __all__ = [
     "AnswerChange",
     "Disagreement",
+    "ImportedLabels",
     "KnownAnswer",
     "PairAgreement",
     "QuestionAgreement",
@@ -51,6 +53,7 @@ __all__ = [
     "disagreements",
     "get_review",
     "give_answer",
+    "import_labels",
     "labels_by_rater_file",
     "labels_file",
     "list_reviews",
@@ -59,6 +62,7 @@ __all__ = [
     "read_questions",
     "review_labels",
     "review_state",
+    "seen_task",
     "settle",
     "text_of",
 ]

@@ -103,10 +103,12 @@ def close_review(connection: sa.Connection, review_id: str, at: datetime) -> boo
     return connection.execute(query.values(closed_at=at)).rowcount == 1
 
 
-def item_rows(connection: sa.Connection, review_id: str, *, with_shown: bool = False) -> list[Row]:
-    """Items in their order; what they show can be large."""
+def item_rows(
+    connection: sa.Connection, review_id: str, *, with_shown: bool = False, item: int | None = None
+) -> list[Row]:
+    """Items in their order, or one of them; what they show can be large."""
     columns = [column for column in items.c if with_shown or column.name != "shown"]
-    query = sa.select(*columns).where(items.c.review_id == review_id)
+    query = sa.select(*columns).where(items.c.review_id == review_id, *_only(items, item))
     return _all(connection, query.order_by(items.c.item))
 
 
@@ -121,9 +123,10 @@ def settle_item(connection: sa.Connection, review_id: str, item: int, **values: 
     connection.execute(query.values(**values))
 
 
-def turn_rows(connection: sa.Connection, review_id: str) -> list[Row]:
+def turn_rows(connection: sa.Connection, review_id: str, *, item: int | None = None) -> list[Row]:
     """Who was shown which item, and when."""
-    return _all(connection, sa.select(turns).where(turns.c.review_id == review_id))
+    query = sa.select(turns).where(turns.c.review_id == review_id, *_only(turns, item))
+    return _all(connection, query)
 
 
 def open_turn(connection: sa.Connection, row: Row) -> None:
@@ -135,14 +138,18 @@ def open_turn(connection: sa.Connection, row: Row) -> None:
     connection.execute(query.on_conflict_do_update(index_elements=keys, set_=again))
 
 
-def answer_rows(connection: sa.Connection, review_id: str) -> list[Row]:
+def answer_rows(connection: sa.Connection, review_id: str, *, item: int | None = None) -> list[Row]:
     """All that was said, changed answers before what they were changed to."""
-    query = sa.select(answers).where(answers.c.review_id == review_id)
+    query = sa.select(answers).where(answers.c.review_id == review_id, *_only(answers, item))
     return _all(connection, query.order_by(answers.c.item, answers.c.rater, answers.c.revision))
 
 
 def insert_answer(connection: sa.Connection, row: Mapping[str, Any]) -> None:
     connection.execute(answers.insert().values(**row))
+
+
+def _only(table: sa.Table, item: int | None) -> list[sa.ColumnElement[bool]]:
+    return [] if item is None else [table.c.item == item]
 
 
 def _all(connection: sa.Connection, query: sa.Select[Any]) -> list[Row]:

@@ -20,7 +20,7 @@ TURN_LASTS = timedelta(minutes=30)
 SECONDS_COUNTED_MAX = 300.0
 """More than this is a pause, and not work on one item."""
 
-SIDES_SHOWN = ("A", "B")
+_TRIES = 20
 Standing = Literal["item", "done", "closed", "budget", "waiting"]
 
 
@@ -28,12 +28,14 @@ class ReviewTask(Record):
     """What a rater sees of an item: nothing of its release, its judge, or of other raters.
 
     Attributes:
+        questions: What is asked of it.
         outputs: One answer, or two as `A` and `B`, in an order of its own for rater and item.
         text: The one answer as text, in which passages are marked; else empty.
         said: What the rater said of it before, where they come back to it.
     """
 
     item: int
+    questions: tuple[ReviewQuestion, ...]
     input: Any
     outputs: tuple[Any, ...]
     expected: Any = None
@@ -55,7 +57,6 @@ class RaterTurn(Record):
 
     review: str
     name: str
-    questions: tuple[ReviewQuestion, ...]
     standing: Standing
     task: ReviewTask | None = None
     answered: int
@@ -64,7 +65,7 @@ class RaterTurn(Record):
 
 
 class _Table(NamedTuple):
-    """A review as it stands while nobody else may change it."""
+    """A review with what was said of its items, and who looks at which."""
 
     review: Review
     items: list[ItemSaid]
@@ -87,30 +88,35 @@ def next_turn(scope: Scope, name_or_id: str, *, item: int | None = None) -> Rate
     found = load_review(scope, name_or_id)
     scope.require("review", found.use_case)
     rater, moment = rater_of(scope), now()
-    with scope.store.records.write() as connection:
-        table = _table(connection, scope, found)
-        mine = [one for one in table.items if rater in one.by_rater]
+    for _ in range(_TRIES):
+        with scope.store.records.read() as connection:
+            table = _table(connection, found)
         open_items = _open_to(table, rater, moment)
         standing = _standing(table, rater, open_items)
         chosen = _again(table, rater, item) if item is not None else None
         if chosen is None and standing == "item":
             chosen = _first(table, rater, open_items, moment)
-        shown = None
-        if chosen is not None and table.review.closed_at is None:
-            row = queries.item_row(connection, found.id, chosen.item)
-            shown = _task(table.review, row or {}, rater, chosen)
-            _note_turn(connection, table, chosen, scope, moment)
-    last = max(mine, key=lambda one: one.by_rater[rater].answered_at, default=None)
-    return RaterTurn(
-        review=found.id,
-        name=found.name,
-        questions=found.questions,
-        standing="item" if shown else standing,
-        task=shown,
-        answered=len(mine),
-        left=len(open_items),
-        before=last.item if last else None,
-    )
+        if chosen is None or standing == "closed":
+            return _turn(table, rater, standing, open_items)
+        task = _begun(scope, found, chosen, moment, is_wanted=item is not None)
+        if task is not None:
+            return _turn(table, rater, "item", open_items, task)
+    return _turn(table, rater, "waiting", open_items)
+
+
+def seen_task(scope: Scope, name_or_id: str, item: int) -> ReviewTask:
+    """An item as the rater was shown it before, while the time runs on.
+
+    Raises:
+        Denied: The right `review` is missing.
+        NotFound: There is no such review, or the rater was never shown that item.
+    """
+    found = load_review(scope, name_or_id)
+    scope.require("review", found.use_case)
+    with scope.store.records.read() as connection:
+        chosen = _again(_table(connection, found, item=item), rater_of(scope), item)
+        row = queries.item_row(connection, found.id, item)
+    return _task(found, row or {}, rater_of(scope), chosen)
 
 
 def give_answer(scope: Scope, name_or_id: str, item: int, said: Mapping[str, Any] | None) -> None:
@@ -132,22 +138,21 @@ def give_answer(scope: Scope, name_or_id: str, item: int, said: Mapping[str, Any
     scope.require("review", found.use_case)
     rater, moment = rater_of(scope), now()
     with scope.store.records.write() as connection:
-        table = _table(connection, scope, found)
+        table = _held(connection, scope, found, item)
         if table.review.closed_at is not None:
             raise Conflict(
                 "review_closed",
                 f"Review `{found.name}` is closed, so that this answer was not kept",
                 hint="Ask whoever opened it to open another one.",
             )
-        chosen = _again(table, rater, item)
+        before = _again(table, rater, item).by_rater.get(rater)
         row = queries.item_row(connection, found.id, item)
         kept = _kept(found, row or {}, rater, said)
-        before = chosen.by_rater.get(rater)
         if before is not None and before.said == kept:
             return
-        turn = next(turn for turn in table.turns if (turn["item"], turn["rater"]) == (item, rater))
-        seconds = (moment - turn["opened_at"]).total_seconds()
-        if before is not None and before.answered_at > turn["opened_at"]:
+        opened_at = next(turn["opened_at"] for turn in table.turns if turn["rater"] == rater)
+        seconds = (moment - opened_at).total_seconds()
+        if before is not None and before.answered_at > opened_at:
             seconds = 0.0
         answer = {
             "review_id": found.id,
@@ -172,14 +177,57 @@ def rater_of(scope: Scope) -> str:
     return f"{scope.actor.kind}:{scope.actor.id}"
 
 
-def _table(connection: Any, scope: Scope, found: Review) -> _Table:
+def _table(connection: Any, review: Review, *, item: int | None = None) -> _Table:
+    """A review with all of its items, or with one."""
+    items = queries.item_rows(connection, review.id, item=item)
+    answers = queries.answer_rows(connection, review.id, item=item)
+    turns = queries.turn_rows(connection, review.id, item=item)
+    return _Table(review, said_from(items, answers), turns)
+
+
+def _held(connection: Any, scope: Scope, found: Review, item: int) -> _Table:
+    """The same with one item, as it stands while nobody else may change it."""
     row = queries.review_row(connection, scope.workspace, found.id, for_change=True)
     if row is None:
         raise AssertionError(f"review {found.id!r} is gone")
-    items = queries.item_rows(connection, found.id)
-    answers = queries.answer_rows(connection, found.id)
-    turns = queries.turn_rows(connection, found.id)
-    return _Table(review_from(row), said_from(items, answers), turns)
+    return _table(connection, review_from(row), item=item)
+
+
+def _begun(
+    scope: Scope, found: Review, chosen: ItemSaid, moment: datetime, *, is_wanted: bool
+) -> ReviewTask | None:
+    """Note that the rater looks at an item from now on; nothing when others took it meanwhile."""
+    rater = rater_of(scope)
+    with scope.store.records.write() as connection:
+        table = _held(connection, scope, found, chosen.item)
+        one = table.items[0]
+        if table.review.closed_at is not None:
+            return None
+        if not is_wanted and one not in _open_to(table, rater, moment):
+            return None
+        _note_turn(connection, table, one, scope, moment)
+        row = queries.item_row(connection, found.id, chosen.item)
+    return _task(found, row or {}, rater, one)
+
+
+def _turn(
+    table: _Table,
+    rater: str,
+    standing: Standing,
+    open_items: Sequence[ItemSaid],
+    task: ReviewTask | None = None,
+) -> RaterTurn:
+    mine = [one for one in table.items if rater in one.by_rater]
+    last = max(mine, key=lambda one: one.by_rater[rater].answered_at, default=None)
+    return RaterTurn(
+        review=table.review.id,
+        name=table.review.name,
+        standing=standing,
+        task=task,
+        answered=len(mine),
+        left=len(open_items),
+        before=last.item if last else None,
+    )
 
 
 def _open_to(table: _Table, rater: str, moment: datetime) -> list[ItemSaid]:
@@ -274,6 +322,7 @@ def _task(review: Review, row: Mapping[str, Any], rater: str, chosen: ItemSaid) 
         said = _turned(review, rater, chosen.item, said, {"first": "A", "second": "B"})
     return ReviewTask(
         item=chosen.item,
+        questions=review.questions,
         input=shown["input"],
         outputs=outputs,
         expected=shown.get("expected"),
