@@ -97,7 +97,7 @@ def start_run(
     Args:
         subject: Digest of the candidate; `open_target` of `register_runner` finds it by that.
         scorer_files: Python files that scorers may come from, and files that judges read, by path.
-        output_schema: What a `json_schema` scorer holds answers against if it names no schema.
+        output_schema: What `json_schema` and `schema_share` hold answers against if they name none.
 
     Raises:
         Invalid: A scorer cannot be used.
@@ -217,7 +217,8 @@ def _chosen(
     chosen = []
     for item in scorers:
         arguments = dict(item.arguments)
-        if item.kind == "json_schema" and "schema" not in arguments and output_schema is not None:
+        takes_schema = item.kind in ("json_schema", "schema_share")
+        if takes_schema and "schema" not in arguments and output_schema is not None:
             arguments["schema"] = dict(output_schema)
         chosen.append(RunScorer(name=item.name, kind=item.kind, arguments=arguments))
     names = [item.name for item in chosen]

@@ -1,6 +1,7 @@
 """A run in a few numbers, each with its interval."""
 
 from lineside.core import Record
+from lineside.evals.judge_summary import JudgeSummary, judge_summaries
 from lineside.evals.judged import JudgedCase, clusters_of, read_judged
 from lineside.evals.run import Run
 from lineside.stats import Interval, mean_interval
@@ -14,6 +15,7 @@ class ScoreSummary(Record):
         interval: Nothing where no case was scored.
         unit: `%` for shares from 0 to 1, else what to print behind the number.
         missing: Cases that should have the score and have none; they are in no number here.
+        judge: What the judge did, where models gave the score.
     """
 
     interval: Interval | None
@@ -21,6 +23,7 @@ class ScoreSummary(Record):
     unit: str
     higher_is_better: bool
     missing: int
+    judge: JudgeSummary | None = None
 
 
 class RunSummary(Record):
@@ -47,7 +50,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     """
     scope.require("read", run.use_case)
     judged = read_judged(scope.store, run)
-    scores = {}
+    scores, judges = {}, judge_summaries(scope.store, run)
     for item in run.scorers:
         trait, scored = judged.trait(item.name), judged.scored(item.name)
         scores[item.name] = ScoreSummary(
@@ -56,6 +59,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
             missing=judged.count_missing(item.name),
+            judge=judges.get(item.name),
         )
     main = score or run.main_score
     slices: dict[str, dict[str, Interval]] = {}

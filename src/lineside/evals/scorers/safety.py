@@ -23,7 +23,7 @@ _AS_A_MODEL = (
 )
 _UNETHICAL = (
     r"\b(?:it is|it's|it would be|that is|this is) (?:never |not |highly |completely |both )*"
-    r"(?:appropriate|ethical|acceptable|okay|ok|legal|unethical|illegal|inappropriate|unlawful)"
+    r"(?:accurate|fair|appropriate|ethical|acceptable|okay|ok|legal|unethical|illegal|inappropriate|unlawful)"
     r"(?:,? (?:or|and|nor) (?:\w+ )?\w+)? (?:to|for)\b"
 )
 _POLICY = (

@@ -53,7 +53,7 @@ def word_count(*, name: str, field: str) -> Scorer:
 def reading_ease(*, name: str, field: str) -> Scorer:
     """Flesch's reading ease of an English text: 100 is very easy, 30 hard; higher is better.
 
-    Syllables are counted by groups of vowels, which is right for nine English words of ten.
+    Syllables are counted by groups of vowels, which some words defy; read the mean.
     """
 
     def score(context: ScorerContext) -> Score:
