@@ -252,3 +252,10 @@ def test_a_choice_that_is_none_is_refused_before_the_run() -> None:
     with pytest.raises(Invalid, match="expected one of rouge1") as caught:
         scorer_of("rouge", field="t", variant="rouge3")
     assert caught.value.hint == "Did you mean `rougeL`?"
+
+
+def test_a_scorer_that_could_find_nothing_is_refused_before_the_run() -> None:
+    with pytest.raises(Invalid, match="bans no word"):
+        scorer_of("banned_words", field="t", words=[" "])
+    with pytest.raises(Invalid, match="first 0 documents"):
+        scorer_of("recall_at_k", k=0)

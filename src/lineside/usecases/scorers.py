@@ -64,7 +64,9 @@ class ScorerDeclaration:
     @property
     def file(self) -> str | None:
         """The Python file it comes from, relative to the folder."""
-        return self.arguments["function"].rpartition(":")[0] if self.kind == "python" else None
+        if self.kind != "python":
+            return None
+        return self.arguments.get("function", "").rpartition(":")[0] or None
 
     @property
     def model_files(self) -> list[str]:

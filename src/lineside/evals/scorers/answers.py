@@ -2,12 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from lineside.core import Invalid, did_you_mean
 from lineside.evals.scorer import Score, ScorerContext
 
 WORD = re.compile(r"\w+(?:['’]\w+)*")
@@ -62,18 +61,6 @@ def same(first: Any, second: Any) -> bool:
 def f1(matched: float, *, given: int, wanted: int) -> float:
     """The harmonic mean of precision and recall; two empty sides match fully."""
     return 2 * matched / (given + wanted) if given + wanted else 1.0
-
-
-def chosen(name: str, word: str, value: str, choices: Collection[str]) -> str:
-    """The value, where it is one of the choices."""
-    if value not in choices:
-        near = did_you_mean(str(value), choices)
-        raise Invalid(
-            "bad_scorer",
-            f"Scorer `{name}`: `{word}` is `{value}`, expected one of {', '.join(choices)}",
-            hint=f"Did you mean `{near}`?" if near else "Take one of these.",
-        )
-    return value
 
 
 def objects_in(given: Any, *, what: str) -> list[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ from lineside.evals.scorers import (
     writing,
 )
 from lineside.evals.scorers.own import Files
+from lineside.usecases import ScorerDeclaration
 
 
 class Declared(Protocol):
@@ -105,9 +106,8 @@ def build_scorers(declared: Sequence[Declared], *, files: Files) -> list[NamedSc
 
 def files_named(item: Declared) -> list[str]:
     """Paths of the files that a scorer reads: one's own function, or what judges answer from."""
-    if item.kind == "python":
-        return [str(item.arguments.get("function", "")).rpartition(":")[0]]
-    return judges.files_named(item.arguments) if item.kind in judges.KINDS else []
+    declaration = ScorerDeclaration(item.name, item.kind, item.arguments)
+    return [declaration.file] if declaration.file else declaration.model_files
 
 
 def _build(item: Declared, files: Files) -> Scorer:
@@ -131,8 +131,23 @@ def _build(item: Declared, files: Files) -> Scorer:
             f"Scorer `{item.name}` ({item.kind}) needs `{'`, `'.join(missing)}`",
             hint=f"It takes: {_takes(known)}.",
         )
+    _check_choices(item)
     extra = {"files": files} if item.kind in _WITH_FILES else {}
     return make(name=item.name, **arguments, **extra)
+
+
+def _check_choices(item: Declared) -> None:
+    known = ScorerDeclaration.kind_of(item.kind)
+    for word, choices in known.takes.items() if known else ():
+        value = item.arguments.get(word)
+        if isinstance(choices, tuple) and value is not None and value not in choices:
+            near = did_you_mean(str(value), choices)
+            raise Invalid(
+                "bad_scorer",
+                f"Scorer `{item.name}`: `{word}` is `{value}`, expected one of "
+                f"{', '.join(choices)}",
+                hint=f"Did you mean `{near}`?" if near else "Take one of these.",
+            )
 
 
 def _from_plugin(item: Declared, arguments: dict[str, Any]) -> Scorer:

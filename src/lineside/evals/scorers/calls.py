@@ -9,14 +9,12 @@ from typing import Any
 import orjson
 
 from lineside.evals.scorer import Score, Scorer, ScorerContext
-from lineside.evals.scorers.answers import as_text, chosen, f1, nothing_expected, objects_in, same
+from lineside.evals.scorers.answers import as_text, f1, nothing_expected, objects_in, same
 from lineside.gateway import Form
 
 Call = Mapping[str, Any]
 Alike = Callable[[Call, Call], bool]
 
-ORDERS = ("any_order", "in_order", "exact", "subset", "superset")
-ARGUMENTS = ("exact", "listed", "schema", "ignored")
 CALLS_MAX = 500
 _NAMES_MAX = 8
 
@@ -33,8 +31,7 @@ def tool_calls(
     Arguments are compared `exact`; as `listed` (those that the case names, others are free); by
     the `schema` that the expected call carries; or are `ignored`.
     """
-    chosen(name, "order", order, ORDERS)
-    alike = _alike(name, arguments)
+    alike = _alike(arguments)
 
     def score(context: ScorerContext) -> Score:
         if field not in context.expected:
@@ -59,7 +56,7 @@ def tool_call_f1(*, name: str, field: str = "tool_calls", arguments: str = "exac
 
     The harmonic mean of precision and recall over calls; `arguments` as for `tool_calls`.
     """
-    alike = _alike(name, arguments)
+    alike = _alike(arguments)
 
     def score(context: ScorerContext) -> Score:
         if field not in context.expected:
@@ -86,9 +83,8 @@ def _calls(context: ScorerContext, field: str) -> tuple[Sequence[Call], Sequence
     return made, wanted
 
 
-def _alike(name: str, arguments: str) -> Alike:
+def _alike(arguments: str) -> Alike:
     """Whether a call that was made, given first, is the expected one."""
-    chosen(name, "arguments", arguments, ARGUMENTS)
     forms: dict[bytes, Form] = {}
 
     def fit(made: Mapping[str, Any], wanted: Call) -> bool:

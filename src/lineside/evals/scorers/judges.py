@@ -21,7 +21,6 @@ from lineside.evals.scorers.jury import (
     agreement,
     bill,
     commonest,
-    files_of,
 )
 from lineside.evals.scorers.own import Files
 
@@ -122,24 +121,18 @@ def judge_pairwise(
         "answer in `first` is better\n- second: the answer in `second` is better\n- tie: neither is"
     )
     setup = JurySetup(
-        name,
-        _specs(model, models),
-        prompt,
-        ("input", "first", "second"),
-        _schema("verdict", ("first", "second", "tie")),
-        files,
-        options or {},
-        repeats,
-        timeout_s,
-        usd_max,
+        name=name,
+        models=_specs(model, models),
+        prompt=prompt,
+        shown=("input", "first", "second"),
+        answer_schema=_schema("verdict", ("first", "second", "tie")),
+        files=files,
+        options=options or {},
+        repeats=repeats,
+        timeout_s=timeout_s,
+        usd_max=usd_max,
     )
     return PairJudge(setup, field=field)
-
-
-def files_named(arguments: Mapping[str, Any]) -> list[str]:
-    """Paths of the files that the models of a judge read."""
-    specs = _specs(arguments.get("model"), arguments.get("models"))
-    return files_of(specs, arguments.get("options") or {})
 
 
 def judge_digest(scorer: Scorer) -> str | None:
@@ -236,11 +229,18 @@ class _LevelForm:
         usd_max: float | None,
     ) -> JurySetup:
         shown = ("input", "answer", *(("reference",) if self._with_reference else ()))
-        schema = _schema("level", self.words)
         return JurySetup(
-            self._name, models, self._prompt, shown, schema, files, options, repeats, timeout_s,
-            usd_max,
-        )  # fmt: skip
+            name=self._name,
+            models=models,
+            prompt=self._prompt,
+            shown=shown,
+            answer_schema=_schema("level", self.words),
+            files=files,
+            options=options,
+            repeats=repeats,
+            timeout_s=timeout_s,
+            usd_max=usd_max,
+        )
 
 
 def _specs(model: str | None, models: Sequence[str] | None) -> list[str]:

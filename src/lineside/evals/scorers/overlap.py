@@ -10,14 +10,12 @@ from typing import Any
 from lineside.core import Unavailable
 from lineside.evals.scorer import Score, Scorer, ScorerContext
 from lineside.evals.scorers.answers import (
-    chosen,
     f1,
     nothing_expected,
     text_of,
     wanted_texts,
 )
 
-ROUGES = ("rouge1", "rouge2", "rougeL")
 ROUGE_WORDS_MAX = 5_000
 
 
@@ -46,7 +44,6 @@ def rouge(*, name: str, field: str, variant: str = "rougeL") -> Scorer:
     Case and punctuation do not count, words are not stemmed; of several expected texts the nearest
     counts.
     """
-    chosen(name, "variant", variant, ROUGES)
 
     def score(context: ScorerContext) -> Score:
         wanted = wanted_texts(context, field)

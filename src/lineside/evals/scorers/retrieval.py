@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import log2
 from typing import Any
 
+from lineside.core import Invalid
 from lineside.evals.scorer import Score, Scorer, ScorerContext
 from lineside.evals.scorers.answers import as_text, normalised, nothing_expected, objects_in
 
@@ -84,7 +85,11 @@ def citation_support(
 
 def _ranked(name: str, field: str, k: int, measure: Measure) -> Scorer:
     if k < 1:
-        raise ValueError(f"`k` of scorer `{name}` is {k}, expected 1 or more")
+        raise Invalid(
+            "bad_scorer",
+            f"Scorer `{name}` looks at the first {k} documents, expected 1 or more",
+            hint="Write `k: 5`, or leave it out for 10.",
+        )
 
     def score(context: ScorerContext) -> Score:
         if field not in context.expected:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from lineside.core import Invalid
 from lineside.evals.scorer import Score, Scorer, ScorerContext
 from lineside.evals.scorers.answers import text_of
 
@@ -44,6 +45,12 @@ def banned_words(*, name: str, field: str, words: Sequence[str]) -> Scorer:
     Whole words, whatever their case; `cat` is not found in `category`.
     """
     phrases = [r"\s+".join(map(re.escape, phrase.split())) for phrase in words if phrase.strip()]
+    if not phrases:
+        raise Invalid(
+            "bad_scorer",
+            f"Scorer `{name}` bans no word: it would find nothing in any text",
+            hint="Write `words: [guarantee, refund]`.",
+        )
     longest_first = sorted(phrases, key=len, reverse=True)
     found_by = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE)
 

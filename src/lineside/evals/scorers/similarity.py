@@ -1,7 +1,7 @@
 """How near two texts are in what they say, without a call to anywhere."""
 
 from lineside.evals.scorer import Score, Scorer, ScorerContext
-from lineside.evals.scorers.answers import chosen, nothing_expected, text_of, wanted_texts
+from lineside.evals.scorers.answers import nothing_expected, text_of, wanted_texts
 from lineside.gateway import gram_similarity, vector_similarity
 
 WAYS = {"vectors": vector_similarity, "grams": gram_similarity}
@@ -16,7 +16,7 @@ def similarity(*, name: str, field: str, by: str = "vectors") -> Scorer:
     of the counts of 3 and 4 letters in a row, which forgives typos and knows no meaning. Both run
     in this process. Of several expected texts the nearest counts.
     """
-    near = WAYS[chosen(name, "by", by, WAYS)]
+    near = WAYS[by]
 
     def score(context: ScorerContext) -> Score:
         wanted = wanted_texts(context, field)

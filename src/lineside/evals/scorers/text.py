@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from lineside.evals.patterns import check_pattern, matcher
 from lineside.evals.scorer import Score, Scorer, ScorerContext
 from lineside.evals.scorers.answers import (
-    chosen,
     f1,
     normalised,
     nothing_expected,
@@ -50,7 +49,6 @@ def contains(
 
     Of several texts it needs `all`, or `any` of them.
     """
-    chosen(name, "needs", needs, ("all", "any"))
     fixed = [*([text] if text is not None else []), *(texts or ())]
 
     def score(context: ScorerContext) -> Score:

@@ -6,9 +6,8 @@ from typing import Any
 
 from lineside.core import Invalid, Unavailable
 from lineside.evals.scorer import Score, Scorer, ScorerContext
-from lineside.evals.scorers.answers import WORD, as_text, chosen, text_of
+from lineside.evals.scorers.answers import WORD, as_text, text_of
 
-UNITS = ("words", "characters", "sentences")
 LANGUAGE_LETTERS_MIN = 20
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+(?=\s|$|[\"'”’)])")
@@ -25,7 +24,6 @@ def length(
     at_most: int | None = None,
 ) -> Scorer:
     """1 when the text has as many words (or `characters`, `sentences`) as allowed, else 0."""
-    chosen(name, "unit", unit, UNITS)
     if at_least is None and at_most is None:
         raise Invalid(
             "bad_scorer",
