@@ -135,6 +135,13 @@ def judge_pairwise(
     return PairJudge(setup, field=field)
 
 
+def level_values(kind: str, arguments: Mapping[str, Any]) -> dict[str, float]:
+    """The words that a judge may say, from worst to best, each with the score it gives."""
+    if kind == "judge_pairwise":
+        return _evenly(_OUTCOMES)
+    return _evenly([word for level in arguments.get("levels", _AGREES) for word in level])
+
+
 def judge_digest(scorer: Scorer) -> str | None:
     """What makes a judge this judge: models, prompt, levels and options; nothing for no judge.
 
@@ -166,9 +173,10 @@ class LevelJudge:
         _check_lengths(payload)
         said = [answer for [answer] in await self.jury.ask([payload])]
         votes = [{"juror": answer.juror, **_vote(answer, "level")} for answer in said]
-        values = {level: at / (len(self._levels) - 1) for at, level in enumerate(self._levels)}
         detail = {"judge_digest": self.jury.digest, **bill(said)}
-        return _verdict(self._name, self.jury.setup, votes, values=values, detail=detail)
+        return _verdict(
+            self._name, self.jury.setup, votes, values=_evenly(self._levels), detail=detail
+        )
 
 
 class PairJudge:
@@ -196,8 +204,9 @@ class PairJudge:
             "orders_disagree": _mean([vote["orders_disagree"] for vote in votes if "vote" in vote]),
             **bill([said for pair in rounds for said in pair]),
         }
-        values = {outcome: at / 2 for at, outcome in enumerate(_OUTCOMES)}
-        return _verdict(self._name, self.jury.setup, votes, values=values, detail=detail)
+        return _verdict(
+            self._name, self.jury.setup, votes, values=_evenly(_OUTCOMES), detail=detail
+        )
 
 
 class _LevelForm:
@@ -326,6 +335,10 @@ def _verdict(
     value = fmean(fmean(values[vote] for vote in said) for said in whole.values())
     reason = next(vote["reason"] for vote in votes if vote.get("vote") == label)
     return Score(name, value, label=label, explanation=reason, detail=detail)
+
+
+def _evenly(words: Sequence[str]) -> dict[str, float]:
+    return {word: at / (len(words) - 1) for at, word in enumerate(words)}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
