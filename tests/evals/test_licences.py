@@ -103,7 +103,7 @@ def test_a_licensed_judge_decides_with_its_error_taken_out(
     assert "the judge alone said 62 %" in outcome.notes[0]
     assert outcome.verdict.findings[0].low == pytest.approx(corrected.corrected.low, abs=1e-6)
     [entry] = ledger_entries(scope, kind="judge.licensed")
-    assert (entry.subject, entry.details["judge"]) == (licence.id, "right")
+    assert (entry.subject, entry.details["name"]) == (licence.id, "right")
 
 
 def test_a_licence_earned_on_one_run_corrects_the_next_by_the_judges_error(

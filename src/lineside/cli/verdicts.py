@@ -32,6 +32,11 @@ class _Judge(Protocol):
     def jury_agreement(self) -> float | None: ...
 
 
+class _Standing(Protocol):
+    @property
+    def sentence(self) -> str: ...
+
+
 class _Score(Protocol):
     @property
     def interval(self) -> "Interval | None": ...
@@ -43,6 +48,8 @@ class _Score(Protocol):
     def missing(self) -> int: ...
     @property
     def judge(self) -> "_Judge | None": ...
+    @property
+    def standing(self) -> "_Standing | None": ...
 
 
 class _Summary(Protocol):
@@ -90,6 +97,8 @@ def print_scores(summary: "_Summary") -> None:
     for name, score in summary.scores.items():
         if score.judge is not None:
             say(_judge_line(name, score.judge))
+        if score.standing is not None:
+            say(f"{name}: {score.standing.sentence}")
 
 
 def _judge_line(name: str, judge: "_Judge") -> str:

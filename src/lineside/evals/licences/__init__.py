@@ -7,14 +7,13 @@ on one family of datasets, until a day. It ends by itself when any of them chang
 from lineside.evals.licences.bar import Bar
 from lineside.evals.licences.correction import CorrectedScore
 from lineside.evals.licences.labels import LabelColumns, read_label_rows
-from lineside.evals.licences.licence import Licence, get_licence, list_licences
+from lineside.evals.licences.licence import Licence, LicenceReport, get_licence, list_licences
 from lineside.evals.licences.measure import Estimate, JudgeMeasure
 from lineside.evals.licences.measuring import RecordedJudge, licence_judge
-from lineside.evals.licences.sample import LABELS_PROPOSED, AnswerToLabel, answers_to_label
-from lineside.evals.licences.standing import JudgeStanding, judge_standings
+from lineside.evals.licences.sample import AnswerToLabel, LabelSample, answers_to_label
+from lineside.evals.licences.standing import JudgeStanding, standings_of
 
 __all__ = [
-    "LABELS_PROPOSED",
     "AnswerToLabel",
     "Bar",
     "CorrectedScore",
@@ -22,12 +21,14 @@ __all__ = [
     "JudgeMeasure",
     "JudgeStanding",
     "LabelColumns",
+    "LabelSample",
     "Licence",
+    "LicenceReport",
     "RecordedJudge",
     "answers_to_label",
     "get_licence",
-    "judge_standings",
     "licence_judge",
     "list_licences",
     "read_label_rows",
+    "standings_of",
 ]

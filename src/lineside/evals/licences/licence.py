@@ -62,6 +62,28 @@ class Licence(Record):
         return self.bar.checks(self.measured)
 
 
+class LicenceReport(Record):
+    """A licence as programs read it: with how it stands now.
+
+    Attributes:
+        sentence: What the judge is worth, such as `true pass rate 86 % ± 3; the judge alone said
+            91 %`; empty where too few answers were labelled to say.
+    """
+
+    licence: Licence
+    standing: Literal["granted", "refused", "expired"]
+    sentence: str
+    checks: list[BarCheck]
+
+    @classmethod
+    def of(cls, licence: Licence) -> "LicenceReport":
+        """Report on a licence as of now."""
+        sentence = licence.corrected.sentence if licence.corrected else ""
+        return cls(
+            licence=licence, standing=licence.standing, sentence=sentence, checks=licence.checks
+        )
+
+
 def list_licences(
     scope: Scope, *, judge: str | None = None, limit: int = LISTED_MAX
 ) -> list[Licence]:
@@ -118,6 +140,7 @@ def labels_of(scope: Scope, licence: Licence) -> list[SaidOfAnswer]:
 
 
 def _told(licence: Licence) -> Mapping[str, Any]:
-    names = {"judge", "use_case", "family", "judge_digest", "models", "run_id", "expires_at"}
-    said = licence.model_dump(mode="json", include=names | {"bar", "shortfalls", "passes_at"})
-    return said | {"checks": {check.name: check.found for check in licence.checks}}
+    names = {"use_case", "family", "judge_digest", "models", "run_id", "expires_at"}
+    said = licence.model_dump(mode="json", include=names | {"bar", "passes_at"})
+    found = {check.name: check.found for check in licence.checks}
+    return {"name": licence.judge} | said | {"found": found, "why": "; ".join(licence.shortfalls)}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lineside.core import Record, now
 from lineside.evals.judge_summary import JudgeSummary, judge_summaries
-from lineside.evals.judged import JudgedRun
+from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.licences.correction import (
     CorrectedScore,
     SaidOfAnswer,
@@ -12,6 +12,7 @@ from lineside.evals.licences.correction import (
     correct_with_labels,
 )
 from lineside.evals.licences.licence import Licence, labels_of, list_licences
+from lineside.evals.run import Run
 from lineside.trust import Scope
 
 
@@ -42,6 +43,14 @@ class JudgeStanding(Record):
         if self.corrected is None:
             return "judge licensed; its score is its own, not corrected"
         return self.corrected.sentence
+
+
+def standings_of(scope: Scope, run: Run) -> dict[str, JudgeStanding]:
+    """How each judge of a run stands now; empty, and quick, where no model judged."""
+    judges = judge_summaries(scope.store, run)
+    if not judges:
+        return {}
+    return judge_standings(scope, read_judged(scope.store, run), judges=judges)
 
 
 def judge_standings(
