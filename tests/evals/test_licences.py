@@ -79,7 +79,7 @@ def test_a_judge_that_nobody_held_against_people_decides_nothing(
         outcome = gate(scope, run, rule)
         assert outcome.verdict.decision == "more"
         assert "judge not licensed: nobody has held `right` against" in outcome.verdict.sentence
-        assert "the judge alone said: right is 62.5 %" in outcome.verdict.sentence
+        assert "the judge alone said 62.5 %" in outcome.verdict.sentence
         assert f"lineside judges sample right --run {run.id}" in outcome.notes[0]
 
 
@@ -104,6 +104,16 @@ def test_a_licensed_judge_decides_with_its_error_taken_out(
     assert outcome.verdict.findings[0].low == pytest.approx(corrected.corrected.low, abs=1e-6)
     [entry] = ledger_entries(scope, kind="judge.licensed")
     assert (entry.subject, entry.details["name"]) == (licence.id, "right")
+
+
+def test_a_rate_that_the_labels_leave_open_asks_for_labels(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    run = judge_run()
+    licences.licence_judge(scope, "right", labels(60, but=(31,)))
+    verdict = gate(scope, run, "right >= 0.6").verdict
+    assert (verdict.decision, verdict.cases_needed) == ("more", None)
+    assert "more labels, or more cases, would narrow it; the judge alone" in verdict.sentence
 
 
 def test_a_licence_earned_on_one_run_corrects_the_next_by_the_judges_error(
@@ -230,6 +240,40 @@ def test_several_people_are_held_against_each_other_too(scope: Scope, judge_run:
     # The first four noes meet one yes: people are of two minds.
     assert (licence.measured.people, licence.measured.undecided) == (3, 4)
     assert licence.measured.people_alpha is None or licence.measured.people_alpha.value < 1
+
+
+@pytest.mark.parametrize(
+    ("sways", "reason"),
+    [
+        (lambda n: n % 4 == 0, "favours longer answers by"),
+        (lambda n: n % 4 == 2, "gap in being right by lang"),
+        (lambda _n: False, None),
+    ],
+)
+def test_what_sways_a_judge_costs_it_its_licence(
+    scope: Scope, sways: Callable[[int], bool], reason: str | None
+) -> None:
+    """Of the noes, the judge takes those for yes that are long, or those in one language."""
+    said = [
+        {
+            "case": f"a{n}",
+            "label": "no" if n % 2 == 0 else "yes",
+            "verdict": "yes" if n % 2 or sways(n) else "no",
+            "text": "x" * (900 if n % 4 in (0, 1) else 9),
+            "lang": "de" if n % 4 in (2, 3) else "en",
+        }
+        for n in range(400)
+    ]
+    licence = licences.licence_judge(
+        scope,
+        "tone",
+        said,
+        columns=licences.LabelColumns(text="text", slices=("lang",)),
+        bar=licences.Bar(specificity=0.4, kappa=0.4),
+        recorded=licences.RecordedJudge(model="m-1", family="letters"),
+    )
+    assert bool(licence.shortfalls) == (reason is not None)
+    assert reason is None or any(reason in item for item in licence.shortfalls)
 
 
 def test_only_who_may_release_may_license(scope: Scope, judge_run: RunCases) -> None:

@@ -88,8 +88,8 @@ def judge_gate(
     judged = read_judged(scope.store, run, beside=baseline_run)
     baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
-    leaning = Leaning(scope, judged, baseline)
-    findings = [leaning.weigh(rule, _find(rule, judged, baseline, notes), notes) for rule in rules]
+    findings = [_find(rule, judged, baseline, notes) for rule in rules]
+    findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
     answer = verdict(findings, confidence=CONFIDENCE)
     obstacle = _obstacle(run)
     if obstacle is not None:

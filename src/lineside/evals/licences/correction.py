@@ -29,6 +29,7 @@ class CorrectedScore(Record):
     Attributes:
         value: Nothing where the labels do not show that the judge tells yes from no.
         judged: What the judge alone says.
+        is_rate: Whether every score is 0 or 1, so that the mean is a share of answers.
         n: Independent answers behind it.
         df: Degrees of freedom of Student's t; nothing stands for the normal distribution.
         method: `people` where all were labelled; `prediction_powered` where a part of these
@@ -39,6 +40,7 @@ class CorrectedScore(Record):
     low: float
     high: float
     judged: float
+    is_rate: bool
     n: int
     df: float | None = None
     method: str
@@ -46,14 +48,15 @@ class CorrectedScore(Record):
     @property
     def sentence(self) -> str:
         """Such as `true pass rate 86 % ± 3; the judge alone said 91 %`."""
+        what = "true pass rate" if self.is_rate else "true mean"
         alone = f"the judge alone said {_percent(self.judged)} %"
         if self.value is None:
-            return f"true pass rate unknown: the judge's error is too large; {alone}"
+            return f"{what} unknown: the judge's error is too large; {alone}"
         down, up = self.value - self.low, self.high - self.value
         if _percent(down) == _percent(up):
-            return f"true pass rate {_percent(self.value)} % ± {_percent(up)}; {alone}"
+            return f"{what} {_percent(self.value)} % ± {_percent(up)}; {alone}"
         ends = f"{_percent(self.low)} % to {_percent(self.high)} %"
-        return f"true pass rate {_percent(self.value)} % ({ends}); {alone}"
+        return f"{what} {_percent(self.value)} % ({ends}); {alone}"
 
     def interval(self) -> Interval | None:
         """The same for a gate."""
@@ -74,6 +77,7 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
     rest = [item for item in said if item.people is None]
     judged = sum(item.judge for item in said) / len(said)
     people = [float(item.people or 0) for item in labelled]
+    is_rate = {*(item.judge for item in said), *people} <= {0.0, 1.0}
     if not rest:
         found = mean_interval(people, confidence=CONFIDENCE, clusters=_keys(labelled, said))
         return CorrectedScore(
@@ -81,6 +85,7 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
             low=found.low,
             high=found.high,
             judged=judged,
+            is_rate=is_rate,
             n=found.n,
             df=found.df,
             method="people",
@@ -98,6 +103,7 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
         low=powered.low,
         high=powered.high,
         judged=judged,
+        is_rate=is_rate,
         n=powered.n,
         df=powered.df,
         method="prediction_powered",
@@ -129,6 +135,7 @@ def correct_with_error(
         low=found.low,
         high=found.high,
         judged=found.judged,
+        is_rate=True,
         n=found.n,
         method="rogan_gladen",
     )

@@ -1,5 +1,6 @@
 """What a gate makes of a finding that leans on a judge: nothing without a licence."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -8,8 +9,9 @@ from lineside.evals.judged import JudgedRun, clusters_of
 from lineside.evals.licences.correction import keys_of
 from lineside.evals.licences.licence import get_licence
 from lineside.evals.licences.standing import JudgeStanding, binary_labels, judge_standings
-from lineside.stats import Finding, corrected, judge_non_inferiority, judge_threshold
+from lineside.stats import Finding, corrected, judge_non_inferiority, judge_threshold, wording
 from lineside.trust import Scope
+from lineside.usecases import parse_rule
 
 
 class LeaningRule(Protocol):
@@ -38,11 +40,17 @@ class Leaning:
         self._baseline = baseline
         self._standings = judge_standings(scope, judged)
 
-    def weigh(self, rule: LeaningRule, finding: Finding, notes: list[str]) -> Finding:
-        """The finding as it stands once its judge's licence and error are counted.
+    def weigh(
+        self, rules: Sequence[LeaningRule], findings: Sequence[Finding], notes: list[str]
+    ) -> list[Finding]:
+        """What each rule found, once the licences and the errors of judges are counted.
 
         A judge without a licence decides nothing, neither ship nor hold.
         """
+        pairs = zip(rules, findings, strict=True)
+        return [self._weigh(rule, finding, notes) for rule, finding in pairs]
+
+    def _weigh(self, rule: LeaningRule, finding: Finding, notes: list[str]) -> Finding:
         standing = self._standings.get(rule.score)
         if standing is None or finding.cases == 0:
             return finding
@@ -52,14 +60,7 @@ class Leaning:
                 f"{rule.score} --run {self._judged.run.id}`, have people label them, then "
                 f"`lineside judges licence {rule.score} --labels FILE`"
             )
-            return replace(
-                finding,
-                decision="more",
-                p_pass=1.0,
-                p_fail=1.0,
-                cases_needed=None,
-                sentence=f"{standing.sentence}; {_alone(finding)}",
-            )
+            return _undecided(finding, f"{standing.sentence}; {_alone(finding)}")
         if rule.kind == "threshold" and rule.statistic == "mean":
             return self._corrected_mean(finding, standing, notes)
         if rule.kind == "non_inferiority":
@@ -75,9 +76,7 @@ class Leaning:
             return finding
         interval = standing.corrected.interval()
         if interval is None:
-            return replace(
-                finding, decision="more", p_pass=1.0, p_fail=1.0, sentence=standing.sentence
-            )
+            return _undecided(finding, standing.sentence)
         found = judge_threshold(
             replace(interval, cases=finding.cases),
             finding.threshold,
@@ -87,7 +86,7 @@ class Leaning:
             unit=finding.unit,
             failed=finding.failed,
         )
-        return replace(found, sentence=f"{found.sentence}; {_alone(finding)}")
+        return _beside_alone(found, finding)
 
     def _corrected_difference(
         self, finding: Finding, standing: JudgeStanding, notes: list[str]
@@ -112,8 +111,8 @@ class Leaning:
             labelled_clusters=keys_of(labels),
         )
         if found.value is None:
-            sentence = f"the error of `{score}` is too large to tell; {_alone(finding)}"
-            return replace(finding, decision="more", p_pass=1.0, p_fail=1.0, sentence=sentence)
+            error = f"the error of `{score}` is too large to tell"
+            return _undecided(finding, f"{error}; {_alone(finding)}")
         difference = judge_non_inferiority(
             replace(
                 alone,
@@ -132,8 +131,28 @@ class Leaning:
             failed=finding.failed,
             confidence=finding.confidence,
         )
-        return replace(difference, sentence=f"{difference.sentence}; {_alone(finding)}")
+        return _beside_alone(difference, finding)
+
+
+def _undecided(finding: Finding, sentence: str) -> Finding:
+    return replace(
+        finding, decision="more", p_pass=1.0, p_fail=1.0, cases_needed=None, sentence=sentence
+    )
+
+
+def _beside_alone(corrected: Finding, alone: Finding) -> Finding:
+    """The corrected finding, with what the judge alone said behind it."""
+    sentence = corrected.sentence
+    if corrected.decision == "more":
+        # How many cases would do is reckoned as if people had judged them; labels are what lacks.
+        sentence = sentence.removesuffix(wording.settle(corrected.cases_needed))
+        sentence += "more labels, or more cases, would narrow it"
+        corrected = replace(corrected, cases_needed=None)
+    return replace(corrected, sentence=f"{sentence}; {_alone(alone)}")
 
 
 def _alone(finding: Finding) -> str:
-    return f"the judge alone said: {finding.sentence}"
+    # Between two shares lie points, not percent.
+    is_difference = parse_rule(finding.rule).kind != "threshold"
+    unit = "points" if is_difference and finding.unit == "%" else finding.unit
+    return f"the judge alone said {wording.show(finding.value, unit, signed=is_difference)}"

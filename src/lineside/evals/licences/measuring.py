@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
-from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.core import Conflict, Invalid, NotFound, Record, new_id, now
 from lineside.evals.judge_summary import judge_summaries
 from lineside.evals.judged import read_judged
 from lineside.evals.licences.bar import Bar
@@ -156,6 +156,7 @@ def run_with_judge(
 
     Raises:
         NotFound: There is none.
+        Conflict: The run has not come to its end.
         Invalid: The score is no judge's, or people cannot label the run case by case.
     """
     if run_id is not None:
@@ -171,6 +172,12 @@ def run_with_judge(
                 "the model with --model where the labels hold its verdicts.",
             )
         run = found[0]
+    if run.status != "done":
+        raise Conflict(
+            "run_not_done",
+            f"Run `{run.id}` is {run.status} after {run.cases_done:,} of {run.cases_total:,} cases",
+            hint="Hold the judge against people on a run that came to its end.",
+        )
     judges = {item.name: item for item in run.scorers if _asks_models(item)}
     if judge not in judges:
         raise Invalid(
