@@ -26,6 +26,7 @@ PREFIXES = {
     "mark": "mark",
     "view": "saved view",
     "rev": "review",
+    "lic": "judge licence",
 }
 
 _lock = threading.Lock()

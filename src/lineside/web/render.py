@@ -23,7 +23,7 @@ from lineside.web.passages import passage_lines
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare", "/reviews")),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/judges", "/reviews")),
     ("Ship", "/releases", ("/releases",)),
     (
         "Watch",
