@@ -1,5 +1,6 @@
 """Is it good enough: datasets, scorers, runs, comparisons and gates."""
 
+from lineside.evals import datasets as datasets
 from lineside.evals.compare import Comparison, compare
 from lineside.evals.dataset import keep_dataset
 from lineside.evals.gate import GateOutcome, judge_gate

@@ -123,6 +123,42 @@ def dataset_is_kept(connection: sa.Connection, *, workspace: str, digest: str) -
     return connection.execute(query.limit(1)).first() is not None
 
 
+def dataset_rows(
+    connection: sa.Connection,
+    *,
+    workspace: str,
+    use_case: str | None,
+    name: str | None,
+    limit: int,
+) -> list[Row]:
+    query = sa.select(datasets).where(datasets.c.workspace == workspace)
+    if use_case is not None:
+        query = query.where(datasets.c.use_case == use_case)
+    if name is not None:
+        query = query.where(datasets.c.name == name)
+    return _all(connection, query.order_by(datasets.c.id.desc()).limit(limit))
+
+
+def named_dataset_row(
+    connection: sa.Connection,
+    *,
+    workspace: str,
+    dataset_id: str | None,
+    use_case: str,
+    name: str,
+    version: int | None,
+) -> Row | None:
+    """One version by its id, or by use case, name and version; else the newest of that name."""
+    query = sa.select(datasets).where(datasets.c.workspace == workspace)
+    if dataset_id is not None:
+        query = query.where(datasets.c.id == dataset_id)
+    else:
+        query = query.where(datasets.c.use_case == use_case, datasets.c.name == name)
+    if version is not None:
+        query = query.where(datasets.c.version == version)
+    return _first(connection, query.order_by(datasets.c.version.desc()).limit(1))
+
+
 def insert_run(connection: sa.Connection, row: Row) -> bool:
     """Add a run; false when the same run is under way already."""
     return _insert_new(connection, runs, [row]) == 1

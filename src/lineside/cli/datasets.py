@@ -1,0 +1,146 @@
+"""`lineside datasets`: the kept versions of test cases, and files of other tools."""
+
+from pathlib import Path
+
+import click
+
+from lineside.cli.commands import Commands, json_option
+from lineside.cli.output import local_time, note, print_json, print_table, say, short
+from lineside.cli.place import scope_here
+
+_LISTED_MAX = 20
+
+
+@click.group(
+    cls=Commands, examples=("lineside datasets ls", "lineside datasets show my-case/cases")
+)
+def datasets() -> None:
+    """Test cases: every version that a test was run over."""
+
+
+@datasets.command("ls", examples=("lineside datasets ls", "lineside datasets ls --limit 5"))
+@click.option("--use-case", help="Only datasets of this one.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1000))
+@json_option
+def list_all(use_case: str | None, limit: int, as_json: bool) -> None:
+    """List kept versions, newest first."""
+    from lineside.evals import datasets as kept
+
+    with scope_here() as scope:
+        versions = kept.list_datasets(scope, use_case=use_case, limit=limit)
+    if as_json:
+        print_json(versions)
+        return
+    if not versions:
+        note("No datasets yet. A test keeps its cases: `lineside test my-case`")
+        return
+    print_table(
+        ("dataset", "cases", "kept"),
+        [
+            (
+                f"{row.use_case}/{row.name}@{row.version}",
+                f"{row.cases:,}",
+                local_time(row.created_at),
+            )
+            for row in versions
+        ],
+        numbers=("cases",),
+        whole=("dataset",),
+    )
+
+
+@datasets.command(examples=("lineside datasets show my-case/cases@2 --limit 5",))
+@click.argument("dataset", metavar="DATASET")
+@click.option("--limit", default=_LISTED_MAX, show_default=True, type=click.IntRange(1, 10_000))
+@json_option
+def show(dataset: str, limit: int, as_json: bool) -> None:
+    """Show the first cases of a version; DATASET is `use-case/name`, with `@version` or newest."""
+    from itertools import islice
+
+    from lineside.evals import datasets as kept
+
+    with scope_here() as scope:
+        version = kept.find_dataset(scope, dataset)
+        cases = list(islice(kept.kept_cases(scope, version), limit))
+    if as_json:
+        print_json({"dataset": version, "cases": cases})
+        return
+    say(f"{version.use_case}/{version.name}@{version.version}: {version.cases:,} cases")
+    print_table(
+        ("case", "input", "expected"),
+        [(case.id, short(case.input), short(case.expected)) for case in cases],
+    )
+
+
+@datasets.command(examples=("lineside datasets export my-case/cases@1 > cases.jsonl",))
+@click.argument("dataset", metavar="DATASET")
+def export(dataset: str) -> None:
+    """Write a version's cases as JSON lines, which a use case can be tested with again."""
+    from lineside.evals import datasets as kept
+
+    with scope_here() as scope:
+        cases = kept.kept_cases(scope, kept.find_dataset(scope, dataset))
+    click.echo(cases.content, nl=False)
+
+
+@datasets.command(examples=("lineside datasets diff my-case/cases@1 my-case/cases@2",))
+@click.argument("first", metavar="DATASET")
+@click.argument("second", metavar="DATASET")
+@json_option
+def diff(first: str, second: str, as_json: bool) -> None:
+    """Show which cases were added, removed and changed, and in which fields."""
+    from lineside.evals import datasets as kept
+
+    with scope_here() as scope:
+        found = kept.diff_datasets(
+            scope, kept.find_dataset(scope, first), kept.find_dataset(scope, second)
+        )
+    if as_json:
+        print_json(found)
+        return
+    say(
+        f"{len(found.added):,} added, {len(found.removed):,} removed, "
+        f"{len(found.changed):,} changed, {found.same:,} the same"
+    )
+    for sign, ids in (("+", found.added), ("-", found.removed)):
+        for case_id in ids[:_LISTED_MAX]:
+            say(f"{sign} {case_id}")
+    for change in found.changed[:_LISTED_MAX]:
+        say(f"≠ {change.id}")
+        for path, (before, after) in change.fields.items():
+            say(f"    {path}: {short(before)} → {short(after)}")
+    if max(len(found.added), len(found.removed), len(found.changed)) > _LISTED_MAX:
+        note(f"At most {_LISTED_MAX} of each are listed; --json has all")
+
+
+@datasets.command("import", examples=("lineside datasets import samples.jsonl cases.jsonl",))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--as", "form", metavar="FORM", help="Whose form it is; else told by its content.")
+@json_option
+def import_file(file: Path, target: Path, form: str | None, as_json: bool) -> None:
+    """Turn cases of another tool into a JSONL file for `tests.dataset`, and say what was left out.
+
+    Reads promptfoo, Inspect, OpenAI evals, DeepEval, Langfuse and MLflow, as JSON, JSON lines or
+    YAML. TARGET must not exist yet.
+    """
+    from lineside.evals import datasets as kept
+
+    found = kept.import_cases(file.name, file.read_bytes(), form=form)
+    with target.open("xb") as output:
+        output.write(found.dataset.content)
+    report = {
+        "form": found.form,
+        "read": found.read,
+        "kept": len(found.dataset),
+        "left_out": found.left_out,
+        "unread": found.unread,
+    }
+    if as_json:
+        print_json(report)
+        return
+    say(f"{found.form}: {found.read:,} read, {len(found.dataset):,} kept in `{target}`")
+    for reason, count in found.left_out.items():
+        say(f"  {count:,} left out: {reason}")
+    for key, count in found.unread.items():
+        say(f"  `{key}` of {count:,} was not taken: cases have no place for it")

@@ -1,0 +1,61 @@
+"""Finds the kept versions of a dataset."""
+
+from lineside.core import Invalid, NotFound
+from lineside.evals import queries
+from lineside.evals.dataset import Dataset, DatasetVersion, load_dataset
+from lineside.trust import Scope
+
+
+def list_datasets(
+    scope: Scope, *, use_case: str | None = None, name: str | None = None, limit: int = 100
+) -> list[DatasetVersion]:
+    """Versions of datasets in this workspace, newest first."""
+    scope.require("read", use_case)
+    with scope.store.records.read() as connection:
+        rows = queries.dataset_rows(
+            connection, workspace=scope.workspace, use_case=use_case, name=name, limit=limit
+        )
+    return [DatasetVersion.model_validate(dict(row)) for row in rows]
+
+
+def find_dataset(scope: Scope, reference: str) -> DatasetVersion:
+    """Find a version as a person names it: its id, `use-case/name`, or `use-case/name@version`.
+
+    Without a version it is the newest one.
+
+    Raises:
+        Invalid: The version is no number.
+        NotFound: There is no such version.
+    """
+    scope.require("read")
+    key, _, wanted = reference.partition("@")
+    use_case, _, name = key.partition("/")
+    if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < 10):
+        raise Invalid(
+            "bad_version",
+            f"The version of `{key[:80]}` is `{wanted[:20]}`, expected a number",
+            hint="Name it as `use-case/name@2`.",
+        )
+    with scope.store.records.read() as connection:
+        row = queries.named_dataset_row(
+            connection,
+            workspace=scope.workspace,
+            dataset_id=None if name else reference,
+            use_case=use_case,
+            name=name,
+            version=int(wanted) if wanted else None,
+        )
+    if row is None:
+        raise NotFound(
+            "unknown_dataset",
+            f"There is no dataset `{reference[:80]}`",
+            hint="`lineside datasets ls` lists what was kept, as `use-case/name@version`.",
+        )
+    version = DatasetVersion.model_validate(dict(row))
+    scope.require("read", version.use_case)
+    return version
+
+
+def kept_cases(scope: Scope, version: DatasetVersion) -> Dataset:
+    """Read the cases of a version."""
+    return load_dataset(scope, version.digest, name=version.name)
