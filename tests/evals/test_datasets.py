@@ -98,3 +98,15 @@ def test_what_cannot_be_kept_is_counted_with_its_reason() -> None:
 def test_a_file_without_cases_is_refused(content: bytes) -> None:
     with pytest.raises(Invalid):
         datasets.import_cases("a.json", content)
+
+
+def test_asserts_and_nested_metadata_without_a_place_are_told() -> None:
+    content = b"""tests:
+- vars: {q: hi}
+  assert: [{type: equals, value: a}, {type: llm-rubric, value: kind}]
+  metadata: {channel: mail, history: [1]}
+"""
+    found = datasets.import_cases("a.yaml", content)
+
+    assert found.unread == {"assert llm-rubric": 1, "metadata.history": 1}
+    assert next(iter(found.dataset)).slices == {"channel": "mail"}

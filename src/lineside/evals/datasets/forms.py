@@ -1,7 +1,7 @@
 """Reads files of test cases that other tools wrote, and says what of them could not be kept."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from lineside.core import Invalid
 from lineside.evals.dataset import Case, Dataset, dataset_of, id_from_content
 
 _CASES_MAX = 1_000_000
+_EQUAL = ("equals", "is-json-equal")
+_SLICED = ("metadata", "additional_metadata", "tags", "slices")
 
 Raw = dict[str, Any]
 
@@ -92,11 +94,27 @@ def _read(entries: list[Any], form: _Form) -> tuple[list[Case], Counter[str], Co
         if case.id in cases:
             left_out["id stands there again"] += 1
             continue
-        unread.update(
-            key for key, value in entry.items() if key not in form.known and value is not None
-        )
+        unread.update(_unread(entry, form))
         cases[case.id] = case
     return list(cases.values()), left_out, unread
+
+
+def _unread(entry: Raw, form: _Form) -> Iterator[str]:
+    """Name what an entry says that its case does not."""
+    for key, value in entry.items():
+        if value is not None and key not in form.known:
+            yield key
+        elif key in _SLICED and isinstance(value, dict):
+            yield from (f"{key}.{part}" for part in value if str(part) not in _slices(value))
+        elif key in _SLICED and value:
+            yield key
+    checks = entry.get("assert") if form is FORMS["promptfoo"] else None
+    equal_count = 0
+    for check in checks if isinstance(checks, list) else ():
+        kind = check.get("type") if isinstance(check, dict) else check
+        equal_count += kind in _EQUAL
+        if kind not in _EQUAL or equal_count > 1:
+            yield f"assert {str(kind)[:40]}"
 
 
 def _entries(name: str, content: bytes) -> list[Any]:
@@ -215,7 +233,7 @@ def _promptfoo(entry: Raw) -> Case:
     equal = [
         check.get("value")
         for check in asserts
-        if isinstance(check, dict) and check.get("type") in {"equals", "is-json-equal"}
+        if isinstance(check, dict) and check.get("type") in _EQUAL
     ]
     expected = {"output": equal[0]} if equal else {}
     return Case("", _fields(entry.get("vars"), "input"), expected, _slices(entry.get("metadata")))
@@ -246,7 +264,7 @@ FORMS = {
     ),
     "openai": _form("input ideal", "", _openai),
     "inspect": _form("input target", "id metadata choices", _inspect),
-    "promptfoo": _form("vars", "metadata", _promptfoo),
+    "promptfoo": _form("vars", "assert metadata", _promptfoo),
     "lineside": _form("input", "id expected slices source cluster", _own),
 }
 """Forms by name; the first whose signs an entry has is taken."""
