@@ -113,20 +113,49 @@ def diff(first: str, second: str, as_json: bool) -> None:
         note(f"At most {_LISTED_MAX} of each are listed; --json has all")
 
 
-@datasets.command("import", examples=("lineside datasets import samples.jsonl cases.jsonl",))
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@datasets.command(
+    "import",
+    examples=(
+        "lineside datasets import samples.jsonl cases.jsonl",
+        "lineside datasets import faq.parquet cases.jsonl --input question --expected answer",
+    ),
+)
+@click.argument("place", metavar="FILE", type=click.Path(path_type=Path, exists=True))
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--as", "form", metavar="FORM", help="Whose form it is; else told by its content.")
+@click.option("--input", "inputs", multiple=True, metavar="FIELD", help="A field of the input.")
+@click.option("--expected", multiple=True, metavar="FIELD", help="A field of what is expected.")
+@click.option("--slice", "slices", multiple=True, metavar="FIELD", help="A field to group by.")
+@click.option("--id", "id_field", metavar="FIELD", help="The field with the case's id.")
+@click.option("--split", "split_field", metavar="FIELD", help="The field with train or test.")
 @json_option
-def import_file(file: Path, target: Path, form: str | None, as_json: bool) -> None:
+def import_file(
+    place: Path,
+    target: Path,
+    form: str | None,
+    inputs: tuple[str, ...],
+    expected: tuple[str, ...],
+    slices: tuple[str, ...],
+    id_field: str | None,
+    split_field: str | None,
+    as_json: bool,
+) -> None:
     """Turn cases of another tool into a JSONL file for `tests.dataset`, and say what was left out.
 
-    Reads promptfoo, Inspect, OpenAI evals, DeepEval, Langfuse and MLflow, as JSON, JSON lines or
-    YAML. TARGET must not exist yet.
+    FILE is JSON, JSON lines, YAML, CSV, Parquet or Arrow of promptfoo, Inspect, OpenAI evals,
+    DeepEval, Langfuse, MLflow or lineside; a folder of Hugging Face `datasets`; or a table whose
+    fields you name. TARGET must not exist yet.
     """
+    from lineside.core import Settings
     from lineside.evals import datasets as kept
 
-    found = kept.import_cases(file.name, file.read_bytes(), form=form)
+    named = {part: name for part, name in (("id", id_field), ("split", split_field)) if name}
+    found = kept.import_cases(
+        place,
+        form=form,
+        columns=kept.TableColumns(inputs, expected, slices, named) if inputs else None,
+        bytes_max=Settings.from_environment().dataset_bytes_max,
+    )
     with target.open("xb") as output:
         output.write(found.dataset.content)
     report = {

@@ -27,6 +27,7 @@ class Case:
         source: Where the case was taken from, such as a trace id or a file.
         cluster: Cases with the same key are related, such as turns of one conversation, and count
             as such in every interval.
+        split: The part of the dataset that the case belongs to, such as `train` or `test`.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Case:
     slices: dict[str, str] = field(default_factory=dict)
     source: str | None = None
     cluster: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def canonical(case: Case) -> bytes:
         "slices": case.slices,
         "source": case.source,
         "cluster": case.cluster,
+        "split": case.split,
     }
     kept = {name: value for name, value in fields.items() if value or name == "input"}
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS) + b"\n"

@@ -1,7 +1,8 @@
 """Datasets that were kept: which there are, what changed between two, and files of other tools."""
 
 from lineside.evals.datasets.diff import CaseChange, DatasetDiff, diff_datasets
-from lineside.evals.datasets.forms import FORMS, ImportedCases, import_cases
+from lineside.evals.datasets.forms import FORMS, TableColumns
+from lineside.evals.datasets.importing import ImportedCases, import_cases
 from lineside.evals.datasets.kept import find_dataset, kept_cases, list_datasets
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "CaseChange",
     "DatasetDiff",
     "ImportedCases",
+    "TableColumns",
     "diff_datasets",
     "find_dataset",
     "import_cases",

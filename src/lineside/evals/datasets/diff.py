@@ -77,5 +77,5 @@ def _flat(case: Case) -> dict[str, Any]:
     fields = {
         f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()
     }
-    alone = {"source": case.source, "cluster": case.cluster}
+    alone = {"source": case.source, "cluster": case.cluster, "split": case.split}
     return fields | {name: value for name, value in alone.items() if value is not None}

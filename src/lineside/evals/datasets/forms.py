@@ -1,163 +1,97 @@
-"""Reads files of test cases that other tools wrote, and says what of them could not be kept."""
+"""How each tool writes a case, and how it becomes one of ours."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
-import yaml
-
 from lineside.core import Invalid
-from lineside.evals.dataset import Case, Dataset, dataset_of, id_from_content
-
-_CASES_MAX = 1_000_000
-_EQUAL = ("equals", "is-json-equal")
-_SLICED = ("metadata", "additional_metadata", "tags", "slices")
+from lineside.evals.dataset import Case
+from lineside.evals.datasets import promptfoo
 
 Raw = dict[str, Any]
+MakeCase = Callable[[Raw, Counter[str]], Case]
+"""Makes a case of an entry, and counts by name what of the entry it has no place for."""
+
+_PARTS = {"input": "input", "expected": "expected", "slice": "slices"}
 
 
 @dataclass(frozen=True)
-class ImportedCases:
-    """What became of a file.
+class CaseForm:
+    """How one tool writes a case.
 
     Attributes:
-        form: Whose form it was, such as `inspect`.
-        read: Entries in the file.
-        left_out: Reason to the number of entries that were left out for it.
-        unread: Field of the file's entries that cases have no place for, to how often it was there.
+        signs: Keys that every entry of this form has, and by which it is told.
+        known: All keys that are read.
     """
-
-    form: str
-    dataset: Dataset
-    read: int
-    left_out: dict[str, int] = field(default_factory=dict)
-    unread: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Form:
-    """How one tool writes a case: the keys that tell it, what it reads of them, and how."""
 
     signs: frozenset[str]
     known: frozenset[str]
-    case: Callable[[Raw], Case]
+    make: MakeCase
+
+    def case(self, entry: Raw, unread: Counter[str]) -> Case:
+        """Make a case of an entry, and count what it says that the case does not."""
+        if self.known:
+            unread.update(key for key in entry if key not in self.known and _says(entry[key]))
+        return self.make(entry, unread)
 
 
-def import_cases(name: str, content: bytes, *, form: str | None = None) -> ImportedCases:
-    """Read another tool's cases; nothing is dropped without being counted.
+@dataclass(frozen=True)
+class TableColumns:
+    """Which columns of a table are what, as a person says it.
 
-    Takes JSON lines, a JSON array, a JSON object that holds one, or YAML with `tests`.
+    Attributes:
+        names: The column with the case's id, and that with its split, where there are any.
+    """
 
-    Args:
-        form: Whose form it is; without it the form is told by the keys of the first entry.
+    inputs: tuple[str, ...]
+    expected: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    names: Mapping[str, str] | None = None
+
+    def form(self) -> CaseForm:
+        """The form of a table with these columns; an entry may lack some of them."""
+        names = self.names or {}
+        known = frozenset([*self.inputs, *self.expected, *self.slices, *names.values()])
+
+        def make(entry: Raw, unread: Counter[str]) -> Case:
+            given = {name: entry[name] for name in self.inputs if name in entry}
+            expected = {name: entry[name] for name in self.expected if name in entry}
+            chosen = {name: entry[name] for name in self.slices if name in entry}
+            words = {part: _text(entry.get(column)) for part, column in names.items()}
+            return Case(
+                words.get("id", ""),
+                given,
+                {name: value for name, value in expected.items() if value is not None},
+                _slices(chosen, unread, "slice"),
+                split=words.get("split") or None,
+            )
+
+        return CaseForm(frozenset(), known, make)
+
+
+def form_of(name: str, entry: Raw) -> str:
+    """Tell by the keys of an entry whose form it has.
 
     Raises:
-        Invalid: It cannot be read, its form is not known, or none of it is a case.
+        Invalid: It has nobody's.
     """
-    entries = _entries(name, content)
-    first = next((entry for entry in entries if isinstance(entry, dict)), {})
-    chosen = form or _form_of(name, first)
-    if chosen not in FORMS:
-        raise _unknown_form(f"`{chosen[:40]}` is no form of cases")
-    cases, left_out, unread = _read(entries, FORMS[chosen])
-    if not cases:
-        reasons = "; ".join(f"{count:,}: {text}" for text, count in left_out.items())
-        raise Invalid(
-            "no_cases",
-            f"`{name}` holds no case of the form `{chosen}`: {reasons or 'it is empty'}",
-            hint="Say whose form it is with `--as`.",
-        )
-    dataset = dataset_of(name, cases)
-    return ImportedCases(chosen, dataset, len(entries), dict(left_out), dict(unread))
-
-
-def _read(entries: list[Any], form: _Form) -> tuple[list[Case], Counter[str], Counter[str]]:
-    cases: dict[str, Case] = {}
-    left_out: Counter[str] = Counter()
-    unread: Counter[str] = Counter()
-    repeats: Counter[str] = Counter()
-    for entry in entries:
-        if not isinstance(entry, dict):
-            left_out["no object with fields"] += 1
-            continue
-        case = form.case(entry)
-        if not any(value not in (None, "", [], {}) for value in case.input.values()):
-            left_out["no input"] += 1
-            continue
-        if not case.id:
-            base = id_from_content(case, repeat=0)
-            name = id_from_content(case, repeat=repeats[base])
-            repeats[base] += 1
-            case = Case(name, case.input, case.expected, case.slices, case.source)
-        if case.id in cases:
-            left_out["id stands there again"] += 1
-            continue
-        unread.update(_unread(entry, form))
-        cases[case.id] = case
-    return list(cases.values()), left_out, unread
-
-
-def _unread(entry: Raw, form: _Form) -> Iterator[str]:
-    """Name what an entry says that its case does not."""
-    for key, value in entry.items():
-        if value is not None and key not in form.known:
-            yield key
-        elif key in _SLICED and isinstance(value, dict):
-            yield from (f"{key}.{part}" for part in value if str(part) not in _slices(value))
-        elif key in _SLICED and value:
-            yield key
-    checks = entry.get("assert") if form is FORMS["promptfoo"] else None
-    equal_count = 0
-    for check in checks if isinstance(checks, list) else ():
-        kind = check.get("type") if isinstance(check, dict) else check
-        equal_count += kind in _EQUAL
-        if kind not in _EQUAL or equal_count > 1:
-            yield f"assert {str(kind)[:40]}"
-
-
-def _entries(name: str, content: bytes) -> list[Any]:
-    try:
-        whole = _parsed(name, content)
-    except (ValueError, yaml.YAMLError, RecursionError) as error:
-        raise Invalid(
-            "dataset_format",
-            f"`{name}` cannot be read: {' '.join(str(error).split())[:200]}",
-            hint="Expected JSON, JSON lines or YAML in UTF-8.",
-        ) from error
-    if isinstance(whole, dict):
-        lists = (whole.get(key) for key in ("tests", "goldens", "data", "items", "samples"))
-        whole = next((value for value in lists if isinstance(value, list)), [whole])
-    entries = whole if isinstance(whole, list) else [whole]
-    if len(entries) > _CASES_MAX:
-        raise Invalid(
-            "dataset_too_large",
-            f"`{name}` has {len(entries):,} cases, the limit is {_CASES_MAX:,}",
-            hint="Split it.",
-        )
-    return entries
-
-
-def _parsed(name: str, content: bytes) -> Any:
-    if name.lower().endswith((".yaml", ".yml")):
-        return yaml.safe_load(content)
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return [orjson.loads(line) for line in content.splitlines() if line.strip()]
-
-
-def _form_of(name: str, entry: Raw) -> str:
     for form, how in FORMS.items():
         if how.signs <= entry.keys():
             return form
+    if any(key.startswith("input.") for key in entry):
+        return "columns"
     keys = ", ".join(f"`{key}`" for key in list(entry)[:8]) or "nothing"
-    raise _unknown_form(f"Whose form `{name}` has cannot be told: its first entry has {keys}")
+    raise unknown_form(f"Whose form `{name}` has cannot be told: its first entry has {keys}")
 
 
-def _unknown_form(message: str) -> Invalid:
-    return Invalid("unknown_form", message, hint=f"Use `--as` with one of {', '.join(FORMS)}.")
+def unknown_form(message: str) -> Invalid:
+    hint = f"Use `--as` with one of {', '.join(FORMS)}, or say with `--input` and `--expected` "
+    return Invalid("unknown_form", message, hint=hint + "which fields are what.")
+
+
+def _says(value: Any) -> bool:
+    return value not in (None, "", [], {})
 
 
 def _fields(value: Any, name: str) -> Raw:
@@ -174,97 +108,156 @@ def _fields(value: Any, name: str) -> Raw:
     return {"messages" if is_talk else name: value}
 
 
-def _slices(value: Any) -> dict[str, str]:
-    pairs = value.items() if isinstance(value, dict) else ()
-    return {str(key): str(item) for key, item in pairs if isinstance(item, str | int | float)}
+def _slices(value: Any, unread: Counter[str], name: str) -> dict[str, str]:
+    """Words that a case can be grouped by; what is no word is told as unread."""
+    if not isinstance(value, dict):
+        unread[name] += _says(value)
+        return {}
+    words = {key: item for key, item in value.items() if isinstance(item, str | int | float)}
+    unread.update(f"{name}.{key}" for key in value if key not in words and _says(value[key]))
+    return {str(key): str(item) for key, item in words.items()}
 
 
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _inspect(entry: Raw) -> Case:
+def _inspect(entry: Raw, unread: Counter[str]) -> Case:
     given = _fields(entry.get("input"), "input")
     if entry.get("choices"):
         given = given | {"choices": entry["choices"]}
     expected = _fields(entry.get("target"), "target")
-    return Case(_text(entry.get("id")), given, expected, _slices(entry.get("metadata")))
+    slices = _slices(entry.get("metadata"), unread, "metadata")
+    return Case(_text(entry.get("id")), given, expected, slices)
 
 
-def _openai(entry: Raw) -> Case:
+def _openai(entry: Raw, unread: Counter[str]) -> Case:  # noqa: ARG001 # it reads all there is
     return Case("", _fields(entry.get("input"), "input"), _fields(entry.get("ideal"), "ideal"))
 
 
-def _deepeval(entry: Raw) -> Case:
+def _deepeval(entry: Raw, unread: Counter[str]) -> Case:
     expected = {
         "output": entry.get("expected_output"),
         "documents": entry.get("context"),
-        "tool_calls": [
-            {"name": call.get("name"), "arguments": call.get("input_parameters") or {}}
-            for call in entry.get("expected_tools") or []
-            if isinstance(call, dict)
-        ],
+        "tool_calls": _tool_calls(entry.get("expected_tools"), unread),
     }
-    kept = {key: value for key, value in expected.items() if value}
-    source = entry.get("source_file")
-    slices = _slices(entry.get("additional_metadata"))
-    return Case("", _fields(entry.get("input"), "input"), kept, slices, source)
+    return Case(
+        _text(entry.get("name")),
+        _fields(entry.get("input"), "input"),
+        {key: value for key, value in expected.items() if value},
+        _slices(entry.get("additional_metadata"), unread, "additional_metadata"),
+        entry.get("source_file"),
+    )
 
 
-def _langfuse(entry: Raw) -> Case:
+def _deepeval_talk(entry: Raw, unread: Counter[str]) -> Case:
+    given = {
+        "scenario": entry.get("scenario"),
+        "user_description": entry.get("user_description"),
+        "messages": entry.get("turns"),
+    }
+    expected = {"outcome": entry.get("expected_outcome"), "documents": entry.get("context")}
+    return Case(
+        _text(entry.get("name")),
+        {key: value for key, value in given.items() if value},
+        {key: value for key, value in expected.items() if value},
+        _slices(entry.get("additional_metadata"), unread, "additional_metadata"),
+    )
+
+
+def _tool_calls(given: Any, unread: Counter[str]) -> list[Raw]:
+    """Calls by name and arguments; a lone word is the name of a tool with any arguments."""
+    calls: list[Raw] = []
+    for call in given if isinstance(given, list) else [given] if given else []:
+        if isinstance(call, str):
+            calls.append({"name": call})
+        elif isinstance(call, dict) and call.get("name"):
+            calls.append({"name": call["name"], "arguments": call.get("input_parameters") or {}})
+            more = (key for key in call if key not in ("name", "input_parameters"))
+            unread.update(f"expected_tools.{key}" for key in more if _says(call[key]))
+        else:
+            unread["expected_tools without a name"] += 1
+    return calls
+
+
+def _langfuse(entry: Raw, unread: Counter[str]) -> Case:
     return Case(
         _text(entry.get("id")),
         _fields(entry.get("input"), "input"),
         _fields(entry.get("expectedOutput"), "output"),
-        _slices(entry.get("metadata")),
+        _slices(entry.get("metadata"), unread, "metadata"),
         entry.get("sourceTraceId"),
     )
 
 
-def _mlflow(entry: Raw) -> Case:
-    inputs = _fields(entry.get("inputs"), "input")
-    expected = _fields(entry.get("expectations"), "output")
-    return Case(_text(entry.get("dataset_record_id")), inputs, expected, _slices(entry.get("tags")))
+def _mlflow(entry: Raw, unread: Counter[str]) -> Case:
+    source = entry.get("source")
+    data = source.get("source_data") if isinstance(source, dict) else None
+    trace_id = data.get("trace_id") if isinstance(data, dict) else None
+    unread["source"] += trace_id is None and _says(source)
+    return Case(
+        _text(entry.get("dataset_record_id")),
+        _fields(entry.get("inputs"), "input"),
+        _fields(entry.get("expectations"), "output"),
+        _slices(entry.get("tags"), unread, "tags"),
+        _text(trace_id) or None,
+    )
 
 
-def _promptfoo(entry: Raw) -> Case:
-    """Only what an answer must equal is an expectation; other asserts are told as unread."""
-    asserts = entry.get("assert") or []
-    equal = [
-        check.get("value")
-        for check in asserts
-        if isinstance(check, dict) and check.get("type") in _EQUAL
-    ]
-    expected = {"output": equal[0]} if equal else {}
-    return Case("", _fields(entry.get("vars"), "input"), expected, _slices(entry.get("metadata")))
+def _promptfoo(entry: Raw, unread: Counter[str]) -> Case:
+    slices = _slices(entry.get("metadata"), unread, "metadata")
+    given = _fields(entry.get("vars"), "input")
+    return Case("", given, promptfoo.expected_of(entry, unread), slices)
 
 
-def _own(entry: Raw) -> Case:
+def _columns(entry: Raw, unread: Counter[str]) -> Case:
+    """A line of our own CSV."""
+    parts: dict[str, Raw] = {"input": {}, "expected": {}, "slices": {}}
+    alone = {}
+    for column, value in entry.items():
+        part, _, name = column.partition(".")
+        if part in _PARTS and name:
+            parts[_PARTS[part]][name] = value
+        elif column in ("id", "source", "cluster", "split"):
+            alone[column] = value
+        else:
+            unread[column] += _says(value)
+    return _own(parts | alone, unread)
+
+
+def _own(entry: Raw, unread: Counter[str]) -> Case:
+    words = {part: _text(entry.get(part)) or None for part in ("source", "cluster", "split")}
     return Case(
         _text(entry.get("id")),
         _fields(entry.get("input"), "input"),
         _fields(entry.get("expected"), "output"),
-        _slices(entry.get("slices")),
-        entry.get("source"),
-        entry.get("cluster"),
+        _slices(entry.get("slices"), unread, "slices"),
+        **words,
     )
 
 
-def _form(signs: str, known: str, case: Callable[[Raw], Case]) -> _Form:
-    return _Form(frozenset(signs.split()), frozenset((signs + " " + known).split()), case)
+def _form(signs: str, known: str, make: MakeCase) -> CaseForm:
+    return CaseForm(frozenset(signs.split()), frozenset(f"{signs} {known}".split()), make)
 
 
 FORMS = {
-    "langfuse": _form("input expectedOutput", "id metadata sourceTraceId", _langfuse),
-    "mlflow": _form("inputs expectations", "dataset_record_id tags", _mlflow),
+    "langfuse": _form("input expectedOutput", "id metadata sourceTraceId status", _langfuse),
+    "mlflow": _form("inputs", "expectations dataset_record_id tags source", _mlflow),
     "deepeval": _form(
         "input expected_output",
-        "context expected_tools source_file additional_metadata",
+        "name context expected_tools source_file additional_metadata",
         _deepeval,
+    ),
+    "deepeval-conversation": _form(
+        "scenario",
+        "turns expected_outcome user_description context additional_metadata name",
+        _deepeval_talk,
     ),
     "openai": _form("input ideal", "", _openai),
     "inspect": _form("input target", "id metadata choices", _inspect),
     "promptfoo": _form("vars", "assert metadata", _promptfoo),
-    "lineside": _form("input", "id expected slices source cluster", _own),
+    "promptfoo-csv": CaseForm(frozenset({"__expected"}), frozenset(), promptfoo.from_row),
+    "lineside": _form("input", "id expected slices source cluster split", _own),
+    "columns": CaseForm(frozenset({"input."}), frozenset(), _columns),
 }
 """Forms by name; the first whose signs an entry has is taken."""
