@@ -1,12 +1,16 @@
 from collections.abc import Callable
 
+from dataclasses import replace
+
 import pytest
 
 from evals.conftest import rows
-from lineside.core import Invalid, NotFound
+from lineside.core import Actor, Denied, Invalid, NotFound, now
 from lineside.evals import datasets, keep_dataset
 from lineside.evals.dataset import Dataset
-from lineside.trust import Scope
+from lineside.store import Store
+from lineside.traces import Span, give_feedback, new_span_id, new_trace_id, privacy, record_spans
+from lineside.trust import Scope, ledger_entries, local_scope
 
 Read = Callable[..., Dataset]
 
@@ -38,3 +42,80 @@ def test_a_version_is_found_by_name_and_the_newest_without_a_number(
         datasets.find_dataset(scope, "triage/golden@9")
     with pytest.raises(Invalid, match="expected a number"):
         datasets.find_dataset(scope, "triage/golden@new")
+
+
+def asked(*messages: str) -> list[dict[str, object]]:
+    return [{"id": f"c{at}", "input": {"message": text}} for at, text in enumerate(messages)]
+
+
+def test_inputs_that_are_nearly_the_same_are_found_and_leaks_come_first(read: Read) -> None:
+    long = "My card has not arrived yet although I ordered it more than two weeks ago"
+    cases = asked(long, f"{long}!", "Where is my refund?", "where is  my refund?", "Hello")
+    cases[0]["split"], cases[1]["split"] = "train", "test"
+    cases[2]["expected"], cases[3]["expected"] = {"topic": "refund"}, {"topic": "lost_card"}
+
+    found = datasets.find_duplicates(list(read(cases)))
+
+    assert [group.case_ids for group in found.groups] == [["c0", "c1"], ["c2", "c3"]]
+    assert [group.is_leak for group in found.groups] == [True, False]
+    assert [group.is_contradiction for group in found.groups] == [False, True]
+    assert found.groups[1].similarity == 1 > found.groups[0].similarity > 0.9
+    assert found.leaks == 1
+    exact = datasets.find_duplicates(list(read(cases)), at_least=1)
+    assert [group.case_ids for group in exact.groups] == [["c2", "c3"]]
+
+
+def test_a_split_keeps_what_belongs_together_and_stays_as_cases_come(
+    scope: Scope, read: Read
+) -> None:
+    cases = [row | {"cluster": f"talk-{at // 4}"} for at, row in enumerate(rows(200))]
+    first = keep_dataset(scope, "triage", read(cases[:160]))
+    more = keep_dataset(scope, "triage", read(cases))
+    shares = {"train": 80.0, "test": 20.0}
+
+    before = datasets.kept_cases(scope, datasets.split_dataset(scope, first, shares))
+    after = datasets.kept_cases(scope, datasets.split_dataset(scope, more, shares))
+
+    splits = {case.id: case.split for case in after}
+    assert all(splits[case.id] == case.split for case in before)
+    assert len({(case.cluster, case.split) for case in after}) == 50
+    assert 100 < datasets.makeup_of(after).splits["train"] < 190
+    with pytest.raises(Invalid, match="No case of 1 came into"):
+        one = keep_dataset(scope, "triage", read(rows(1)))
+        datasets.split_dataset(scope, one, shares)
+
+
+def test_what_cases_are_made_of_is_counted(read: Read) -> None:
+    found = datasets.makeup_of(read(rows(3, slices={"channel": "mail"}, split="test")))
+    assert (found.splits, found.slices) == ({"test": 3}, {"channel": {"mail": 3}})
+    assert (found.labels, found.one_label) == ({"topic": {"refund": 3}}, ["topic"])
+
+
+def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
+    scope: Scope, store: Store, read: Read, run_cases: Callable[..., object], target: object
+) -> None:
+    person = local_scope(store)
+    cases = rows(4)
+    cases[3]["split"] = "exam"
+    version = keep_dataset(person, "triage", read(cases))
+    datasets.hold_out(person, version, "exam")
+
+    assert len(datasets.kept_cases(person, version)) == 3
+    renamed = [row | {"id": f"new-{row['id']}", "split": "train"} for row in cases]
+    with pytest.raises(Denied, match=r"1 of 4 cases are held out: split `exam`"):
+        run_cases(renamed)
+    assert run_cases(cases[:3]).status == "done"  # type: ignore[attr-defined]
+
+    part = {"use_case": "triage", "name": "golden", "split": "exam"}
+    key = replace(person, actor=Actor(kind="key", id="k", name="ci"))
+    with pytest.raises(Denied, match="`ci` is no person"):
+        datasets.unlock(key, **part, reason="Nightly")
+    with pytest.raises(Invalid, match="reason"):
+        datasets.unlock(person, **part, reason=" ")
+    datasets.unlock(person, **part, reason="Exam of v3")
+
+    assert run_cases(renamed).status == "done"  # type: ignore[attr-defined]
+    entries = ledger_entries(person, subject="triage")
+    assert [entry.kind for entry in entries] == ["dataset.held_out", "dataset.unlocked"]
+    assert entries[1].details["reason"] == "Exam of v3"
+    assert entries[1].actor.kind == "person"

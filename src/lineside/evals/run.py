@@ -9,6 +9,7 @@ import orjson
 from lineside.core import Invalid, NotFound, Record, new_id, now
 from lineside.evals import queries
 from lineside.evals.dataset import DatasetVersion
+from lineside.evals.datasets.held_out import refuse_held_out
 from lineside.evals.scorers import BUILT_IN, Declared, build_scorers
 from lineside.store import digest_of
 from lineside.trust import Scope
@@ -101,9 +102,10 @@ def start_run(
 
     Raises:
         Invalid: A scorer cannot be used.
-        Denied: The actor may not test the use case.
+        Denied: The actor may not test the use case, or cases of the dataset are held out.
     """
     scope.require("test", use_case)
+    refuse_held_out(scope, dataset)
     if not 1 <= repetitions <= REPETITIONS_MAX:
         raise Invalid(
             "bad_repetitions", f"Repetitions is {repetitions}, expected 1 to {REPETITIONS_MAX}"

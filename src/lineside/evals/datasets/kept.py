@@ -1,8 +1,11 @@
 """Finds the kept versions of a dataset."""
 
+from itertools import islice
+
 from lineside.core import Invalid, NotFound
 from lineside.evals import queries
-from lineside.evals.dataset import Dataset, DatasetVersion, load_dataset
+from lineside.evals.dataset import Case, Dataset, DatasetVersion, load_dataset
+from lineside.evals.datasets.held_out import without_held_out
 from lineside.trust import Scope
 
 
@@ -56,6 +59,43 @@ def find_dataset(scope: Scope, reference: str) -> DatasetVersion:
     return version
 
 
+def newest_dataset(scope: Scope, *, use_case: str, name: str) -> DatasetVersion | None:
+    """The newest version under a name, where there is one."""
+    found = list_datasets(scope, use_case=use_case, name=name, limit=1)
+    return found[0] if found else None
+
+
 def kept_cases(scope: Scope, version: DatasetVersion) -> Dataset:
-    """Read the cases of a version."""
-    return load_dataset(scope, version.digest, name=version.name)
+    """Read the cases of a version, without those that are held out right now.
+
+    Raises:
+        Denied: The actor may not read the use case.
+    """
+    scope.require("read", version.use_case)
+    dataset = load_dataset(scope, version.digest, name=version.name)
+    return without_held_out(scope, version.use_case, dataset)
+
+
+def cases_page(
+    dataset: Dataset,
+    *,
+    split: str | None = None,
+    in_slice: tuple[str, str] | None = None,
+    after: int = 0,
+    limit: int = 100,
+) -> list[tuple[int, Case]]:
+    """A page of cases, each with its place from 1 on, in the order of the dataset.
+
+    Args:
+        split: Only cases of this one; an empty name is of those without a split.
+        in_slice: Only cases with this value in this slice.
+        after: Place of the last case seen.
+    """
+    found = (
+        (place, case)
+        for place, case in enumerate(dataset, start=1)
+        if place > after
+        and (split is None or (case.split or "") == split)
+        and (in_slice is None or case.slices.get(in_slice[0]) == in_slice[1])
+    )
+    return list(islice(found, max(0, limit)))
