@@ -1,16 +1,27 @@
 from collections.abc import Callable
-
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evals.conftest import rows
 from lineside.core import Actor, Denied, Invalid, NotFound, now
-from lineside.evals import datasets, keep_dataset
+from lineside.evals import Run, datasets, keep_dataset, start_run
 from lineside.evals.dataset import Dataset
 from lineside.store import Store
-from lineside.traces import Span, give_feedback, new_span_id, new_trace_id, privacy, record_spans
+from lineside.traces import (
+    Span,
+    give_feedback,
+    new_span_id,
+    new_trace_id,
+    open_traces,
+    privacy,
+    record_spans,
+)
 from lineside.trust import Scope, ledger_entries, local_scope
+from lineside.usecases import read_folder, register
+from web.small_case import write_folder
 
 Read = Callable[..., Dataset]
 
@@ -80,8 +91,8 @@ def test_a_split_keeps_what_belongs_together_and_stays_as_cases_come(
     assert all(splits[case.id] == case.split for case in before)
     assert len({(case.cluster, case.split) for case in after}) == 50
     assert 100 < datasets.makeup_of(after).splits["train"] < 190
+    one = keep_dataset(scope, "triage", read(rows(1)))
     with pytest.raises(Invalid, match="No case of 1 came into"):
-        one = keep_dataset(scope, "triage", read(rows(1)))
         datasets.split_dataset(scope, one, shares)
 
 
@@ -91,31 +102,82 @@ def test_what_cases_are_made_of_is_counted(read: Read) -> None:
     assert (found.labels, found.one_label) == ({"topic": {"refund": 3}}, ["topic"])
 
 
+@pytest.fixture
+def person(store: Store, tmp_path: Path) -> Scope:
+    """The owner at work on a use case that is known."""
+    open_traces(store)
+    scope = local_scope(store)
+    register(scope, read_folder(write_folder(tmp_path / "triage", wrong=0)))
+    return scope
+
+
 def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
-    scope: Scope, store: Store, read: Read, run_cases: Callable[..., object], target: object
+    person: Scope, read: Read, target: object
 ) -> None:
-    person = local_scope(store)
+    def run(cases: list[dict[str, Any]]) -> Run:
+        version = keep_dataset(person, "triage", read(cases))
+        started = start_run(person, use_case="triage", subject="v1", dataset=version)
+        person.store.jobs.result(started.id)
+        return started
+
     cases = rows(4)
     cases[3]["split"] = "exam"
     version = keep_dataset(person, "triage", read(cases))
     datasets.hold_out(person, version, "exam")
+    renamed = [row | {"id": f"new-{row['id']}", "split": "train"} for row in cases]
 
     assert len(datasets.kept_cases(person, version)) == 3
-    renamed = [row | {"id": f"new-{row['id']}", "split": "train"} for row in cases]
     with pytest.raises(Denied, match=r"1 of 4 cases are held out: split `exam`"):
-        run_cases(renamed)
-    assert run_cases(cases[:3]).status == "done"  # type: ignore[attr-defined]
+        run(renamed)
+    assert run(cases[:3]).cases_total == 3
 
     part = {"use_case": "triage", "name": "golden", "split": "exam"}
-    key = replace(person, actor=Actor(kind="key", id="k", name="ci"))
+    program = replace(person, actor=Actor(kind="key", id="k", name="ci"))
     with pytest.raises(Denied, match="`ci` is no person"):
-        datasets.unlock(key, **part, reason="Nightly")
+        datasets.unlock(program, **part, reason="Nightly")
     with pytest.raises(Invalid, match="reason"):
         datasets.unlock(person, **part, reason=" ")
     datasets.unlock(person, **part, reason="Exam of v3")
 
-    assert run_cases(renamed).status == "done"  # type: ignore[attr-defined]
+    assert run(renamed).cases_total == 4
     entries = ledger_entries(person, subject="triage")
-    assert [entry.kind for entry in entries] == ["dataset.held_out", "dataset.unlocked"]
-    assert entries[1].details["reason"] == "Exam of v3"
-    assert entries[1].actor.kind == "person"
+    assert [entry.kind for entry in entries[-2:]] == ["dataset.held_out", "dataset.unlocked"]
+    assert entries[-1].details["reason"] == "Exam of v3"
+    assert entries[-1].actor.kind == "person"
+
+
+def test_traces_become_cases_once_and_masked(person: Scope) -> None:
+    def answered(message: str, *, topic: str = "card", use_case: str | None = "triage") -> str:
+        span = Span(
+            trace_id=new_trace_id(),
+            span_id=new_span_id(),
+            name="answer",
+            use_case=use_case,
+            session_id="talk-1",
+            started_at=now(),
+            duration_ms=1.0,
+            input={"message": message} if message else None,
+            output={"topic": topic},
+        )
+        record_spans(person, [span]).result()
+        return span.trace_id
+
+    first, same = answered("I am ann@example.com"), answered("i am  ANN@example.com")
+    wrong, empty = answered("Where is my money?"), answered("")
+    give_feedback(person, wrong, correction={"topic": "refund"})
+    privacy.mask(person, "email")
+
+    found = datasets.add_traces(person, [first, same, wrong, empty])
+    again = datasets.add_traces(person, [wrong])
+
+    assert found.version is not None
+    cases = list(datasets.kept_cases(person, found.version))
+    assert [case.source for case in cases] == [first, wrong]
+    assert "example.com" not in cases[0].input["message"]
+    assert [case.expected for case in cases] == [{"topic": "card"}, {"topic": "refund"}]
+    assert cases[0].cluster == "talk-1"
+    assert found.known == {same: cases[0].id}
+    assert "no recorded input" in found.left_out[empty]
+    assert (again.version, again.added) == (found.version, [])
+    with pytest.raises(Invalid, match="belongs to no use case"):
+        datasets.add_traces(person, [answered("Hi", use_case=None)])

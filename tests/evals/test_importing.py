@@ -114,7 +114,7 @@ def test_the_openai_registry_leads_to_its_samples(tmp_path: Path) -> None:
     assert (found.form, only(found).input) == ("openai", {"messages": [PARCEL]})
     assert only(found).expected == {"ideal": ["Here", "There"]}
     samples.unlink()
-    with pytest.raises(Invalid, match="names the samples `post/samples.jsonl`"):
+    with pytest.raises(Invalid, match=r"names the samples `post/samples\.jsonl`"):
         datasets.import_cases(file)
 
 
@@ -276,8 +276,16 @@ def test_what_cannot_be_kept_is_counted_with_its_reason(bring: Import) -> None:
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.json", ""), ("a.json", "[]"), ("a.json", "[1]"), ("a.json", "{"), ("a.json", '[{"x":1}]')]
-    + [("a.parquet", "no"), ("a.csv", "input.q\na,b\n"), ("a.yaml", "a: [")],
+    [
+        ("a.json", ""),
+        ("a.json", "[]"),
+        ("a.json", "[1]"),
+        ("a.json", "{"),
+        ("a.json", '[{"x":1}]'),
+        ("a.parquet", "no"),
+        ("a.csv", "input.q\na,b\n"),
+        ("a.yaml", "a: ["),
+    ],
 )
 def test_a_file_without_cases_is_refused(bring: Import, name: str, content: str) -> None:
     with pytest.raises(Invalid):

@@ -1,18 +1,36 @@
 """`lineside datasets`: the kept versions of test cases, and files of other tools."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from lineside.cli.commands import Commands, json_option
+from lineside.cli.commands import Commands, Late, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_here
 
+if TYPE_CHECKING:
+    from lineside.evals import datasets as _datasets
+
 _LISTED_MAX = 20
+
+_CASES = {
+    name: Late("Commands", f"lineside.cli.datasets_cases:{verb}", told)
+    for name, verb, told in (
+        ("keep", "keep", "Keep a file's cases as a version"),
+        ("add-traces", "add_traces", "Make cases of traces, each once"),
+        ("duplicates", "duplicates", "Find cases that ask the same, and leaks"),
+        ("split", "split", "Divide cases into splits"),
+        ("hold-out", "hold_out", "Keep a split for the last exam"),
+        ("unlock", "unlock", "Open a held-out split, with a reason"),
+    )
+}
 
 
 @click.group(
-    cls=Commands, examples=("lineside datasets ls", "lineside datasets show my-case/cases")
+    cls=Commands,
+    late=_CASES,
+    examples=("lineside datasets ls", "lineside datasets show my-case/cases"),
 )
 def datasets() -> None:
     """Test cases: every version that a test was run over."""
@@ -61,11 +79,14 @@ def show(dataset: str, limit: int, as_json: bool) -> None:
 
     with scope_here() as scope:
         version = kept.find_dataset(scope, dataset)
-        cases = list(islice(kept.kept_cases(scope, version), limit))
+        dataset_cases = kept.kept_cases(scope, version)
+    cases = list(islice(dataset_cases, limit))
     if as_json:
         print_json({"dataset": version, "cases": cases})
         return
     say(f"{version.use_case}/{version.name}@{version.version}: {version.cases:,} cases")
+    _tell_makeup(kept.makeup_of(dataset_cases))
+    _tell_hidden(version, len(dataset_cases))
     print_table(
         ("case", "input", "expected"),
         [(case.id, short(case.input), short(case.expected)) for case in cases],
@@ -79,8 +100,10 @@ def export(dataset: str) -> None:
     from lineside.evals import datasets as kept
 
     with scope_here() as scope:
-        cases = kept.kept_cases(scope, kept.find_dataset(scope, dataset))
+        version = kept.find_dataset(scope, dataset)
+        cases = kept.kept_cases(scope, version)
     click.echo(cases.content, nl=False)
+    _tell_hidden(version, len(cases))
 
 
 @datasets.command(examples=("lineside datasets diff my-case/cases@1 my-case/cases@2",))
@@ -111,6 +134,21 @@ def diff(first: str, second: str, as_json: bool) -> None:
             say(f"    {path}: {short(before)} → {short(after)}")
     if max(len(found.added), len(found.removed), len(found.changed)) > _LISTED_MAX:
         note(f"At most {_LISTED_MAX} of each are listed; --json has all")
+
+
+def _tell_makeup(makeup: "_datasets.DatasetMakeup") -> None:
+    """Say what a person divides cases by, where there is any of it."""
+    counted = {"split": makeup.splits} if set(makeup.splits) - {""} else {}
+    for name, values in (counted | makeup.slices).items():
+        words = (f"{value or 'none'} {count:,}" for value, count in values.items())
+        say(f"  {name}: {', '.join(words)}")
+    for name in makeup.one_label:
+        note(f"Every case expects the same `{name}`: it cannot tell good answers from lucky ones")
+
+
+def _tell_hidden(version: "_datasets.DatasetVersion", seen: int) -> None:
+    if hidden := version.cases - seen:
+        note(f"{hidden:,} held-out cases are not shown; `lineside datasets unlock` opens them")
 
 
 @datasets.command(

@@ -1,4 +1,4 @@
-"""Finds cases whose inputs are the same or nearly, and those that leak from one split to another."""
+"""Finds cases that ask the same or nearly, and those that leak from one split to another."""
 
 import re
 from collections import defaultdict
@@ -135,9 +135,7 @@ def _pieces(text: str) -> set[int]:
     return {crc32(content[at : at + _PIECE].encode()) for at in range(count)}
 
 
-def _group(
-    cases: Sequence[Case], same_words: list[list[int]], similarity: float
-) -> DuplicateGroup:
+def _group(cases: Sequence[Case], same_words: list[list[int]], similarity: float) -> DuplicateGroup:
     found = [cases[at] for at in sorted(at for places in same_words for at in places)]
     splits = sorted({case.split for case in found if case.split})
     return DuplicateGroup(

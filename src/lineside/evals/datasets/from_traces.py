@@ -16,7 +16,7 @@ from lineside.evals.dataset import (
     load_dataset,
 )
 from lineside.evals.datasets.duplicates import asked_words
-from lineside.evals.datasets.kept import newest_dataset
+from lineside.evals.datasets.kept import check_name, newest_dataset
 from lineside.traces import get_trace, list_feedback, privacy, search, views
 from lineside.trust import Scope
 from lineside.usecases import get_use_case
@@ -70,8 +70,7 @@ def add_traces(
         raise Invalid(
             "bad_traces", f"{len(trace_ids):,} traces were given, expected 1 to {TRACES_MAX:,}"
         )
-    if not name or "/" in name or "@" in name or len(name) > 100:
-        raise Invalid("bad_name", f"`{name[:60]}` is no name of a dataset: no `/`, no `@`, no more")
+    check_name(name)
     whose = use_case or _use_case_of(scope, trace_ids[0])
     scope.require("test", whose)
     get_use_case(scope, whose)
@@ -123,9 +122,14 @@ def _case_of(scope: Scope, trace_id: str) -> Case:
     said = list_feedback(scope, use_case=steps[0].span.use_case, trace_id=trace_id)
     case = Case(**orjson.loads(views.as_case(steps[0].span, said)))
     words = privacy.masked_words(
-        scope.store, scope.workspace, input=case.input, expected=case.expected
+        scope.store,
+        scope.workspace,
+        input=case.input,
+        expected=case.expected,
+        session_id=steps[0].span.session_id,
     )
-    return replace(case, **words, cluster=steps[0].span.session_id)
+    cluster = words.pop("session_id")
+    return replace(case, **words, cluster=cluster)
 
 
 def _new_ones(kept: Dataset, made: Sequence[Case]) -> tuple[list[Case], dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Parts of a dataset that are kept for the last exam: nobody runs on them before they are opened."""
+"""Parts of a dataset kept for the last exam: nobody runs on them before they are opened."""
 
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -64,16 +64,19 @@ def hold_out(scope: Scope, version: DatasetVersion, split: str) -> HeldOutPart:
     if not found:
         raise NotFound(
             "unknown_split",
-            f"No case of `{version.use_case}/{version.name}@{version.version}` is in `{split[:60]}`",
+            f"Version {version.version} of `{version.name}` has no case in `{split[:60]}`",
             hint="`lineside datasets split` divides cases into splits.",
         )
-    key = {"workspace": scope.workspace, "use_case": version.use_case}
     with scope.store.records.write() as connection:
-        for row in queries.held_out_rows(connection, **key):
+        rows = queries.held_out_rows(
+            connection, workspace=scope.workspace, use_case=version.use_case
+        )
+        for row in rows:
             if (row["name"], row["split"]) == (version.name, split):
                 found |= _marks(scope, row["digest"])
         part = HeldOutPart(
-            **key,
+            workspace=scope.workspace,
+            use_case=version.use_case,
             name=version.name,
             split=split,
             digest=scope.store.blobs.put(b"".join(sorted(found))),

@@ -112,7 +112,7 @@ def _entries(place: Path, unread: Counter[str]) -> Iterator[FileEntry]:
 
 
 def _limited(place: Path, entries: Iterator[FileEntry]) -> list[FileEntry]:
-    found = []
+    found: list[FileEntry] = []
     for entry in entries:
         if len(found) == _CASES_MAX:
             raise Invalid(

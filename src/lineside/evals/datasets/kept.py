@@ -1,12 +1,16 @@
 """Finds the kept versions of a dataset."""
 
+from dataclasses import replace
 from itertools import islice
 
 from lineside.core import Invalid, NotFound
 from lineside.evals import queries
-from lineside.evals.dataset import Case, Dataset, DatasetVersion, load_dataset
+from lineside.evals.dataset import Case, Dataset, DatasetVersion, keep_dataset, load_dataset
 from lineside.evals.datasets.held_out import without_held_out
 from lineside.trust import Scope
+from lineside.usecases import get_use_case
+
+_NAME_MAX = 100
 
 
 def list_datasets(
@@ -63,6 +67,34 @@ def newest_dataset(scope: Scope, *, use_case: str, name: str) -> DatasetVersion 
     """The newest version under a name, where there is one."""
     found = list_datasets(scope, use_case=use_case, name=name, limit=1)
     return found[0] if found else None
+
+
+def keep_as(scope: Scope, reference: str, dataset: Dataset) -> DatasetVersion:
+    """Keep cases under the name of a dataset, as `use-case/name`; its next version if they differ.
+
+    Raises:
+        Invalid: It is no name of a dataset.
+        NotFound: There is no such use case.
+        Denied: The actor may not test the use case.
+    """
+    use_case, _, name = reference.partition("/")
+    check_name(name)
+    get_use_case(scope, use_case)
+    return keep_dataset(scope, use_case, replace(dataset, name=name))
+
+
+def check_name(name: str) -> None:
+    """Go on only if a dataset may be called so.
+
+    Raises:
+        Invalid: It may not.
+    """
+    if not name or "/" in name or "@" in name or not name.isprintable() or len(name) > _NAME_MAX:
+        raise Invalid(
+            "bad_name",
+            f"`{name[:60]}` cannot be the name of a dataset",
+            hint=f"Name it as `use-case/name`: 1 to {_NAME_MAX} letters, without `/` and `@`.",
+        )
 
 
 def kept_cases(scope: Scope, version: DatasetVersion) -> Dataset:

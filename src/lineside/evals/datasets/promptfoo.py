@@ -82,9 +82,9 @@ def _merged(default: Raw, test: Any) -> Any:
         return test
     merged = default | test
     for part in ("vars", "metadata"):
-        given = [one.get(part) for one in (default, test) if isinstance(one.get(part), dict)]
-        if given:
-            merged[part] = {name: value for one in given for name, value in one.items()}
+        below, above = default.get(part), test.get(part)
+        if isinstance(below, dict):
+            merged[part] = below | above if isinstance(above, dict) else below
     options = test.get("options") or {}
     if not (isinstance(options, dict) and options.get("disableDefaultAsserts")):
         merged["assert"] = [*(default.get("assert") or ()), *(test.get("assert") or ())]
