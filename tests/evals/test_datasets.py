@@ -65,14 +65,14 @@ def test_inputs_that_are_nearly_the_same_are_found_and_leaks_come_first(read: Re
     cases[0]["split"], cases[1]["split"] = "train", "test"
     cases[2]["expected"], cases[3]["expected"] = {"topic": "refund"}, {"topic": "lost_card"}
 
-    found = datasets.find_duplicates(list(read(cases)))
+    found = datasets.duplicates_among(list(read(cases)))
 
     assert [group.case_ids for group in found.groups] == [["c0", "c1"], ["c2", "c3"]]
     assert [group.is_leak for group in found.groups] == [True, False]
     assert [group.is_contradiction for group in found.groups] == [False, True]
     assert found.groups[1].similarity == 1 > found.groups[0].similarity > 0.9
     assert found.leaks == 1
-    exact = datasets.find_duplicates(list(read(cases)), at_least=1)
+    exact = datasets.duplicates_among(list(read(cases)), at_least=1)
     assert [group.case_ids for group in exact.groups] == [["c2", "c3"]]
 
 

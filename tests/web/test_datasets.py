@@ -48,8 +48,9 @@ def version(home: Path) -> datasets.DatasetVersion:
 
 
 @pytest.fixture(scope="module")
-def client(home: Path, version: datasets.DatasetVersion) -> Iterator[TestClient]:  # noqa: ARG001 # kept before the server runs
+def client(home: Path, version: datasets.DatasetVersion) -> Iterator[TestClient]:
     """A server that has the dataset."""
+    assert version.version == 2
     with TestClient(build(settings_for(home)), base_url="http://127.0.0.1") as client:
         yield client
 
@@ -78,6 +79,7 @@ def test_leaks_are_shown_and_a_part_is_held_out_until_it_is_opened(
 
     client.post(f"{place}/hold-out", data={"split": "exam"})
     assert "1 case is held out and not shown" in words(html(client, place))
+    assert "Leaks: exam, train" in words(html(client, f"{place}/duplicates"))
     api = f"/api/datasets/{version.id}"
     assert [row["case"]["id"] for row in client.get(f"{api}/cases").json()] == ["a", "c"]
     assert client.get(api).json()["held_out"][0]["split"] == "exam"

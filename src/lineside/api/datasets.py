@@ -120,8 +120,7 @@ def diff(scope: Caller, dataset_id: str, other_id: str) -> kept.DatasetDiff:
 @router.get("/datasets/{dataset_id}/duplicates")
 def duplicates(scope: Caller, dataset_id: str, at_least: float = 0.8) -> kept.Duplicates:
     """Cases that ask the same or nearly; leaks between splits first."""
-    version = kept.find_dataset(scope, dataset_id)
-    return kept.find_duplicates(list(kept.kept_cases(scope, version)), at_least=at_least)
+    return kept.find_duplicates(scope, kept.find_dataset(scope, dataset_id), at_least=at_least)
 
 
 @router.post("/datasets/{dataset_id}/hold-out")

@@ -99,8 +99,9 @@ def duplicates(dataset: str, at_least: float, as_json: bool) -> None:
     from lineside.evals import datasets as kept
 
     with scope_here() as scope:
-        cases = list(kept.kept_cases(scope, kept.find_dataset(scope, dataset)))
-    found = kept.find_duplicates(cases, at_least=at_least)
+        version = kept.find_dataset(scope, dataset)
+        found = kept.find_duplicates(scope, version, at_least=at_least)
+        cases = kept.kept_cases(scope, version)
     if as_json:
         print_json(found)
     else:
@@ -206,6 +207,6 @@ def _show_groups(found: "_datasets.Duplicates", words: dict[str, str]) -> None:
         told += ["expects different answers"] if group.is_contradiction else []
         say(", ".join(told))
         for case_id in group.case_ids[:5]:
-            say(f"    {case_id}: {words[case_id]}")
+            say(f"    {case_id}: {words.get(case_id, 'held out')}")
     if len(found.groups) > _GROUPS_SHOWN:
         note(f"{_GROUPS_SHOWN} groups are listed; --json has all")

@@ -18,6 +18,7 @@ _LISTED_MAX = 200
 _CASES_SHOWN = 25
 _CHANGES_SHOWN = 100
 _GROUPS_SHOWN = 50
+_GROUP_CASES_SHOWN = 6
 _VERSIONS_SHOWN = 30
 
 
@@ -104,10 +105,9 @@ def duplicates(request: Request) -> Response:
     """Cases that ask the same or nearly, those that leak between splits first."""
     scope: Scope = request.app.state.local
     version = kept.find_dataset(scope, request.path_params["dataset_id"])
-    content = kept.kept_cases(scope, version)
-    cases = {case.id: case for case in content}
+    cases = {case.id: case for case in kept.kept_cases(scope, version)}
     found: kept.Duplicates = request.app.state.kept.get(
-        ("duplicates", content.digest), lambda: kept.find_duplicates(list(cases.values()))
+        ("duplicates", version.digest), lambda: kept.find_duplicates(scope, version)
     )
     groups = found.groups[:_GROUPS_SHOWN]
     return page(
@@ -115,7 +115,7 @@ def duplicates(request: Request) -> Response:
         "dataset_duplicates.html",
         version=version,
         found=found,
-        groups=[(group, [cases[case_id] for case_id in group.case_ids[:6]]) for group in groups],
+        groups=[(group, _seen(group.case_ids, cases)) for group in groups],
     )
 
 
@@ -181,6 +181,11 @@ def _more(found: list[tuple[int, kept.Case]], **asked: str) -> str:
 def _of_ids(scope: Scope, version: kept.DatasetVersion, ids: list[str]) -> list[kept.Case]:
     wanted = set(ids)
     return [case for case in kept.kept_cases(scope, version) if case.id in wanted] if ids else []
+
+
+def _seen(case_ids: list[str], cases: dict[str, kept.Case]) -> list[kept.Case]:
+    """The first cases of a group that are not held out."""
+    return [cases[case_id] for case_id in case_ids if case_id in cases][:_GROUP_CASES_SHOWN]
 
 
 def _place(text: str | None) -> int:

@@ -6,7 +6,12 @@ for duplicates, and held out for the last exam.
 
 from lineside.evals.dataset import Case, DatasetVersion
 from lineside.evals.datasets.diff import CaseChange, DatasetDiff, diff_datasets
-from lineside.evals.datasets.duplicates import DuplicateGroup, Duplicates, find_duplicates
+from lineside.evals.datasets.duplicates import (
+    DuplicateGroup,
+    Duplicates,
+    duplicates_among,
+    find_duplicates,
+)
 from lineside.evals.datasets.forms import FORMS, TableColumns
 from lineside.evals.datasets.from_traces import FROM_TRACES, TracesAdded, add_traces
 from lineside.evals.datasets.held_out import HeldOutPart, held_out_parts, hold_out, unlock
@@ -37,6 +42,7 @@ __all__ = [
     "add_traces",
     "cases_page",
     "diff_datasets",
+    "duplicates_among",
     "find_dataset",
     "find_duplicates",
     "held_out_parts",

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 _ROWS_AT_ONCE = 10_000
 
 
@@ -15,6 +13,8 @@ def parquet_rows(file: Path) -> Iterator[dict[str, Any]]:
     Raises:
         ValueError: It is no Parquet file.
     """
+    import duckdb  # it takes a while, and few files are Parquet
+
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
         try:
             found = connection.execute("SELECT * FROM read_parquet(?)", [[str(file)]])
