@@ -63,6 +63,6 @@ def test_leaks_between_splits_end_with_an_exit_code(
     found = lineside("datasets", "duplicates", "post-room/seen")
 
     assert "post-room/seen@1: 2 cases" in kept.out
-    assert "2 cases, 100% alike, leaks: test, train" in found.out
+    assert "2 cases, 100 % alike, leaks: test, train" in found.out
     assert found.code == 1
     assert lineside("datasets", "keep", "seen.csv", "post-ro/seen").code == 2

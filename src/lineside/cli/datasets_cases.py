@@ -70,7 +70,7 @@ def add_traces(trace_ids: tuple[str, ...], dataset: str | None, as_json: bool) -
     if version := found.version:
         say(
             f"{len(found.added):,} added to {version.use_case}/{version.name}@{version.version}, "
-            f"{version.cases:,} cases"
+            f"cases now: {version.cases:,}"
         )
     for trace_id, case_id in found.known.items():
         say(f"  {trace_id[:12]} is there already: {case_id}")
@@ -198,11 +198,11 @@ def _share(text: str) -> tuple[str, float]:
 def _show_groups(found: "_datasets.Duplicates", words: dict[str, str]) -> None:
     contradictions = sum(group.is_contradiction for group in found.groups)
     say(
-        f"{len(found.groups):,} groups of {found.cases:,} cases ask the same or nearly, "
-        f"{found.leaks:,} leak between splits, {contradictions:,} contradict themselves"
+        f"{found.cases:,} cases; groups that ask the same or nearly: {len(found.groups):,}, "
+        f"leaks between splits: {found.leaks:,}, contradictions: {contradictions:,}"
     )
     for group in found.groups[:_GROUPS_SHOWN]:
-        told = [f"{group.cases:,} cases", f"{group.similarity:.0%} alike"]
+        told = [f"{group.cases:,} cases", f"{group.similarity * 100:.0f} % alike"]
         told += [f"leaks: {', '.join(group.splits)}"] if group.is_leak else []
         told += ["expects different answers"] if group.is_contradiction else []
         say(", ".join(told))
