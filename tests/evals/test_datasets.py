@@ -40,6 +40,25 @@ def test_a_diff_names_added_removed_and_changed_cases(scope: Scope, read: Read) 
     ]
 
 
+def test_a_case_with_another_id_is_renamed_and_a_number_is_no_truth_value(
+    scope: Scope, read: Read
+) -> None:
+    cases = rows(2)
+    cases[0]["input"]["age"] = 1
+    first = keep_dataset(scope, "triage", read(cases))
+    cases[1]["id"] = "other"
+    cases[0]["expected"] = {"confidence": 1}
+    second = keep_dataset(scope, "triage", read(cases))
+    cases[0]["expected"] = {"confidence": 1.0}
+    third = keep_dataset(scope, "triage", read(cases))
+
+    found = datasets.diff_datasets(scope, first, second)
+
+    assert (found.added, found.removed, found.renamed) == ([], [], {"c2": "other"})
+    assert [each.id for each in found.changed] == ["c1"]
+    assert [each.id for each in datasets.diff_datasets(scope, second, third).changed] == ["c1"]
+
+
 def test_a_version_is_found_by_name_and_the_newest_without_a_number(
     scope: Scope, read: Read
 ) -> None:

@@ -125,6 +125,8 @@ def diff(first: str, second: str, as_json: bool) -> None:
         f"{len(found.added):,} added, {len(found.removed):,} removed, "
         f"{len(found.changed):,} changed, {found.same:,} the same"
     )
+    if found.renamed:
+        say(f"{len(found.renamed):,} have another id only")
     for sign, ids in (("+", found.added), ("-", found.removed)):
         for case_id in ids[:_LISTED_MAX]:
             say(f"{sign} {case_id}")
