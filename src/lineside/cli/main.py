@@ -40,6 +40,9 @@ _COMMANDS = {
     "datasets": Late(
         _LOOK, f"{_ROOMS}.datasets:datasets", "Test cases: list, show, compare, bring along"
     ),
+    "judges": Late(
+        _LOOK, f"{_ROOMS}.judges:judges", "LLM judges: hold them against people, license them"
+    ),
     "traces": Late(_LOOK, f"{_ROOMS}.traces:traces", "What happened: list, search, count, export"),
     "prices": Late(_LOOK, f"{_ROOMS}.prices:prices", "What models cost: list, set, show"),
     "privacy": Late(

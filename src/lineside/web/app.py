@@ -15,6 +15,7 @@ from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
+from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
@@ -51,6 +52,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *TRY,
             *RUNS,
             *DATASETS,
+            *JUDGES,
             *RELEASES,
             *TRACE_CHARTS,
             *LIVE,

@@ -22,7 +22,7 @@ from lineside.web.media import blob_of, medium_of
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare", "/datasets")),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges")),
     ("Ship", "/releases", ("/releases",)),
     (
         "Watch",
