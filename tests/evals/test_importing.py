@@ -227,6 +227,7 @@ def test_a_cloned_folder_tells_splits_and_names_of_classes(tmp_path: Path) -> No
     (tmp_path / "README.md").write_text(
         "---\nconfigs:\n- config_name: default\n  data_files:\n"
         "  - {split: train, path: data/train-*}\n  - {split: test, path: data/test-*}\n"
+        "- {config_name: french, data_files: fr/*.parquet}\n"
         "dataset_info:\n  features:\n  - name: text\n    dtype: string\n  - name: label\n"
         "    dtype: {class_label: {names: {'0': calm, '1': cross}}}\n---\n# Post\n"
     )
@@ -237,8 +238,10 @@ def test_a_cloned_folder_tells_splits_and_names_of_classes(tmp_path: Path) -> No
             f"COPY (SELECT '{split} me' AS text, {label} AS label) TO '{file}' (FORMAT parquet)"
         )
     columns = datasets.TableColumns(("text",), ("label",))
-    cases = list(datasets.import_cases(tmp_path, columns=columns).dataset)
+    found = datasets.import_cases(tmp_path, columns=columns)
+    cases = list(found.dataset)
 
+    assert found.unread == {"configuration french": 1}
     assert [(case.split, case.expected["label"]) for case in cases] == [
         ("train", "cross"),
         ("test", "calm"),

@@ -145,9 +145,15 @@ def dataset_rows(
     workspace: str,
     use_case: str | None,
     name: str | None,
+    only_newest: bool,
     limit: int,
 ) -> list[Row]:
     query = sa.select(datasets).where(datasets.c.workspace == workspace)
+    if only_newest:
+        newer = datasets.alias()
+        key = ("workspace", "use_case", "name")
+        is_same = (newer.c[part] == datasets.c[part] for part in key)
+        query = query.where(~sa.exists().where(*is_same, newer.c.version > datasets.c.version))
     if use_case is not None:
         query = query.where(datasets.c.use_case == use_case)
     if name is not None:

@@ -1,7 +1,6 @@
 """`/datasets`: the kept versions of test cases, what is in them, what changed, what is twice."""
 
 import asyncio
-from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -26,14 +25,10 @@ def dataset_list(request: Request) -> Response:
     """Every dataset with its newest version, newest first."""
     scope: Scope = request.app.state.local
     use_case = request.query_params.get("use_case") or None
-    versions = kept.list_datasets(scope, use_case=use_case, limit=_LISTED_MAX)
-    newest: dict[tuple[str, str], Any] = {}
-    for version in versions:
-        newest.setdefault((version.use_case, version.name), version)
     return page(
         request,
         "datasets.html",
-        newest=list(newest.values()),
+        newest=kept.list_datasets(scope, use_case=use_case, only_newest=True, limit=_LISTED_MAX),
         use_case=use_case,
         use_cases=[known.name for known in list_use_cases(scope)],
     )

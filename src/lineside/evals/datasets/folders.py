@@ -1,6 +1,7 @@
 """Reads datasets that lie in several files: Hugging Face folders and the OpenAI evals registry."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ _SPLITS = {
 }
 
 
-def read_folder(folder: Path) -> list[FileEntry]:
+def read_folder(folder: Path, unread: Counter[str]) -> list[FileEntry]:
     """Read a dataset as Hugging Face lays it out: cloned from the hub, or saved to disk.
 
     The split of a file is told by the folder's own description, or by `train`, `validation` or
-    `test` in its name or folder. Numbers that stand for classes become the classes' names.
+    `test` in its name or folder. Numbers that stand for classes become the classes' names. Of
+    several configurations the default one is read, else the first; the others are told as unread.
 
     Raises:
         Invalid: It holds no data, or more files than can be.
@@ -30,7 +32,7 @@ def read_folder(folder: Path) -> list[FileEntry]:
     card = _card(folder)
     found = [
         FileEntry(_named(row, classes), split)
-        for file, split in _data_files(folder, card)
+        for file, split in _data_files(folder, card, unread)
         for classes in [_classes(file.parent, card)]
         for parsed in [parse_file(file)]
         for row in (parsed if isinstance(parsed, list) else [parsed])
@@ -81,27 +83,35 @@ def _card(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _data_files(folder: Path, card: dict[str, Any]) -> Iterator[tuple[Path, str | None]]:
+def _data_files(
+    folder: Path, card: dict[str, Any], unread: Counter[str]
+) -> Iterator[tuple[Path, str | None]]:
     if saved := sorted([*folder.glob("state.json"), *folder.glob("*/state.json")]):
         for state in saved:
             split = state.parent.name if state.parent != folder else None
             for part in parse_file(state).get("_data_files", ()):
                 yield state.parent / str(part["filename"]), split
         return
-    yield from _described(folder, card) or _by_name(folder)
+    yield from _described(folder, card, unread) or _by_name(folder)
 
 
-def _described(folder: Path, card: dict[str, Any]) -> list[tuple[Path, str | None]]:
+def _described(
+    folder: Path, card: dict[str, Any], unread: Counter[str]
+) -> list[tuple[Path, str | None]]:
     configs = [one for one in card.get("configs") or () if isinstance(one, dict)]
     chosen = next((one for one in configs if one.get("default")), configs[0] if configs else {})
+    unread.update(f"configuration {one.get('config_name')}" for one in configs if one != chosen)
     described = chosen.get("data_files") or ()
+    if isinstance(described, dict):
+        described = [{"split": split, "path": path} for split, path in described.items()]
     parts = described if isinstance(described, list) else [{"path": described}]
     return [
         (file, part.get("split"))
         for part in parts
         if isinstance(part, dict)
-        for pattern in ([part["path"]] if isinstance(part.get("path"), str) else part["path"])
-        for file in sorted(folder.glob(str(pattern)))
+        for given in [part.get("path") or ()]
+        for pattern in ([given] if isinstance(given, str) else given)
+        for file in sorted(folder.glob(str(pattern).lstrip("/")))
     ]
 
 

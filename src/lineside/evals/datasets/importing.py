@@ -94,7 +94,7 @@ def _check_size(place: Path, bytes_max: int | None) -> None:
 
 def _entries(place: Path, unread: Counter[str]) -> Iterator[FileEntry]:
     if place.is_dir():
-        yield from read_folder(place)
+        yield from read_folder(place, unread)
         return
     whole = parse_file(place)
     if isinstance(whole, dict) and (samples := read_registry(place, whole)) is not None:

@@ -14,13 +14,23 @@ _NAME_MAX = 100
 
 
 def list_datasets(
-    scope: Scope, *, use_case: str | None = None, name: str | None = None, limit: int = 100
+    scope: Scope,
+    *,
+    use_case: str | None = None,
+    name: str | None = None,
+    only_newest: bool = False,
+    limit: int = 100,
 ) -> list[DatasetVersion]:
-    """Versions of datasets in this workspace, newest first."""
+    """Versions of datasets in this workspace, newest first; of each dataset only one if asked."""
     scope.require("read", use_case)
     with scope.store.records.read() as connection:
         rows = queries.dataset_rows(
-            connection, workspace=scope.workspace, use_case=use_case, name=name, limit=limit
+            connection,
+            workspace=scope.workspace,
+            use_case=use_case,
+            name=name,
+            only_newest=only_newest,
+            limit=max(0, limit),
         )
     return [DatasetVersion.model_validate(dict(row)) for row in rows]
 
@@ -34,7 +44,6 @@ def find_dataset(scope: Scope, reference: str) -> DatasetVersion:
         Invalid: The version is no number.
         NotFound: There is no such version.
     """
-    scope.require("read")
     key, _, wanted = reference.partition("@")
     use_case, _, name = key.partition("/")
     if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < 10):
