@@ -45,20 +45,36 @@ class ScoreTrait:
 
 
 class JudgedRun:
-    """All cases of a run, in the order of its dataset."""
+    """All cases of a run, in the order of its dataset.
 
-    def __init__(self, run: Run, cases: list[JudgedCase]) -> None:
+    Args:
+        is_partial: Whether it is looked at on the way, when the rest was not to be asked yet.
+    """
+
+    def __init__(self, run: Run, cases: list[JudgedCase], *, is_partial: bool = False) -> None:
         self.run = run
         self.cases = cases
+        self.is_partial = is_partial
 
     def scored(self, score: str) -> list[JudgedCase]:
         """The cases that have a score."""
         return [case for case in self.cases if score in case.scores]
 
+    @property
+    def confidence(self) -> float:
+        """The level at which this run is judged; see `Run.confidence`."""
+        return self.run.confidence
+
+    @property
+    def never_asked(self) -> int:
+        """Cases that nobody asked though they were to be; none where the run ended on purpose."""
+        if self.run.is_settled or self.is_partial:
+            return 0
+        return self.run.cases_total // self.run.repetitions - len(self.cases)
+
     def count_missing(self, score: str) -> int:
         """The cases that should have a score and have none; those never asked are among them."""
-        never_asked = self.run.cases_total // self.run.repetitions - len(self.cases)
-        return never_asked + sum(score in case.missing for case in self.cases)
+        return self.never_asked + sum(score in case.missing for case in self.cases)
 
     def trait(self, score: str) -> ScoreTrait:
         """How a score reads.
@@ -120,4 +136,4 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
         case = cases[case_id]
         case.scores = {name: sum(row) / len(row) for name, row in by_name.items()}
         case.missing -= case.scores.keys()
-    return JudgedRun(run, list(cases.values()))
+    return JudgedRun(run, list(cases.values()), is_partial=run.status == "running")

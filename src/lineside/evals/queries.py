@@ -41,6 +41,10 @@ runs = sa.Table(
     sa.Column("cases_done", sa.Integer, nullable=False),
     sa.Column("cases_failed", sa.Integer, nullable=False),
     sa.Column("failures", Document, nullable=False),
+    sa.Column("plan", Document, nullable=False),
+    sa.Column("spent", Document, nullable=False),
+    sa.Column("looks", Document, nullable=False),
+    sa.Column("sheet", sa.Text),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
     sa.Column("created_by", sa.Text, nullable=False),
@@ -81,6 +85,7 @@ results = sa.Table(
     sa.Column("confidence", sa.Float),
     sa.Column("model", sa.Text),
     sa.Column("finished_at", Moment, nullable=False),
+    sa.Column("recalled_from", sa.Text),
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
@@ -134,6 +139,45 @@ def same_runs(connection: sa.Connection, key: Row, *, status: str) -> list[Row]:
         *(runs.c[name] == key[name] for name in _KEY), runs.c.status == status
     )
     return _all(connection, query.order_by(runs.c.id.desc()).limit(20))
+
+
+def earlier_run_ids(
+    connection: sa.Connection, *, workspace: str, use_case: str, subject: str, before: str
+) -> list[str]:
+    """Runs of the same subject that have answers, newest first."""
+    query = sa.select(runs.c.id).where(
+        runs.c.workspace == workspace,
+        runs.c.use_case == use_case,
+        runs.c.subject == subject,
+        runs.c.id != before,
+        runs.c.cases_done > runs.c.cases_failed,
+    )
+    return list(connection.execute(query.order_by(runs.c.id.desc()).limit(20)).scalars())
+
+
+def answered_rows(
+    connection: sa.Connection, run_ids: Sequence[str], *, repetition: int, case_ids: Sequence[str]
+) -> list[Row]:
+    """What these runs answered to some cases in one of their repetitions."""
+    query = sa.select(
+        results.c.run_id,
+        results.c.case_id,
+        results.c.input,
+        results.c.output,
+        results.c.latency_ms,
+        results.c.cost_usd,
+        results.c.tokens_in,
+        results.c.tokens_out,
+        results.c.confidence,
+        results.c.model,
+        results.c.recalled_from,
+    ).where(
+        results.c.run_id.in_(run_ids),
+        results.c.case_id.in_(case_ids),
+        results.c.repetition == repetition,
+        results.c.error_code.is_(None),
+    )
+    return _all(connection, query)
 
 
 def run_row(connection: sa.Connection, *, workspace: str, run_id: str) -> Row | None:
