@@ -4,7 +4,6 @@ import asyncio
 import time
 
 PAUSE_SECONDS_MAX = 300.0
-_PAUSE_SECONDS = 1.0
 
 
 class Concurrency:
@@ -49,12 +48,11 @@ class Concurrency:
         self._inside -= 1
         self._left.set()
 
-    def fall(self, entered_at: float, wait_seconds: float | None) -> None:
-        """Ask less: the model said 429, and perhaps how long to wait (`Retry-After`)."""
+    def fall(self, entered_at: float, wait_seconds: float) -> None:
+        """Ask less, and nothing at all for so long: the model said 429."""
         self.rate_limited += 1
         at = time.monotonic()
-        pause = _PAUSE_SECONDS if wait_seconds is None else wait_seconds
-        self._paused_until = max(self._paused_until, at + min(pause, PAUSE_SECONDS_MAX))
+        self._paused_until = max(self._paused_until, at + min(wait_seconds, PAUSE_SECONDS_MAX))
         # Those who were inside when it fell all hear of the same crowd: it falls once for them.
         if entered_at >= self._fell_at:
             self._room = max(1.0, self._room / 2)

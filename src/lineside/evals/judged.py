@@ -21,6 +21,7 @@ class JudgedCase:
         asked: Digest of the input, to tell whether two runs asked the same; empty where not read.
         scores: Mean over the repetitions that gave the score.
         missing: Names of scores that should be there and are not: the case or the scorer failed.
+        attempts: What each repetition scored, where there are several.
     """
 
     id: str
@@ -29,6 +30,7 @@ class JudgedCase:
     slices: dict[str, str]
     scores: dict[str, float] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    attempts: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -136,4 +138,6 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
         case = cases[case_id]
         case.scores = {name: sum(row) / len(row) for name, row in by_name.items()}
         case.missing -= case.scores.keys()
+        if run.repetitions > 1:
+            case.attempts = dict(by_name)
     return JudgedRun(run, list(cases.values()), is_partial=run.status == "running")

@@ -1,7 +1,7 @@
 """The tables of this room: datasets, runs and results."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -92,6 +92,8 @@ sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
 
+_SAMPLE_MAX = 2_000
+
 Row = Mapping[str, Any]
 
 
@@ -153,6 +155,51 @@ def earlier_run_ids(
         runs.c.cases_done > runs.c.cases_failed,
     )
     return list(connection.execute(query.order_by(runs.c.id.desc()).limit(20)).scalars())
+
+
+class UsualAnswer(NamedTuple):
+    """What an answer took on average; nothing where it is not known."""
+
+    answers: int
+    cost_usd: float | None
+    tokens: float | None
+    latency_ms: float | None
+
+
+def usual_answer(
+    connection: sa.Connection, *, workspace: str, use_case: str, subject: str
+) -> UsualAnswer | None:
+    """What the newest answers took: those of the subject, else those of its use case."""
+    mine = sa.case((runs.c.subject == subject, 0), else_=1)
+    query = (
+        sa.select(runs.c.id)
+        .where(
+            runs.c.workspace == workspace,
+            runs.c.use_case == use_case,
+            runs.c.cases_done > runs.c.cases_failed,
+        )
+        .order_by(mine, runs.c.id.desc())
+    )
+    run_id = connection.execute(query.limit(1)).scalar()
+    if run_id is None:
+        return None
+    sample = (
+        sa.select(results)
+        .where(results.c.run_id == run_id, results.c.error_code.is_(None))
+        .limit(_SAMPLE_MAX)
+        .subquery()
+    )
+    tokens = sample.c.tokens_in + sa.func.coalesce(sample.c.tokens_out, 0)
+    row = connection.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.avg(sample.c.cost_usd),
+            sa.func.avg(tokens),
+            sa.func.avg(sample.c.latency_ms),
+        )
+    ).one()
+    means = [None if value is None else float(value) for value in row[1:]]
+    return UsualAnswer(int(row[0]), *means) if row[0] else None
 
 
 def answered_rows(

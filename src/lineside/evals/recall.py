@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 from lineside.evals import queries
-from lineside.evals.dataset import Case
+from lineside.evals.dataset import Case, Dataset
+from lineside.evals.plan import RunPlan
 from lineside.evals.run import Run
 from lineside.evals.target import Answered
 from lineside.gateway import ModelReply
 from lineside.store import Store
+from lineside.trust import Scope
 
 ToAsk = tuple[int, int, Case]
 """Position, repetition and case."""
@@ -22,18 +24,15 @@ class Memory:
     never gets the answer to the first one, so that repetitions differ as much as they really do.
     """
 
-    def __init__(self, store: Store, run: Run) -> None:
+    def __init__(self, store: Store, run_ids: Sequence[str]) -> None:
         self._store = store
-        self._runs: list[str] = []
-        if run.plan.recalls and run.plan.target.is_fixed:
-            with store.records.read() as connection:
-                self._runs = queries.earlier_run_ids(
-                    connection,
-                    workspace=run.workspace,
-                    use_case=run.use_case,
-                    subject=run.subject,
-                    before=run.id,
-                )
+        self._runs = run_ids
+
+    @classmethod
+    def of(cls, store: Store, run: Run) -> "Memory":
+        """What a run may recall."""
+        key = {"workspace": run.workspace, "use_case": run.use_case, "subject": run.subject}
+        return cls(store, _earlier(store, key, run.plan, before=run.id))
 
     def recall(self, asked: Sequence[ToAsk]) -> Iterator[tuple[ToAsk, Answered | None]]:
         """Each with its answer, or with nothing where it must be asked."""
@@ -48,10 +47,40 @@ class Memory:
             for row in sorted(rows, key=lambda row: row["run_id"]):
                 found[row["case_id"], repetition] = row
         for one in asked:
-            position, repetition, case = one
+            _, repetition, case = one
             row = found.get((case.id, repetition))
             is_same = row is not None and row["input"] == case.input
             yield one, _answered(one, row) if row is not None and is_same else None
+
+
+def recallable(
+    scope: Scope,
+    *,
+    use_case: str,
+    subject: str,
+    plan: RunPlan,
+    dataset: Dataset,
+    repetitions: int,
+) -> int:
+    """How many answers of a run that would be started now are known already."""
+    key = {"workspace": scope.workspace, "use_case": use_case, "subject": subject}
+    run_ids = _earlier(scope.store, key, plan, before="")
+    if not run_ids:
+        return 0
+    memory, known, waiting = Memory(scope.store, run_ids), 0, list[ToAsk]()
+    for position, case in enumerate(dataset):
+        waiting += [(position, repetition, case) for repetition in range(repetitions)]
+        if len(waiting) >= CASES_AT_ONCE or position == len(dataset) - 1:
+            known += sum(answered is not None for _, answered in memory.recall(waiting))
+            waiting = []
+    return known
+
+
+def _earlier(store: Store, key: dict[str, str], plan: RunPlan, *, before: str) -> list[str]:
+    if not (plan.recalls and plan.target.is_fixed):
+        return []
+    with store.records.read() as connection:
+        return queries.earlier_run_ids(connection, **key, before=before)
 
 
 def _answered(asked: ToAsk, row: queries.Row) -> Answered:

@@ -92,7 +92,7 @@ class Run(Record):
 
     @property
     def confidence(self) -> float:
-        """At which level an interval of this run holds 95 times in 100, looks on the way counted."""
+        """The level at which an interval holds 95 times in 100, looks on the way counted."""
         return self.looks[-1].confidence if self.plan.stops_early and self.looks else CONFIDENCE
 
 

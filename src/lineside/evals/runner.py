@@ -19,6 +19,7 @@ from lineside.evals.run import JOB, Run, RunFailure, run_from
 from lineside.evals.schedule import Schedule, Stretch
 from lineside.evals.scorers import build_scorers
 from lineside.evals.target import Answered, Asker, CaseTarget, Failure, Target
+from lineside.evals.targets import open_named_target
 from lineside.store import Store
 
 OpenTarget = Callable[[Run], Target | CaseTarget]
@@ -101,7 +102,7 @@ class _Performance:
         return "done"
 
     async def _go(self) -> None:
-        target = self._open_target(self._run)
+        target = open_named_target(self._store, self._run) or self._open_target(self._run)
         asker = Asker(
             target,
             has_answers=self._judge.has_answers,
@@ -124,7 +125,7 @@ class _Performance:
     async def _ask_all(self, asker: Asker) -> None:
         """Ask every case; with rules to look at, pause at each look until all so far is kept."""
         schedule = Schedule(self._store, self._run)
-        memory = Memory(self._store, self._run)
+        memory = Memory.of(self._store, self._run)
         for stretch in schedule.stretches():
             todo = self._todo(schedule, stretch, memory)
             async with asyncio.TaskGroup() as askers:
@@ -180,7 +181,7 @@ class _Performance:
         return None
 
     async def _kept_all(self) -> None:
-        while self._ready or self._is_keeping:
+        while self._ready or self._is_keeping:  # noqa: ASYNC110 # the writer pauses as long
             await asyncio.sleep(_TURN_SECONDS)
 
     async def _write(self) -> None:

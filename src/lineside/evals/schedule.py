@@ -58,8 +58,8 @@ class Schedule:
             return [Stretch(0, self._total, has_look=self._is_drawn)]
         ends = [self._total * number // looks for number in range(1, looks + 1)]
         seen = self._looks[-1].cases if self._looks else 0
-        firsts = [0, *ends[:-1]]
-        return [Stretch(first, end, True) for first, end in zip(firsts, ends) if end > seen]
+        pairs = zip([0, *ends[:-1]], ends, strict=True)
+        return [Stretch(first, end, True) for first, end in pairs if end > seen]
 
     def cases(self, stretch: Stretch) -> Iterator[ToAsk]:
         """The cases of a stretch with their repetitions."""

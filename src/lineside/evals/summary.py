@@ -1,9 +1,11 @@
 """A run in a few numbers, each with its interval."""
 
+from pydantic import Field
+
 from lineside.core import Record
-from lineside.evals.judged import JudgedCase, clusters_of, read_judged
+from lineside.evals.judged import JudgedCase, JudgedRun, clusters_of, read_judged
 from lineside.evals.run import Run
-from lineside.stats import Interval, mean_interval
+from lineside.stats import Interval, attempts, mean_interval
 from lineside.trust import Scope
 
 
@@ -23,17 +25,34 @@ class ScoreSummary(Record):
     missing: int
 
 
+class AttemptsSummary(Record):
+    """How often cases are solved when each is tried several times.
+
+    Attributes:
+        some: On which share of the cases at least one of `k` tries would be right: pass@k.
+        all: On which share all of them would be: pass^k, what somebody sees who asks `k` times.
+        cases: Those with at least `k` tries; one that failed more often is in neither share.
+    """
+
+    k: int
+    some: Interval
+    all: Interval
+    cases: int
+
+
 class RunSummary(Record):
     """A run in a few numbers.
 
     Attributes:
         main_score: The score that `slices` is about.
         slices: Name of a slice to its values, each with the mean of the main score.
+        attempts: Where cases were repeated, for one try and more.
     """
 
     main_score: str | None
     scores: dict[str, ScoreSummary]
     slices: dict[str, dict[str, Interval]]
+    attempts: list[AttemptsSummary] = Field(default_factory=list)
 
 
 def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary:
@@ -69,7 +88,26 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
             interval = _interval(cases, main)
             if interval is not None:
                 slices.setdefault(name, {})[value] = interval
-    return RunSummary(main_score=main, scores=scores, slices=slices)
+    tried = _attempts(judged, main) if main is not None and run.repetitions > 1 else []
+    return RunSummary(main_score=main, scores=scores, slices=slices, attempts=tried)
+
+
+def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
+    """A try is right when its score is 1, as it is for the standing of a result."""
+    summaries = []
+    repetitions = judged.run.repetitions
+    for k in sorted({1, 2, 3, 5, 10, repetitions}):
+        cases = [case for case in judged.cases if len(case.attempts.get(score, ())) >= k]
+        if k > repetitions or not cases:
+            continue
+        won = [sum(value >= 1 for value in case.attempts[score]) for case in cases]
+        tried = [len(case.attempts[score]) for case in cases]
+        some, every = (
+            measure(won, tried, k, clusters=clusters_of(cases))
+            for measure in (attempts.pass_at_k, attempts.pass_hat_k)
+        )
+        summaries.append(AttemptsSummary(k=k, some=some, all=every, cases=len(cases)))
+    return summaries
 
 
 def _interval(cases: list[JudgedCase], score: str) -> Interval | None:

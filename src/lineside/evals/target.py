@@ -23,6 +23,7 @@ FAILURES_IN_VAIN = 20
 """So many first cases that all fail alike are enough to see that the rest would too."""
 
 _BACKOFF_SECONDS = 0.5
+_DOUBLINGS_MAX = 6
 _MESSAGE_MAX = 500
 
 _KINDS = {
@@ -124,14 +125,15 @@ class Asker:
         """Ask until there is an answer or the tries are used up."""
         tries = refusals = 0
         while True:
-            reply, failure, latency_ms = await self._in_turn(case, repetition)
+            wait_s = _BACKOFF_SECONDS * 2 ** min(refusals + 1, _DOUBLINGS_MAX)
+            reply, failure, latency_ms = await self._in_turn(case, repetition, wait_s)
             is_crowded = failure is not None and _is_rate_limit(failure.code)
             tries, refusals = tries + (not is_crowded), refusals + is_crowded
             # An endpoint that never answered is down: trying each case thrice only takes time.
             is_vain = self.gives_up or (not self._has_answers and self._first is not None)
-            if failure is None or not _is_worth_a_try(failure) or (is_vain and not is_crowded):
+            if failure is None or is_vain or not _is_worth_a_try(failure):
                 break
-            if tries == TRIES_MAX or refusals == REFUSALS_MAX:
+            if tries == TRIES_MAX or refusals == (REFUSALS_MAX if self._has_answers else TRIES_MAX):
                 break
             if not is_crowded:
                 wait = _BACKOFF_SECONDS * 2 ** (tries - 1)
@@ -140,13 +142,19 @@ class Asker:
         return Answered(position, repetition, case, reply, failure, latency_ms)
 
     async def _in_turn(
-        self, case: Case, repetition: int
+        self, case: Case, repetition: int, wait_s: float
     ) -> tuple[ModelReply | None, Failure | None, float | None]:
-        """Ask once there is room, and make or take room after what comes of it."""
+        """Ask once there is room, and make or take room after what comes of it.
+
+        Args:
+            wait_s: How long all wait after a 429 that does not say how long.
+        """
         concurrency = self._concurrency
         entered_at = await concurrency.enter()
         told = concurrency.rate_limited
-        hearing = rate_limit_heard.set(lambda wait_s: concurrency.fall(entered_at, wait_s))
+        hearing = rate_limit_heard.set(
+            lambda asked_s: concurrency.fall(entered_at, wait_s if asked_s is None else asked_s)
+        )
         try:
             started = time.perf_counter()
             reply, failure = await self._try(case, repetition)
@@ -161,9 +169,9 @@ class Asker:
             if isinstance(reply, RecordedReply):
                 return reply, None, reply.latency_ms
             return reply, None, latency_ms
-        if failure is not None and _is_rate_limit(failure.code):
-            if concurrency.rate_limited == told:
-                concurrency.fall(entered_at, None)
+        is_crowded = failure is not None and _is_rate_limit(failure.code)
+        if is_crowded and concurrency.rate_limited == told:
+            concurrency.fall(entered_at, wait_s)
         return reply, failure, None
 
     def _note(self, failure: Failure | None) -> None:
