@@ -164,7 +164,7 @@ def print_spent(run: "Run") -> None:
     if spent.recalled:
         parts.append(f"{spent.recalled:,} known from earlier runs")
     parts.append(_money(None if spent.cost_unknown else spent.cost_usd))
-    parts.append(_tokens(spent.tokens))
+    parts.append(_tokens(spent.tokens or None))
     if spent.rate_limited:
         parts.append(f"{spent.rate_limited:,} times told to ask less (429)")
     if run.is_settled and run.looks:

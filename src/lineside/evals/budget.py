@@ -11,7 +11,7 @@ from lineside.store import Store
 from lineside.traces import prices
 
 
-class Tally:
+class Costs:
     """What new answers have cost; begins with what was spent before."""
 
     __slots__ = ("cost_unknown", "cost_usd", "recalled", "tokens")
@@ -45,7 +45,7 @@ class Budget:
 
     def __init__(self, limits: RunLimits, spent: RunSpent) -> None:
         self._limits = limits
-        self._spent = Tally(spent)
+        self._spent = Costs(spent)
         self._seconds_before = spent.seconds
         self._began = time.monotonic()
         self._under_way = 0

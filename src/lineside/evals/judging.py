@@ -5,7 +5,7 @@ from typing import Any
 
 from lineside.core import now
 from lineside.evals import queries
-from lineside.evals.budget import Tally
+from lineside.evals.budget import Costs
 from lineside.evals.plan import RunSpent
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
@@ -26,7 +26,7 @@ class Judge:
         self._run = run
         self._scorers = scorers
         self._main_score = run.main_score
-        self._tally = Tally(run.spent)
+        self._costs = Costs(run.spent)
         self._wrong, self._right = run.spent.wrong, run.spent.right
         self._pace = run.spent
         self.recount(counts)
@@ -58,12 +58,12 @@ class Judge:
 
     @property
     def _spent(self) -> dict[str, Any]:
-        tally, pace = self._tally, self._pace
+        costs, pace = self._costs, self._pace
         spent = RunSpent(
-            cost_usd=tally.cost_usd,
-            cost_unknown=tally.cost_unknown,
-            tokens=tally.tokens,
-            recalled=tally.recalled,
+            cost_usd=costs.cost_usd,
+            cost_unknown=costs.cost_unknown,
+            tokens=costs.tokens,
+            recalled=costs.recalled,
             seconds=pace.seconds,
             rate_limited=pace.rate_limited,
             concurrency=pace.concurrency,
@@ -90,7 +90,7 @@ class Judge:
 
     def _count(self, answered: Answered, standing: int) -> None:
         self._done += 1
-        self._tally.add(answered)
+        self._costs.add(answered)
         self._right += standing == queries.FINE
         self._wrong += standing == queries.WRONG
         if answered.failure is not None:

@@ -48,9 +48,9 @@ class Memory:
                 found[row["case_id"], repetition] = row
         for one in asked:
             _, repetition, case = one
-            row = found.get((case.id, repetition))
-            is_same = row is not None and row["input"] == case.input
-            yield one, _answered(one, row) if row is not None and is_same else None
+            known = found.get((case.id, repetition))
+            is_same = known is not None and known["input"] == case.input
+            yield one, _answered(one, known) if known is not None and is_same else None
 
 
 def recallable(

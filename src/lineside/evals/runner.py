@@ -11,6 +11,7 @@ from lineside.core import LinesideError, now
 from lineside.evals import queries
 from lineside.evals.budget import Budget, pricing
 from lineside.evals.concurrency import Concurrency
+from lineside.evals.judged import measures_of
 from lineside.evals.judging import Judge
 from lineside.evals.plan import RunSpent
 from lineside.evals.recall import CASES_AT_ONCE, Memory, ToAsk
@@ -18,6 +19,7 @@ from lineside.evals.result import Result, result_from
 from lineside.evals.run import JOB, Run, RunFailure, run_from
 from lineside.evals.schedule import Schedule, Stretch
 from lineside.evals.scorers import build_scorers
+from lineside.evals.sheet import write_sheet
 from lineside.evals.target import Answered, Asker, CaseTarget, Failure, Target
 from lineside.evals.targets import open_named_target
 from lineside.store import Store
@@ -239,10 +241,12 @@ class _Performance:
             raise
 
     def _finish(self) -> None:
+        done = self._run.model_copy(update={"cases_done": self._judge.progress["cases_done"]})
+        sheet = write_sheet(self._store, done, measures_of(done)) if not self._reached else None
         with self._store.records.write() as connection:
             counts = queries.count_results(connection, self._run.id)
             self._judge.recount(counts)
-            ended = {**self._judge.progress, "status": "done"}
+            ended = {**self._judge.progress, "status": "done", "sheet": sheet}
             if self._reached is not None:
                 code, message = self._reached
                 left = self._run.cases_total - ended["cases_done"]

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from lineside.core import Record
-from lineside.evals.judged import JudgedCase, JudgedRun, clusters_of, read_judged
+from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged
 from lineside.evals.run import Run
 from lineside.stats import Interval, attempts, mean_interval
 from lineside.trust import Scope
@@ -68,9 +68,9 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     judged = read_judged(scope.store, run)
     scores = {}
     for item in run.scorers:
-        trait, scored = judged.trait(item.name), judged.scored(item.name)
+        trait, column = judged.trait(item.name), judged.column(item.name)
         scores[item.name] = ScoreSummary(
-            interval=_interval(scored, item.name),
+            interval=_interval(column),
             label=trait.label,
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
@@ -80,14 +80,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     slices: dict[str, dict[str, Interval]] = {}
     if main is not None:
         judged.trait(main)
-        members: dict[tuple[str, str], list[JudgedCase]] = {}
-        for case in judged.scored(main):
-            for pair in case.slices.items():
-                members.setdefault(pair, []).append(case)
-        for (name, value), cases in sorted(members.items()):
-            interval = _interval(cases, main)
-            if interval is not None:
-                slices.setdefault(name, {})[value] = interval
+        slices = _by_slice(judged.column(main))
     tried = _attempts(judged, main) if main is not None and run.repetitions > 1 else []
     return RunSummary(main_score=main, scores=scores, slices=slices, attempts=tried)
 
@@ -97,11 +90,13 @@ def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
     summaries = []
     repetitions = judged.run.repetitions
     for k in sorted({1, 2, 3, 5, 10, repetitions}):
-        cases = [case for case in judged.cases if len(case.attempts.get(score, ())) >= k]
-        if k > repetitions or not cases:
+        tries = [((case.attempts or {}).get(score, []), case) for case in judged.cases]
+        enough = [(values, case) for values, case in tries if len(values) >= k]
+        if k > repetitions or not enough:
             continue
-        won = [sum(value >= 1 for value in case.attempts[score]) for case in cases]
-        tried = [len(case.attempts[score]) for case in cases]
+        won = [sum(value >= 1 for value in values) for values, _ in enough]
+        tried = [len(values) for values, _ in enough]
+        cases = [case for _, case in enough]
         some, every = (
             measure(won, tried, k, clusters=clusters_of(cases))
             for measure in (attempts.pass_at_k, attempts.pass_hat_k)
@@ -110,7 +105,29 @@ def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
     return summaries
 
 
-def _interval(cases: list[JudgedCase], score: str) -> Interval | None:
-    if not cases:
+def _by_slice(column: Column) -> dict[str, dict[str, Interval]]:
+    members: dict[tuple[str, str], list[int]] = {}
+    places: dict[int, list[int]] = {}
+    # Cases that lie in the same slices mostly share one object: few to look into, many to count.
+    known = {id(slices): slices for slices in column.slices}
+    for place, slices in enumerate(column.slices):
+        places.setdefault(id(slices), []).append(place)
+    for key, slices in known.items():
+        for pair in slices.items():
+            members.setdefault(pair, []).extend(places[key])
+    found: dict[str, dict[str, Interval]] = {}
+    for (name, value), inside in sorted(members.items()):
+        inside.sort()
+        clusters = column.clusters
+        interval = mean_interval(
+            [column.values[place] for place in inside],
+            clusters=clusters and [clusters[place] for place in inside],
+        )
+        found.setdefault(name, {})[value] = interval
+    return found
+
+
+def _interval(column: Column) -> Interval | None:
+    if not len(column.values):
         return None
-    return mean_interval([case.scores[score] for case in cases], clusters=clusters_of(cases))
+    return mean_interval(column.values, clusters=column.clusters)

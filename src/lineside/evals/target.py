@@ -3,10 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 
@@ -119,7 +119,9 @@ class Asker:
         self._same_failures = 0
         self.gives_up = False
         answer_case = getattr(target, "answer_case", None)
-        self._answer = answer_case or (lambda case, _repetition: target(case.input))
+        self._answer: Callable[[Case, int], Awaitable[ModelReply]] = answer_case or (
+            lambda case, _repetition: cast(Target, target)(case.input)
+        )
 
     async def ask(self, position: int, repetition: int, case: Case) -> Answered:
         """Ask until there is an answer or the tries are used up."""
