@@ -5,9 +5,9 @@
         [--kills 10]
 
 A target that answers at once, exact match, results kept in SQLite. CPU is that of the whole
-process, all threads. Memory is what the process holds above what it held when store and dataset were open.
-Then two runs of the large dataset are compared, and their pages asked for from `lineside up`. At
-last a run is killed (SIGKILL) again and again; a case counts as judged twice when it is asked again
+process, all threads. Memory is what the process holds above what it held when store and dataset
+were open. Then two runs of the large dataset are compared, and their pages asked for from
+`lineside up`. At last a run is killed (SIGKILL) again and again; a case counts as judged twice when it is asked again
 though its result had been kept.
 """
 
@@ -138,8 +138,7 @@ def _killed(report: Report, kills: int) -> None:
     """Kill a run at ever later moments, let it end, and count."""
     with TemporaryDirectory() as folder:
         home, log = str(Path(folder) / "home"), Path(folder) / "asked.log"
-        kept: set[str] = set()
-        twice = 0
+        at_kill: list[tuple[list[str], Counter[str]]] = []
         for number in range(kills):
             process = subprocess.Popen(
                 [sys.executable, __file__, "--child", "killed", home, str(log)],
@@ -148,16 +147,12 @@ def _killed(report: Report, kills: int) -> None:
             _wait_for_lines(log, (number + 1) * _KILL_CASES // (kills + 2), process)
             process.send_signal(signal.SIGKILL)
             process.wait()
-            before = len(_asked(log))
-            kept_now = set(_child("kept", home))
-            progress(f"  kill {number + 1}: {len(kept_now):,} cases kept")
-            twice += sum(count > 1 for count in Counter(kept_now).values())
-            twice += len([case for case in _asked(log)[before:] if case in kept])
-            kept = kept_now
-            asked_at_kill = Counter(_asked(log))
+            kept = _child("kept", home)
+            at_kill.append((kept, Counter(_asked(log))))
+            progress(f"  kill {number + 1}: {len(kept):,} cases kept")
         _child("killed", home, str(log))
         asked, rows = Counter(_asked(log)), _child("kept", home)
-        twice += sum(asked[case] > asked_at_kill[case] for case in kept)
+        twice = sum(asked[case] > then[case] for kept, then in at_kill for case in kept)
         twice += len(rows) - len(set(rows))
         note = f"SIGKILL {kills} times over {_KILL_CASES:,} cases"
         report.add("judged_twice", twice, "", goal="<= 0", note=note)

@@ -53,7 +53,7 @@ def read_limits(given: dict[str, Any]) -> "plan.RunLimits":
     examples=(
         "lineside evals run --target python:bot:reply --dataset golden.jsonl",
         "lineside evals run --target http://127.0.0.1:8000/ask --dataset golden.jsonl --dry-run",
-        "lineside evals run --target outputs.jsonl --dataset golden.jsonl --scorer contains",
+        "lineside evals run --target outputs.jsonl --dataset golden.jsonl --scorer contains:topic",
     ),
 )
 @click.option(
@@ -63,7 +63,12 @@ def read_limits(given: dict[str, Any]) -> "plan.RunLimits":
 )
 @click.option("--dataset", required=True, type=click.Path(path_type=Path), help="JSONL or CSV.")
 @click.option("--use-case", help="Where the run is kept; else the dataset's name.")
-@click.option("--scorer", "scorers", multiple=True, help="Such as `exact`; repeatable.")
+@click.option(
+    "--scorer",
+    "scorers",
+    multiple=True,
+    help="Kind and field, as `contains:topic`; repeatable; else the right fields are compared.",
+)
 @click.option("--rule", "rules", multiple=True, help="Gate rule, as `accuracy >= 0.8`; repeatable.")
 @click.option("--early-stop", is_flag=True, help="End as soon as the rules are settled.")
 @click.option("--version", default="", help="Of the function or endpoint: its answers are reused.")
@@ -117,7 +122,10 @@ def run(
             return 0
         with Stations() as stations:
             judged = running.judge(
-                scope, **wanted, scorers=scorers, progress=lambda run: stations("Judge", run)
+                scope,
+                **wanted,
+                scorers=_scorers(scorers),
+                progress=lambda run: stations("Judge", run),
             )
         summary = summarise(scope, judged)
         gate = judge_gate(scope, judged, [parse_rule(text) for text in rules]) if rules else None
@@ -197,6 +205,16 @@ def _read(path: Path, bytes_max: int) -> Any:
     return read_dataset(
         path.name, path, input_schema=_ANYTHING, output_schema=_ANYTHING, bytes_max=bytes_max
     )
+
+
+def _scorers(typed: tuple[str, ...]) -> list[Any]:
+    from lineside.usecases import ScorerDeclaration
+
+    pairs = [text.partition(":") for text in typed]
+    return [
+        ScorerDeclaration(name=kind, kind=kind, arguments={"field": field} if field else {})
+        for kind, _, field in pairs
+    ]
 
 
 def _money(cost_usd: float | None) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 from lineside.evals.dataset import Dataset, keep_dataset
 from lineside.evals.plan import RunPlan
-from lineside.evals.run import Run, RunScorer, get_run, start_run
+from lineside.evals.run import Run, get_run, start_run
+from lineside.evals.scorers import Declared
 from lineside.trust import Scope
 
 Told = Callable[[Run], None]
@@ -20,7 +21,7 @@ def judge(
     subject: str,
     dataset: Dataset,
     plan: RunPlan,
-    scorers: Sequence[str] = (),
+    scorers: Sequence[Declared] = (),
     repetitions: int = 1,
     fresh: bool = False,
     progress: Told = lambda _run: None,
@@ -28,19 +29,17 @@ def judge(
     """Judge whatever a plan names over a dataset, in this process, to the end.
 
     Args:
-        scorers: Kinds of built-in scorers, such as `exact`; each score bears its kind's name.
         progress: Told of the run several times a second.
 
     Raises:
         Invalid, Denied: as `start_run`.
     """
-    declared = [RunScorer(name=kind, kind=kind, arguments={}) for kind in scorers]
     run = start_run(
         scope,
         use_case=use_case,
         subject=subject,
         dataset=keep_dataset(scope, use_case, dataset),
-        scorers=declared,
+        scorers=scorers,
         repetitions=repetitions,
         plan=plan,
         fresh=fresh,
