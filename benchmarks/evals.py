@@ -7,8 +7,8 @@
 A target that answers at once, exact match, results kept in SQLite. CPU is that of the whole
 process, all threads. Memory is what the process holds above what it held when store and dataset
 were open. Then two runs of the large dataset are compared, and their pages asked for from
-`lineside up`. At last a run is killed (SIGKILL) again and again; a case counts as judged twice when it is asked again
-though its result had been kept.
+`lineside up`. At last a run is killed (SIGKILL) again and again; a case counts as judged twice when
+it is asked again though its result had been kept.
 """
 
 import asyncio

@@ -10,6 +10,8 @@ from lineside.gateway import ModelReply
 from lineside.store import Store
 from lineside.traces import prices
 
+_ROUNDING = 1 + 1e-9
+
 
 class Costs:
     """What new answers have cost; begins with what was spent before."""
@@ -94,7 +96,7 @@ class Budget:
                     "the model costs; set it with `lineside prices set`",
                 )
             expected_usd = spent.cost_usd + self._dearest_usd * (self._under_way + 1)
-            if expected_usd > limits.cost_usd_max or spent.cost_usd >= limits.cost_usd_max:
+            if expected_usd > limits.cost_usd_max * _ROUNDING or spent.cost_usd >= limits.cost_usd_max:
                 used = f"{spent.cost_usd:.4g} of {limits.cost_usd_max:g} USD are spent"
                 return _limit("cost_usd", f"{used}, too little is left for the next case")
         return None
