@@ -96,7 +96,10 @@ class Budget:
                     "the model costs; set it with `lineside prices set`",
                 )
             expected_usd = spent.cost_usd + self._dearest_usd * (self._under_way + 1)
-            if expected_usd > limits.cost_usd_max * _ROUNDING or spent.cost_usd >= limits.cost_usd_max:
+            if (
+                expected_usd > limits.cost_usd_max * _ROUNDING
+                or spent.cost_usd >= limits.cost_usd_max
+            ):
                 used = f"{spent.cost_usd:.4g} of {limits.cost_usd_max:g} USD are spent"
                 return _limit("cost_usd", f"{used}, too little is left for the next case")
         return None

@@ -12,12 +12,12 @@ from lineside.evals import queries
 from lineside.evals.run import Run
 from lineside.evals.sheet import Sheet, read_sheet
 from lineside.store import Store
+from lineside.usecases import ScorerDeclaration
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SHARE_KINDS = frozenset({"exact", "contains", "regex", "json_schema", "numeric", "set_f1"})
-_MEASURES = {"latency_ms": ("latency", "ms"), "cost_usd": ("cost", "USD")}
+_MEASURES = frozenset({"latency_ms", "cost_usd", "tokens", "tokens_in", "tokens_out"})
 
 
 @dataclass(slots=True)
@@ -154,10 +154,10 @@ class JudgedRun:
                 f"Run `{self.run.id}` has no score `{score}`; it has: {', '.join(kinds)}",
                 hint=f"Did you mean `{near}`?" if near else "Declare it under `tests.scorers`.",
             )
-        if kinds[score] in _MEASURES:
-            label, unit = _MEASURES[kinds[score]]
-            return ScoreTrait(label, unit, higher_is_better=False)
-        is_share = kinds[score] in _SHARE_KINDS
+        known = ScorerDeclaration.kind_of(kinds[score])
+        if known is not None and known.unit and not known.is_share:
+            return ScoreTrait(known.label, known.unit, higher_is_better=known.higher_is_better)
+        is_share = known is not None and known.is_share
         if not is_share:
             values = self.column(score).values
             is_share = len(values) > 0 and all(value in (0.0, 1.0) for value in values)

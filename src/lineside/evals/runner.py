@@ -92,6 +92,7 @@ class _Performance:
                     self._judged[position * self._run.repetitions + repetition] = 1
                 counts = queries.count_results(connection, self._run.id)
             self._judge = Judge(self._store, self._run, scorers, counts)
+            self._judge.recall_spending()
             asyncio.run(self._go())
         except Exception as error:
             if self._process_ends:
@@ -122,6 +123,7 @@ class _Performance:
                 watcher.cancel()
         finally:
             await target.close()
+            await self._judge.close()
             self._hands.shutdown()
 
     async def _ask_all(self, asker: Asker) -> None:
@@ -159,6 +161,7 @@ class _Performance:
             answered = recalled or await self._answer(asker, asked)
             if answered is None:
                 return
+            answered = await self._judge.await_scorers(answered)
             self._ready.append(answered)
             self._woken.set()
             # A target that never waits gives nobody else a turn; we do, but not for every case.

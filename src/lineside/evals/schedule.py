@@ -9,12 +9,13 @@ import orjson
 
 from lineside.evals import queries
 from lineside.evals.dataset import Case, stored_dataset
-from lineside.evals.gate import verdict_of
+from lineside.evals.gate import find_all
 from lineside.evals.judged import read_judged
 from lineside.evals.plan import RunLook
 from lineside.evals.recall import ToAsk
 from lineside.evals.run import Run, run_from
-from lineside.stats import sequential
+from lineside.evals.scorers.judges import KINDS
+from lineside.stats import sequential, verdict
 from lineside.store import Store
 from lineside.usecases import parse_rule
 
@@ -48,7 +49,10 @@ class Schedule:
         self._dataset = stored_dataset(store, run.dataset_digest, name=run.dataset_name)
         self._total = len(self._dataset)
         self._looks = list(run.looks)
-        self._is_drawn = run.plan.stops_early and bool(run.plan.rules)
+        # What a judge's licence makes of a rule is only weighed at the end.
+        judges = {item.name for item in run.scorers if item.kind in KINDS}
+        scores = {parse_rule(text).score for text in run.plan.rules}
+        self._is_drawn = run.plan.stops_early and bool(scores) and not scores & judges
         self._order, self._starts = self._drawn() if self._is_drawn else (array("l"), array("q"))
 
     def stretches(self) -> list[Stretch]:
@@ -101,7 +105,7 @@ class Schedule:
         judged = read_judged(self._store, run, beside=beside)
         baseline = read_judged(self._store, beside, beside=run) if beside else None
         rules = [parse_rule(text) for text in run.plan.rules]
-        found = verdict_of(judged, baseline, rules, [])
+        found = verdict(find_all(judged, baseline, rules, []), confidence=level)
         said = {"decision": found.decision, "sentence": found.sentence}
         self._looks.append(taken.model_copy(update=said))
         with self._store.records.write() as connection:

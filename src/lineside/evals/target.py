@@ -13,6 +13,7 @@ import orjson
 from lineside.core import Conflict, Denied, Invalid, LinesideError, NotFound, Unavailable, now
 from lineside.evals.concurrency import Concurrency
 from lineside.evals.dataset import Case
+from lineside.evals.scorer import Score
 from lineside.gateway import ModelReply, hear_rate_limit, rate_limit_heard, read_retry_after
 
 TRIES_MAX = 3
@@ -70,7 +71,7 @@ class Failure(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What one case got: a reply or a failure.
+    """What one case got: a reply or a failure, and the scores that had to be waited for.
 
     Attributes:
         recalled_from: The earlier run whose answer this is.
@@ -83,6 +84,7 @@ class Answered(NamedTuple):
     failure: Failure | None
     latency_ms: float | None
     recalled_from: str | None = None
+    verdicts: Mapping[str, Score] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from lineside.gateway.model import Model, ModelProvider, ModelReply, ModelSetup
 from lineside.gateway.output import shorten
 from lineside.gateway.providers import provider_for, provider_names
 from lineside.gateway.retry import hear_rate_limit, rate_limit_heard, read_retry_after
+from lineside.gateway.similarity import gram_similarity, vector_similarity
 
 __all__ = [
     "Form",
@@ -12,6 +13,7 @@ __all__ = [
     "ModelProvider",
     "ModelReply",
     "ModelSetup",
+    "gram_similarity",
     "hear_rate_limit",
     "provider_for",
     "provider_names",
@@ -19,4 +21,5 @@ __all__ = [
     "read_retry_after",
     "shorten",
     "show",
+    "vector_similarity",
 ]
