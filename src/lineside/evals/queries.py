@@ -1,7 +1,7 @@
 """The tables of this room: datasets, what of them is held out, runs and results."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -41,6 +41,10 @@ runs = sa.Table(
     sa.Column("cases_done", sa.Integer, nullable=False),
     sa.Column("cases_failed", sa.Integer, nullable=False),
     sa.Column("failures", Document, nullable=False),
+    sa.Column("plan", Document, nullable=False),
+    sa.Column("spent", Document, nullable=False),
+    sa.Column("looks", Document, nullable=False),
+    sa.Column("sheet", sa.Text),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
     sa.Column("created_by", sa.Text, nullable=False),
@@ -81,6 +85,7 @@ results = sa.Table(
     sa.Column("confidence", sa.Float),
     sa.Column("model", sa.Text),
     sa.Column("finished_at", Moment, nullable=False),
+    sa.Column("recalled_from", sa.Text),
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
@@ -102,6 +107,8 @@ held_out = sa.Table(
 
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
+
+_SAMPLE_MAX = 2_000
 
 Row = Mapping[str, Any]
 
@@ -208,6 +215,90 @@ def same_runs(connection: sa.Connection, key: Row, *, status: str) -> list[Row]:
         *(runs.c[name] == key[name] for name in _KEY), runs.c.status == status
     )
     return _all(connection, query.order_by(runs.c.id.desc()).limit(20))
+
+
+def earlier_run_ids(
+    connection: sa.Connection, *, workspace: str, use_case: str, subject: str, before: str
+) -> list[str]:
+    """Runs of the same subject that have answers, newest first."""
+    query = sa.select(runs.c.id).where(
+        runs.c.workspace == workspace,
+        runs.c.use_case == use_case,
+        runs.c.subject == subject,
+        runs.c.id != before,
+        runs.c.cases_done > runs.c.cases_failed,
+    )
+    return list(connection.execute(query.order_by(runs.c.id.desc()).limit(20)).scalars())
+
+
+class UsualAnswer(NamedTuple):
+    """What an answer took on average; nothing where it is not known."""
+
+    answers: int
+    cost_usd: float | None
+    tokens: float | None
+    latency_ms: float | None
+
+
+def usual_answer(
+    connection: sa.Connection, *, workspace: str, use_case: str, subject: str
+) -> UsualAnswer | None:
+    """What the newest answers took: those of the subject, else those of its use case."""
+    mine = sa.case((runs.c.subject == subject, 0), else_=1)
+    query = (
+        sa.select(runs.c.id)
+        .where(
+            runs.c.workspace == workspace,
+            runs.c.use_case == use_case,
+            runs.c.cases_done > runs.c.cases_failed,
+        )
+        .order_by(mine, runs.c.id.desc())
+    )
+    run_id = connection.execute(query.limit(1)).scalar()
+    if run_id is None:
+        return None
+    sample = (
+        sa.select(results)
+        .where(results.c.run_id == run_id, results.c.error_code.is_(None))
+        .limit(_SAMPLE_MAX)
+        .subquery()
+    )
+    tokens = sample.c.tokens_in + sa.func.coalesce(sample.c.tokens_out, 0)
+    row = connection.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.avg(sample.c.cost_usd),
+            sa.func.avg(tokens),
+            sa.func.avg(sample.c.latency_ms),
+        )
+    ).one()
+    means = [None if value is None else float(value) for value in row[1:]]
+    return UsualAnswer(int(row[0]), *means) if row[0] else None
+
+
+def answered_rows(
+    connection: sa.Connection, run_ids: Sequence[str], *, repetition: int, case_ids: Sequence[str]
+) -> list[Row]:
+    """What these runs answered to some cases in one of their repetitions."""
+    query = sa.select(
+        results.c.run_id,
+        results.c.case_id,
+        results.c.input,
+        results.c.output,
+        results.c.latency_ms,
+        results.c.cost_usd,
+        results.c.tokens_in,
+        results.c.tokens_out,
+        results.c.confidence,
+        results.c.model,
+        results.c.recalled_from,
+    ).where(
+        results.c.run_id.in_(run_ids),
+        results.c.case_id.in_(case_ids),
+        results.c.repetition == repetition,
+        results.c.error_code.is_(None),
+    )
+    return _all(connection, query)
 
 
 def run_row(connection: sa.Connection, *, workspace: str, run_id: str) -> Row | None:
