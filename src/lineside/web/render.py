@@ -1,6 +1,7 @@
 """How records become pages: the templates, and how numbers and moments read in them."""
 
 import hashlib
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from lineside.web.passages import passage_lines
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare", "/judges", "/reviews")),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges", "/reviews")),
     ("Ship", "/releases", ("/releases",)),
     (
         "Watch",
@@ -34,6 +35,7 @@ _STATIONS = (
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
 _SHORT_CHARACTERS_MAX = 240
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -196,6 +198,7 @@ def _environment() -> Environment:
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
+        "is_trace_id": lambda text: _TRACE_ID.fullmatch(text) is not None,
         "medium": medium_of,
         "moment": moment,
         "money": money,
@@ -211,6 +214,7 @@ def _environment() -> Environment:
         "size": size,
         "spanning": show_span,
         "string_or_json": lambda value: value if isinstance(value, str) else pretty(value),
+        "without": lambda value, name: {key: value[key] for key in value if key != name},
         "without_confidence": without_confidence,
         "without_decision": without_decision,
     }
