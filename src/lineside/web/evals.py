@@ -21,11 +21,10 @@ from lineside.evals import (
     results_of,
     summarise,
 )
-from lineside.stats import Finding, Interval, PairedDifference
+from lineside.stats import Finding, Interval, PairedDifference, plots
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases, parse_rule
 from lineside.web.kept import Kept
-from lineside.web.plots import IntervalRow, difference_plot, interval_rows
 from lineside.web.render import page
 
 _RUNS_SHOWN = 100
@@ -125,16 +124,16 @@ def _rule_plot(finding: Finding) -> Any:
     if finding.value is None:
         return ""
     note = f"n {finding.n:,}"
-    row = IntervalRow(
+    row = plots.IntervalRow(
         finding.label, finding.value, finding.low, finding.high, note, finding.decision
     )
     kind = parse_rule(finding.rule).kind
     # Between two shares lie points, not percent.
     unit = "points" if kind != "threshold" and finding.unit == "%" else finding.unit
     if kind == "non_inferiority":
-        return difference_plot(finding.label, [row], unit=unit, accepted=finding.threshold)
+        return plots.difference_plot(finding.label, [row], unit=unit, accepted=finding.threshold)
     label = "at least" if finding.direction == ">=" else "at most"
-    return interval_rows(
+    return plots.interval_rows(
         finding.label,
         [row],
         unit=unit,
@@ -191,9 +190,9 @@ def _summed_up(scope: Scope, found: Run) -> dict[str, Any]:
     ]
     return {
         "summary": summary,
-        "score_plot": interval_rows("Scores", shares, unit=unit) if shares else "",
+        "score_plot": plots.interval_rows("Scores", shares, unit=unit) if shares else "",
         "slice_plots": [
-            (name, interval_rows(f"{main.label if main else ''} by {name}", rows, unit=unit))
+            (name, plots.interval_rows(f"{main.label if main else ''} by {name}", rows, unit=unit))
             for name, values in summary.slices.items()
             for rows in [[_interval_row(value, found) for value, found in values.items()]]
         ],
@@ -218,34 +217,34 @@ def confusions(wrong: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _interval_row(label: str, interval: Interval) -> IntervalRow:
+def _interval_row(label: str, interval: Interval) -> plots.IntervalRow:
     cases = interval.cases_scored
-    return IntervalRow(label, interval.value, interval.low, interval.high, f"n {cases:,}")
+    return plots.IntervalRow(label, interval.value, interval.low, interval.high, f"n {cases:,}")
 
 
-def _difference_row(label: str, found: PairedDifference, *, is_good_up: bool) -> IntervalRow:
+def _difference_row(label: str, found: PairedDifference, *, is_good_up: bool) -> plots.IntervalRow:
     is_clear = found.low > 0 or found.high < 0
     is_better = (found.value > 0) == is_good_up
     tone: Any = "plain" if not is_clear else "ship" if is_better else "hold"
-    return IntervalRow(label, found.value, found.low, found.high, f"n {found.cases:,}", tone)
+    return plots.IntervalRow(label, found.value, found.low, found.high, f"n {found.cases:,}", tone)
 
 
 def _difference_rows(found: Comparison) -> Any:
     row = _difference_row(found.score, found.difference, is_good_up=found.higher_is_better)
     unit = "points" if found.unit == "%" else found.unit
-    return difference_plot(f"{found.score}: candidate minus baseline", [row], unit=unit)
+    return plots.difference_plot(f"{found.score}: candidate minus baseline", [row], unit=unit)
 
 
 def _slice_differences(found: Comparison) -> list[tuple[str, Any]]:
     unit = "points" if found.unit == "%" else found.unit
-    plots = []
+    drawn = []
     for name, values in found.slices.items():
         rows = [
             _difference_row(value, difference, is_good_up=found.higher_is_better)
             for value, difference in values.items()
         ]
-        plots.append((name, difference_plot(f"Difference by {name}", rows, unit=unit)))
-    return plots
+        drawn.append((name, plots.difference_plot(f"Difference by {name}", rows, unit=unit)))
+    return drawn
 
 
 def _flips(scope: Scope, found: Comparison, case_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from lineside.core import clock
-from lineside.stats import Finding
+from lineside.stats import Finding, axes
 from lineside.trust import LedgerEntry
-from lineside.web.axes import show, show_span
 from lineside.web.media import blob_of, medium_of
 
 STATIC = Path(__file__).parent / "static"
@@ -151,7 +150,7 @@ def between(finding: Finding) -> str:
     """The interval of a finding in words."""
     if finding.low is None or finding.high is None:
         return "too few cases for an interval"
-    span = show_span(finding.low, finding.high, finding.unit)
+    span = axes.show_span(finding.low, finding.high, finding.unit)
     return f"{finding.confidence * 100:g} % interval {span}"
 
 
@@ -198,14 +197,14 @@ def _environment() -> Environment:
         "money": money,
         "ms": milliseconds,
         "only_fields": only_fields,
-        "percent": lambda share: show(share, "%"),
+        "percent": lambda share: axes.show(share, "%"),
         "pretty": pretty,
         "rate": lambda dollars: "–" if dollars is None else f"{dollars:g}",
         "said": said,
-        "shown": show,
+        "shown": axes.show,
         "short": short,
         "size": size,
-        "spanning": show_span,
+        "spanning": axes.show_span,
         "without_confidence": without_confidence,
         "without_decision": without_decision,
     }
