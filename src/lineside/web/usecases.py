@@ -17,12 +17,12 @@ from lineside.apps import (
     rollout_history,
 )
 from lineside.core import NotFound
-from lineside.evals import list_runs
+from lineside.evals import list_runs, reports
 from lineside.stats import plots
 from lineside.traces import latest_calls, list_feedback, traffic, views
 from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case, list_use_cases
-from lineside.web.evals import main_finding, rule_checks
+from lineside.web.evals import main_finding
 from lineside.web.render import page
 
 _RELEASES_SHOWN = 12
@@ -56,7 +56,9 @@ def use_case(request: Request) -> Response:
         manifest=known.manifest,
         releases=releases,
         **standing,
-        checks=rule_checks(standing["shown"].gate) if standing["shown"] else [],
+        checks=reports.rule_pictures(standing["shown"].gate.verdict.findings)
+        if standing["shown"]
+        else [],
         finding=main_finding(standing["shown"].gate) if standing["shown"] else None,
         rollout=history[0] if history else None,
         history=history,

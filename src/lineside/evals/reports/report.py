@@ -1,0 +1,76 @@
+"""One test of a candidate, with all that somebody who was not there needs to know of it."""
+
+from collections.abc import Sequence
+
+from lineside.core import Record
+from lineside.evals.compare import Comparison
+from lineside.evals.gate import GateOutcome
+from lineside.evals.result import Result, results_of
+from lineside.evals.run import Run
+from lineside.evals.summary import RunSummary, summarise
+from lineside.stats import Finding
+from lineside.trust import Scope
+
+DECISIONS = {"ship": "Ship", "hold": "Hold", "more": "Not enough data"}
+_SIGNS = {"ship": "✓ ship", "hold": "✗ hold", "more": "? not enough data"}
+_WRONG_SHOWN = 20
+
+
+def decided(finding: Finding) -> str:
+    """What a rule decides, with a sign that is read without colour."""
+    if finding.decision == "ship" and finding.value is None:
+        return "✓ not needed yet"
+    return _SIGNS[finding.decision]
+
+
+class Report(Record):
+    """A judged run with its verdict, ready to be written down in any form.
+
+    Attributes:
+        title: What was judged, such as the use case.
+        comparison: Candidate against baseline, where there was one.
+        wrong: Cases to look at: failed ones, then wrong answers; at most 20.
+    """
+
+    title: str
+    run: Run
+    summary: RunSummary
+    gate: GateOutcome
+    comparison: Comparison | None
+    wrong: list[Result]
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What each rule of the gate found."""
+        return self.gate.verdict.findings
+
+    @property
+    def reason(self) -> str:
+        """The verdict's sentence where its word stands beside it already."""
+        rest = self.gate.verdict.sentence.partition(": ")[2] or self.gate.verdict.sentence
+        return rest[:1].upper() + rest[1:]
+
+
+def report_of(
+    scope: Scope,
+    run: Run,
+    gate: GateOutcome,
+    *,
+    comparison: Comparison | None = None,
+    title: str | None = None,
+) -> Report:
+    """Gather what is to be reported of a run that a gate has judged.
+
+    Args:
+        title: By default the name of the use case.
+    """
+    failed = results_of(scope, run.id, only="failed", limit=_WRONG_SHOWN)
+    wrong = results_of(scope, run.id, only="wrong", limit=_WRONG_SHOWN)
+    return Report(
+        title=title or run.use_case,
+        run=run,
+        summary=summarise(scope, run),
+        gate=gate,
+        comparison=comparison,
+        wrong=[*failed, *wrong][:_WRONG_SHOWN],
+    )
