@@ -3,7 +3,7 @@
 from lineside.evals.reports.files import write_report
 from lineside.evals.reports.html import as_fragment, as_html
 from lineside.evals.reports.junit import as_junit
-from lineside.evals.reports.markdown import as_markdown
+from lineside.evals.reports.markdown import as_markdown, text_plot
 from lineside.evals.reports.pictures import (
     difference_plot,
     difference_plots,
@@ -25,5 +25,6 @@ __all__ = [
     "rule_pictures",
     "score_plot",
     "slice_plots",
+    "text_plot",
     "write_report",
 ]

@@ -4,14 +4,12 @@ The file asks for nothing outside of itself, so it can be attached, mailed and k
 """
 
 from functools import cache
-from typing import Any
 
-import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from lineside.evals.reports import pictures
-from lineside.evals.reports.report import DECISIONS, Report, decided
+from lineside.evals.reports.report import DECISIONS, Report, answered, decided, in_words
 from lineside.stats import axes
 
 _PAYLOAD_CHARACTERS_MAX = 600
@@ -57,9 +55,7 @@ def _said(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def _payload(value: dict[str, Any]) -> str:
-    only = next(iter(value.values())) if len(value) == 1 else value
-    text = only if isinstance(only, str) else orjson.dumps(only, default=str).decode()
+def _shortened(text: str) -> str:
     is_long = len(text) > _PAYLOAD_CHARACTERS_MAX
     return text[: _PAYLOAD_CHARACTERS_MAX - 1] + "…" if is_long else text
 
@@ -78,7 +74,8 @@ def _environment() -> Environment:
     environment.filters |= {
         "count": lambda value: f"{value:,}",
         "decided": decided,
-        "payload": _payload,
+        "answered": lambda result: _shortened(answered(result)),
+        "in_words": lambda value: _shortened(in_words(value)),
         "said": _said,
         "shown": axes.show,
         "spanning": axes.show_span,

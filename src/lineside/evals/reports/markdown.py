@@ -7,12 +7,9 @@ none.
 import re
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any
-
-import orjson
 
 from lineside.evals.reports.pictures import difference_unit, rule_unit
-from lineside.evals.reports.report import DECISIONS, Report, decided
+from lineside.evals.reports.report import DECISIONS, Report, answered, decided, in_words
 from lineside.stats import Finding, axes
 
 MARK = "<!-- lineside verdict: {} -->"
@@ -140,9 +137,9 @@ def _wrong(report: Report) -> str:
     rows = [
         (
             _plain(result.case_id),
-            _payload(result.input),
-            _payload(result.expected),
-            _payload(result.output) if result.output is not None else f"`{result.error_code}`",
+            _plain(in_words(result.input)),
+            _plain(in_words(result.expected)),
+            f"`{result.error_code}`" if result.output is None else _plain(answered(result)),
         )
         for result in report.wrong[:_WRONG_SHOWN]
     ]
@@ -166,12 +163,6 @@ def _span(low: float | None, high: float | None, unit: str) -> str:
     if low is None or high is None or not (isfinite(low) and isfinite(high)):
         return "–"
     return axes.show_span(low, high, unit)
-
-
-def _payload(value: dict[str, Any]) -> str:
-    only = next(iter(value.values())) if len(value) == 1 else value
-    text = only if isinstance(only, str) else orjson.dumps(only, default=str).decode()
-    return _plain(text)
 
 
 def _plain(text: str) -> str:

@@ -1,6 +1,9 @@
 """One test of a candidate, with all that somebody who was not there needs to know of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
 
 from lineside.core import Record
 from lineside.evals.compare import Comparison
@@ -21,6 +24,24 @@ def decided(finding: Finding) -> str:
     if finding.decision == "ship" and finding.value is None:
         return "✓ not needed yet"
     return _SIGNS[finding.decision]
+
+
+def in_words(value: Mapping[str, Any]) -> str:
+    """A payload as people read it: a lone field by its value, several with their names."""
+    if len(value) == 1:
+        return _text(next(iter(value.values())))
+    return " · ".join(f"{name}: {_text(item)}" for name, item in value.items())
+
+
+def answered(result: Result) -> str:
+    """The answer in words; where something was expected, of the same fields in the same order."""
+    output = result.output or {}
+    asked = {name: output[name] for name in result.expected if name in output}
+    return in_words(asked or output)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
 
 
 class Report(Record):
