@@ -1,8 +1,11 @@
 """`lineside.evaluate(…)`: judge a function of this program, and get a verdict."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +25,7 @@ from lineside.evals import (
     results_of,
     start_run,
 )
-from lineside.sdk import given
+from lineside.sdk import given, listening
 from lineside.stats import Verdict
 from lineside.store import Store, open_store
 from lineside.trust import Scope, local_scope
@@ -37,9 +40,6 @@ _PAGE_RESULTS = 5_000
 
 # One store at a time may do jobs in a process; whoever comes second waits.
 _turn = threading.RLock()
-
-heard: list[Callable[["Evaluation"], None]] = []
-"""Told of each evaluation once it is done, such as by the pytest plugin."""
 
 
 class VerdictError(AssertionError):
@@ -98,8 +98,14 @@ class Evaluation:
             VerdictError: It is not; says what each rule found.
         """
         if self.verdict.decision != "ship":
-            raise VerdictError(self._said())
+            raise VerdictError(self.said())
         return self
+
+    def said(self) -> str:
+        """The verdict as lines of text, with a plot of what each rule found."""
+        rules = reports.text_plot(self.verdict.findings)
+        lines = [self.verdict.sentence, rules, *self.report.gate.notes, f"run: {self.run.id}"]
+        return "\n".join(line for line in lines if line)
 
     def save(self, path: str | Path) -> None:
         """Write a report: `.html`, `.md`, `.xml` (JUnit) or `.json`, by the end of the name.
@@ -108,10 +114,6 @@ class Evaluation:
             Invalid: The end is another one, or the file cannot be written.
         """
         reports.write_report(self.report, Path(path))
-
-    def _said(self) -> str:
-        rules = reports.text_plot(self.verdict.findings)
-        return f"{self.verdict.sentence}\n{rules}\nrun: {self.run.id}".replace("\n\n", "\n")
 
     def _repr_html_(self) -> str:
         return reports.as_fragment(self.report)
@@ -158,15 +160,19 @@ def evaluate(
     rules = [parse_rule(rule) for rule in gate]
     work = _Work(dataset, scorers, name or given.name_of(target), repetitions)
     settings = _settings(home, concurrency)
-    with _scope(settings) as scope:
-        before = _baseline(scope, work, baseline)
-        run = work.judged(scope, target, version=version)
-        outcome = judge_gate(scope, run, rules, baseline_run=before)
-        has_both = before is not None and _has_answers(before) and _has_answers(run)
-        found = compare(scope, before.id, run.id) if before and has_both else None
-        report = reports.report_of(scope, run, outcome, comparison=found)
-    evaluation = Evaluation(report, settings)
-    for tell in heard:
+
+    def judge() -> Evaluation:
+        with _scope(settings) as scope:
+            before = _baseline(scope, work, baseline)
+            run = work.judged(scope, target, version=version)
+            outcome = judge_gate(scope, run, rules, baseline_run=before)
+            has_both = before is not None and _has_answers(before) and _has_answers(run)
+            found = compare(scope, before.id, run.id) if before and has_both else None
+            report = reports.report_of(scope, run, outcome, comparison=found)
+        return Evaluation(report, settings)
+
+    evaluation = _without_loop(judge)
+    for tell in listening.heard:
         tell(evaluation)
     return evaluation
 
@@ -185,7 +191,8 @@ class _Work:
         rows, is_plain = given.rows_of(self.dataset, name=self.title, bytes_max=bytes_max)
         subject = f"{given.name_of(target)}@{version or token_hex(6)}"
         declared = given.scorers_of(self.scorers, subject=subject)
-        register_runner(scope.store, lambda _run: given.GivenTarget(target, is_plain=is_plain))
+        answering = given.GivenTarget(target, is_plain=is_plain)
+        register_runner(scope.store, lambda _run: answering)
         run = start_run(
             scope,
             use_case=self.title,
@@ -221,6 +228,16 @@ def _results(scope: Scope, run_id: str) -> Iterator[Result]:
     while page := results_of(scope, run_id, limit=_PAGE_RESULTS, after=after):
         yield from page
         after = page[-1].cursor
+
+
+def _without_loop(work: Callable[[], Evaluation]) -> Evaluation:
+    """Do work that waits: in a notebook, whose thread has a loop, in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    with ThreadPoolExecutor(1, thread_name_prefix="lineside-evaluate") as hands:
+        return hands.submit(copy_context().run, work).result()
 
 
 def _settings(home: str | Path | None, concurrency: int) -> Settings:

@@ -48,7 +48,7 @@ def runs(request: Request) -> Response:
         runs=list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN),
         subjects=_subjects(scope, use_case),
         use_case=use_case,
-        use_cases=[known.name for known in list_use_cases(scope)],
+        use_cases=_use_cases(scope),
     )
 
 
@@ -70,6 +70,7 @@ def run(request: Request) -> Response:
         "run.html",
         run=found,
         subjects=_subjects(scope, found.use_case),
+        use_cases=_use_cases(scope),
         results=results[:_CASES_SHOWN],
         has_more=len(results) > _CASES_SHOWN,
         only=only,
@@ -100,6 +101,7 @@ def comparison(request: Request) -> Response:
         baseline=baseline,
         candidate=candidate,
         subjects=_subjects(scope, candidate.use_case),
+        use_cases=_use_cases(scope),
         plot=reports.difference_plot(found),
         slice_plots=reports.difference_plots(found),
         worsened=_flips(scope, found, found.worsened),
@@ -123,6 +125,11 @@ def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
         raise Invalid("bad_filter", f"`only` is `{only[:40]}`, expected {', '.join(_ONLY)}")
     name, _, value = request.query_params.get("slice", "").partition("=")
     return only, (name, value) if name else None
+
+
+def _use_cases(scope: Scope) -> list[str]:
+    """Those that have a page; functions are judged under names that have none."""
+    return [known.name for known in list_use_cases(scope)]
 
 
 def _subjects(scope: Scope, use_case: str | None) -> dict[str, Any]:

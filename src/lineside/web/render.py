@@ -159,6 +159,11 @@ def digest(text: str) -> str:
     return text.removeprefix("sha256:")[:12]
 
 
+def candidate(subject: str) -> str:
+    """What a run judged: a digest by its start, the name of a function whole."""
+    return digest(subject) if subject.startswith("sha256:") else subject
+
+
 def size(count: int) -> str:
     for unit, unit_bytes in (("MB", 1_000_000), ("kB", 1_000)):
         if count >= unit_bytes:
@@ -189,6 +194,7 @@ def _environment() -> Environment:
         "between": between,
         "blob": blob_of,
         "breakable": breakable,
+        "candidate": candidate,
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,

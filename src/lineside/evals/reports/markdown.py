@@ -12,9 +12,6 @@ from lineside.evals.reports.pictures import difference_unit, rule_unit
 from lineside.evals.reports.report import DECISIONS, Report, answered, decided, in_words
 from lineside.stats import Finding, axes
 
-MARK = "<!-- lineside verdict: {} -->"
-"""First line of a report, by which the next one finds the comment that it replaces."""
-
 _EMOJI = {"ship": "🟢", "hold": "🔴", "more": "🟡"}
 _PLOT_COLUMNS = 44
 _LABEL_COLUMNS_MAX = 24
@@ -29,7 +26,6 @@ def as_markdown(report: Report) -> str:
     decision = report.gate.verdict.decision
     run = report.run
     parts = [
-        MARK.format(re.sub(r"[^\w.-]+", "-", report.title)),
         f"### {_EMOJI[decision]} {DECISIONS[decision]}: {_plain(report.title)}",
         _sentence(report.reason),
     ]
