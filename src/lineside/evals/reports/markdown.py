@@ -11,6 +11,7 @@ from math import isfinite
 from lineside.evals.reports.pictures import difference_unit, rule_unit
 from lineside.evals.reports.report import DECISIONS, Report, answered, decided, in_words
 from lineside.stats import Finding, axes
+from lineside.usecases import parse_rule
 
 _EMOJI = {"ship": "🟢", "hold": "🔴", "more": "🟡"}
 _PLOT_COLUMNS = 44
@@ -45,19 +46,26 @@ def as_markdown(report: Report) -> str:
 def text_plot(findings: Sequence[Finding]) -> str:
     """Each rule as one line of text: estimate ●, interval ━, what was asked for ┆."""
     measured = [finding for finding in findings if finding.value is not None]
-    width = min(_LABEL_COLUMNS_MAX, max((len(item.label) for item in measured), default=0))
+    labels = [_label(finding) for finding in measured]
+    width = min(_LABEL_COLUMNS_MAX, max(map(len, labels), default=0))
     lines = []
-    for finding in measured:
-        label = finding.label[:width].ljust(width)
+    for label, finding in zip(labels, measured, strict=True):
         value = axes.show(finding.value, rule_unit(finding))
-        lines.append(f"{label}  {_drawn(finding)}  {value:>13}  {decided(finding)}")
+        lines.append(
+            f"{label[:width].ljust(width)}  {_drawn(finding)}  {value:>13}  {decided(finding)}"
+        )
     return "\n".join(lines)
+
+
+def _label(finding: Finding) -> str:
+    against = " − live" if parse_rule(finding.rule).kind == "non_inferiority" else ""
+    return finding.label + against
 
 
 def _drawn(finding: Finding) -> str:
     ends = [finding.value, finding.low, finding.high, finding.threshold]
     known = [end for end in ends if end is not None and isfinite(end)]
-    is_difference = rule_unit(finding) == "points"
+    is_difference = parse_rule(finding.rule).kind == "non_inferiority"
     scale = axes.axis(known, unit=rule_unit(finding), zero=is_difference)
 
     def column(value: float | None, otherwise: float) -> int:
@@ -67,6 +75,8 @@ def _drawn(finding: Finding) -> str:
     low, high = column(finding.low, scale.start), column(finding.high, scale.end)
     signs = ["─"] * _PLOT_COLUMNS
     signs[low : high + 1] = "━" * (high + 1 - low)
+    if is_difference:
+        signs[column(0.0, scale.start)] = "│"
     signs[column(finding.threshold, scale.start)] = "┆"
     signs[column(finding.value, scale.start)] = "●"
     return "".join(signs)
@@ -74,7 +84,8 @@ def _drawn(finding: Finding) -> str:
 
 def _plot(findings: Sequence[Finding]) -> str:
     drawn = text_plot(findings)
-    return f"```text\n{drawn}\n\n● estimate  ━ interval  ┆ asked for\n```" if drawn else ""
+    legend = "● estimate  ━ interval  ┆ asked for" + ("  │ no difference" if "│" in drawn else "")
+    return f"```text\n{drawn}\n\n{legend}\n```" if drawn else ""
 
 
 def _rules(findings: Sequence[Finding]) -> str:
@@ -132,7 +143,7 @@ def _wrong(report: Report) -> str:
         return ""
     rows = [
         (
-            _plain(result.case_id),
+            _plain(result.case_id) + (" ↓" if report.is_worse(result) else ""),
             _plain(in_words(result.input)),
             _plain(in_words(result.expected)),
             f"`{result.error_code}`" if result.output is None else _plain(answered(result)),
@@ -140,7 +151,8 @@ def _wrong(report: Report) -> str:
         for result in report.wrong[:_WRONG_SHOWN]
     ]
     table = _table(("case", "input", "expected", "answered"), rows)
-    return _folded("Cases to look at", table)
+    legend = "\n\n↓ better in the baseline" if any(map(report.is_worse, report.wrong)) else ""
+    return _folded("Cases to look at", table + legend)
 
 
 def _table(

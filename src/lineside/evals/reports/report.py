@@ -50,7 +50,8 @@ class Report(Record):
     Attributes:
         title: What was judged, such as the use case.
         comparison: Candidate against baseline, where there was one.
-        wrong: Cases to look at: failed ones, then wrong answers; at most 20.
+        wrong: Cases to look at, at most 20: failed ones, wrong answers that were better in the
+            baseline, then other wrong answers.
     """
 
     title: str
@@ -64,6 +65,10 @@ class Report(Record):
     def findings(self) -> Sequence[Finding]:
         """What each rule of the gate found."""
         return self.gate.verdict.findings
+
+    def is_worse(self, result: Result) -> bool:
+        """Whether the baseline did better on this case."""
+        return self.comparison is not None and result.case_id in self.comparison.worsened
 
     @property
     def reason(self) -> str:
@@ -85,13 +90,18 @@ def report_of(
     Args:
         title: By default the name of the use case.
     """
-    failed = results_of(scope, run.id, only="failed", limit=_WRONG_SHOWN)
-    wrong = results_of(scope, run.id, only="wrong", limit=_WRONG_SHOWN)
+    worsened = comparison.worsened[:_WRONG_SHOWN] if comparison else []
+    found = [
+        *results_of(scope, run.id, only="failed", limit=_WRONG_SHOWN),
+        *results_of(scope, run.id, only="wrong", case_ids=worsened, limit=_WRONG_SHOWN),
+        *results_of(scope, run.id, only="wrong", limit=_WRONG_SHOWN),
+    ]
+    wrong = {(result.case_id, result.repetition): result for result in found}
     return Report(
         title=title or run.use_case,
         run=run,
         summary=summarise(scope, run),
         gate=gate,
         comparison=comparison,
-        wrong=[*failed, *wrong][:_WRONG_SHOWN],
+        wrong=list(wrong.values())[:_WRONG_SHOWN],
     )
