@@ -202,8 +202,11 @@ class _Work:
             scorer_files=dict(item.file for item in declared if item.file),
             repetitions=self.repetitions,
         )
-        if run.status == "running":
-            scope.store.jobs.result(run.id)
+        try:
+            if run.status == "running":
+                scope.store.jobs.result(run.id)
+        finally:
+            given.forget(subject)
         return get_run(scope, run.id)
 
 

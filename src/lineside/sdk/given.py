@@ -105,6 +105,12 @@ def scorers_of(scorers: Scorers, *, subject: str) -> list[GivenScorer]:
     return found
 
 
+def forget(subject: str) -> None:
+    """Let go of the scorers of a run that is done."""
+    for key in [key for key in _scorers if key[0] == subject]:
+        del _scorers[key]
+
+
 def judge_given(subject: str, name: str, context: ScorerContext) -> Any:
     """Ask a scorer that was handed over in this process.
 
