@@ -8,10 +8,11 @@ from starlette.routing import Route
 
 from lineside.apps import Release, Rollout, current_rollout, get_release, list_releases
 from lineside.core import NotFound
+from lineside.evals import reports
+from lineside.stats import plots
 from lineside.trust import Scope, ledger_entries
 from lineside.usecases import list_use_cases
-from lineside.web.evals import main_finding, rule_checks
-from lineside.web.plots import IntervalRow, interval_bar
+from lineside.web.evals import main_finding
 from lineside.web.render import page
 
 _RELEASES_SHOWN = 100
@@ -45,7 +46,7 @@ def release(request: Request) -> Response:
         "release.html",
         release=found,
         baseline=baseline,
-        checks=rule_checks(found.gate),
+        checks=reports.rule_pictures(found.gate.verdict.findings),
         finding=main_finding(found.gate),
         state=_state(found, current_rollout(scope, found.use_case)),
         files=[
@@ -82,8 +83,8 @@ def _row(found: Release, rollout: Rollout | None) -> dict[str, Any]:
     finding = main_finding(found.gate)
     bar = None
     if finding is not None:
-        row = IntervalRow(finding.label, finding.value, finding.low, finding.high)
-        bar = interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
+        row = plots.IntervalRow(finding.label, finding.value, finding.low, finding.high)
+        bar = plots.interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
     return {"release": found, "finding": finding, "bar": bar, "state": _state(found, rollout)}
 
 

@@ -19,14 +19,14 @@ from lineside.evals import (
     get_run,
     licences,
     list_runs,
+    reports,
     results_of,
     summarise,
 )
-from lineside.stats import Finding, Interval, PairedDifference
+from lineside.stats import Finding
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases, parse_rule
 from lineside.web.kept import Kept
-from lineside.web.plots import IntervalRow, difference_plot, interval_rows
 from lineside.web.render import page
 
 _RUNS_SHOWN = 100
@@ -49,7 +49,7 @@ def runs(request: Request) -> Response:
         runs=list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN),
         subjects=_subjects(scope, use_case),
         use_case=use_case,
-        use_cases=[known.name for known in list_use_cases(scope)],
+        use_cases=_use_cases(scope),
     )
 
 
@@ -71,6 +71,7 @@ def run(request: Request) -> Response:
         "run.html",
         run=found,
         subjects=_subjects(scope, found.use_case),
+        use_cases=_use_cases(scope),
         results=results[:_CASES_SHOWN],
         has_more=len(results) > _CASES_SHOWN,
         only=only,
@@ -102,8 +103,9 @@ def comparison(request: Request) -> Response:
         baseline=baseline,
         candidate=candidate,
         subjects=_subjects(scope, candidate.use_case),
-        plot=_difference_rows(found),
-        slice_plots=_slice_differences(found),
+        use_cases=_use_cases(scope),
+        plot=reports.difference_plot(found),
+        slice_plots=reports.difference_plots(found),
         worsened=_flips(scope, found, found.worsened),
         improved=_flips(scope, found, found.improved),
     )
@@ -118,33 +120,6 @@ def main_finding(gate: GateOutcome) -> Finding | None:
     return None
 
 
-def rule_checks(gate: GateOutcome) -> list[dict[str, Any]]:
-    """Each rule of a gate with what it found, as words and as a plot on its own axis."""
-    return [{"finding": found, "plot": _rule_plot(found)} for found in gate.verdict.findings]
-
-
-def _rule_plot(finding: Finding) -> Any:
-    if finding.value is None:
-        return ""
-    note = f"n {finding.n:,}"
-    row = IntervalRow(
-        finding.label, finding.value, finding.low, finding.high, note, finding.decision
-    )
-    kind = parse_rule(finding.rule).kind
-    # Between two shares lie points, not percent.
-    unit = "points" if kind != "threshold" and finding.unit == "%" else finding.unit
-    if kind == "non_inferiority":
-        return difference_plot(finding.label, [row], unit=unit, accepted=finding.threshold)
-    label = "at least" if finding.direction == ">=" else "at most"
-    return interval_rows(
-        finding.label,
-        [row],
-        unit=unit,
-        threshold=finding.threshold,
-        threshold_label=label,
-    )
-
-
 def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
     """Which results are asked for: a standing, and a slice written as `channel=mail`."""
     only = request.query_params.get("only") or "all"
@@ -152,6 +127,11 @@ def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
         raise Invalid("bad_filter", f"`only` is `{only[:40]}`, expected {', '.join(_ONLY)}")
     name, _, value = request.query_params.get("slice", "").partition("=")
     return only, (name, value) if name else None
+
+
+def _use_cases(scope: Scope) -> list[str]:
+    """Those that have a page; functions are judged under names that have none."""
+    return [known.name for known in list_use_cases(scope)]
 
 
 def _subjects(scope: Scope, use_case: str | None) -> dict[str, Any]:
@@ -184,21 +164,10 @@ def _summed_up(scope: Scope, found: Run) -> dict[str, Any]:
     if found.status == "running" or found.cases_done == 0:
         return empty
     summary = summarise(scope, found)
-    main = summary.scores.get(summary.main_score or "")
-    unit = main.unit if main else ""
-    shares = [
-        _interval_row(score.label, score.interval)
-        for score in summary.scores.values()
-        if score.unit == unit and score.interval is not None
-    ]
     return {
         "summary": summary,
-        "score_plot": interval_rows("Scores", shares, unit=unit) if shares else "",
-        "slice_plots": [
-            (name, interval_rows(f"{main.label if main else ''} by {name}", rows, unit=unit))
-            for name, values in summary.slices.items()
-            for rows in [[_interval_row(value, found) for value, found in values.items()]]
-        ],
+        "score_plot": reports.score_plot(summary),
+        "slice_plots": reports.slice_plots(summary),
         "confusions": confusions(results_of(scope, found.id, only="wrong", limit=_WRONG_COUNTED)),
     }
 
@@ -218,36 +187,6 @@ def confusions(wrong: Sequence[Result]) -> list[dict[str, Any]]:
         for (field, expected, got), cases in counts.most_common(_CONFUSIONS_SHOWN)
         if cases > 1
     ]
-
-
-def _interval_row(label: str, interval: Interval) -> IntervalRow:
-    cases = interval.cases_scored
-    return IntervalRow(label, interval.value, interval.low, interval.high, f"n {cases:,}")
-
-
-def _difference_row(label: str, found: PairedDifference, *, is_good_up: bool) -> IntervalRow:
-    is_clear = found.low > 0 or found.high < 0
-    is_better = (found.value > 0) == is_good_up
-    tone: Any = "plain" if not is_clear else "ship" if is_better else "hold"
-    return IntervalRow(label, found.value, found.low, found.high, f"n {found.cases:,}", tone)
-
-
-def _difference_rows(found: Comparison) -> Any:
-    row = _difference_row(found.score, found.difference, is_good_up=found.higher_is_better)
-    unit = "points" if found.unit == "%" else found.unit
-    return difference_plot(f"{found.score}: candidate minus baseline", [row], unit=unit)
-
-
-def _slice_differences(found: Comparison) -> list[tuple[str, Any]]:
-    unit = "points" if found.unit == "%" else found.unit
-    plots = []
-    for name, values in found.slices.items():
-        rows = [
-            _difference_row(value, difference, is_good_up=found.higher_is_better)
-            for value, difference in values.items()
-        ]
-        plots.append((name, difference_plot(f"Difference by {name}", rows, unit=unit)))
-    return plots
 
 
 def _flips(scope: Scope, found: Comparison, case_ids: Sequence[str]) -> list[dict[str, Any]]:

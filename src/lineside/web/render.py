@@ -15,9 +15,8 @@ from starlette.responses import HTMLResponse
 
 from lineside.core import clock
 from lineside.evals import reviews
-from lineside.stats import Finding
+from lineside.stats import Finding, axes
 from lineside.trust import LedgerEntry
-from lineside.web.axes import show, show_span
 from lineside.web.media import blob_of, medium_of
 from lineside.web.passages import passage_lines
 
@@ -155,13 +154,18 @@ def between(finding: Finding) -> str:
     """The interval of a finding in words."""
     if finding.low is None or finding.high is None:
         return "too few cases for an interval"
-    span = show_span(finding.low, finding.high, finding.unit)
+    span = axes.show_span(finding.low, finding.high, finding.unit)
     return f"{finding.confidence * 100:g} % interval {span}"
 
 
 def digest(text: str) -> str:
     """The start of a content address: enough to tell two apart by eye."""
     return text.removeprefix("sha256:")[:12]
+
+
+def candidate(subject: str) -> str:
+    """What a run judged: a digest by its start, the name of a function whole."""
+    return digest(subject) if subject.startswith("sha256:") else subject
 
 
 def size(count: int) -> str:
@@ -195,6 +199,7 @@ def _environment() -> Environment:
         "between": between,
         "blob": blob_of,
         "breakable": breakable,
+        "candidate": candidate,
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
@@ -205,14 +210,14 @@ def _environment() -> Environment:
         "ms": milliseconds,
         "only_fields": only_fields,
         "passage_lines": passage_lines,
-        "percent": lambda share: show(share, "%"),
+        "percent": lambda share: axes.show(share, "%"),
         "pretty": pretty,
         "rate": lambda dollars: "–" if dollars is None else f"{dollars:g}",
         "said": said,
-        "shown": show,
+        "shown": axes.show,
         "short": short,
         "size": size,
-        "spanning": show_span,
+        "spanning": axes.show_span,
         "string_or_json": lambda value: value if isinstance(value, str) else pretty(value),
         "without": lambda value, name: {key: value[key] for key in value if key != name},
         "without_confidence": without_confidence,

@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from lineside.core import Invalid, LinesideError
 from lineside.evals import list_runs, reviews
+from lineside.stats.plots import IntervalRow, Tone, interval_rows
 from lineside.web.passages import said_in
-from lineside.web.plots import IntervalRow, Tone, interval_rows
 from lineside.web.render import page
 from lineside.web.reviewers import reviewer
 
