@@ -68,7 +68,7 @@ class ModelRequest(Record):
     tokens_out_max: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    top_k: int | None = None
+    top_k: int | float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
     frequency_penalty: float | None = None

@@ -1,0 +1,1 @@
+"""From a request in the canonical form to an answer: providers, routes, and steps around them."""
