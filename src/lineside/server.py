@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lineside.api import OtlpGrpc, build_api, otlp_routes
-from lineside.apps import Serving, open_line
+from lineside.api import OtlpGrpc, build_api, model_routes, otlp_routes
+from lineside.apps import Serving, model_calls, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.trust import Scope as TrustScope
 from lineside.trust import local_scope
@@ -44,6 +44,7 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     serving = Serving(store)
+    models = model_calls.open_model_calls(settings, serving)
     otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()
 
@@ -57,6 +58,7 @@ def build(settings: Settings | None = None) -> Starlette:
         yield
         app.state.warming.cancel()
         await asyncio.to_thread(otlp_grpc.stop)
+        await models.close()
         await serving.close()
         # Jobs refuse to be asked on a loop what they leave unfinished.
         await asyncio.to_thread(store.close)
@@ -77,12 +79,14 @@ def build(settings: Settings | None = None) -> Starlette:
         }
         return JSONResponse(state, status_code=503 if error else 200)
 
+    large = [Middleware(BodyLimit, bytes_max=settings.model_bytes_max)]
     small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
     return Starlette(
         routes=[
             Route("/healthz", health),
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
+            Mount("/v1", routes=model_routes(local, models), middleware=large),
             Mount("/api", build_api(local, serving), middleware=small),
             Mount("/", build_web(local, serving), middleware=small),
         ],

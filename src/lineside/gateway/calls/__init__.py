@@ -1,1 +1,19 @@
 """From a request in the canonical form to an answer: providers, routes, and steps around them."""
+
+from lineside.gateway.calls.counting import count_tokens
+from lineside.gateway.calls.embedding import EMBEDDED, embed
+from lineside.gateway.calls.gateway import CallStep, Events, Gateway, ModelCall, Proceed, with_steps
+from lineside.gateway.calls.route import Served
+
+__all__ = [
+    "EMBEDDED",
+    "CallStep",
+    "Events",
+    "Gateway",
+    "ModelCall",
+    "Proceed",
+    "Served",
+    "count_tokens",
+    "embed",
+    "with_steps",
+]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from lineside.core import NotFound, did_you_mean
 from lineside.gateway.calls.breaker import Breaker
@@ -20,6 +21,7 @@ class ModelCall:
 
     Attributes:
         workspace: Where it is made, by `actor`.
+        wants: Words, vectors of the turns, or the count of their tokens.
         use_case: Set where the model asked for is a use case.
         served: Filled in while the call is answered.
     """
@@ -27,6 +29,7 @@ class ModelCall:
     request: ModelRequest
     workspace: str
     actor: str
+    wants: Literal["words", "vectors", "count"] = "words"
     use_case: str | None = None
     session: str | None = None
     user: str | None = None
