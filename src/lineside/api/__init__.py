@@ -1,4 +1,4 @@
-"""Door for programs: REST under `/api`, models under `/v1`, and OTLP where its senders look for it."""
+"""Door for programs: REST under `/api`, models under `/v1`, OTLP where its senders look."""
 
 from lineside.api.app import build_api
 from lineside.api.models import model_routes

@@ -6,6 +6,7 @@ from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lineside.apps import model_calls
@@ -45,7 +46,7 @@ async def _stop(*tasks: "asyncio.Future[Any]") -> None:
                 await task
 
 
-class EventStream:
+class EventStream(Response):
     """An answer as server-sent events; ends the call at its provider when the caller hangs up.
 
     Args:
@@ -62,7 +63,8 @@ class EventStream:
         headers: dict[str, str],
     ) -> None:
         self._opened, self._write, self._failed = opened, write, failed
-        self._headers = {
+        super().__init__()
+        self._said_headers = {
             "content-type": "text/event-stream; charset=utf-8",
             "cache-control": "no-cache",
             "x-accel-buffering": "no",
@@ -80,7 +82,7 @@ class EventStream:
             await _stop(sending, leaving)
 
     async def _send(self, send: Send) -> None:
-        headers = [(name.encode(), value.encode()) for name, value in self._headers.items()]
+        headers = [(name.encode(), value.encode()) for name, value in self._said_headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         async with aclosing(self._opened.events()) as events:
             try:

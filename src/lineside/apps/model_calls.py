@@ -1,4 +1,4 @@
-"""Calls of models in the canonical form: a use case answers, or a plain model does; both traced."""
+"""Calls of models in the canonical form: a use case or a plain model answers; both are traced."""
 
 import asyncio
 from collections.abc import Sequence
@@ -123,7 +123,7 @@ class ModelCalls:
         request: canonical.ModelRequest,
         vectors: canonical.EmbeddingRequest | None,
         *,
-        wants: Any = "words",
+        wants: calls.Wants = "words",
     ) -> OpenAnswer:
         is_plain = self.gateway.knows(request.model) or request.model == calls.EMBEDDED
         use_case = None if is_plain else request.model
@@ -132,7 +132,7 @@ class ModelCalls:
             request=request,
             workspace=caller.scope.workspace,
             actor=caller.scope.actor.name,
-            wants=_VECTORS if vectors else wants,
+            wants="vectors" if vectors else wants,
             use_case=use_case,
             session=caller.session,
             user=caller.user or request.user,
@@ -182,7 +182,9 @@ class ModelCalls:
         for event in canonical.events_of(_said(answer, use_case)):
             yield event
 
-    async def _vectors(self, call: calls.ModelCall, asked: canonical.EmbeddingRequest) -> calls.Events:
+    async def _vectors(
+        self, call: calls.ModelCall, asked: canonical.EmbeddingRequest
+    ) -> calls.Events:
         # The texts as the steps left them, with what they masked.
         texts = tuple(turn.text for turn in call.request.turns)
         answer = await calls.embed(self.gateway, asked.model_copy(update={"texts": texts}))
@@ -248,9 +250,7 @@ def _input(request: canonical.ModelRequest, fields: list[str]) -> Any:
 
 def _said(answer: CallAnswer, use_case: str) -> canonical.ModelAnswer:
     words = orjson.dumps(answer.output).decode()
-    turn = canonical.Turn(
-        role="assistant", parts=(canonical.TextPart(text=words),), is_plain=True
-    )
+    turn = canonical.Turn(role="assistant", parts=(canonical.TextPart(text=words),), is_plain=True)
     return canonical.ModelAnswer(
         wire="lineside",
         id=answer.trace_id,

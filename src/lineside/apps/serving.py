@@ -105,7 +105,9 @@ class Serving:
         rollout = await self._rollout(scope, use_case)
         arm = choose_arm(rollout, call.session or call.user)
         app = await self._app(scope, arm.release_id)
-        trace = _Trace(scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id)
+        trace = _Trace(
+            scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
+        )
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")

@@ -97,9 +97,17 @@ def test_models_are_listed_for_both_clients(
     ("body", "status", "words"),
     [
         ({"model": "play/any"}, 400, "`body.messages` is missing"),
-        ({"model": "play/any", "messages": [{"role": "user", "content": 5}]}, 400, "a whole number"),
+        (
+            {"model": "play/any", "messages": [{"role": "user", "content": 5}]},
+            400,
+            "a whole number",
+        ),
         ({"model": "nowhere", "messages": ASK}, 404, "no use case `nowhere`"),
-        ({"model": "play/any", "messages": [{"role": "user", "content": "broken"}]}, 503, "on purpose"),
+        (
+            {"model": "play/any", "messages": [{"role": "user", "content": "broken"}]},
+            503,
+            "on purpose",
+        ),
     ],
 )
 def test_errors_are_in_the_words_of_each_wire(

@@ -60,9 +60,7 @@ def _row(at: int, raw: dict[str, Any]) -> Recorded:
     if isinstance(asked, str):
         asked = orjson.loads(asked) if asked.startswith("{") else None
     wire = _wire(parts.path) if raw["method"].upper() == "POST" else None
-    return Recorded(
-        at, wire, parts.netloc, parts.path, raw["status"], asked, raw["response"]
-    )
+    return Recorded(at, wire, parts.netloc, parts.path, raw["status"], asked, raw["response"])
 
 
 def _wire(path: str) -> str | None:

@@ -2,7 +2,15 @@
 
 from lineside.gateway.calls.counting import count_tokens
 from lineside.gateway.calls.embedding import EMBEDDED, embed
-from lineside.gateway.calls.gateway import CallStep, Events, Gateway, ModelCall, Proceed, with_steps
+from lineside.gateway.calls.gateway import (
+    CallStep,
+    Events,
+    Gateway,
+    ModelCall,
+    Proceed,
+    Wants,
+    with_steps,
+)
 from lineside.gateway.calls.route import Served
 
 __all__ = [
@@ -13,6 +21,7 @@ __all__ = [
     "ModelCall",
     "Proceed",
     "Served",
+    "Wants",
     "count_tokens",
     "embed",
     "with_steps",

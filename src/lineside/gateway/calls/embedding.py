@@ -44,6 +44,4 @@ def _embedded(request: EmbeddingRequest) -> EmbeddingAnswer:
         )
     vectors = tuple(tuple(words.mean(clean(text)).tolist()) for text in request.texts)
     read = sum(len(text.split()) for text in request.texts)
-    return EmbeddingAnswer(
-        model=EMBEDDED, vectors=vectors, tokens=TokenCounts(tokens_in=read)
-    )
+    return EmbeddingAnswer(model=EMBEDDED, vectors=vectors, tokens=TokenCounts(tokens_in=read))

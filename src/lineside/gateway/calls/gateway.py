@@ -29,7 +29,7 @@ class ModelCall:
     request: ModelRequest
     workspace: str
     actor: str
-    wants: Literal["words", "vectors", "count"] = "words"
+    wants: "Wants" = "words"
     use_case: str | None = None
     session: str | None = None
     user: str | None = None
@@ -41,6 +41,7 @@ class ModelCall:
         return replace(self, request=request)
 
 
+Wants = Literal["words", "vectors", "count"]
 Events = AsyncGenerator[AnswerEvent, None]
 Proceed = Callable[[ModelCall], Events]
 CallStep = Callable[[ModelCall, Proceed], Events]
@@ -96,7 +97,7 @@ class Gateway:
 
     def route(self, model: str) -> ModelRoute:
         """The route of that name; a `provider/model` is a route of its own."""
-        return self._settings.routes.get(model) or ModelRoute(targets=(model,))
+        return self._settings.routes.get(model) or ModelRoute.model_validate({"targets": (model,)})
 
     def target(self, name: str) -> Target:
         """A provider and its model.

@@ -17,6 +17,9 @@ from lineside.gateway.canonical.events import (
 from lineside.gateway.canonical.parts import Extras, Part, ReasoningPart, TextPart, ToolCall, Turn
 
 
+_CONTENT = ("text", "media", "other")
+
+
 class _Growing:
     """A part with what came to it; joined once, since a long answer comes in thousands of bits."""
 
@@ -111,7 +114,8 @@ class Assembly:
             turn=Turn(
                 role="assistant",
                 parts=parts,
-                is_plain=[part.kind for part in parts if part.kind in ("text", "other")] == ["text"],
+                is_plain=[part.kind for part in parts if part.kind in ("text", "other")]
+                == ["text"],
                 extras=end.turn_extras,
             ),
             finish_reason=end.finish_reason,

@@ -77,12 +77,6 @@ class AnswerEnded(Record):
 
 
 AnswerEvent = Annotated[
-    AnswerStarted
-    | PartStarted
-    | PartGrew
-    | PartEnded
-    | ChoiceEnded
-    | TokensCounted
-    | AnswerEnded,
+    AnswerStarted | PartStarted | PartGrew | PartEnded | ChoiceEnded | TokensCounted | AnswerEnded,
     Field(discriminator="kind"),
 ]

@@ -6,7 +6,7 @@ from typing import Any, cast
 from lineside.gateway.canonical.answer import Choice, FinishReason, ModelAnswer, TokenCounts
 from lineside.gateway.canonical.parts import TextPart
 from lineside.gateway.wires.chat_parts import read_turn, write_turn
-from lineside.gateway.wires.fields import Fields, known, sent
+from lineside.gateway.wires.fields import Fields, sent
 
 FINISHES: dict[str, FinishReason] = {
     "stop": "stop",
@@ -133,4 +133,3 @@ def write_tokens(tokens: TokenCounts, *, is_own: bool) -> dict[str, Any]:
         "prompt_tokens_details": {"cached_tokens": tokens.tokens_cached_in or 0},
         "completion_tokens_details": {"reasoning_tokens": tokens.tokens_reasoning_out or 0},
     }
-

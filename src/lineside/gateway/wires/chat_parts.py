@@ -211,7 +211,9 @@ def _message(turn: Turn, parts: Sequence[Part], *, is_own: bool) -> dict[str, An
     message |= write_thoughts(parts)
     if calls:
         message["tool_calls"] = calls
-    refusals = [part.text for part in parts if _is_refusal_field(part)]
+    refusals = [
+        part.text for part in parts if isinstance(part, TextPart) and _is_refusal_field(part)
+    ]
     if refusals:
         message["refusal"] = "".join(refusals)
     return message | sent(turn.extras, is_own=is_own)
@@ -259,7 +261,8 @@ def write_detail(part: ReasoningPart, at: int) -> dict[str, Any] | None:
     words = part.sealed if kind == "reasoning.encrypted" else part.text
     words = words if words or part.extras.get("~worded", True) else None
     rest = part.extras.get("~rest", {"index": at})
-    return known({"type": kind, "signature": part.signature, DETAILS.get(kind, "text"): words}) | rest
+    detail = {"type": kind, "signature": part.signature, DETAILS.get(kind, "text"): words}
+    return known(detail) | dict(rest)
 
 
 def write_call(part: ToolCall, *, is_own: bool) -> dict[str, Any]:

@@ -74,9 +74,7 @@ def write_request(request: ModelRequest) -> dict[str, Any]:
     stop: Any = list(request.stop) or None
     written: dict[str, Any] = {
         "model": request.model,
-        "messages": [
-            message for turn in turns for message in write_turn(turn, is_own=is_own)
-        ],
+        "messages": [message for turn in turns for message in write_turn(turn, is_own=is_own)],
         "stop": stop[0] if stop and marks.get("~stop") == "plain" else stop,
         limit: request.tokens_out_max,
         "tools": [_write_tool(tool, is_own=is_own) for tool in request.tools] or None,
@@ -88,7 +86,6 @@ def write_request(request: ModelRequest) -> dict[str, Any]:
         asked = known({"include_usage": request.wants_stream_tokens})
         written["stream_options"] = asked | marks.get("~stream_options", {})
     return known(written) | sent(request.extras, is_own=is_own)
-
 
 
 def _read_tool(raw: object) -> ToolOffer:

@@ -12,7 +12,7 @@ _FILTERED = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", 
 FINISHES: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
-    **dict.fromkeys(_FILTERED, "filtered"),  # type: ignore[arg-type]
+    **dict.fromkeys(_FILTERED, "filtered"),
 }
 _WRITTEN = {"length": "MAX_TOKENS", "filtered": "SAFETY", "refused": "SAFETY"}
 

@@ -141,7 +141,7 @@ def _read_tool(raw: object, group: int) -> list[ToolOffer]:
                 name=inner.need("name", str),
                 description=inner.take("description", str),
                 schema_of_arguments=inner.take(key, dict) if key else None,
-                extras={**inner.rest, "~group": (group, name), "~schema": key},
+                extras={**inner.rest, "~group": group, "~list": name, "~schema": key},
             )
         )
     return offers
@@ -155,10 +155,10 @@ def _write_tools(tools: tuple[ToolOffer, ...], *, is_own: bool) -> list[dict[str
             written.append(hosted(tool, is_own=is_own))
             continue
         marks = tool.extras if is_own else {}
-        group = marks.get("~group", (0, "functionDeclarations"))
+        group = marks.get("~group", 0)
         if group not in groups:
             groups[group] = []
-            written.append({group[1]: groups[group]})
+            written.append({marks.get("~list", "functionDeclarations"): groups[group]})
         schema = {marks.get("~schema") or _SCHEMAS[0]: tool.schema_of_arguments}
         offer = {"name": tool.name, "description": tool.description} | schema
         groups[group].append(known(offer) | sent(tool.extras, is_own=is_own))

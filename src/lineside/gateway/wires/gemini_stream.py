@@ -19,7 +19,12 @@ from lineside.gateway.canonical.events import (
 from lineside.gateway.canonical.parts import Part, ReasoningPart, TextPart, ToolCall
 from lineside.gateway.output import shorten
 from lineside.gateway.wires.fields import Fields, sent
-from lineside.gateway.wires.gemini_answer import read_finish, read_tokens, write_finish, write_tokens
+from lineside.gateway.wires.gemini_answer import (
+    read_finish,
+    read_tokens,
+    write_finish,
+    write_tokens,
+)
 from lineside.gateway.wires.gemini_parts import read_part, write_part
 from lineside.gateway.wires.sse import SseEvent, cut_off, write_event
 

@@ -1,7 +1,7 @@
 """Anthropic Messages: the request."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from lineside.core import Invalid
 from lineside.gateway.canonical.parts import TextPart, Turn
@@ -105,7 +105,7 @@ def _alternating(turns: list[Turn]) -> list[Turn]:
     """Turns of tools are the user's here; neighbours of one role become one."""
     found: list[Turn] = []
     for turn in turns:
-        role = "assistant" if turn.role == "assistant" else "user"
+        role: Literal["assistant", "user"] = "assistant" if turn.role == "assistant" else "user"
         if found and found[-1].role == role:
             found[-1] = Turn(role=role, parts=found[-1].parts + turn.parts)
         else:

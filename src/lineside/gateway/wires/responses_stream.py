@@ -306,7 +306,7 @@ class ResponsesStreamWriter:
 
     def _snapshot(self, kind: str) -> bytes:
         answer = self._assembly.answer()
-        state = {"status": "in_progress", "output": [], "usage": None}
+        state: dict[str, Any] = {"status": "in_progress", "output": [], "usage": None}
         extras = sent(answer.extras, is_own=self._is_own)
         return self._event(kind, {"response": write_head(answer) | extras | state})
 

@@ -73,7 +73,9 @@ class SseReader:
         last = self._waiting.rstrip(b"\r\n")
         self._waiting = b""
         if last and not last.startswith((b"data:", b"event:", b"id:", b":")):
-            raise malformed(f"it ends within a line: `{shorten(last.decode(errors='replace'), 80)}`")
+            raise malformed(
+                f"it ends within a line: `{shorten(last.decode(errors='replace'), 80)}`"
+            )
         found = [self._line(last) if last else None, self._line(b"")]
         return [event for event in found if event is not None]
 

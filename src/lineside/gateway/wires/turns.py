@@ -52,7 +52,6 @@ def tool_names(turns: Iterable[Turn]) -> dict[str, str]:
     }
 
 
-
 def hosted(tool: ToolOffer, *, is_own: bool) -> dict[str, Any]:
     """A tool that runs at its provider, which another provider does not have.
 
