@@ -18,6 +18,7 @@ from aiohttp import web
 from lineside.core import Settings
 from lineside.server import build
 
+SHAKY = 20
 SCRIPT = [
     {
         "when": {"contains": {"message": "weather"}},
@@ -134,12 +135,15 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
         for wire in ("chat", "messages", "responses", "gemini")
     }
     providers["fake-chat"]["models"] = ["small"]
+    # A breaker opens after some failures, so each test of failures has a provider of its own.
+    shaky = {f"shaky-{at}": providers["fake-chat"] for at in range(SHAKY)}
+    again = {f"again-{at}": {"targets": [f"shaky-{at}/m"], "retries_max": 1} for at in range(SHAKY)}
     return {
-        "providers": providers,
+        "providers": providers | shaky,
         "scripted": {"play": {"file": "play.jsonl"}},
         "routes": {
-            "fast": {"targets": ["fake-chat/one", "fake-messages/two"], "retries_max": 0},
-            "again": {"targets": ["fake-chat/one"], "retries_max": 1},
+            "fast": {"targets": ["shaky-0/one", "fake-messages/two"], "retries_max": 0},
+            **again,
         },
     }
 

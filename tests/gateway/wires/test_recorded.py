@@ -111,7 +111,7 @@ def read(name: str, body: bytes, *, size: int) -> list[AnswerEvent]:
             found.extend(reader.read(event))
 
     for start in range(0, len(body), size):
-        take(sse.feed(body[start : start + size]))
+        take(list(sse.feed(body[start : start + size])))
     take(sse.end())
     found.extend(reader.end())
     return found

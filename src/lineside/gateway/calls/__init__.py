@@ -11,7 +11,7 @@ from lineside.gateway.calls.gateway import (
     Wants,
     with_steps,
 )
-from lineside.gateway.calls.route import Served
+from lineside.gateway.calls.route import ServedBy
 
 __all__ = [
     "EMBEDDED",
@@ -20,7 +20,7 @@ __all__ = [
     "Gateway",
     "ModelCall",
     "Proceed",
-    "Served",
+    "ServedBy",
     "Wants",
     "count_tokens",
     "embed",

@@ -7,7 +7,7 @@ from typing import Literal
 
 from lineside.core import NotFound, did_you_mean
 from lineside.gateway.calls.breaker import Breaker
-from lineside.gateway.calls.route import ModelRoute, Served, Target, ask_in_turn
+from lineside.gateway.calls.route import ModelRoute, ModelTarget, ServedBy, ask_in_turn
 from lineside.gateway.calls.settings import open_upstreams, read_settings
 from lineside.gateway.calls.upstream import HttpUpstream
 from lineside.gateway.canonical.events import AnswerEvent
@@ -34,7 +34,7 @@ class ModelCall:
     session: str | None = None
     user: str | None = None
     trace_id: str = ""
-    served: Served = field(default_factory=Served)
+    served: ServedBy = field(default_factory=ServedBy)
 
     def asking(self, request: ModelRequest) -> "ModelCall":
         """The same call with another request, such as one with names masked."""
@@ -99,7 +99,7 @@ class Gateway:
         """The route of that name; a `provider/model` is a route of its own."""
         return self._settings.routes.get(model) or ModelRoute.model_validate({"targets": (model,)})
 
-    def target(self, name: str) -> Target:
+    def target(self, name: str) -> ModelTarget:
         """A provider and its model.
 
         Raises:
@@ -115,7 +115,7 @@ class Gateway:
                 f"`{name[:80]}` is neither a use case nor a model of a known provider",
                 hint=f"Did you mean `{near}`?" if near else f"Providers: {known}.",
             )
-        return Target(provider, model, upstream, self._breakers[provider])
+        return ModelTarget(provider, model, upstream, self._breakers[provider])
 
     async def close(self) -> None:
         """Give back connections."""

@@ -8,7 +8,7 @@ from time import monotonic
 
 from pydantic import Field
 
-from lineside.core import LinesideError, Record
+from lineside.core import LinesideError, Record, Unavailable
 from lineside.gateway.calls.breaker import Breaker
 from lineside.gateway.calls.failures import FALL_BACK_ON, Passing
 from lineside.gateway.calls.upstream import Seconds, Upstream
@@ -34,7 +34,7 @@ class ModelRoute(Record):
 
 
 @dataclass(frozen=True)
-class Target:
+class ModelTarget:
     """A model at a provider, ready to be asked."""
 
     provider: str
@@ -44,7 +44,7 @@ class Target:
 
 
 @dataclass
-class Served:
+class ServedBy:
     """What became known of a call while it was answered; the one thing here that changes.
 
     Attributes:
@@ -66,10 +66,10 @@ class Served:
 
 async def ask_in_turn(
     request: ModelRequest,
-    targets: Sequence[Target],
+    targets: Sequence[ModelTarget],
     route: ModelRoute,
     *,
-    served: Served,
+    served: ServedBy,
     pace: Pace,
 ) -> AsyncGenerator[AnswerEvent, None]:
     """Ask the targets one after the other until one begins to answer.
@@ -110,7 +110,7 @@ async def ask_in_turn(
 
 
 async def _attempt(
-    request: ModelRequest, target: Target, served: Served
+    request: ModelRequest, target: ModelTarget, served: ServedBy
 ) -> AsyncGenerator[AnswerEvent, None]:
     target.breaker.check()
     served.provider, served.model = target.provider, target.model
@@ -124,7 +124,7 @@ async def _attempt(
                 served.waited_s += monotonic() - started
                 yield event
                 started = monotonic()
-    except Passing:
+    except Unavailable:
         served.waited_s += monotonic() - started
         target.breaker.failed()
         raise

@@ -16,7 +16,6 @@ from lineside.gateway.canonical.events import (
 )
 from lineside.gateway.canonical.parts import Extras, Part, ReasoningPart, TextPart, ToolCall, Turn
 
-
 _CONTENT = ("text", "media", "other")
 
 

@@ -31,7 +31,7 @@ from lineside.gateway.wires.chat_parts import (
     write_part,
 )
 from lineside.gateway.wires.fields import Fields, sent
-from lineside.gateway.wires.sse import SseEvent, cut_off, write_event
+from lineside.gateway.wires.sse import SseEvent, cut_off, failed, write_event
 
 _CHUNK_NOISE = ("object", "obfuscation", "choices", "usage", "id", "model", "created")
 
@@ -113,6 +113,8 @@ class ChatStreamReader:
             yield AnswerEnded(extras=self._extras)
             return
         chunk = event.read()
+        if chunk.get("error"):
+            raise failed(chunk["error"])
         rest = {name: value for name, value in chunk.items() if name not in _CHUNK_NOISE}
         if self._is_started:
             self._extras |= rest

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lineside.core import Unavailable
 from lineside.gateway.canonical.answer import TokenCounts
 from lineside.gateway.canonical.assembly import Assembly
 from lineside.gateway.canonical.events import (
@@ -17,7 +16,6 @@ from lineside.gateway.canonical.events import (
     TokensCounted,
 )
 from lineside.gateway.canonical.parts import Part, ReasoningPart, TextPart, ToolCall
-from lineside.gateway.output import shorten
 from lineside.gateway.wires.fields import Fields, sent
 from lineside.gateway.wires.gemini_answer import (
     read_finish,
@@ -26,7 +24,7 @@ from lineside.gateway.wires.gemini_answer import (
     write_tokens,
 )
 from lineside.gateway.wires.gemini_parts import read_part, write_part
-from lineside.gateway.wires.sse import SseEvent, cut_off, write_event
+from lineside.gateway.wires.sse import SseEvent, cut_off, failed, write_event
 
 
 class _OpenCandidate:
@@ -56,11 +54,7 @@ class GeminiStreamReader:
         fields = Fields(event.read(), place="event")
         if "error" in fields.rest:
             error = fields.rest["error"]
-            raise Unavailable(
-                "stream_failed",
-                f"The model failed in mid-answer: {shorten(str(error))}",
-                hint="Ask again; what came so far is not the whole answer.",
-            )
+            raise failed(error)
         answer_id = fields.take("responseId", str) or ""
         model = fields.take("modelVersion", str) or ""
         candidates = fields.take("candidates", list) or []

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lineside.core import Unavailable
 from lineside.gateway.canonical.answer import TokenCounts
 from lineside.gateway.canonical.events import (
     AnswerEnded,
@@ -22,7 +21,6 @@ from lineside.gateway.canonical.parts import (
     TextPart,
     ToolCall,
 )
-from lineside.gateway.output import shorten
 from lineside.gateway.wires.fields import Fields, sent
 from lineside.gateway.wires.messages_answer import (
     FINISHES,
@@ -32,7 +30,7 @@ from lineside.gateway.wires.messages_answer import (
     write_tokens,
 )
 from lineside.gateway.wires.messages_parts import read_block
-from lineside.gateway.wires.sse import SseEvent, cut_off, malformed, write_event
+from lineside.gateway.wires.sse import SseEvent, cut_off, failed, malformed, write_event
 
 _DELTAS = {"text_delta": "text", "input_json_delta": "partial_json", "thinking_delta": "thinking"}
 
@@ -70,11 +68,7 @@ class MessagesStreamReader:
             yield AnswerEnded()
         elif kind == "error":
             error = raw.get("error") or {}
-            raise Unavailable(
-                "stream_failed",
-                f"The model failed in mid-answer: {shorten(str(error.get('message') or error))}",
-                hint="Ask again; what came so far is not the whole answer.",
-            )
+            raise failed(error)
 
     def end(self) -> Iterator[AnswerEvent]:
         """The connection ended.

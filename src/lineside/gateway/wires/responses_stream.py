@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lineside.core import Unavailable
 from lineside.gateway.canonical.answer import TokenCounts
 from lineside.gateway.canonical.assembly import Assembly
 from lineside.gateway.canonical.events import (
@@ -18,7 +17,6 @@ from lineside.gateway.canonical.events import (
 )
 from lineside.gateway.canonical.parts import OtherPart, Part, ReasoningPart, TextPart, ToolCall
 from lineside.gateway.canonical.request import ModelRequest
-from lineside.gateway.output import shorten
 from lineside.gateway.wires.fields import Fields, sent
 from lineside.gateway.wires.responses_answer import (
     named,
@@ -33,7 +31,7 @@ from lineside.gateway.wires.responses_items import (
     read_thought,
     write_output,
 )
-from lineside.gateway.wires.sse import SseEvent, cut_off, malformed, write_event
+from lineside.gateway.wires.sse import SseEvent, cut_off, failed, malformed, write_event
 
 _GROWTH = {
     "response.output_text.delta": "delta",
@@ -78,11 +76,7 @@ class ResponsesStreamReader:
             yield from self._end(raw.get("response") or {})
         elif kind in ("error", "response.failed"):
             error = (raw.get("response") or {}).get("error") or raw.get("error") or raw
-            raise Unavailable(
-                "stream_failed",
-                f"The model failed in mid-answer: {shorten(str(error.get('message') or error))}",
-                hint="Ask again; what came so far is not the whole answer.",
-            )
+            raise failed(error)
         elif isinstance(raw.get("response"), dict) and not self._is_started:
             yield self._start(raw["response"])
 

@@ -1,6 +1,7 @@
 """Server-sent events: reading them off a connection in whatever pieces it gives, and writing."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,8 @@ class SseReader:
         self._lines: list[str] = []
         self._bytes = 0
 
-    def feed(self, piece: bytes) -> list[SseEvent]:
-        """Take in a piece; give the events that it completes.
+    def feed(self, piece: bytes) -> Iterator[SseEvent]:
+        """Take in a piece; give the events that it completes, those before a broken line too.
 
         Raises:
             Unavailable: A line is no UTF-8, or an event does not end.
@@ -53,16 +54,15 @@ class SseReader:
         self._waiting += piece
         # The other half of a line end may come with the next piece.
         end = len(self._waiting) - (1 if self._waiting.endswith(b"\r") else 0)
-        found, start = [], 0
+        start = 0
         for match in _LINE_END.finditer(self._waiting, 0, end):
             event = self._line(self._waiting[start : match.start()])
             start = match.end()
             if event is not None:
-                found.append(event)
+                yield event
         self._waiting = self._waiting[start:]
         if len(self._waiting) + self._bytes > _EVENT_BYTES_MAX:
             raise malformed(f"an event is larger than {_EVENT_BYTES_MAX} bytes")
-        return found
 
     def end(self) -> list[SseEvent]:
         """The connection ended: what is complete but for its last empty line still counts.
@@ -112,6 +112,16 @@ def malformed(why: str) -> Unavailable:
         "stream_malformed",
         f"The model's stream cannot be read: {why}",
         hint="Ask again; if it stays, the endpoint does not speak this wire.",
+    )
+
+
+def failed(error: object) -> Unavailable:
+    """What a provider says of itself in the middle of a stream."""
+    words = error.get("message") if isinstance(error, dict) else None
+    return Unavailable(
+        "stream_failed",
+        f"The model failed in mid-answer: {shorten(str(words or error))}",
+        hint="Ask again; what came so far is not the whole answer.",
     )
 
 
