@@ -2,14 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import orjson
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from lineside.core import Denied, Invalid, Record
+from lineside.core import Denied, Invalid, Record, Unavailable
 from lineside.gateway.calls.failures import Passing, down, refused, slow
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent
@@ -95,8 +96,10 @@ class HttpUpstream:
                 async for event in exchange.stream(self.wire):
                     yield event
                 return
-            raw = read_object(await exchange.whole())
-        for event in events_of(self.wire.read_answer(raw)):
+            body_read = await exchange.whole()
+        with _readable(where):
+            answer = self.wire.read_answer(read_object(body_read))
+        for event in events_of(answer):
             yield event
 
     def unsaid(self, request: ModelRequest) -> list[str]:
@@ -106,7 +109,9 @@ class HttpUpstream:
     async def post(self, path: str, body: Mapping[str, Any], *, model: str) -> dict[str, Any]:
         """Send a request that has a whole answer, such as one for embeddings."""
         async with self._exchange(path, body, where=self.where(model)) as exchange:
-            return read_object(await exchange.whole())
+            body_read = await exchange.whole()
+        with _readable(self.where(model)):
+            return read_object(body_read)
 
     async def close(self) -> None:
         """Give back connections in every loop."""
@@ -157,6 +162,20 @@ class HttpUpstream:
                 hint=f"Set it where lineside runs: `export {variable}=…`.",
             )
         return key
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """What cannot be read is the provider's fault and not the caller's."""
+    try:
+        yield
+    except (Invalid, ValidationError, TypeError, KeyError, AttributeError, ValueError) as error:
+        why = error.message if isinstance(error, Invalid) else type(error).__name__
+        raise Unavailable(
+            "reply_unreadable",
+            f"{where} sent an answer that cannot be read: {why}",
+            hint="Check that the provider speaks the wire that `gateway.yaml` names.",
+        ) from error
 
 
 class _Exchange:
@@ -231,15 +250,17 @@ class _Exchange:
         """The events of a stream as they come."""
         sse, reader = SseReader(), wire.stream_reader()
         while piece := await self._read():
-            for event in sse.feed(piece):
+            with _readable(self._where):
+                for event in sse.feed(piece):
+                    for said in reader.read(event):
+                        self._has_begun = True
+                        yield said
+        with _readable(self._where):
+            for event in sse.end():
                 for said in reader.read(event):
-                    self._has_begun = True
                     yield said
-        for event in sse.end():
-            for said in reader.read(event):
+            for said in reader.end():
                 yield said
-        for said in reader.end():
-            yield said
 
     async def _read(self) -> bytes:
         import aiohttp

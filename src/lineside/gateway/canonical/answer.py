@@ -1,14 +1,23 @@
 """What a model answered, whole."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lineside.core import Record
 from lineside.gateway.canonical.parts import Extras, Turn
 from lineside.gateway.canonical.request import WireName
 
 FinishReason = Literal["stop", "length", "tool_calls", "filtered", "refused", "paused", "other"]
+
+
+def _counted(value: object) -> object:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if is_count else None
+
+
+Count = Annotated[int | None, BeforeValidator(_counted)]
+"""A number of tokens; rubbish in its place is no count, and no reason to lose the answer."""
 
 
 class TokenCounts(Record):
@@ -20,11 +29,11 @@ class TokenCounts(Record):
         as_sent: The provider's own words about it.
     """
 
-    tokens_in: int | None = None
-    tokens_cached_in: int | None = None
-    tokens_cache_written_in: int | None = None
-    tokens_out: int | None = None
-    tokens_reasoning_out: int | None = None
+    tokens_in: Count = None
+    tokens_cached_in: Count = None
+    tokens_cache_written_in: Count = None
+    tokens_out: Count = None
+    tokens_reasoning_out: Count = None
     as_sent: Extras = Field(default_factory=dict)
 
 

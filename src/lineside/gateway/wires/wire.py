@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from pydantic import ValidationError
 
 from lineside.core import Invalid
 from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest, WireName
+from lineside.gateway.output import shorten
 from lineside.gateway.wires import (
     chat_answer,
     chat_request,
@@ -23,6 +26,8 @@ from lineside.gateway.wires import (
     responses_stream,
 )
 from lineside.gateway.wires.sse import SseEvent
+
+Read = TypeVar("Read")
 
 
 class StreamReader(Protocol):
@@ -54,12 +59,36 @@ class Wire:
     """Fields of a request that this wire has no words for."""
 
 
+def _strictly(read: Callable[[Mapping[str, Any]], Read]) -> Callable[[Mapping[str, Any]], Read]:
+    """Whatever stands deep in a body where something else is expected is the sender's mistake."""
+
+    def reading(raw: Mapping[str, Any]) -> Read:
+        try:
+            return read(raw)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise _misfit(f"`{place}`: {first['msg']}") from None
+        except (TypeError, KeyError, AttributeError, ValueError) as error:
+            raise _misfit(f"{type(error).__name__}: {shorten(str(error), 200)}") from None
+
+    return reading
+
+
+def _misfit(why: str) -> Invalid:
+    return Invalid(
+        "wire_misfit",
+        f"The body does not fit: {why}",
+        hint="Compare it with the documentation of the wire you speak.",
+    )
+
+
 _WIRES: dict[str, Wire] = {
     "chat": Wire(
         "chat",
-        chat_request.read_request,
+        _strictly(chat_request.read_request),
         chat_request.write_request,
-        chat_answer.read_answer,
+        _strictly(chat_answer.read_answer),
         chat_answer.write_answer,
         chat_stream.ChatStreamReader,
         lambda asked: chat_stream.ChatStreamWriter(wants_tokens=bool(asked.wants_stream_tokens)),
@@ -67,9 +96,9 @@ _WIRES: dict[str, Wire] = {
     ),
     "messages": Wire(
         "messages",
-        messages_request.read_request,
+        _strictly(messages_request.read_request),
         messages_request.write_request,
-        messages_answer.read_answer,
+        _strictly(messages_answer.read_answer),
         messages_answer.write_answer,
         messages_stream.MessagesStreamReader,
         lambda _: messages_stream.MessagesStreamWriter(),
@@ -82,9 +111,9 @@ _WIRES: dict[str, Wire] = {
     ),
     "responses": Wire(
         "responses",
-        responses_request.read_request,
+        _strictly(responses_request.read_request),
         responses_request.write_request,
-        responses_answer.read_answer,
+        _strictly(responses_answer.read_answer),
         responses_answer.write_answer,
         responses_stream.ResponsesStreamReader,
         responses_stream.ResponsesStreamWriter,
@@ -97,9 +126,9 @@ _WIRES: dict[str, Wire] = {
     ),
     "gemini": Wire(
         "gemini",
-        gemini_request.read_request,
+        _strictly(gemini_request.read_request),
         gemini_request.write_request,
-        gemini_answer.read_answer,
+        _strictly(gemini_answer.read_answer),
         gemini_answer.write_answer,
         gemini_stream.GeminiStreamReader,
         lambda _: gemini_stream.GeminiStreamWriter(),
