@@ -153,16 +153,18 @@ def rollback(name_or_folder: str | None, as_json: bool) -> None:
 
 
 def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
+    for line in gate.notes:
+        note(line)
     note(f"All cases: lineside evals show {gate.run_id}")
     decision = gate.verdict.decision
     if decision != "ship" and gate.cases_failed:
         note("next: see above why cases got no answer, put that right, then run this again")
     elif decision == "ship":
         note(f"next: lineside release {folder}")
-    elif decision == "more":
-        note("next: add test cases to the dataset, then run this again")
-    else:
+    elif decision == "hold":
         note("next: look at the wrong answers, change the folder, then run this again")
+    elif gate.verdict.cases_needed is not None:
+        note("next: add test cases to the dataset, then run this again")
 
 
 def _shares(rollout: "Rollout") -> str:

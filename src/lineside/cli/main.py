@@ -37,6 +37,9 @@ _COMMANDS = {
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
     ),
     "evals": Late(_LOOK, f"{_ROOMS}.evals:evals", "Runs: list them, look into one, compare two"),
+    "judges": Late(
+        _LOOK, f"{_ROOMS}.judges:judges", "LLM judges: hold them against people, license them"
+    ),
     "traces": Late(_LOOK, f"{_ROOMS}.traces:traces", "What happened: list, search, count, export"),
     "prices": Late(_LOOK, f"{_ROOMS}.prices:prices", "What models cost: list, set, show"),
     "privacy": Late(

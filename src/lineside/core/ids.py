@@ -25,6 +25,7 @@ PREFIXES = {
     "price": "price",
     "mark": "mark",
     "view": "saved view",
+    "lic": "judge licence",
 }
 
 _lock = threading.Lock()

@@ -7,6 +7,7 @@ from typing import Protocol
 from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.evals.licences.leaning import Leaning
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
 from lineside.evals.run import Run
 from lineside.evals.target import CASE_SECONDS_MAX
@@ -69,8 +70,9 @@ def judge_gate(
     """Hold a run against the rules of its gate.
 
     Repetitions are averaged per case, related cases count as such, and failed ones count both ways,
-    never as zero. A rule about the live release passes while there is none to compare with. A run
-    that was not asked to its end, or got no answer at all, never ships.
+    never as zero. A rule about the live release passes while there is none to compare with. A rule
+    that leans on a judge without a licence never ships and never holds. A run that was not asked
+    to its end, or got no answer at all, never ships.
 
     Raises:
         Conflict: `run_not_done` while cases are still being judged.
@@ -87,6 +89,7 @@ def judge_gate(
     baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
     findings = [_find(rule, judged, baseline, notes) for rule in rules]
+    findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
     answer = verdict(findings, confidence=CONFIDENCE)
     obstacle = _obstacle(run)
     if obstacle is not None:

@@ -8,9 +8,9 @@ from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
 from lineside.evals.run import Run
 from lineside.store import Store
+from lineside.usecases import ScorerDeclaration
 
-_SHARE_KINDS = frozenset({"exact", "contains", "regex", "json_schema", "numeric", "set_f1"})
-_MEASURES = {"latency_ms": ("latency", "ms"), "cost_usd": ("cost", "USD")}
+_MEASURES = frozenset({"latency_ms", "cost_usd", "tokens", "tokens_in", "tokens_out"})
 
 
 @dataclass(slots=True)
@@ -74,11 +74,11 @@ class JudgedRun:
                 f"Run `{self.run.id}` has no score `{score}`; it has: {', '.join(kinds)}",
                 hint=f"Did you mean `{near}`?" if near else "Declare it under `tests.scorers`.",
             )
-        if kinds[score] in _MEASURES:
-            label, unit = _MEASURES[kinds[score]]
-            return ScoreTrait(label, unit, higher_is_better=False)
+        known = ScorerDeclaration.kind_of(kinds[score])
+        if known is not None and known.unit and not known.is_share:
+            return ScoreTrait(known.label, known.unit, higher_is_better=known.higher_is_better)
         values = {case.scores[score] for case in self.scored(score)}
-        is_share = kinds[score] in _SHARE_KINDS or (bool(values) and values <= {0.0, 1.0})
+        is_share = (known is not None and known.is_share) or (bool(values) and values <= {0.0, 1.0})
         return ScoreTrait(score, "%" if is_share else "", higher_is_better=True)
 
 

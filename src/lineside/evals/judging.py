@@ -1,5 +1,6 @@
 """Scores answers and keeps them, with the run's progress, in one transaction."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ class Judge:
         self._store = store
         self._run = run
         self._scorers = scorers
+        self._awaited = [scorer for scorer in scorers if scorer.is_awaited]
         self.recount(counts)
 
     def recount(self, counts: Counts) -> None:
@@ -31,6 +33,34 @@ class Judge:
         self._failures: dict[str, dict[str, Any]] = {
             code: {"cases": number, "message": message} for code, number, message in counts if code
         }
+
+    async def await_scorers(self, answered: Answered) -> Answered:
+        """Ask the scorers that wait for something, such as judges, side by side.
+
+        It happens before the case is kept, so that a case has all its scores or none: a process
+        that dies in between leaves nothing half judged.
+        """
+        context = self._context(answered)
+        if not self._awaited or context is None:
+            return answered
+        scores = await asyncio.gather(*(item.judge_awaited(context) for item in self._awaited))
+        return answered._replace(verdicts={score.name: score for score in scores})
+
+    def recall_spending(self) -> None:
+        """Count what judges have spent on this run before this process took it over."""
+        juries = {item.name: item.jury for item in self._awaited if item.jury is not None}
+        if not juries:
+            return
+        with self._store.records.read() as connection:
+            for row in queries.judged_rows(connection, self._run.id, with_input=False):
+                for name, jury in juries.items():
+                    detail = row.scores.get(name, {}).get("detail") or {}
+                    jury.spent_usd += detail.get("cost_usd") or 0.0
+
+    async def close(self) -> None:
+        """Give back what scorers hold, such as connections of judges."""
+        for item in self._scorers:
+            await item.close()
 
     @property
     def has_answers(self) -> bool:
@@ -96,10 +126,17 @@ class Judge:
         }
 
     def _scores(self, answered: Answered) -> list[Score]:
+        context = self._context(answered)
+        if context is None:
+            return []
+        known = answered.verdicts or {}
+        return [known.get(item.name) or item.judge(context) for item in self._scorers]
+
+    def _context(self, answered: Answered) -> ScorerContext | None:
         reply = answered.reply
         if reply is None or answered.failure is not None:
-            return []
-        context = ScorerContext(
+            return None
+        return ScorerContext(
             case_id=answered.case.id,
             input=answered.case.input,
             expected=answered.case.expected,
@@ -108,8 +145,9 @@ class Judge:
             cost_usd=finite(reply.cost_usd),
             confidence=finite(reply.confidence),
             slices=answered.case.slices,
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
         )
-        return [scorer.judge(context) for scorer in self._scorers]
 
     def _standing(self, answered: Answered, scores: list[Score]) -> int:
         if answered.failure is not None:
@@ -129,5 +167,6 @@ def _stored(score: Score) -> dict[str, Any]:
         "label": score.label,
         "explanation": score.explanation,
         "error": score.error,
+        "detail": score.detail,
     }
     return {name: value for name, value in fields.items() if value is not None or name == "value"}

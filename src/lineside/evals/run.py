@@ -9,7 +9,7 @@ import orjson
 from lineside.core import Invalid, NotFound, Record, new_id, now
 from lineside.evals import queries
 from lineside.evals.dataset import DatasetVersion
-from lineside.evals.scorers import BUILT_IN, Declared, build_scorers
+from lineside.evals.scorers import Declared, build_scorers, files_named
 from lineside.store import digest_of
 from lineside.trust import Scope
 
@@ -42,7 +42,7 @@ class Run(Record):
     Attributes:
         subject: Digest of the candidate that answers.
         scorers: Every scorer of the run; the first one judges whether an answer is right.
-        scorer_files: Path to digest of the Python files that scorers come from.
+        scorer_files: Path to digest of the files that scorers and judges come from.
         repetitions: How often each case is asked; a case counts once for each in the numbers below.
         status: `stopped` means that it cannot go on; `failures` says why.
         failures: By error code, such as `unavailable:model_down`.
@@ -96,8 +96,8 @@ def start_run(
 
     Args:
         subject: Digest of the candidate; `open_target` of `register_runner` finds it by that.
-        scorer_files: Python files that scorers may come from, by path.
-        output_schema: What a `json_schema` scorer holds answers against if it names no schema.
+        scorer_files: Python files that scorers may come from, and files that judges read, by path.
+        output_schema: What `json_schema` and `schema_share` hold answers against if they name none.
 
     Raises:
         Invalid: A scorer cannot be used.
@@ -217,7 +217,8 @@ def _chosen(
     chosen = []
     for item in scorers:
         arguments = dict(item.arguments)
-        if item.kind == "json_schema" and "schema" not in arguments and output_schema is not None:
+        takes_schema = item.kind in ("json_schema", "schema_share")
+        if takes_schema and "schema" not in arguments and output_schema is not None:
             arguments["schema"] = dict(output_schema)
         chosen.append(RunScorer(name=item.name, kind=item.kind, arguments=arguments))
     names = [item.name for item in chosen]
@@ -236,11 +237,7 @@ def _chosen(
 
 def _used(scorers: Sequence[RunScorer], files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files that scorers name; an unused one must not make the run another run."""
-    named = {
-        str(item.arguments.get("function", "")).rpartition(":")[0]
-        for item in scorers
-        if item.kind == "python" and item.kind in BUILT_IN
-    }
+    named = {path for item in scorers for path in files_named(item)}
     return {path: content for path, content in files.items() if path in named}
 
 

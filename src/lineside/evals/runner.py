@@ -76,6 +76,7 @@ class _Performance:
                 self._judged = set(queries.judged_keys(connection, self._run.id))
                 counts = queries.count_results(connection, self._run.id)
             self._judge = Judge(self._store, self._run, scorers, counts)
+            self._judge.recall_spending()
             asyncio.run(self._go())
         except Exception as error:
             if self._process_ends:
@@ -104,6 +105,7 @@ class _Performance:
                 watcher.cancel()
         finally:
             await target.close()
+            await self._judge.close()
             self._hands.shutdown()
 
     def _todo(self) -> Iterator[tuple[int, int, Case]]:
@@ -121,6 +123,7 @@ class _Performance:
                 answered = Answered(position, repetition, case, None, asker.in_vain, None)
             else:
                 answered = await asker.ask(position, repetition, case)
+                answered = await self._judge.await_scorers(answered)
             self._ready.append(answered)
             self._woken.set()
             # A target that never waits gives nobody else a turn; we do, but not for every case.

@@ -1,7 +1,9 @@
 """A run in a few numbers, each with its interval."""
 
 from lineside.core import Record
+from lineside.evals.judge_summary import JudgeSummary, judge_summaries
 from lineside.evals.judged import JudgedCase, clusters_of, read_judged
+from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.run import Run
 from lineside.stats import Interval, mean_interval
 from lineside.trust import Scope
@@ -14,6 +16,8 @@ class ScoreSummary(Record):
         interval: Nothing where no case was scored.
         unit: `%` for shares from 0 to 1, else what to print behind the number.
         missing: Cases that should have the score and have none; they are in no number here.
+        judge: What the judge did, where models gave the score.
+        standing: Whether that judge is licensed, and its score corrected for its error.
     """
 
     interval: Interval | None
@@ -21,6 +25,8 @@ class ScoreSummary(Record):
     unit: str
     higher_is_better: bool
     missing: int
+    judge: JudgeSummary | None = None
+    standing: JudgeStanding | None = None
 
 
 class RunSummary(Record):
@@ -47,7 +53,8 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     """
     scope.require("read", run.use_case)
     judged = read_judged(scope.store, run)
-    scores = {}
+    scores, judges = {}, judge_summaries(scope.store, run)
+    standings = judge_standings(scope, judged, judges=judges)
     for item in run.scorers:
         trait, scored = judged.trait(item.name), judged.scored(item.name)
         scores[item.name] = ScoreSummary(
@@ -56,6 +63,8 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
             missing=judged.count_missing(item.name),
+            judge=judges.get(item.name),
+            standing=standings.get(item.name),
         )
     main = score or run.main_score
     slices: dict[str, dict[str, Interval]] = {}

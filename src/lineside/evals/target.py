@@ -11,6 +11,7 @@ import orjson
 
 from lineside.core import Conflict, Denied, Invalid, LinesideError, NotFound, Unavailable
 from lineside.evals.dataset import Case
+from lineside.evals.scorer import Score
 from lineside.gateway import ModelReply
 
 TRIES_MAX = 3
@@ -57,7 +58,7 @@ class Failure(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What one case got: a reply or a failure."""
+    """What one case got: a reply or a failure, and the scores that had to be waited for."""
 
     position: int
     repetition: int
@@ -65,6 +66,7 @@ class Answered(NamedTuple):
     reply: ModelReply | None
     failure: Failure | None
     latency_ms: float | None
+    verdicts: Mapping[str, Score] | None = None
 
 
 class Asker:

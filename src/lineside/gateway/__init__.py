@@ -4,6 +4,7 @@ from lineside.gateway.form import Form, show
 from lineside.gateway.model import Model, ModelProvider, ModelReply, ModelSetup
 from lineside.gateway.output import shorten
 from lineside.gateway.providers import provider_for, provider_names
+from lineside.gateway.similarity import gram_similarity, vector_similarity
 
 __all__ = [
     "Form",
@@ -11,8 +12,10 @@ __all__ = [
     "ModelProvider",
     "ModelReply",
     "ModelSetup",
+    "gram_similarity",
     "provider_for",
     "provider_names",
     "shorten",
     "show",
+    "vector_similarity",
 ]

@@ -14,6 +14,7 @@ from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
+from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
@@ -49,6 +50,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *USE_CASES,
             *TRY,
             *RUNS,
+            *JUDGES,
             *RELEASES,
             *TRACE_CHARTS,
             *LIVE,

@@ -17,6 +17,7 @@ from lineside.evals import (
     Run,
     compare,
     get_run,
+    licences,
     list_runs,
     results_of,
     summarise,
@@ -76,6 +77,7 @@ def run(request: Request) -> Response:
         in_slice=in_slice,
         refresh_seconds=_REFRESH_SECONDS if found.status == "running" else None,
         others=list_runs(scope, use_case=found.use_case, limit=20),
+        judges=licences.standings_of(scope, found) if found.status == "done" else {},
         **_summary(scope, found, request.app.state.kept),
     )
 

@@ -21,7 +21,7 @@ from lineside.web.media import blob_of, medium_of
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare")),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/judges")),
     ("Ship", "/releases", ("/releases",)),
     (
         "Watch",
