@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lineside.core import LinesideError, Record, Unavailable
 from lineside.gateway.calls.breaker import Breaker
-from lineside.gateway.calls.failures import FALL_BACK_ON, Passing
+from lineside.gateway.calls.failures import FALL_BACK_ON, Passing, slow
 from lineside.gateway.calls.upstream import Seconds, Upstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
@@ -86,7 +86,7 @@ async def ask_in_turn(
         for retry in range(route.retries_max + 1):
             answer = _attempt(request, target, served)
             try:
-                first = await anext(answer)
+                first = await _first(answer, route, deadline)
             except Passing as error:
                 last = error
                 wait_s = pace.wait_s(retry, asked_s=error.asked_s)
@@ -107,6 +107,16 @@ async def ask_in_turn(
             break
     assert last is not None  # noqa: S101 # a route has a target, and each answered or failed
     raise last
+
+
+async def _first(
+    answer: AsyncGenerator[AnswerEvent, None], route: ModelRoute, deadline: float
+) -> AnswerEvent:
+    try:
+        async with asyncio.timeout(max(0.0, deadline - monotonic())):
+            return await anext(answer)
+    except TimeoutError:
+        raise slow("`" + "`, `".join(route.targets) + "`", route.deadline_s, "answer") from None
 
 
 async def _attempt(

@@ -213,8 +213,10 @@ class _Exchange:
             if self._response.status != 200:
                 raise await self._refusal(self._response)
         except TimeoutError:
+            self._close()
             raise self._slow() from None
         except (aiohttp.ClientError, OSError) as error:
+            self._close()
             # The error itself carries the request with its key: only its text goes on.
             raise down(self._where, str(error) or type(error).__name__) from None
         except BaseException:
