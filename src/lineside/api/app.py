@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    datasets,
     evals,
     judges,
     marks,
@@ -42,7 +43,8 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, evals, judges, trace_watch, traces, sessions, marks, unclaimed),
+        *(usecases, apps, evals, datasets, judges, trace_watch, traces, sessions),
+        *(marks, unclaimed),
         *(scores, prices, privacy, trust),
     ):
         app.include_router(room.router)

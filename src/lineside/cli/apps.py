@@ -1,11 +1,12 @@
 """`lineside test`, `release`, `deploy` and `rollback`: what we ship."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lineside.cli.commands import Spoken, json_option
+from lineside.cli.evals_run import limit_options, print_attempts, print_forecast, read_limits
 from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
 from lineside.cli.progress import Stations
@@ -24,21 +25,45 @@ _EXAMPLES = 50
 @click.command(cls=Spoken, examples=("lineside test", "lineside test my-case --fresh"))
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 @click.option("--fresh", is_flag=True, help="Judge again, even what was judged before.")
+@click.option("--early-stop", is_flag=True, help="End as soon as the gate's rules are settled.")
+@limit_options
 @json_option
-def test(folder: Path, fresh: bool, as_json: bool) -> int:
+def test(
+    folder: Path,
+    fresh: bool,
+    early_stop: bool,
+    repetitions: int,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> int:
     """Judge a use case folder over its test cases and say: ship, hold, or not enough data.
 
     Fits the model, asks every case, compares with what is live, and applies the gate's rules. Exit
     code 0 is ship, 1 hold, 3 not enough data.
     """
-    from lineside.apps import judge_folder
+    from lineside.apps import judge_folder, line
     from lineside.evals import results_of, summarise
     from lineside.usecases import read_folder
 
-    found = read_folder(folder)
+    found, limits = read_folder(folder), read_limits(given)
     with scope_on_line() as scope:
+        if dry_run:
+            forecast = line.forecast_folder(
+                scope, found, limits=limits, repetitions=repetitions, fresh=fresh
+            )
+            print_forecast(forecast, as_json=as_json)
+            return 0
         with Stations() as stations:
-            tested = judge_folder(scope, found, fresh=fresh, progress=stations)
+            tested = judge_folder(
+                scope,
+                found,
+                fresh=fresh,
+                progress=stations,
+                limits=limits,
+                repetitions=repetitions,
+                stops_early=early_stop,
+            )
         wrong = results_of(scope, tested.run.id, only="wrong", limit=_SHOWN)
         summary = summarise(scope, tested.run)
     verdict = tested.gate.verdict
@@ -50,6 +75,7 @@ def test(folder: Path, fresh: bool, as_json: bool) -> int:
         note(f"Nothing changed since {tested.run.id}, so it counts; --fresh judges again")
     say()
     print_findings(verdict.findings)
+    print_attempts(summary)
     print_slices(summary)
     print_wrong(tested.run, wrong, title="Some wrong answers")
     _say_what_next(folder, tested.gate)

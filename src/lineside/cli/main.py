@@ -37,6 +37,9 @@ _COMMANDS = {
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
     ),
     "evals": Late(_LOOK, f"{_ROOMS}.evals:evals", "Runs: list them, look into one, compare two"),
+    "datasets": Late(
+        _LOOK, f"{_ROOMS}.datasets:datasets", "Test cases: list, show, compare, bring along"
+    ),
     "judges": Late(
         _LOOK, f"{_ROOMS}.judges:judges", "LLM judges: hold them against people, license them"
     ),

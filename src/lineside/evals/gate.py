@@ -22,7 +22,6 @@ from lineside.stats import (
 )
 from lineside.trust import Scope
 
-CONFIDENCE = 0.95
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -88,9 +87,9 @@ def judge_gate(
     judged = read_judged(scope.store, run, beside=baseline_run)
     baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
-    findings = [_find(rule, judged, baseline, notes) for rule in rules]
+    findings = find_all(judged, baseline, rules, notes)
     findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
-    answer = verdict(findings, confidence=CONFIDENCE)
+    answer = verdict(findings, confidence=judged.confidence)
     obstacle = _obstacle(run)
     if obstacle is not None:
         sentence = f"Not enough data: {obstacle}"
@@ -104,6 +103,13 @@ def judge_gate(
         cases_total=run.cases_total,
         cases_failed=run.cases_failed,
     )
+
+
+def find_all(
+    judged: JudgedRun, baseline: JudgedRun | None, rules: Sequence[Rule], notes: list[str]
+) -> list[Finding]:
+    """What each rule finds in the cases judged so far, at the run's own confidence."""
+    return [_find(rule, judged, baseline, notes) for rule in rules]
 
 
 def _obstacle(run: Run) -> str | None:
@@ -149,7 +155,7 @@ def _find_mean(rule: Rule, judged: JudgedRun) -> Finding:
         failed=missing,
         bounds=bounds,
         clusters=clusters_of(cases) if cases else None,
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
 
 
@@ -163,7 +169,7 @@ def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
         share,
         missing=missing,
         clusters=clusters_of(cases),
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
     finding = judge_threshold(
         interval,
@@ -173,9 +179,9 @@ def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
         label=f"{trait.label} {rule.statistic}",
         # A percentile of shares is no share: failed cases are in the interval already.
         unit="" if trait.unit == "%" else trait.unit,
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
-    lacking = cases_for_upper_end(share, confidence=CONFIDENCE) - len(cases)
+    lacking = cases_for_upper_end(share, confidence=judged.confidence) - len(cases)
     if finding.decision == "more" and lacking > 0:
         # The judge sees only an interval without an end; how many cases give it one is known here.
         few = f"a {rule.statistic} of so few cases has no upper end; {lacking:,} more give it one"
@@ -192,17 +198,16 @@ def _find_not_worse(
     pairing = pair(baseline, judged, rule.score)
     if pairing.unpaired:
         notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
-    never_asked = judged.run.cases_total // judged.run.repetitions - len(judged.cases)
     return judge_non_inferiority(
-        pairing.difference(rule.score, confidence=CONFIDENCE),
+        pairing.difference(rule.score, confidence=judged.confidence),
         _number(rule, rule.margin),
         rule=rule.text,
         label=trait.label,
         unit=trait.unit,
         direction=">=" if trait.higher_is_better else "<=",
         against="live",
-        failed=pairing.missing + never_asked,
-        confidence=CONFIDENCE,
+        failed=pairing.missing + judged.never_asked,
+        confidence=judged.confidence,
     )
 
 
@@ -228,7 +233,7 @@ def _find_gap(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
         [case.scores[rule.score] for case in cases],
         [case.slices[name] for case in cases],
         clusters=clusters_of(cases),
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
     return judge_slice_gap(
         gap,
@@ -250,7 +255,7 @@ def _not_applicable(rule: Rule, judged: JudgedRun) -> Finding:
         value=None,
         low=None,
         high=None,
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
         threshold=-_number(rule, rule.margin),
         direction=">=",
         p_pass=0.0,

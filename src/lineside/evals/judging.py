@@ -6,6 +6,8 @@ from typing import Any
 
 from lineside.core import now
 from lineside.evals import queries
+from lineside.evals.budget import Costs
+from lineside.evals.plan import RunSpent
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
 from lineside.evals.target import Answered, finite
@@ -24,6 +26,10 @@ class Judge:
         self._store = store
         self._run = run
         self._scorers = scorers
+        self._main_score = run.main_score
+        self._costs = Costs(run.spent)
+        self._wrong, self._right = run.spent.wrong, run.spent.right
+        self._pace = run.spent
         self._awaited = [scorer for scorer in scorers if scorer.is_awaited]
         self.recount(counts)
 
@@ -73,24 +79,50 @@ class Judge:
             "cases_done": self._done,
             "cases_failed": self._failed,
             "failures": self._failures,
+            "spent": self._spent,
         }
 
     @property
     def _failed(self) -> int:
         return sum(failure["cases"] for failure in self._failures.values())
 
-    def keep(self, batch: Sequence[Answered]) -> list[dict[str, Any]]:
-        """Score and keep what became of some cases; returns the rows that were kept."""
+    @property
+    def _spent(self) -> dict[str, Any]:
+        costs, pace = self._costs, self._pace
+        spent = RunSpent(
+            cost_usd=costs.cost_usd,
+            cost_unknown=costs.cost_unknown,
+            tokens=costs.tokens,
+            recalled=costs.recalled,
+            seconds=pace.seconds,
+            rate_limited=pace.rate_limited,
+            concurrency=pace.concurrency,
+            right=self._right,
+            wrong=self._wrong,
+        )
+        return spent.model_dump()
+
+    def keep(self, batch: Sequence[Answered], pace: RunSpent) -> list[dict[str, Any]]:
+        """Score and keep what became of some cases; returns the rows that were kept.
+
+        Args:
+            pace: How long the run has worked, and how fast it may ask; the rest of it is not read.
+        """
         rows = [self._row(answered) for answered in batch]
-        for answered in batch:
-            self._count(answered)
+        self._pace = pace
+        for answered, row in zip(batch, rows, strict=True):
+            self._count(answered, row["standing"])
         with self._store.records.write() as connection:
-            queries.insert_results(connection, rows)
+            if rows:
+                queries.insert_results(connection, rows)
             queries.update_run(connection, self._run.id, **self.progress)
         return rows
 
-    def _count(self, answered: Answered) -> None:
+    def _count(self, answered: Answered, standing: int) -> None:
         self._done += 1
+        self._costs.add(answered)
+        self._right += standing == queries.FINE
+        self._wrong += standing == queries.WRONG
         if answered.failure is not None:
             code, message = answered.failure
             entry = self._failures.setdefault(code, {"cases": 0, "message": message})
@@ -123,6 +155,7 @@ class Judge:
             "confidence": finite(reply.confidence) if reply else None,
             "model": reply.model.replace("\0", "") if reply else None,
             "finished_at": now(),
+            "recalled_from": answered.recalled_from,
         }
 
     def _scores(self, answered: Answered) -> list[Score]:
@@ -152,7 +185,7 @@ class Judge:
     def _standing(self, answered: Answered, scores: list[Score]) -> int:
         if answered.failure is not None:
             return queries.FAILED
-        main = next((score for score in scores if score.name == self._run.main_score), None)
+        main = next((score for score in scores if score.name == self._main_score), None)
         if main is not None and main.error is not None:
             return queries.FAILED
         if main is not None and main.value is not None and main.value < 1:

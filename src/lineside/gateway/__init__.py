@@ -4,6 +4,7 @@ from lineside.gateway.form import Form, show
 from lineside.gateway.model import Model, ModelProvider, ModelReply, ModelSetup
 from lineside.gateway.output import shorten
 from lineside.gateway.providers import provider_for, provider_names
+from lineside.gateway.retry import hear_rate_limit, rate_limit_heard, read_retry_after
 from lineside.gateway.similarity import gram_similarity, vector_similarity
 
 __all__ = [
@@ -13,8 +14,11 @@ __all__ = [
     "ModelReply",
     "ModelSetup",
     "gram_similarity",
+    "hear_rate_limit",
     "provider_for",
     "provider_names",
+    "rate_limit_heard",
+    "read_retry_after",
     "shorten",
     "show",
     "vector_similarity",

@@ -26,7 +26,7 @@ from lineside.gateway.prompt import (
     read_whole,
     turns_for,
 )
-from lineside.gateway.retry import Pace, read_retry_after
+from lineside.gateway.retry import Pace, hear_rate_limit, read_retry_after
 from lineside.gateway.sessions import LoopSessions
 from lineside.gateway.wires.chat_request import write_request
 from lineside.gateway.wires.errors import read_error
@@ -301,6 +301,8 @@ class OpenAIModel:
         if status in _RETRIED or status >= 500:
             kind = "model_rate_limited" if status == 429 else "model_failed"
             asked_s = read_retry_after(headers.get("Retry-After"), moment=now())
+            if status == 429:
+                hear_rate_limit(asked_s)
             return _Failure(kind, f"status {status}: {text or 'no reason given'}", asked_s)
         if status == 404:
             raise Invalid(

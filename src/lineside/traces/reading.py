@@ -42,6 +42,10 @@ class TraceReading:
         """Run one query and return its rows; none where nothing was ever kept."""
         return [] if self._lake is None else self._lake.rows(sql, parameters)
 
+    def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[list[Any]]:
+        """The same as columns, for very many rows; none where nothing was ever kept."""
+        return [] if self._lake is None else self._lake.columns(sql, parameters)
+
     def stretch(self, workspace: str, trace_id: str) -> list[datetime] | None:
         """From when to when the steps of a trace began; nothing where there are none."""
         name = (workspace, trace_id)

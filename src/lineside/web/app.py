@@ -12,6 +12,7 @@ from lineside.apps import Serving
 from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
+from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
 from lineside.web.judges import ROUTES as JUDGES
@@ -50,6 +51,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *USE_CASES,
             *TRY,
             *RUNS,
+            *DATASETS,
             *JUDGES,
             *RELEASES,
             *TRACE_CHARTS,

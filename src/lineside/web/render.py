@@ -1,6 +1,7 @@
 """How records become pages: the templates, and how numbers and moments read in them."""
 
 import hashlib
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,7 @@ from lineside.web.media import blob_of, medium_of
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare", "/judges")),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges")),
     ("Ship", "/releases", ("/releases",)),
     (
         "Watch",
@@ -32,6 +33,7 @@ _STATIONS = (
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
 _SHORT_CHARACTERS_MAX = 240
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -193,6 +195,7 @@ def _environment() -> Environment:
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
+        "is_trace_id": lambda text: _TRACE_ID.fullmatch(text) is not None,
         "medium": medium_of,
         "moment": moment,
         "money": money,
@@ -206,6 +209,7 @@ def _environment() -> Environment:
         "short": short,
         "size": size,
         "spanning": show_span,
+        "without": lambda value, name: {key: value[key] for key in value if key != name},
         "without_confidence": without_confidence,
         "without_decision": without_decision,
     }
