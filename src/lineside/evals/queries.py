@@ -1,4 +1,4 @@
-"""The tables of this room: datasets, what of them is held out, runs and results."""
+"""The tables of this room: datasets, runs and results."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -89,22 +89,6 @@ results = sa.Table(
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
-held_out = sa.Table(
-    "held_out",
-    metadata,
-    sa.Column("workspace", sa.Text, primary_key=True),
-    sa.Column("use_case", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("split", sa.Text, primary_key=True),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("cases", sa.Integer, nullable=False),
-    sa.Column("held_by", sa.Text, nullable=False),
-    sa.Column("held_at", Moment, nullable=False),
-    sa.Column("open_until", Moment),
-    sa.Column("opened_by", sa.Text),
-    sa.Column("reason", sa.Text),
-)
-
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
 
@@ -186,22 +170,6 @@ def named_dataset_row(
     if version is not None:
         query = query.where(datasets.c.version == version)
     return _first(connection, query.order_by(datasets.c.version.desc()).limit(1))
-
-
-def held_out_rows(connection: sa.Connection, *, workspace: str, use_case: str) -> list[Row]:
-    query = sa.select(held_out).where(
-        held_out.c.workspace == workspace, held_out.c.use_case == use_case
-    )
-    return _all(connection, query.order_by(held_out.c.name, held_out.c.split))
-
-
-def put_held_out(connection: sa.Connection, row: Row) -> None:
-    """Add a part that is held out, or say anew how it stands."""
-    key = [column.name for column in held_out.primary_key]
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    query = dialect.insert(held_out).values(dict(row))
-    changed = {name: value for name, value in row.items() if name not in key}
-    connection.execute(query.on_conflict_do_update(index_elements=key, set_=changed))
 
 
 def insert_run(connection: sa.Connection, row: Row) -> bool:

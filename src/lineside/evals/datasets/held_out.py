@@ -6,8 +6,8 @@ from hashlib import blake2b
 import orjson
 
 from lineside.core import Denied, Invalid, NotFound, Record, now
-from lineside.evals import queries
 from lineside.evals.dataset import Case, Dataset, DatasetVersion, dataset_of, load_dataset
+from lineside.evals.datasets import queries
 from lineside.trust import Scope, record
 
 HOURS_OPEN = 24.0
