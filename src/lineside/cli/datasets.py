@@ -95,13 +95,20 @@ def show(dataset: str, limit: int, as_json: bool) -> None:
 
 @datasets.command(examples=("lineside datasets export my-case/cases@1 > cases.jsonl",))
 @click.argument("dataset", metavar="DATASET")
-def export(dataset: str) -> None:
-    """Write a version's cases as JSON lines, which a use case can be tested with again."""
+@json_option
+def export(dataset: str, as_json: bool) -> None:
+    """Write a version's cases as JSON lines, which a use case can be tested with again.
+
+    With --json it is one document, with what the version is called and where it is from.
+    """
     from lineside.evals import datasets as kept
 
     with scope_here() as scope:
         version = kept.find_dataset(scope, dataset)
         cases = kept.kept_cases(scope, version)
+    if as_json:
+        print_json({"dataset": version, "cases": list(cases)})
+        return
     click.echo(cases.content, nl=False)
     _tell_hidden(version, len(cases))
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from lineside.core import Invalid, LinesideError
 from lineside.evals import list_runs, reviews
-from lineside.stats.plots import IntervalRow, Tone, interval_rows
+from lineside.stats import plots
 from lineside.web.passages import said_in
 from lineside.web.render import page
 from lineside.web.reviewers import reviewer
@@ -18,7 +18,7 @@ from lineside.web.reviewers import reviewer
 _RUNS_OFFERED = 50
 _SETTLED_AT_ONCE = 20
 _DIGITS_MAX = 6
-_TONES: dict[str, Tone] = {"agree": "ship", "differ": "hold", "unknown": "more"}
+_TONES: dict[str, plots.Tone] = {"agree": "ship", "differ": "hold", "unknown": "more"}
 
 
 def review_list(request: Request) -> Response:
@@ -169,7 +169,7 @@ def _settled(request: Request, typed: dict[str, str]) -> Response:
 
 def _plot(found: reviews.ReviewState) -> Any:
     rows = [
-        IntervalRow(
+        plots.IntervalRow(
             one.question.name,
             one.alpha.value,
             one.alpha.low,
@@ -183,7 +183,9 @@ def _plot(found: reviews.ReviewState) -> Any:
     if not rows:
         return ""
     title = "How far raters agree beyond chance"
-    return interval_rows(title, rows, unit="", threshold=0.667, threshold_label="reliable enough")
+    return plots.interval_rows(
+        title, rows, unit="", threshold=0.667, threshold_label="reliable enough"
+    )
 
 
 ROUTES = [
