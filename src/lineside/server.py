@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
 
 from starlette.applications import Starlette
@@ -14,9 +14,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lineside.api import OtlpGrpc, build_api, otlp_routes
-from lineside.apps import Serving, open_line
+from lineside.api import OtlpGrpc, build_api, model_routes, otlp_routes
+from lineside.apps import Serving, model_calls, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
+from lineside.store import Store
 from lineside.trust import Scope as TrustScope
 from lineside.trust import local_scope
 from lineside.web import build_web
@@ -44,6 +45,7 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     serving = Serving(store)
+    models = model_calls.open_model_calls(settings, serving)
     otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()
 
@@ -57,11 +59,32 @@ def build(settings: Settings | None = None) -> Starlette:
         yield
         app.state.warming.cancel()
         await asyncio.to_thread(otlp_grpc.stop)
+        await models.close()
         await serving.close()
         # Jobs refuse to be asked on a loop what they leave unfinished.
         await asyncio.to_thread(store.close)
         lock.release()
 
+    large = [Middleware(BodyLimit, bytes_max=settings.model_bytes_max)]
+    small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
+    return Starlette(
+        routes=[
+            Route("/healthz", _health(store, otlp_grpc)),
+            # Traces come in larger bodies than anything else; their routes count by themselves.
+            *otlp_routes(local),
+            Mount("/v1", routes=model_routes(local, models), middleware=large),
+            Mount("/api", build_api(local, serving), middleware=small),
+            Mount("/", build_web(local, serving), middleware=small),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
+            Middleware(Doorkeeper, answered=answered),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _health(store: Store, otlp_grpc: OtlpGrpc) -> Callable[[Request], Awaitable[Response]]:
     async def health(request: Request) -> Response:
         error, waiting = store.flushing.last_error, None
         try:
@@ -77,21 +100,7 @@ def build(settings: Settings | None = None) -> Starlette:
         }
         return JSONResponse(state, status_code=503 if error else 200)
 
-    small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
-    return Starlette(
-        routes=[
-            Route("/healthz", health),
-            # Traces come in larger bodies than anything else; their routes count by themselves.
-            *otlp_routes(local),
-            Mount("/api", build_api(local, serving), middleware=small),
-            Mount("/", build_web(local, serving), middleware=small),
-        ],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
-            Middleware(Doorkeeper, answered=answered),
-        ],
-        lifespan=lifespan,
-    )
+    return health
 
 
 def refuse_open_address(host: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
+from lineside.core import Invalid, Unavailable
 from lineside.evals import Run, verdicts
 from lineside.evals.run import RunScorer
 from lineside.evals.verdicts import RunVerdict

@@ -8,10 +8,13 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    datasets,
     evals,
+    judges,
     marks,
     prices,
     privacy,
+    reviews,
     scores,
     sessions,
     trace_watch,
@@ -42,8 +45,9 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, evals, verdicts, trace_watch, traces, sessions, marks, unclaimed),
-        *(scores, prices, privacy, trust),
+        *(usecases, apps, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
+        *(marks, unclaimed),
+        *(scores, prices, privacy, trust, reviews),
     ):
         app.include_router(room.router)
 

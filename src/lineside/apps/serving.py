@@ -49,7 +49,8 @@ class CallAnswer(Record):
         knobs: Every knob with the value that counted.
         trace_id: Names this call for feedback and for finding it again.
         release: What answered, such as `v2`, with its id and its arm.
-        latency_ms: Inside lineside, in milliseconds.
+        latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
+        tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
     """
 
     output: dict[str, Any]
@@ -62,6 +63,9 @@ class CallAnswer(Record):
     release_id: str
     arm: str
     latency_ms: float
+    model_ms: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
 
 
 class Serving:
@@ -76,8 +80,19 @@ class Serving:
         self._apps: dict[str, asyncio.Future[App]] = {}
         self._rollouts: dict[tuple[str, str], tuple[float, Rollout]] = {}
 
-    async def call(self, scope: Scope, use_case: str, call: Call) -> CallAnswer:
+    async def call(
+        self,
+        scope: Scope,
+        use_case: str,
+        call: Call,
+        *,
+        trace_id: str | None = None,
+        parent_span_id: str | None = None,
+    ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
+
+        Args:
+            trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
@@ -90,7 +105,9 @@ class Serving:
         rollout = await self._rollout(scope, use_case)
         arm = choose_arm(rollout, call.session or call.user)
         app = await self._app(scope, arm.release_id)
-        trace = _Trace(scope, use_case, arm, call, started)
+        trace = _Trace(
+            scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
+        )
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
@@ -120,7 +137,17 @@ class Serving:
             release_id=arm.release_id,
             arm=arm.name,
             latency_ms=round((time.perf_counter() - clock) * 1000, 3),
+            model_ms=round((finished - asked) * 1000, 3),
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
         )
+
+    async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
+        """Names of the fields that the live release takes."""
+        scope.require("run", use_case=use_case)
+        rollout = await self._rollout(scope, use_case)
+        app = await self._app(scope, rollout.arms[0].release_id)
+        return list(app.folder.input_schema.get("properties", {}))
 
     async def warm(self, scope: Scope) -> bool:
         """Open what is live, so that the first caller need not wait; say whether anything is."""
@@ -192,9 +219,17 @@ class _Trace:
     """The spans of one call: the app as a whole, and the model inside it."""
 
     def __init__(
-        self, scope: Scope, use_case: str, arm: Arm, call: Call, started: datetime
+        self,
+        scope: Scope,
+        use_case: str,
+        arm: Arm,
+        call: Call,
+        started: datetime,
+        trace_id: str,
+        parent_span_id: str | None,
     ) -> None:
-        self.id = new_trace_id()
+        self.id = trace_id
+        self._parent_span_id = parent_span_id
         self._scope = scope
         self._started = started
         self._input = call.input
@@ -220,6 +255,7 @@ class _Trace:
         root = Span(
             **self._common,
             span_id=new_span_id(),
+            parent_span_id=self._parent_span_id,
             name=self._common["use_case"],
             kind="app",
             status="error" if error else "ok",

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lineside.cli.commands import Commands, json_option
+from lineside.cli.evals_run import print_attempts, print_spent
+from lineside.cli.evals_run import run as run_command
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here
 from lineside.cli.verdicts import amount, interval, print_scores, print_slices, print_wrong
@@ -20,6 +22,9 @@ _CHANGED_MAX = 10
 @click.group(cls=Commands, examples=("lineside evals ls", "lineside evals show latest"))
 def evals() -> None:
     """Runs: one dataset judged once by one candidate."""
+
+
+evals.add_command(run_command, "run")
 
 
 @evals.command("ls", examples=("lineside evals ls", "lineside evals ls --use-case my-case"))
@@ -86,7 +91,9 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
         print_json({"run": run, "summary": summary, "results": results})
         return
     _say_head(run)
+    print_spent(run)
     print_scores(summary)
+    print_attempts(summary)
     print_slices(summary)
     print_wrong(run, results, title=f"Cases ({only})")
 

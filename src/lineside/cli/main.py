@@ -40,6 +40,13 @@ _COMMANDS = {
     "verdicts": Late(
         _LOOK, f"{_ROOMS}.verdict_commands:verdicts", "Which run is better, and how sure we are"
     ),
+    "datasets": Late(
+        _LOOK, f"{_ROOMS}.datasets:datasets", "Test cases: list, show, compare, bring along"
+    ),
+    "judges": Late(
+        _LOOK, f"{_ROOMS}.judges:judges", "LLM judges: hold them against people, license them"
+    ),
+    "reviews": Late(_LOOK, f"{_ROOMS}.reviews:reviews", "People judge answers: open, look, export"),
     "traces": Late(_LOOK, f"{_ROOMS}.traces:traces", "What happened: list, search, count, export"),
     "prices": Late(_LOOK, f"{_ROOMS}.prices:prices", "What models cost: list, set, show"),
     "privacy": Late(

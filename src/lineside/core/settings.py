@@ -66,6 +66,13 @@ class Settings:
     request_bytes_max: int = 1024 * 1024
     """Largest body of a served call, in bytes."""
 
+    model_bytes_max: int = 32 * 1024 * 1024
+    """Largest body of a call of a model, with its pictures and files, in bytes."""
+
+    gateway: str = ""
+    """File that names model providers and routes; empty means `gateway.yaml` in the state
+    folder, which need not be there."""
+
     otlp_bytes_max: int = 20 * 1024 * 1024
     """Largest body of traces from other programs, in bytes, as sent and as unpacked."""
 

@@ -20,6 +20,7 @@ RIGHTS = {
     "views": "save views of traces for everybody",
     "erase": "erase traces for good",
     "privacy": "say what is masked and how long traces are kept",
+    "review": "answer what a review asks",
 }
 """Every right there is and what it allows; an owner has all of them."""
 

@@ -15,7 +15,6 @@ from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
     ALWAYS_SCORED,
     DEFAULT_SCORERS,
-    RATIO_KINDS,
     ScorerDeclaration,
 )
 
@@ -282,6 +281,9 @@ class Meaning:
                         hint=f"Did you mean `{near}`?" if near else "Declare it in `app.output`.",
                         code="bad_scorer",
                     )
+            for path in scorer.model_files:
+                self._hold(node, path)
+            self._secrets(node.get(scorer.name, scorer.kind, "options"))
             if scorer.file is not None and self._hold(node, scorer.file):
                 self._function(node, scorer)
         for scorer in (*(() if nodes else DEFAULT_SCORERS), *ALWAYS_SCORED):
@@ -339,7 +341,9 @@ class Meaning:
                 )
                 continue
             limit = rule.margin if rule.margin is not None else rule.threshold
-            if scorer.kind in RATIO_KINDS and limit is not None and not 0 <= limit <= 1:
+            kind = scorer.kind_of(scorer.kind)
+            is_share = kind is not None and kind.is_share
+            if is_share and limit is not None and not 0 <= limit <= 1:
                 self._note(
                     node.mark,
                     node.shown(),

@@ -13,13 +13,17 @@ from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.boards import ROUTES as BOARDS
+from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
+from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
 from lineside.web.prices import ROUTES as PRICES
+from lineside.web.rating import ROUTES as RATING
 from lineside.web.render import STATIC
+from lineside.web.reviews import ROUTES as REVIEWS
 from lineside.web.saved_views import ROUTES as SAVED_VIEWS
 from lineside.web.sessions import ROUTES as SESSIONS
 from lineside.web.trace import ROUTES as TRACE
@@ -53,6 +57,10 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *RUNS,
             *VERDICTS,
             *BOARDS,
+            *DATASETS,
+            *JUDGES,
+            *REVIEWS,
+            *RATING,
             *RELEASES,
             *TRACE_CHARTS,
             *LIVE,

@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.evals import get_run, list_runs, verdicts
+from lineside.stats import plots
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases
 from lineside.web.evals import subjects_of
 from lineside.web.frontier import FrontierPoint, frontier_plot
-from lineside.web.plots import IntervalRow, SeriesPoint, interval_rows, series_with_intervals
 from lineside.web.render import digest, page
 
 _SLICES_SHOWN = 12
@@ -45,7 +45,9 @@ def leaderboard(request: Request) -> Response:
         use_case=use_case,
         use_cases=names,
         scores=sorted({item.name for run in runs for item in run.scorers}),
-        plot=interval_rows(f"{board.score} by candidate", _rows(board, labels), unit=board.unit),
+        plot=plots.interval_rows(
+            f"{board.score} by candidate", _rows(board, labels), unit=board.unit
+        ),
         frontier=frontier_plot("Quality against cost", _points(board, labels), unit=board.unit),
     )
 
@@ -104,9 +106,9 @@ def _label(entry: verdicts.BoardEntry, subjects: dict[str, Any], by: str) -> str
     return release.label if release else digest(entry.subject)
 
 
-def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[IntervalRow]:
+def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[plots.IntervalRow]:
     return [
-        IntervalRow(label, entry.mean, entry.low, entry.high, _rank(entry))
+        plots.IntervalRow(label, entry.mean, entry.low, entry.high, _rank(entry))
         for entry, label in zip(board.entries, labels, strict=True)
     ]
 
@@ -134,7 +136,7 @@ def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -
     for point in reversed(points):
         release = subjects.get(point.run.subject)
         rows.append(
-            SeriesPoint(
+            plots.SeriesPoint(
                 release.label if release else digest(point.run.subject)[:6],
                 point.value,
                 point.low,
@@ -143,7 +145,7 @@ def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -
                 note=point.standing,
             )
         )
-    return series_with_intervals(f"{points[0].score} over runs", rows, unit=points[0].unit)
+    return plots.series_with_intervals(f"{points[0].score} over runs", rows, unit=points[0].unit)
 
 
 ROUTES = [

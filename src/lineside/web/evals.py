@@ -15,15 +15,16 @@ from lineside.evals import (
     Result,
     Run,
     get_run,
+    licences,
     list_runs,
+    reports,
     results_of,
     summarise,
 )
-from lineside.stats import Finding, Interval
+from lineside.stats import Finding
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases, parse_rule
 from lineside.web.kept import Kept
-from lineside.web.plots import IntervalRow, difference_plot, interval_rows
 from lineside.web.render import page
 
 _RUNS_SHOWN = 100
@@ -45,7 +46,7 @@ def runs(request: Request) -> Response:
         runs=list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN),
         subjects=subjects_of(scope, use_case),
         use_case=use_case,
-        use_cases=[known.name for known in list_use_cases(scope)],
+        use_cases=_use_cases(scope),
     )
 
 
@@ -67,12 +68,14 @@ def run(request: Request) -> Response:
         "run.html",
         run=found,
         subjects=subjects_of(scope, found.use_case),
+        use_cases=_use_cases(scope),
         results=results[:_CASES_SHOWN],
         has_more=len(results) > _CASES_SHOWN,
         only=only,
         in_slice=in_slice,
         refresh_seconds=_REFRESH_SECONDS if found.status == "running" else None,
         others=list_runs(scope, use_case=found.use_case, limit=20),
+        judges=licences.standings_of(scope, found) if found.status == "done" else {},
         **_summary(scope, found, request.app.state.kept),
     )
 
@@ -86,33 +89,6 @@ def main_finding(gate: GateOutcome) -> Finding | None:
     return None
 
 
-def rule_checks(gate: GateOutcome) -> list[dict[str, Any]]:
-    """Each rule of a gate with what it found, as words and as a plot on its own axis."""
-    return [{"finding": found, "plot": _rule_plot(found)} for found in gate.verdict.findings]
-
-
-def _rule_plot(finding: Finding) -> Any:
-    if finding.value is None:
-        return ""
-    note = f"n {finding.n:,}"
-    row = IntervalRow(
-        finding.label, finding.value, finding.low, finding.high, note, finding.decision
-    )
-    kind = parse_rule(finding.rule).kind
-    # Between two shares lie points, not percent.
-    unit = "points" if kind != "threshold" and finding.unit == "%" else finding.unit
-    if kind == "non_inferiority":
-        return difference_plot(finding.label, [row], unit=unit, accepted=finding.threshold)
-    label = "at least" if finding.direction == ">=" else "at most"
-    return interval_rows(
-        finding.label,
-        [row],
-        unit=unit,
-        threshold=finding.threshold,
-        threshold_label=label,
-    )
-
-
 def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
     """Which results are asked for: a standing, and a slice written as `channel=mail`."""
     only = request.query_params.get("only") or "all"
@@ -120,6 +96,11 @@ def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
         raise Invalid("bad_filter", f"`only` is `{only[:40]}`, expected {', '.join(_ONLY)}")
     name, _, value = request.query_params.get("slice", "").partition("=")
     return only, (name, value) if name else None
+
+
+def _use_cases(scope: Scope) -> list[str]:
+    """Those that have a page; functions are judged under names that have none."""
+    return [known.name for known in list_use_cases(scope)]
 
 
 def subjects_of(scope: Scope, use_case: str | None) -> dict[str, Any]:
@@ -143,21 +124,10 @@ def _summed_up(scope: Scope, found: Run) -> dict[str, Any]:
     if found.status == "running" or found.cases_done == 0:
         return empty
     summary = summarise(scope, found)
-    main = summary.scores.get(summary.main_score or "")
-    unit = main.unit if main else ""
-    shares = [
-        _interval_row(score.label, score.interval)
-        for score in summary.scores.values()
-        if score.unit == unit and score.interval is not None
-    ]
     return {
         "summary": summary,
-        "score_plot": interval_rows("Scores", shares, unit=unit) if shares else "",
-        "slice_plots": [
-            (name, interval_rows(f"{main.label if main else ''} by {name}", rows, unit=unit))
-            for name, values in summary.slices.items()
-            for rows in [[_interval_row(value, found) for value, found in values.items()]]
-        ],
+        "score_plot": reports.score_plot(summary),
+        "slice_plots": reports.slice_plots(summary),
         "confusions": confusions(results_of(scope, found.id, only="wrong", limit=_WRONG_COUNTED)),
     }
 
@@ -177,11 +147,6 @@ def confusions(wrong: Sequence[Result]) -> list[dict[str, Any]]:
         for (field, expected, got), cases in counts.most_common(_CONFUSIONS_SHOWN)
         if cases > 1
     ]
-
-
-def _interval_row(label: str, interval: Interval) -> IntervalRow:
-    cases = interval.cases_scored
-    return IntervalRow(label, interval.value, interval.low, interval.high, f"n {cases:,}")
 
 
 ROUTES = [

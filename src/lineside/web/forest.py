@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from lineside.web.axes import TICKS, Axis, axis, tick_text
-from lineside.web.plots import Tone
+from lineside.stats import axes, plots
 
 _ROW_HEIGHT = 50
 _REACH_LEAST, _REACH_MAX = 0.05, 1.0
@@ -38,7 +37,7 @@ class ForestRow(NamedTuple):
     wide_high: float | None
     accepted: float | None
     is_deciding: bool
-    tone: Tone
+    tone: plots.Tone
     said: str
 
 
@@ -48,16 +47,16 @@ def forest_plot(title: str, rows: Sequence[ForestRow]) -> Markup:
     reach = 4 * max((abs(end) for row in shown if row.is_deciding for end in _ends(row)), default=0)
     reach = min(_REACH_MAX, max(_REACH_LEAST, reach))
     ends = [min(reach, max(-reach, end)) for row in shown for end in _ends(row)]
-    scale = axis([*ends, -0.01, 0.01], unit="points", zero=True)
+    scale = axes.axis([*ends, -0.01, 0.01], unit="points", zero=True)
     bottom = len(shown) * _ROW_HEIGHT
     parts = [_upright("grid", scale.place(tick), 22, bottom) for tick in scale.ticks]
     parts.append(_upright("zero", scale.place(0.0), 18, bottom))
     for at, row in enumerate(shown):
         parts.append(_row(row, scale, at * _ROW_HEIGHT))
-    for tick in scale.ticks if len(scale.ticks) <= TICKS + 1 else scale.ticks[::2]:
+    for tick in scale.ticks if len(scale.ticks) <= axes.TICKS + 1 else scale.ticks[::2]:
         x = scale.place(tick)
         anchor = "start" if x < 12 else "end" if x > 88 else "middle"
-        words = f"{tick_text(tick, 'points', scale, signed=True)} %"
+        words = f"{axes.tick_text(tick, 'points', scale, signed=True)} %"
         parts.append(
             f'<text class="axis-text" x="{x:g}%" y="{bottom + 18}" text-anchor="{anchor}">'
             f"{escape(words)}</text>"
@@ -79,7 +78,7 @@ def _ends(row: ForestRow) -> list[float]:
     return [end for end in ends if end is not None]
 
 
-def _row(row: ForestRow, scale: Axis, top: int) -> str:
+def _row(row: ForestRow, scale: axes.Axis, top: int) -> str:
     y = top + 32
     words = (
         f'<text class="label" x="0" y="{top + 16}">{escape(row.label)}'
@@ -116,7 +115,7 @@ def _row(row: ForestRow, scale: Axis, top: int) -> str:
     return f"<g>{words}{track}{marks}<title>{escape(row.said)}</title></g>"
 
 
-def _end(end: float | None, scale: Axis, at: int) -> float:
+def _end(end: float | None, scale: axes.Axis, at: int) -> float:
     return (scale.start, scale.end)[at] if end is None else end
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from lineside.web.axes import TICKS, Axis, Unit, axis, show, tick_text
+from lineside.stats import axes
 
 _HEIGHT, _TOP, _BOTTOM = 250, 18, 230
 _LEFT, _RIGHT = 12.0, 94.0
@@ -28,19 +28,19 @@ class FrontierPoint(NamedTuple):
     is_on_frontier: bool
 
 
-def frontier_plot(title: str, points: Sequence[FrontierPoint], *, unit: Unit) -> Markup:
+def frontier_plot(title: str, points: Sequence[FrontierPoint], *, unit: axes.Unit) -> Markup:
     """Cheaper to the left, better above; the bars are intervals."""
     shown = points[:_POINTS_MAX]
     if not shown:
         return Markup('<p class="empty">{}: no candidate knows its cost</p>').format(title)
     ends = [end for point in shown for end in (point.value, point.low, point.high)]
-    up = axis([end for end in ends if end is not None], unit=unit)
-    along = axis([0.0, *(point.cost_usd for point in shown)], unit="")
+    up = axes.axis([end for end in ends if end is not None], unit=unit)
+    along = axes.axis([0.0, *(point.cost_usd for point in shown)], unit="")
     parts = [_grid(up, tick, unit) for tick in up.ticks]
-    ticks = along.ticks if len(along.ticks) <= TICKS + 1 else along.ticks[::2]
+    ticks = along.ticks if len(along.ticks) <= axes.TICKS + 1 else along.ticks[::2]
     parts += [
         f'<text class="axis-text" x="{_x(along, tick):g}%" y="{_BOTTOM + 18}" '
-        f'text-anchor="middle">{escape(tick_text(tick, "", along))}</text>'
+        f'text-anchor="middle">{escape(axes.tick_text(tick, "", along))}</text>'
         for tick in ticks
     ]
     parts.append(
@@ -62,7 +62,7 @@ def frontier_plot(title: str, points: Sequence[FrontierPoint], *, unit: Unit) ->
     )
 
 
-def _point(point: FrontierPoint, along: Axis, up: Axis, unit: Unit) -> str:
+def _point(point: FrontierPoint, along: axes.Axis, up: axes.Axis, unit: axes.Unit) -> str:
     x, y = _x(along, point.cost_usd), _y(up, point.value)
     bar = ""
     if point.low is not None and point.high is not None:
@@ -82,26 +82,27 @@ def _point(point: FrontierPoint, along: Axis, up: Axis, unit: Unit) -> str:
     )
 
 
-def _grid(up: Axis, tick: float, unit: Unit) -> str:
-    y = _y(up, tick)
+def _grid(up: axes.Axis, tick: float, unit: axes.Unit) -> str:
+    y, text = _y(up, tick), escape(axes.tick_text(tick, unit, up))
     return (
         f'<line class="grid" x1="0%" x2="100%" y1="{y:g}" y2="{y:g}" stroke="currentColor" '
         'stroke-opacity=".18"/>'
-        f'<text class="axis-text" x="0" y="{y - 4:g}">{escape(tick_text(tick, unit, up))}</text>'
+        f'<text class="axis-text" x="0" y="{y - 4:g}">{text}</text>'
     )
 
 
-def _x(along: Axis, cost_usd: float) -> float:
+def _x(along: axes.Axis, cost_usd: float) -> float:
     return round(_LEFT + (_RIGHT - _LEFT) * along.place(cost_usd) / 100, 3)
 
 
-def _y(up: Axis, value: float) -> float:
+def _y(up: axes.Axis, value: float) -> float:
     return round(_TOP + (_BOTTOM - _TOP) * (1 - up.place(value) / 100), 2)
 
 
-def _said(point: FrontierPoint, unit: Unit) -> str:
+def _said(point: FrontierPoint, unit: axes.Unit) -> str:
     place = "on the frontier" if point.is_on_frontier else "beaten by another"
     return (
-        f"{point.mark} {point.name}: {show(point.value, unit)} at {show(point.cost_usd, 'USD')} "
+        f"{point.mark} {point.name}: {axes.show(point.value, unit)} "
+        f"at {axes.show(point.cost_usd, 'USD')} "
         f"a case, {place}"
     )

@@ -10,19 +10,18 @@ from starlette.routing import Route
 
 from lineside.core import Invalid
 from lineside.evals import Result, Run, get_run, results_of, verdicts
+from lineside.stats import axes, plots
 from lineside.traces import diff
 from lineside.trust import Scope
-from lineside.web.axes import show
 from lineside.web.evals import subjects_of
 from lineside.web.forest import ForestRow, forest_plot
-from lineside.web.plots import Tone
 from lineside.web.render import only_fields, page, pretty, short
 
 _CASES_SHOWN = 20
 _TEXT_CHARACTERS_MAX = 4_000
 _GUARDS = ("latency_ms", "cost_usd", "failed", "cost_per_success")
 _BECAME = ("lost", "won", "tied")
-_TONES: dict[str, Tone] = {"better": "ship", "worse": "hold", "open": "plain"}
+_TONES: dict[str, plots.Tone] = {"better": "ship", "worse": "hold", "open": "plain"}
 
 
 class SideBySide(NamedTuple):
@@ -120,7 +119,7 @@ def _row(effect: verdicts.Effect) -> ForestRow:
     unit = effect.difference_unit
     base = 1.0 if unit == "points" else abs(effect.baseline)
     sign = 1 if effect.higher_is_better else -1
-    shown = show(effect.difference, unit, signed=True)
+    shown = axes.show(effect.difference, unit, signed=True)
 
     def part(value: float | None) -> float | None:
         return None if value is None or not base else sign * value / base

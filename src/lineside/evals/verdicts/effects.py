@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Literal
 
 from lineside.core import Record
-from lineside.evals.gate import CONFIDENCE
+from lineside.evals.run import CONFIDENCE
 from lineside.evals.verdicts.measures import Measured, MeasureKind
 from lineside.stats import multiplicity, paired
 

@@ -4,9 +4,9 @@ from typing import Literal
 
 from lineside.core import Record
 from lineside.evals.compare import pair
-from lineside.evals.gate import CONFIDENCE, GateOutcome
+from lineside.evals.gate import GateOutcome
 from lineside.evals.judged import JudgedRun, read_judged
-from lineside.evals.run import get_run
+from lineside.evals.run import CONFIDENCE, get_run
 from lineside.stats import Finding, multiplicity
 from lineside.trust import Scope
 from lineside.usecases import GateRule, parse_rule

@@ -4,9 +4,8 @@ from typing import Literal, NamedTuple
 
 from lineside.core import Record
 from lineside.evals.compare import pair
-from lineside.evals.gate import CONFIDENCE
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
-from lineside.evals.run import Run, list_runs
+from lineside.evals.run import CONFIDENCE, Run, list_runs
 from lineside.stats import mean_interval, multiplicity
 from lineside.trust import Scope
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import Pairing, Pairs, met, pair
-from lineside.evals.gate import CONFIDENCE, obstacle
+from lineside.evals.gate import obstacle
 from lineside.evals.judged import read_judged
-from lineside.evals.run import Run, get_run
+from lineside.evals.run import CONFIDENCE, Run, get_run
 from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
 from lineside.evals.verdicts.measures import FAILED, Measured, measure, other_measures
 from lineside.evals.verdicts.notes import notes_of

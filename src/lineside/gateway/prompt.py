@@ -1,17 +1,20 @@
-"""The wire form of Chat Completions: what is sent, and how a reply is read. No I/O."""
+"""From a use case's prompt and input to a request in the canonical form, and its answer's words."""
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
 
 from lineside.core import Invalid
+from lineside.gateway.canonical.answer import Choice, ModelAnswer
+from lineside.gateway.canonical.parts import TextPart, Turn
+from lineside.gateway.canonical.request import AnswerForm, ModelRequest
 from lineside.gateway.output import shorten
+from lineside.gateway.wires.chat_answer import read_answer
+from lineside.gateway.wires.errors import read_error
 
-Message = dict[str, str]
 AnswerFormat = Literal["json_schema", "json_object"]
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*)\s*\}\}")
@@ -21,16 +24,6 @@ _NOT_STRICT = {
     *("oneOf", "allOf", "not", "if", "dependentRequired", "dependentSchemas"),
     *("patternProperties", "unevaluatedProperties", "propertyNames", "prefixItems"),
 }
-
-
-@dataclass(frozen=True)
-class ChatCompletion:
-    """What one reply of the endpoint said; tokens are nothing where it did not count them."""
-
-    content: str
-    model: str | None
-    tokens_in: int | None
-    tokens_out: int | None
 
 
 def placeholders(prompt: str) -> set[str]:
@@ -43,13 +36,13 @@ def placed_knobs(prompt: str) -> set[str]:
     return set(_KNOB.findall(prompt))
 
 
-def messages_for(
+def turns_for(
     payload: Mapping[str, Any],
     *,
     prompt: str | None,
     is_single_text: bool,
     knobs: Mapping[str, Any] | None = None,
-) -> list[Message]:
+) -> list[Turn]:
     """Write the prompt as the system message and the input as the user message.
 
     Fields that the prompt places are filled in there; the user message carries the others. So the
@@ -67,48 +60,45 @@ def messages_for(
     else:
         # Many endpoints refuse a conversation without a turn of the user.
         user = "Answer now."
-    messages = [{"role": "system", "content": system}] if system.strip() else []
-    return [*messages, {"role": "user", "content": user}]
+    turns = [_turn("system", system)] if system.strip() else []
+    return [*turns, _turn("user", user)]
 
 
-def ask_again(messages: Sequence[Message], *, answer: str, misfit: str) -> list[Message]:
+def _turn(role: Literal["system", "user", "assistant"], text: str) -> Turn:
+    return Turn(role=role, parts=(TextPart(text=text),), is_plain=True)
+
+
+def ask_again(turns: Sequence[Turn], *, answer: str, misfit: str) -> list[Turn]:
     """Continue a conversation by showing the model its own answer and what is wrong with it."""
     complaint = (
         f"That answer does not fit. {shorten(misfit, 2000)}\n"
         "Answer again with one JSON object that fits the schema, and nothing else."
     )
-    return [
-        *messages,
-        {"role": "assistant", "content": shorten(answer, 8000)},
-        {"role": "user", "content": complaint},
-    ]
+    return [*turns, _turn("assistant", shorten(answer, 8000)), _turn("user", complaint)]
 
 
-def format_fields(
-    messages: Sequence[Message], *, schema: Mapping[str, Any], answer_format: AnswerFormat
-) -> dict[str, Any]:
-    """The part of a request body that asks for an answer in the form of the output schema.
+def in_form(
+    request: ModelRequest, *, schema: Mapping[str, Any], answer_format: AnswerFormat
+) -> ModelRequest:
+    """The request asking for an answer in the form of the output schema.
 
     An endpoint that only knows `json_object` reads the schema in the system message instead.
     """
     if answer_format == "json_schema":
         wire, is_strict = strict_schema(schema)
-        named = {"name": "answer", "schema": wire, "strict": is_strict}
-        return {
-            "messages": list(messages),
-            "response_format": {"type": "json_schema", "json_schema": named},
-        }
+        form = AnswerForm(kind="json_schema", name="answer", json_schema=wire, is_strict=is_strict)
+        return request.model_copy(update={"answer_form": form})
     rule = (
         "Answer with one JSON object that fits this JSON Schema, and nothing else:\n"
         f"{_spell(dict(schema))}"
     )
-    has_system = messages[0]["role"] == "system"
-    system = f"{messages[0]['content']}\n\n{rule}" if has_system else rule
-    rest = messages[1:] if has_system else messages
-    return {
-        "messages": [{"role": "system", "content": system}, *rest],
-        "response_format": {"type": "json_object"},
-    }
+    first, *rest = request.turns
+    has_system = first.role == "system"
+    system = f"{first.text}\n\n{rule}" if has_system else rule
+    turns = (_turn("system", system), *(rest if has_system else request.turns))
+    return request.model_copy(
+        update={"turns": turns, "answer_form": AnswerForm(kind="json_object")}
+    )
 
 
 def strict_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -151,7 +141,7 @@ def _closed_part(part: object) -> dict[str, Any]:
     return _closed(part)
 
 
-def read_completion(body: bytes, *, where: str) -> ChatCompletion:
+def read_whole(body: bytes, *, where: str) -> ModelAnswer:
     """Read the body of a reply with status 200.
 
     Raises:
@@ -159,65 +149,40 @@ def read_completion(body: bytes, *, where: str) -> ChatCompletion:
             refused, was cut off or was filtered.
     """
     try:
-        reply = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        answer = read_answer(orjson.loads(body))
+    except (orjson.JSONDecodeError, Invalid):
         raise _unreadable(body, where=where) from None
-    choices = reply.get("choices") if isinstance(reply, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
+    if not answer.choices:
         raise _unreadable(body, where=where)
-    content = _text_of(message.get("content"))
-    _check_whole(choice, message, content, where=where)
-    usage = reply.get("usage") if isinstance(reply.get("usage"), dict) else {}
-    named = reply.get("model")
-    return ChatCompletion(
-        content=content,
-        model=named if isinstance(named, str) and named else None,
-        tokens_in=_count(usage.get("prompt_tokens")),
-        tokens_out=_count(usage.get("completion_tokens")),
-    )
+    _check_whole(answer.choices[0], where=where)
+    return answer
 
 
-def read_error(body: bytes) -> tuple[str, str]:
-    """Read the code and the text of a failed reply; a body of another form gives its beginning."""
-    try:
-        reply = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return "", shorten(" ".join(body[:4000].decode(errors="replace").split()), 200)
-    error = reply.get("error", reply) if isinstance(reply, dict) else reply
-    if not isinstance(error, dict):
-        return "", shorten(str(error), 200)
-    code = error.get("code") or error.get("type") or ""
-    return str(code), shorten(str(error.get("message") or _spell(error)))
-
-
-def _check_whole(
-    choice: Mapping[str, Any], message: Mapping[str, Any], content: str, *, where: str
-) -> None:
-    reason = choice.get("finish_reason")
-    if message.get("refusal"):
+def _check_whole(choice: Choice, *, where: str) -> None:
+    parts = [part for part in choice.turn.parts if isinstance(part, TextPart)]
+    refusal = "".join(part.text for part in parts if part.is_refusal)
+    if refusal:
         raise Invalid(
             "model_refused",
-            f"{where} refused to answer: {shorten(str(message['refusal']))}",
+            f"{where} refused to answer: {shorten(refusal)}",
             hint="Look at the input and the prompt; the model's own rules said no.",
         )
-    if reason == "content_filter":
+    if choice.finish_reason == "filtered":
         raise Invalid(
             "answer_filtered",
             f"A content filter of {where} held the answer back",
             hint="Look at the input; the endpoint's own filter said no.",
         )
-    if reason == "length":
+    if choice.finish_reason == "length":
         raise Invalid(
             "answer_cut_off",
-            f"{where} stopped in mid-answer at its token limit: `{shorten(content, 120)}`",
+            f"{where} stopped in mid-answer at its token limit: `{shorten(choice.turn.text, 120)}`",
             hint="Raise `max_tokens` in `app.options`, or ask for a shorter output.",
         )
-    if not content.strip():
+    if not choice.turn.text.strip():
         raise Invalid(
             "answer_empty",
-            f"{where} sent an empty answer, finish reason `{reason}`",
+            f"{where} sent an empty answer, finish reason `{choice.finish_as_sent}`",
             hint="Try the same call again; if it stays, the model does not take this prompt.",
         )
 
@@ -234,17 +199,6 @@ def _unreadable(body: bytes, *, where: str) -> Invalid:
         f"{where} sent no Chat Completions reply: `{read_error(body)[1]}`",
         hint="Check that `base_url` in `app.options` is an OpenAI-compatible endpoint.",
     )
-
-
-def _text_of(content: object) -> str:
-    if isinstance(content, list):  # some endpoints send the answer as a list of parts
-        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
-
-
-def _count(value: object) -> int | None:
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return int(value) if is_count and isinstance(value, int) else None
 
 
 def _spell(value: object) -> str:

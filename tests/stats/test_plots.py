@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lineside.web.axes import axis, show, show_span
-from lineside.web.plots import (
+from lineside.stats.axes import axis, show, show_span
+from lineside.stats.plots import (
     BarShare,
     IntervalRow,
     SeriesPoint,

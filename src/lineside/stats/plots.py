@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from markupsafe import Markup, escape
 
-from lineside.web.axes import TICKS, Axis, Unit, axis, show, show_span, tick_text
+from lineside.stats.axes import TICKS, Axis, Unit, axis, show, show_span, tick_text
 
 Tone = Literal["ship", "hold", "more", "plain"]
 _ROW_HEIGHT = 46
