@@ -48,7 +48,7 @@ def plan(
     margin: float = 0.02,
     gain: float = 0.0,
     power: float = 0.8,
-) -> list[verdicts.RunPlan]:
+) -> list[verdicts.ComparisonPlan]:
     """What the next comparison takes: cases, repetitions, money and time, from two pilot runs."""
     return verdicts.plan_runs(
         scope,

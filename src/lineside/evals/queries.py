@@ -89,9 +89,6 @@ results = sa.Table(
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
-_POSITIONS_ASKED = 100
-"""How many cases of a run are asked which model answered them."""
-
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
 
@@ -378,16 +375,6 @@ def judged_rows(connection: sa.Connection, run_id: str, *, with_input: bool) -> 
         if shared is None:
             shared = known[slices] = orjson.loads(slices)
         yield JudgedRow(case_id, scores, shared, *rest)
-
-
-def models_of_runs(connection: sa.Connection, run_ids: Sequence[str]) -> dict[str, str]:
-    """The model that answered, by run; of several the first by name."""
-    query = (
-        sa.select(results.c.run_id, sa.func.min(results.c.model))
-        .where(results.c.run_id.in_(run_ids), results.c.position < _POSITIONS_ASKED)
-        .group_by(results.c.run_id)
-    )
-    return {row[0]: row[1] for row in connection.execute(query) if row[1]}
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:

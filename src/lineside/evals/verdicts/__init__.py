@@ -4,7 +4,7 @@ from lineside.evals.verdicts.board import Board, BoardEntry, rank_runs
 from lineside.evals.verdicts.effects import Effect
 from lineside.evals.verdicts.explained import GateLine, explain_gate
 from lineside.evals.verdicts.history import RUNS_MAX, HistoryPoint, run_history
-from lineside.evals.verdicts.plans import RunPlan, plan_runs
+from lineside.evals.verdicts.plans import ComparisonPlan, plan_runs
 from lineside.evals.verdicts.price import MoreCases
 from lineside.evals.verdicts.slices import SliceEffect
 from lineside.evals.verdicts.themes import ErrorAnalysis, analyse_errors
@@ -14,12 +14,12 @@ __all__ = [
     "RUNS_MAX",
     "Board",
     "BoardEntry",
+    "ComparisonPlan",
     "Effect",
     "ErrorAnalysis",
     "GateLine",
     "HistoryPoint",
     "MoreCases",
-    "RunPlan",
     "RunVerdict",
     "SliceEffect",
     "analyse_errors",

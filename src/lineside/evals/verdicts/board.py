@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from lineside.core import Invalid, Record, did_you_mean
-from lineside.evals import queries
 from lineside.evals.judged import JudgedRun, ScoreTrait, clusters_of, read_judged
 from lineside.evals.run import CONFIDENCE, Run, list_runs
+from lineside.evals.verdicts import queries
 from lineside.stats import leaderboard
 from lineside.trust import Scope
 

@@ -15,7 +15,7 @@ from lineside.trust import Scope
 _REPETITIONS_MAX = 5
 
 
-class RunPlan(Record):
+class ComparisonPlan(Record):
     """One way to reach the promised power.
 
     Attributes:
@@ -44,7 +44,7 @@ def plan_runs(
     margin: float = 0.02,
     true_difference: float = 0.0,
     power: float = 0.8,
-) -> list[RunPlan]:
+) -> list[ComparisonPlan]:
     """Say what it takes to show that a candidate is not worse by the margin, from two pilot runs.
 
     The pilots tell how differences vary from case to case, and, where both repeated their cases,
@@ -115,7 +115,7 @@ def _of_answer(pace: CasePace, repetitions: int) -> CasePace:
     return CasePace(cost, seconds)
 
 
-def _priced(plans: tuple[planning.Plan, ...], paces: list[CasePace]) -> list[RunPlan]:
+def _priced(plans: tuple[planning.Plan, ...], paces: list[CasePace]) -> list[ComparisonPlan]:
     costs = [pace.cost_usd for pace in paces if pace.cost_usd is not None]
     times = [pace.seconds for pace in paces if pace.seconds is not None]
     least = min((plan.answers for plan in plans), default=0)
@@ -123,7 +123,7 @@ def _priced(plans: tuple[planning.Plan, ...], paces: list[CasePace]) -> list[Run
     for plan in plans:
         of_each = plan.answers / 2
         found.append(
-            RunPlan(
+            ComparisonPlan(
                 cases=plan.cases,
                 repetitions=plan.repetitions,
                 answers=plan.answers,

@@ -25,10 +25,10 @@ _DIMENSIONS = 40
 _SILHOUETTE_CASES = 1_000
 _TEXT_CHARACTERS_MAX = 2_000
 _VALUE_CHARACTERS_MAX = 60
-_WORD = r"(?u)\b[^\W\d_]{2,}\b"
+_WORD = r"(?u)\b[^\W\d_]{3,}\b"
 
 
-class Quote(Record):
+class FailureQuote(Record):
     """One case in its own words."""
 
     case_id: str
@@ -52,7 +52,7 @@ class Theme(Record):
     name: str
     cases: int
     alike: int
-    quotes: list[Quote]
+    quotes: list[FailureQuote]
 
 
 class FailingSlice(Record):
@@ -210,7 +210,11 @@ def _name(space: _Space, inside: Sequence[int]) -> str:
     """The words that weigh more in these inputs than in all."""
     here = np.asarray(space.weights[list(inside)].mean(axis=0)).ravel()
     away = here - np.asarray(space.weights.mean(axis=0)).ravel()
-    words = [space.words[at] for at in np.argsort(-away)[:_WORDS_SHOWN] if away[at] > 0]
+    # Of words that weigh alike the longer one says more.
+    order = sorted(
+        np.flatnonzero(away > 0), key=lambda at: (-away[at].round(2), -len(space.words[at]))
+    )
+    words = [space.words[at] for at in order[:_WORDS_SHOWN]]
     return ", ".join(words) or "wrong answers"
 
 
@@ -279,12 +283,12 @@ def _words(result: Result) -> str:
     return " ".join(texts)[:_TEXT_CHARACTERS_MAX] or _line(result.input)
 
 
-def _quote(result: Result) -> Quote:
+def _quote(result: Result) -> FailureQuote:
     answered = result.error_message or "no answer"
     if result.output is not None:
         asked = {name: result.output.get(name) for name in result.expected}
         answered = _line(asked or result.output)
-    return Quote(
+    return FailureQuote(
         case_id=result.case_id,
         input=_words(result),
         expected=_line(result.expected),

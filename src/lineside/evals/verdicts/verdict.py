@@ -121,7 +121,7 @@ def judge_pair(
         candidate_run_id=after.id,
         score=main_name,
         goal=goal,
-        headline=_headline(answer, effects, goal, more),
+        headline=answer.sentence if hindrance else _headline(answer, effects, goal, more),
         verdict=answer,
         more=more,
         effects=effects,

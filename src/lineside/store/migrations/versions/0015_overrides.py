@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0015_overrides"
-down_revision = "0011_privacy"
+down_revision = "0014_run_plans"
 
 
 def upgrade() -> None:
