@@ -10,10 +10,9 @@ from starlette.routing import Route
 from lineside.evals import get_run, list_runs, verdicts
 from lineside.stats import plots
 from lineside.trust import Scope
-from lineside.usecases import list_use_cases
-from lineside.web.evals import subjects_of
+from lineside.web.evals import subjects_of, use_cases_of
 from lineside.web.frontier import FrontierPoint, frontier_plot
-from lineside.web.render import digest, page
+from lineside.web.render import candidate, page
 
 _SLICES_SHOWN = 12
 
@@ -22,7 +21,7 @@ def leaderboard(request: Request) -> Response:
     """Candidates over one dataset, with ties shown as ties, and quality against cost."""
     scope: Scope = request.app.state.local
     typed = request.query_params
-    names = [known.name for known in list_use_cases(scope)]
+    names = use_cases_of(scope)
     use_case = typed.get("use_case") or (names[0] if names else "")
     by: Literal["subject", "model"] = "model" if typed.get("by") == "model" else "subject"
     runs = list_runs(scope, use_case=use_case)
@@ -55,7 +54,7 @@ def leaderboard(request: Request) -> Response:
 def history(request: Request) -> Response:
     """The runs of a use case in their order, and which of them surely changed something."""
     scope: Scope = request.app.state.local
-    names = [known.name for known in list_use_cases(scope)]
+    names = use_cases_of(scope)
     use_case = request.query_params.get("use_case") or (names[0] if names else "")
     score, dataset = (request.query_params.get(name) or None for name in ("score", "dataset"))
     runs = [run for run in list_runs(scope, use_case=use_case) if run.status == "done"]
@@ -103,7 +102,7 @@ def _label(entry: verdicts.BoardEntry, subjects: dict[str, Any], by: str) -> str
     if by == "model":
         return entry.model or "unknown model"
     release = subjects.get(entry.subject)
-    return release.label if release else digest(entry.subject)
+    return release.label if release else candidate(entry.subject)
 
 
 def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[plots.IntervalRow]:
@@ -137,7 +136,7 @@ def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -
         release = subjects.get(point.run.subject)
         rows.append(
             plots.SeriesPoint(
-                release.label if release else digest(point.run.subject)[:6],
+                release.label if release else candidate(point.run.subject)[:12],
                 point.value,
                 point.low,
                 point.high,

@@ -46,7 +46,7 @@ def runs(request: Request) -> Response:
         runs=list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN),
         subjects=subjects_of(scope, use_case),
         use_case=use_case,
-        use_cases=_use_cases(scope),
+        use_cases=use_cases_of(scope),
     )
 
 
@@ -68,7 +68,7 @@ def run(request: Request) -> Response:
         "run.html",
         run=found,
         subjects=subjects_of(scope, found.use_case),
-        use_cases=_use_cases(scope),
+        use_cases=use_cases_of(scope),
         results=results[:_CASES_SHOWN],
         has_more=len(results) > _CASES_SHOWN,
         only=only,
@@ -98,7 +98,7 @@ def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
     return only, (name, value) if name else None
 
 
-def _use_cases(scope: Scope) -> list[str]:
+def use_cases_of(scope: Scope) -> list[str]:
     """Those that have a page; functions are judged under names that have none."""
     return [known.name for known in list_use_cases(scope)]
 

@@ -13,7 +13,7 @@ from lineside.evals import Result, Run, get_run, results_of, verdicts
 from lineside.stats import axes, plots
 from lineside.traces import diff
 from lineside.trust import Scope
-from lineside.web.evals import subjects_of
+from lineside.web.evals import subjects_of, use_cases_of
 from lineside.web.forest import ForestRow, forest_plot
 from lineside.web.render import only_fields, page, pretty, short
 
@@ -60,6 +60,7 @@ def comparison(request: Request) -> Response:
         baseline=baseline,
         candidate=candidate,
         subjects=subjects_of(scope, candidate.use_case),
+        use_cases=use_cases_of(scope),
         forest=forest_plot(
             "Effects, candidate against baseline", [_row(one) for one in found.effects]
         ),
