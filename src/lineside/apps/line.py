@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lineside.apps import queries
+from lineside.apps.answers import register_indexing
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.release import Release, keep_release
@@ -71,6 +72,7 @@ def open_line(settings: Settings) -> Store:
     """Open the state folder with everything in place to test, release and serve."""
     store = open_store(settings)
     open_traces(store)
+    register_indexing(store)
     register_runner(store, lambda run: _Judged(store, run))
     return store
 
@@ -162,7 +164,7 @@ def release_folder(
         raise Denied(
             "kind_cannot_serve",
             f"`{folder.manifest.name}` is of kind `{kind}`, which this version cannot serve yet",
-            hint="It can be checked and kept as a plan; apps of kind `predict` can be released.",
+            hint="It can be checked and kept as a plan; only `predict` and `answer` can serve.",
         )
     tested = judge_folder(scope, folder, progress=progress)
     known = _known(scope, tested)

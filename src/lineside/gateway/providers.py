@@ -12,6 +12,8 @@ _BUILT_IN = {
     "openai": ("lineside.gateway.openai", "OpenAIProvider"),
     "scripted": ("lineside.gateway.scripted", "ScriptedProvider"),
 }
+# Models that have a provider of their own within the family their name begins with.
+_BY_SPEC = {"embedded:quotes": ("lineside.gateway.quoting", "QuotesProvider")}
 _METHODS = ("check", "files", "fit", "open")
 
 
@@ -37,7 +39,7 @@ def provider_for(spec: str) -> ModelProvider:
             f"providers: {known}.",
         )
     if name in _BUILT_IN:
-        module, attribute = _BUILT_IN[name]
+        module, attribute = _BY_SPEC.get(spec) or _BUILT_IN[name]
         return cast(ModelProvider, getattr(import_module(module), attribute)())
     if name not in provider_names():
         near = did_you_mean(name, provider_names())

@@ -10,6 +10,7 @@ from lineside.gateway import provider_names
 from lineside.usecases.document import ManifestProblem, Mark, Misread, Node, quoted
 from lineside.usecases.fields import FieldReader, with_probability
 from lineside.usecases.files import FILE_BYTES_MAX, Files
+from lineside.usecases.grounding import grounding_problems, with_grounding
 from lineside.usecases.manifest import BUILT_IN_GUARDS, read_share
 from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
@@ -22,7 +23,11 @@ _SECRET_WORDS = frozenset(
     {"key", "apikey", "token", "secret", "password", "passwd", "credential", "credentials"}
 )
 _SECRET_VALUE = re.compile(r"(?:(?:sk|pk|rk|gsk|hf|xai|ghp|nvapi)[-_]|AIza)[\w-]{12,}", re.ASCII)
-_KIND_KEYS = {"sources": "answer", "goal": "agent", "tools": "agent", "boundary": "agent"}
+_KIND_KEYS = {
+    **dict.fromkeys(("sources", "retrieval"), "answer"),
+    **dict.fromkeys(("goal", "tools", "boundary"), "agent"),
+}
+_OUTPUTS = {"predict": with_probability, "answer": with_grounding}
 _KIND_NEEDS = {"answer": ("sources",), "agent": ("goal",)}
 
 
@@ -83,8 +88,8 @@ class Meaning:
                 self.input_schema = schema
             else:
                 kind = self._root.get("app", "kind")
-                is_predict = kind is not None and kind.value == "predict"
-                self.output_schema = with_probability(schema) if is_predict else schema
+                shape = _OUTPUTS.get(str(kind.value)) if kind is not None else None
+                self.output_schema = shape(schema) if shape else schema
         self.problems += reader.problems
         self.files.update(reader.files)
 
@@ -101,6 +106,9 @@ class Meaning:
                     hint=f"Remove `{name}`, or change the kind on line {kind.mark.line}.",
                     code="unknown_key",
                 )
+        if kind.value == "answer":
+            for node, wrong in grounding_problems(app, self._source, with_data=self._with_data):
+                self._note_misread(node.mark, wrong)
         for name in _KIND_NEEDS.get(str(kind.value), ()):
             if name not in app.value:
                 self._note(

@@ -1,0 +1,103 @@
+"""Answers that rest on passages: found before, checked after, withheld where none supports."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lineside.apps.answers.index import SourceIndex
+from lineside.apps.answers.passages import Passage
+from lineside.gateway import Model, ModelReply, quoting
+from lineside.usecases import manifest
+
+NOT_SAID = "The sources do not say."
+"""The answer of an app that abstains."""
+
+_WORDS = re.compile(r"\w+")
+
+
+class GroundedModel:
+    """A model that is given passages to answer from, and held to what it quotes of them.
+
+    It abstains without asking the model where no passage supports an answer, and after asking where
+    the model quotes nothing that stands in a passage word for word (case and punctuation aside).
+    """
+
+    def __init__(self, model: Model, index: SourceIndex, retrieval: manifest.Retrieval) -> None:
+        self._model = model
+        self._index = index
+        self._retrieval = retrieval
+
+    async def answer(
+        self, payload: Mapping[str, Any], *, knobs: Mapping[str, Any] | None = None
+    ) -> ModelReply:
+        """Answer one question; see `Model.answer`."""
+        # A search over many passages takes longer than handing it to a thread.
+        found, support = await asyncio.to_thread(self._found, payload)
+        documents = [
+            {"id": passage.id, "text": passage.text, **_place(passage)} for passage in found
+        ]
+        if not found or support < self._retrieval.support_min:
+            nothing = ModelReply(output={}, model="abstained", cost_usd=0.0, attempts=0)
+            return replace(nothing, output=_abstained(documents))
+        reply = await self._model.answer({**payload, "passages": documents}, knobs=knobs)
+        citations = _supported(reply.output["citations"], found)
+        if not citations:
+            return replace(reply, output=_abstained(documents))
+        output = {
+            "answer": reply.output["answer"],
+            "answered": True,
+            "citations": citations,
+            "sources": sorted({citation["source"] for citation in citations}),
+            "documents": documents,
+        }
+        return replace(reply, output=output)
+
+    async def close(self) -> None:
+        """Give back the model's connections."""
+        await self._model.close()
+
+    def _found(self, payload: Mapping[str, Any]) -> tuple[list[Passage], float]:
+        """Passages for a question, and how well the best sentence of them supports an answer."""
+        question = "\n".join(value for value in payload.values() if isinstance(value, str))
+        found = self._index.search(question, limit=self._retrieval.passages)
+        if not self._retrieval.support_min:
+            return found, 0.0
+        held = ({"id": hit.id, "heading": hit.heading, "text": hit.text} for hit in found)
+        quotes = quoting.best_quotes(question, held)
+        return found, quotes[0].support if quotes else 0.0
+
+
+def _place(passage: Passage) -> dict[str, Any]:
+    return {"source": passage.source, "page": passage.page, "heading": passage.heading}
+
+
+def _abstained(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "answer": NOT_SAID,
+        "answered": False,
+        "citations": [],
+        "sources": [],
+        "documents": list(documents),
+    }
+
+
+def _supported(
+    citations: Iterable[Mapping[str, Any]], found: Sequence[Passage]
+) -> list[dict[str, Any]]:
+    """The citations whose quote stands in the passage they name, with the place it stands at."""
+    passages = {passage.id: passage for passage in found}
+    supported = []
+    for citation in citations:
+        passage = passages.get(citation["document"])
+        quote = _spoken(citation["quote"])
+        if passage is not None and quote.strip() and quote in _spoken(passage.text):
+            supported.append(
+                {"document": passage.id, "quote": citation["quote"], **_place(passage)}
+            )
+    return supported
+
+
+def _spoken(text: str) -> str:
+    return f" {' '.join(_WORDS.findall(text.casefold()))} "
