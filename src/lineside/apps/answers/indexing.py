@@ -45,7 +45,7 @@ def index_sources(scope: Scope, folder: UseCaseFolder) -> str:
         return known
     job_id = f"{JOB}-{scope.workspace}-{recipe}"
     if scope.store.jobs.is_done(job_id):  # it failed, or its index is gone
-        job_id = f"{job_id}-{new_id('again')}"
+        job_id = f"{job_id}-{new_id('job')}"
     payload = {
         "workspace": scope.workspace,
         "sources": sources,

@@ -1,6 +1,7 @@
 """Sources as text: Markdown, HTML, PDF, DOCX and plain text, with page and heading kept."""
 
 import io
+import logging
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -195,6 +196,8 @@ def _pdf(content: bytes) -> Iterator[Section]:
     from pypdf import PdfReader
     from pypdf.errors import PyPdfError
 
+    # It warns of each small fault that it can read past, which only the file's maker could mend.
+    logging.getLogger("pypdf").setLevel(logging.ERROR)
     try:
         document = PdfReader(io.BytesIO(content))
         if document.is_encrypted:
@@ -216,21 +219,23 @@ def _unwrapped(text: str) -> str:
 
 def _docx(content: bytes) -> Iterator[Section]:
     styles, body = _docx_parts(content)
-    headings, lines, page, has_pages = _Headings(), list[str](), 1, False
+    headings, lines = _Headings(), list[str]()
+    # Only a word processor that has laid the text out writes where its pages begin.
+    page = 1 if any(map(_is_page_break, body.iter())) else None
     for paragraph in body.iter(f"{_WORD}p"):
         style = paragraph.find(f"{_WORD}pPr/{_WORD}pStyle")
         level = styles.get(style.get(f"{_WORD}val", ""), 0) if style is not None else 0
         text = "".join(_runs(paragraph)).strip()
         breaks = sum(1 for node in paragraph.iter() if _is_page_break(node))
         if (level and text) or breaks:
-            yield Section(str(headings), page if has_pages else None, "\n".join(lines))
+            yield Section(str(headings), page, "\n".join(lines))
             lines = []
-        page, has_pages = page + breaks, has_pages or bool(breaks)
+        page = page + breaks if page else None
         if level and text:
             headings.enter(level, text)
         elif text:
             lines.append(text)
-    yield Section(str(headings), page if has_pages else None, "\n".join(lines))
+    yield Section(str(headings), page, "\n".join(lines))
 
 
 def _docx_parts(content: bytes) -> tuple[dict[str, int], ElementTree.Element]:
