@@ -92,7 +92,8 @@ def docx(*paragraphs: tuple[str, str]) -> bytes:
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as parts:
         parts.writestr(
-            "word/document.xml", f'<w:document xmlns:w="{name}"><w:body>{body}</w:body></w:document>'
+            "word/document.xml",
+            f'<w:document xmlns:w="{name}"><w:body>{body}</w:body></w:document>',
         )
         parts.writestr("word/styles.xml", f'<w:styles xmlns:w="{name}">{styles}</w:styles>')
     return held.getvalue()
@@ -195,9 +196,7 @@ async def test_the_release_keeps_its_sources_as_they_were(scope: Scope, folder: 
 
 
 @pytest.mark.parametrize("quoted", [True, False])
-async def test_a_model_is_held_to_what_it_quotes(
-    scope: Scope, folder: Path, quoted: bool
-) -> None:
+async def test_a_model_is_held_to_what_it_quotes(scope: Scope, folder: Path, quoted: bool) -> None:
     document = "sources/keys.docx#1"
     invented = {"document": document, "quote": "A lost key costs 400 euros"}
     real = {"document": document, "quote": "a lost key costs 40 euros"}

@@ -62,13 +62,12 @@ def test_the_answers_shape_the_file(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("template", ["answer", "agent"])
-def test_kinds_that_cannot_be_served_say_so(tmp_path: Path, template: str) -> None:
-    init_folder(tmp_path / "case", template=template, answers=FitAnswers())
+def test_the_kind_that_cannot_be_served_says_so(tmp_path: Path) -> None:
+    init_folder(tmp_path / "case", template="agent", answers=FitAnswers())
 
     assert "NOT SERVED YET" in (tmp_path / "case" / "usecase.yaml").read_text()
     said = read_folder(tmp_path / "case").manifest.declared_not_enforced()
-    assert f"`app.kind: {template}`: can be checked and kept, not served yet" in said
+    assert "`app.kind: agent`: can be checked and kept, not served yet" in said
 
 
 @pytest.mark.parametrize(

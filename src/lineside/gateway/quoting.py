@@ -38,7 +38,7 @@ wie wird wo wozu zu zum zur über
 _ASKING = frozenset(_ASKING_WORDS.split())
 
 
-class Quote(NamedTuple):
+class SourceQuote(NamedTuple):
     """Words of a passage, and how well they support an answer to what was asked, 0 to 1."""
 
     document: str
@@ -52,7 +52,7 @@ def terms_of(text: str) -> list[str]:
     return [_stem(word) for word in words if word not in _ASKING]
 
 
-def best_quotes(question: str, passages: Iterable[Mapping[str, Any]]) -> list[Quote]:
+def best_quotes(question: str, passages: Iterable[Mapping[str, Any]]) -> list[SourceQuote]:
     """The sentences that speak most of the question, the best first; at most `QUOTES_MAX`.
 
     Support is the mean of two measures, because each alone is fooled: how many of the question's
@@ -69,7 +69,9 @@ def best_quotes(question: str, passages: Iterable[Mapping[str, Any]]) -> list[Qu
     )
     whole = _vector(" ".join(asked))
     quotes = [
-        Quote(document, text, (_coverage(asked, f"{heading} {text}") + _nearness(whole, text)) / 2)
+        SourceQuote(
+            document, text, (_coverage(asked, f"{heading} {text}") + _nearness(whole, text)) / 2
+        )
         for document, heading, text in said
     ]
     quotes.sort(key=lambda quote: -quote.support)

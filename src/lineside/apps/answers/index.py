@@ -27,7 +27,7 @@ _CANDIDATES = 100
 Bytes = NDArray[np.uint8]
 
 
-class Source(NamedTuple):
+class IndexedSource(NamedTuple):
     """A file that went into an index, as it was then."""
 
     path: str
@@ -75,11 +75,11 @@ def build_index(sources: Iterable[tuple[str, str, Part]]) -> bytes:
     """
     from safetensors.numpy import save
 
-    listed: list[Source] = []
+    listed: list[IndexedSource] = []
     passages: list[Passage] = []
     vectors: list[NDArray[np.float16]] = []
     for path, digest, part in sources:
-        listed.append(Source(path, digest, len(part.passages)))
+        listed.append(IndexedSource(path, digest, len(part.passages)))
         passages += part.passages
         vectors.append(part.vectors)
         if len(passages) > PASSAGES_MAX:
@@ -138,7 +138,7 @@ class SourceIndex:
                 f"this version reads format {FORMAT} over `{installed}`",
                 hint="Release the folder again; its sources are indexed anew.",
             )
-        self.sources = [Source(*row) for row in about["sources"]]
+        self.sources = [IndexedSource(*row) for row in about["sources"]]
         self._headings: list[str] = about["headings"]
         self._terms = {term: at for at, term in enumerate(about["terms"])}
         self._first = np.cumsum([0, *(source.passages for source in self.sources)])
