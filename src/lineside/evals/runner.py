@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from lineside.core import LinesideError, now
+from lineside.core import now
 from lineside.evals import queries
 from lineside.evals.budget import Budget, pricing
 from lineside.evals.concurrency import Concurrency
@@ -16,7 +16,7 @@ from lineside.evals.judging import Judge
 from lineside.evals.plan import RunSpent
 from lineside.evals.recall import CASES_AT_ONCE, Memory, ToAsk
 from lineside.evals.result import Result, result_from
-from lineside.evals.run import JOB, Run, RunFailure, run_from
+from lineside.evals.run import JOB, Run, RunFailure, run_from, stop_run
 from lineside.evals.schedule import Schedule, Stretch
 from lineside.evals.scorers import build_scorers
 from lineside.evals.sheet import write_sheet
@@ -99,7 +99,7 @@ class _Performance:
                 # An Exception would end the job for good; this leaves it to the next process.
                 raise asyncio.CancelledError from error
             cause = _only(error)
-            self._stop(cause)
+            stop_run(self._store, self._run, cause)
             raise cause from None
         self._finish()
         return "done"
@@ -257,19 +257,6 @@ class _Performance:
                 ended["failures"] = {**ended["failures"], code: reason}
                 ended["status"] = "stopped"
             queries.update_run(connection, self._run.id, finished_at=now(), **ended)
-
-    def _stop(self, error: Exception) -> None:
-        """Say in the run itself why it cannot go on."""
-        code = error.code if isinstance(error, LinesideError) else type(error).__name__
-        reason = RunFailure(cases=0, message=str(error)[:500])
-        with self._store.records.write() as connection:
-            queries.update_run(
-                connection,
-                self._run.id,
-                status="stopped",
-                finished_at=now(),
-                failures={f"stopped:{code}": reason.model_dump()},
-            )
 
 
 def _only(error: Exception) -> Exception:
