@@ -68,6 +68,7 @@ class _Performance:
         self._on_results = on_results
         self._ready: list[Answered] = []
         self._woken = asyncio.Event()
+        self._taken = asyncio.Event()
         self._is_keeping = False
         self._asked_all = False
         self._process_ends = False
@@ -165,8 +166,12 @@ class _Performance:
             self._ready.append(answered)
             self._woken.set()
             # A target that never waits gives nobody else a turn; we do, but not for every case.
-            while time.perf_counter() - turn > _TURN_SECONDS or len(self._ready) > _BACKLOG_MAX:
-                await asyncio.sleep(_TURN_SECONDS if len(self._ready) > _BACKLOG_MAX else 0)
+            while len(self._ready) > _BACKLOG_MAX:
+                self._taken.clear()
+                await self._taken.wait()
+                turn = time.perf_counter()
+            if time.perf_counter() - turn > _TURN_SECONDS:
+                await asyncio.sleep(0)
                 turn = time.perf_counter()
 
     async def _answer(self, asker: Asker, asked: ToAsk) -> Answered | None:
@@ -198,11 +203,13 @@ class _Performance:
             await self._woken.wait()
             self._woken.clear()
             batch, self._ready = self._ready, []
+            self._taken.set()
             if batch:
                 self._is_keeping = True
                 await asyncio.wrap_future(self._hand_over(self._keep, batch, self._pace()))
                 self._is_keeping = False
-                await asyncio.sleep(_TURN_SECONDS)
+                # Who is held up by us should not wait for others to come along, too.
+                await asyncio.sleep(0 if len(self._ready) > _BACKLOG_MAX else _TURN_SECONDS)
             elif self._asked_all:
                 return
             if self._asked_all:
