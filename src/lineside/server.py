@@ -185,7 +185,7 @@ def _refusal(status: int, code: str, message: str) -> Response:
 
 
 async def _warm(serving: Serving, local: TrustScope, answered: asyncio.Event) -> None:
-    """Open models, lake and statistics ahead of the first call, but not while the first page is waited for."""
+    """Open ahead of the first call what takes time, but not while the first page is waited for."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(answered.wait(), _WARM_AFTER_SECONDS)
     with contextlib.suppress(LinesideError):  # what cannot open says so to whoever asks for it

@@ -22,6 +22,7 @@ from lineside.api import (
     trust,
     unclaimed,
     usecases,
+    verdicts,
 )
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
@@ -44,7 +45,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, evals, datasets, judges, trace_watch, traces, sessions),
+        *(usecases, apps, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
         *(marks, unclaimed),
         *(scores, prices, privacy, trust, reviews),
     ):

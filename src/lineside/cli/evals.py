@@ -14,6 +14,7 @@ from lineside.core import NotFound
 
 if TYPE_CHECKING:
     from lineside.evals import Comparison, Run
+    from lineside.trust import Scope
 
 _CHANGED_MAX = 10
 
@@ -76,14 +77,10 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
 
     RUN is an id, or `latest`.
     """
-    from lineside.evals import get_run, list_runs, results_of, summarise
+    from lineside.evals import results_of, summarise
 
     with scope_here() as scope:
-        newest = list_runs(scope, limit=1) if run_id == "latest" else []
-        if run_id == "latest" and not newest:
-            hint = "Make one: `lineside test my-case`."
-            raise NotFound("no_runs", "There are no runs yet", hint=hint)
-        run = newest[0] if newest else get_run(scope, run_id)
+        run = run_named(scope, run_id)
         summary = summarise(scope, run)
         results = {
             "wrong": lambda: results_of(scope, run.id, only="wrong", limit=limit),
@@ -135,6 +132,19 @@ def compare(baseline: str, candidate: str, score: str | None, as_json: bool) -> 
         say(f"{word} in {len(ids)} cases: {', '.join(ids[:_CHANGED_MAX]) or 'none'}{more}")
     if found.unpaired_cases:
         note(f"{found.unpaired_cases:,} cases have no partner with a score, and do not count")
+
+
+def run_named(scope: "Scope", run_id: str) -> "Run":
+    """The run that is meant: an id, or `latest`."""
+    from lineside.evals import get_run, list_runs
+
+    if run_id != "latest":
+        return get_run(scope, run_id)
+    newest = list_runs(scope, limit=1)
+    if not newest:
+        hint = "Make one: `lineside test my-case`."
+        raise NotFound("no_runs", "There are no runs yet", hint=hint)
+    return newest[0]
 
 
 def _say_head(run: "Run") -> None:

@@ -37,6 +37,9 @@ _COMMANDS = {
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
     ),
     "evals": Late(_LOOK, f"{_ROOMS}.evals:evals", "Runs: list them, look into one, compare two"),
+    "verdicts": Late(
+        _LOOK, f"{_ROOMS}.verdict_commands:verdicts", "Which run is better, and how sure we are"
+    ),
     "datasets": Late(
         _LOOK, f"{_ROOMS}.datasets:datasets", "Test cases: list, show, compare, bring along"
     ),

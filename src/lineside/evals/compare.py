@@ -1,10 +1,19 @@
 """How two runs differ, case by case."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lineside.core import Invalid, Record
-from lineside.evals.judged import Column, JudgedRun, cluster_keys, read_judged
+from lineside.evals.judged import (
+    Column,
+    JudgedCase,
+    JudgedRun,
+    cluster_keys,
+    read_judged,
+    where_shared,
+)
 from lineside.evals.run import get_run
 from lineside.evals.sheet import Sheet, places_by_slice
 from lineside.stats import PairedDifference, paired_difference
@@ -14,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _IDS_MAX = 1000
+
+Pairs = Sequence[tuple[JudgedCase, JudgedCase]]
 
 
 class Comparison(Record):
@@ -56,6 +67,13 @@ class Pairing:
     after: Column
     missing: int
     unpaired: int
+    _runs: tuple[JudgedRun, JudgedRun] = field(repr=False)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Baseline and candidate of each of these cases; the columns are quicker."""
+        scored = set(self.ids)
+        return [(old, new) for old, new in met(*self._runs) if new.id in scored]
 
     def difference(self, *, confidence: float = 0.95) -> PairedDifference | None:
         """Candidate minus baseline, or nothing without a pair."""
@@ -71,7 +89,7 @@ class Pairing:
         found: dict[str, dict[str, PairedDifference]] = {}
         for name, inside in places_by_slice(slices, slice_codes).items():
             for value, places in inside.items():
-                keys = [clusters[place] for place in places.tolist()] if clusters else None
+                keys = clusters and where_shared([clusters[place] for place in places.tolist()])
                 found.setdefault(name, {})[value] = paired_difference(
                     self.before[places], values[places], clusters=keys
                 )
@@ -146,7 +164,16 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
         ),
         missing=int((lacks & ~has_both).sum()),
         unpaired=len(old.ids) + len(new.ids) - 2 * len(there),
+        _runs=(baseline, candidate),
     )
+
+
+def met(baseline: JudgedRun, candidate: JudgedRun) -> Pairs:
+    """The cases that both runs asked, scored or not, in the candidate's order."""
+    here, there = _met(baseline.sheet, candidate.sheet)
+    return [
+        (baseline.cases[old], candidate.cases[new]) for old, new in zip(here, there, strict=True)
+    ]
 
 
 def _met(old: Sheet, new: Sheet) -> tuple[list[int], list[int]]:

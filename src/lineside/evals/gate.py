@@ -90,9 +90,9 @@ def judge_gate(
     findings = find_all(judged, baseline, rules, notes)
     findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
     answer = verdict(findings, confidence=judged.confidence)
-    obstacle = _obstacle(run)
-    if obstacle is not None:
-        sentence = f"Not enough data: {obstacle}"
+    hindrance = obstacle(run)
+    if hindrance is not None:
+        sentence = f"Not enough data: {hindrance}"
         answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
     notes += [f"{item.cases:,} × `{code}`: {item.message}" for code, item in run.failures.items()]
     return GateOutcome(
@@ -112,7 +112,7 @@ def find_all(
     return [_find(rule, judged, baseline, notes) for rule in rules]
 
 
-def _obstacle(run: Run) -> str | None:
+def obstacle(run: Run) -> str | None:
     """Why a run can say nothing at all, whatever its rules."""
     reasons = [item for code, item in run.failures.items() if code != "not_asked"]
     reason = max(reasons, key=lambda item: item.cases).message if reasons else ""

@@ -165,14 +165,19 @@ def cluster_keys(sheet: Sheet, places: Sequence[int]) -> list[str] | None:
     clusters = sheet.clusters
     if clusters is None or all(clusters[place] is None for place in places):
         return None
-    return [_cluster(clusters[place], sheet.ids[place]) for place in places]
+    return where_shared([_cluster(clusters[place], sheet.ids[place]) for place in places])
 
 
 def clusters_of(cases: list[JudgedCase]) -> list[str] | None:
-    """The cluster of each case, where there are any; a case without one stands for itself."""
+    """The cluster of each case; nothing where every case stands for itself."""
     if all(case.cluster is None for case in cases):
         return None
-    return [_cluster(case.cluster, case.id) for case in cases]
+    return where_shared([_cluster(case.cluster, case.id) for case in cases])
+
+
+def where_shared(keys: list[str]) -> list[str] | None:
+    """The clusters of some cases; nothing where every case stands for itself."""
+    return keys if len(set(keys)) < len(keys) else None
 
 
 def _cluster(cluster: str | None, case_id: str) -> str:
@@ -257,3 +262,14 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
         if run.repetitions > 1:
             case.attempts = dict(by_name)
     return JudgedRun(run, list(cases.values()), is_partial=run.status == "running")
+
+
+def read_repeated(store: Store, run: Run, score: str) -> dict[str, list[float]]:
+    """One score of each case, for every repetition that gave it."""
+    found: dict[str, list[float]] = {}
+    with store.records.read() as connection:
+        for row in queries.judged_rows(connection, run.id, with_input=False):
+            value = (row.scores.get(score) or {}).get("value")
+            if value is not None:
+                found.setdefault(row.case_id, []).append(value)
+    return found

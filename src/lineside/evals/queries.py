@@ -342,25 +342,39 @@ def result_rows(
     return _all(connection, query.order_by(*place).limit(limit))
 
 
-def judged_rows(
-    connection: sa.Connection, run_id: str, *, with_input: bool
-) -> Iterable[sa.Row[Any]]:
-    """What intervals are made from, in the order of the dataset; inputs can be large."""
+class JudgedRow(NamedTuple):
+    """What intervals are made from; results in the same slices share them."""
+
+    case_id: str
+    scores: dict[str, Any]
+    slices: dict[str, str]
+    cluster: str | None
+    error_code: str | None
+    input: str
+
+
+def judged_rows(connection: sa.Connection, run_id: str, *, with_input: bool) -> Iterable[JudgedRow]:
+    """The results of a run, in the order of the dataset; inputs can be large."""
     text = sa.type_coerce(results.c.input, sa.Text) if with_input else sa.literal("")
     query = (
         sa.select(
             results.c.case_id,
             results.c.scores,
-            results.c.slices,
+            sa.type_coerce(results.c.slices, sa.Text),
             results.c.cluster,
             results.c.error_code,
-            text.label("input"),
+            text,
         )
         .where(results.c.run_id == run_id)
         .order_by(results.c.position, results.c.repetition)
         .execution_options(yield_per=1000)
     )
-    yield from connection.execute(query)
+    known: dict[str, dict[str, str]] = {}
+    for case_id, scores, slices, *rest in connection.execute(query):
+        shared = known.get(slices)
+        if shared is None:
+            shared = known[slices] = orjson.loads(slices)
+        yield JudgedRow(case_id, scores, shared, *rest)
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:

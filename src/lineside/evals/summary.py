@@ -4,7 +4,7 @@ from pydantic import Field
 
 from lineside.core import Record
 from lineside.evals.judge_summary import JudgeSummary, judge_summaries
-from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged
+from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged, where_shared
 from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.run import Run
 from lineside.evals.sheet import places_by_slice
@@ -121,7 +121,7 @@ def _by_slice(column: Column) -> dict[str, dict[str, Interval]]:
         name: {
             value: mean_interval(
                 column.values[places],
-                clusters=clusters and [clusters[place] for place in places.tolist()],
+                clusters=clusters and where_shared([clusters[place] for place in places.tolist()]),
             )
             for value, places in values.items()
         }

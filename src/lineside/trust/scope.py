@@ -11,6 +11,7 @@ RIGHTS = {
     "test": "test a use case",
     "release": "make a release",
     "deploy": "deploy and roll back",
+    "override": "release what a gate refused, with a reason",
     "keys": "make and revoke API keys, add members",
     "feedback": "give feedback on an answer",
     "ingest": "send traces",

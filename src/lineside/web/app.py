@@ -12,6 +12,7 @@ from lineside.apps import Serving
 from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
+from lineside.web.boards import ROUTES as BOARDS
 from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
@@ -33,6 +34,7 @@ from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
 from lineside.web.unclaimed import ROUTES as UNCLAIMED
 from lineside.web.usecases import ROUTES as USE_CASES
+from lineside.web.verdicts import ROUTES as VERDICTS
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -53,6 +55,8 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *USE_CASES,
             *TRY,
             *RUNS,
+            *VERDICTS,
+            *BOARDS,
             *DATASETS,
             *JUDGES,
             *REVIEWS,

@@ -1,4 +1,4 @@
-"""`/runs` and `/compare`: what was judged, what went wrong, and what changed."""
+"""`/runs`: what was judged, and what went wrong."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,11 +11,9 @@ from starlette.routing import Route
 from lineside.apps import list_releases
 from lineside.core import Invalid
 from lineside.evals import (
-    Comparison,
     GateOutcome,
     Result,
     Run,
-    compare,
     get_run,
     licences,
     list_runs,
@@ -31,7 +29,6 @@ from lineside.web.render import page
 
 _RUNS_SHOWN = 100
 _CASES_SHOWN = 20
-_FLIPS_SHOWN = 25
 _WRONG_COUNTED = 1000
 _CONFUSIONS_SHOWN = 8
 _WORD_CHARACTERS_MAX = 60
@@ -47,9 +44,9 @@ def runs(request: Request) -> Response:
         request,
         "runs.html",
         runs=list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN),
-        subjects=_subjects(scope, use_case),
+        subjects=subjects_of(scope, use_case),
         use_case=use_case,
-        use_cases=_use_cases(scope),
+        use_cases=use_cases_of(scope),
     )
 
 
@@ -70,8 +67,8 @@ def run(request: Request) -> Response:
         request,
         "run.html",
         run=found,
-        subjects=_subjects(scope, found.use_case),
-        use_cases=_use_cases(scope),
+        subjects=subjects_of(scope, found.use_case),
+        use_cases=use_cases_of(scope),
         results=results[:_CASES_SHOWN],
         has_more=len(results) > _CASES_SHOWN,
         only=only,
@@ -80,34 +77,6 @@ def run(request: Request) -> Response:
         others=list_runs(scope, use_case=found.use_case, limit=20),
         judges=licences.standings_of(scope, found) if found.status == "done" else {},
         **_summary(scope, found, request.app.state.kept),
-    )
-
-
-def comparison(request: Request) -> Response:
-    """Two runs side by side: the difference with its interval, and the cases that flipped."""
-    scope: Scope = request.app.state.local
-    asked = [request.query_params.get(name, "") for name in ("baseline", "candidate")]
-    if not all(asked):
-        raise Invalid(
-            "two_runs_needed",
-            "Two runs are compared: `baseline` and `candidate`",
-            hint="Open a run and choose the one to hold it against.",
-        )
-    baseline, candidate = (get_run(scope, run_id) for run_id in asked)
-    score = request.query_params.get("score") or candidate.main_score
-    found = _compared(scope, baseline, candidate, score, request.app.state.kept)
-    return page(
-        request,
-        "compare.html",
-        comparison=found,
-        baseline=baseline,
-        candidate=candidate,
-        subjects=_subjects(scope, candidate.use_case),
-        use_cases=_use_cases(scope),
-        plot=reports.difference_plot(found),
-        slice_plots=reports.difference_plots(found),
-        worsened=_flips(scope, found, found.worsened),
-        improved=_flips(scope, found, found.improved),
     )
 
 
@@ -129,27 +98,18 @@ def _asked(request: Request) -> tuple[str, tuple[str, str] | None]:
     return only, (name, value) if name else None
 
 
-def _use_cases(scope: Scope) -> list[str]:
+def use_cases_of(scope: Scope) -> list[str]:
     """Those that have a page; functions are judged under names that have none."""
     return [known.name for known in list_use_cases(scope)]
 
 
-def _subjects(scope: Scope, use_case: str | None) -> dict[str, Any]:
+def subjects_of(scope: Scope, use_case: str | None) -> dict[str, Any]:
     """The release or refusal behind a digest; what was only tested has none."""
     subjects: dict[str, Any] = {}
     for release in reversed(list_releases(scope, use_case)):
         if subjects.get(release.digest) is None or release.number:
             subjects[release.digest] = release
     return subjects
-
-
-def _compared(
-    scope: Scope, baseline: Run, candidate: Run, score: str | None, kept: Kept
-) -> Comparison:
-    if "running" in (baseline.status, candidate.status):
-        return compare(scope, baseline.id, candidate.id, score=score)
-    key = ("compare", baseline.id, candidate.id, score or "")
-    return kept.get(key, lambda: compare(scope, baseline.id, candidate.id, score=score))
 
 
 def _summary(scope: Scope, found: Run, kept: Kept) -> dict[str, Any]:
@@ -189,24 +149,7 @@ def confusions(wrong: Sequence[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _flips(scope: Scope, found: Comparison, case_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The same case in both runs, as far as they are shown."""
-    shown = case_ids[:_FLIPS_SHOWN]
-    if not shown:
-        return []
-    sides = []
-    for run_id in (found.baseline_run_id, found.candidate_run_id):
-        results = results_of(scope, run_id, case_ids=shown)
-        sides.append({result.case_id: result for result in results})
-    return [
-        {"before": sides[0][case_id], "after": sides[1][case_id]}
-        for case_id in shown
-        if case_id in sides[0] and case_id in sides[1]
-    ]
-
-
 ROUTES = [
     Route("/runs", runs),
     Route("/runs/{run_id}", run),
-    Route("/compare", comparison),
 ]

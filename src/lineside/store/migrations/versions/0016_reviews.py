@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0016_reviews"
-down_revision = "0014_run_plans"
+down_revision = "0015_overrides"
 
 
 def upgrade() -> None:
