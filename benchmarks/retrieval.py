@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/retrieval.py [--passages N] [--json]
 
 Passages of 60 to 160 words are drawn from 30,000 made-up words by Zipf's law, so that common words
-have long postings, as in real text. A question takes six words of one passage; the index is built and
-opened as a release's is. Times are of the search alone, BM25 and vectors fused, in this process; what
-choosing quotes adds is told beside it. There are no peers here; `--peers` changes nothing.
+have long postings, as in real text. A question takes six words of one passage; the index is built
+and opened as a release's is. Times are of the search alone, BM25 and vectors fused, in this
+process; what choosing quotes adds is told beside it. There are no peers here; `--peers` changes
+nothing.
 """
 
 import statistics
