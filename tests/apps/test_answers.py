@@ -11,6 +11,7 @@ import pytest
 
 from lineside.apps import Call, Serving, deploy, get_release, release_folder
 from lineside.core import Invalid
+from lineside.traces import get_trace
 from lineside.trust import Scope
 from lineside.usecases import check_folder, read_folder
 
@@ -176,6 +177,37 @@ async def test_what_the_sources_do_not_say_is_not_answered(scope: Scope, folder:
     for answer in (stranger, nothing):
         assert (answer["answer"], answer["answered"]) == ("The sources do not say.", False)
         assert (answer["citations"], answer["sources"]) == ([], [])
+
+
+async def test_the_trace_shows_what_was_found_and_how_it_was_weighed(
+    scope: Scope, folder: Path
+) -> None:
+    await ask(scope, folder)
+    serving = Serving(scope.store)
+    calls = [Call(input={"question": q}) for q in ("Who has the spare keys?", "Who won the cup?")]
+    keys, cup = [await serving.call(scope, "house-rules", call) for call in calls]
+    await serving.close()
+    answered = {span.kind: span for span in get_trace(scope, keys.trace_id)}
+    abstained = {span.kind: span for span in get_trace(scope, cup.trace_id)}
+
+    found, model = answered["retriever"], answered["model"]
+    assert found.parent_span_id == model.parent_span_id == answered["app"].span_id
+    assert found.input == "Who has the spare keys?"
+    best = found.output[0]
+    assert (best["id"], best["source"], best["page"], best["heading"]) == (
+        *("sources/keys.docx#2", "sources/keys.docx"),
+        *(2, "Lost keys"),
+    )
+    assert best["text"] == "Spare keys are with the janitor."
+    assert [item["score"] for item in found.output] == sorted(
+        (item["score"] for item in found.output), reverse=True
+    )
+    assert min(best["by_words"], best["by_meaning"]) > 0
+    assert found.attributes["support"] >= found.attributes["support_min"]
+    assert found.started_at <= model.started_at
+    # Nobody asked the model, so the trace does not say so either.
+    assert set(abstained) == {"app", "retriever"}
+    assert abstained["retriever"].attributes["support"] < 0.45
 
 
 async def test_the_release_keeps_its_sources_as_they_were(scope: Scope, folder: Path) -> None:

@@ -19,6 +19,9 @@ def answers(settings: Settings, tmp_path: Path) -> Iterator[TestClient]:
     store = open_line(settings)
     scope = local_scope(store)
     init_folder(tmp_path / "travel", template="answer", answers=FitAnswers())
+    manifest = tmp_path / "travel" / "usecase.yaml"
+    # What the page shows is asked here, not whether the example is good enough to be live.
+    manifest.write_text(manifest.read_text().partition("  gate:")[0])
     release_folder(scope, read_folder(tmp_path / "travel"))
     deploy(scope, "travel")
     store.close()
@@ -36,3 +39,13 @@ def test_an_answer_shows_its_quotes_and_an_abstention_its_reason(answers: TestCl
     assert "sources/travel-policy.md</code> · Travel policy" in hotel
     assert "Nothing supports an answer" in cup
     assert "<blockquote>" not in cup
+
+
+def test_the_trace_of_an_answer_shows_the_search(answers: TestClient) -> None:
+    asked = {"input": {"question": "What may a hotel cost?"}}
+    trace_id = answers.post("/api/usecases/travel/run", json=asked).json()["trace_id"]
+
+    page = answers.get(f"/traces/{trace_id}").text
+    address = re.search(rf'href="(/traces/{trace_id}[^"]*)"[^>]*>[^<]*(?:<[^>]*>[^<]*)*?sources', page)
+
+    assert "sources" in page

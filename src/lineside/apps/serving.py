@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
@@ -12,7 +12,7 @@ from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
-from lineside.gateway import ModelReply
+from lineside.gateway import ModelReply, ReplyStep
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
@@ -216,7 +216,7 @@ def hand_off_reason(confidence: float | None, settings: Mapping[str, Any]) -> st
 
 
 class _Trace:
-    """The spans of one call: the app as a whole, and the model inside it."""
+    """The spans of one call: the app as a whole, and inside it what was looked up, and the model."""
 
     def __init__(
         self,
@@ -266,16 +266,18 @@ class _Trace:
             cost_usd=reply.cost_usd if reply else None,
             attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
         )
-        spans = [root]
-        if reply is not None:
+        steps = reply.steps if reply else ()
+        spans = [root, *self._step_spans(root.span_id, steps)]
+        if reply is not None and reply.attempts:
+            before_ms = sum(step.duration_ms for step in steps)
             spans.append(
                 Span(
-                    **self._common,
+                    **self._at(before_ms),
                     span_id=new_span_id(),
                     parent_span_id=root.span_id,
                     name=reply.model,
                     kind="model",
-                    duration_ms=model_ms,
+                    duration_ms=model_ms - before_ms,
                     model=reply.model,
                     tokens_in=reply.tokens_in,
                     tokens_out=reply.tokens_out,
@@ -284,6 +286,28 @@ class _Trace:
                 )
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
+
+    def _step_spans(self, parent_span_id: str, steps: Sequence[ReplyStep]) -> list[Span]:
+        spans, before_ms = list[Span](), 0.0
+        for step in steps:
+            spans.append(
+                Span(
+                    **self._at(before_ms),
+                    span_id=new_span_id(),
+                    parent_span_id=parent_span_id,
+                    name=step.name,
+                    kind=step.kind,
+                    duration_ms=step.duration_ms,
+                    input=step.input,
+                    output=step.output,
+                    attributes=dict(step.attributes),
+                )
+            )
+            before_ms += step.duration_ms
+        return spans
+
+    def _at(self, after_ms: float) -> dict[str, Any]:
+        return self._common | {"started_at": self._started + timedelta(milliseconds=after_ms)}
 
 
 def _nothing_live(scope: Scope, use_case: str) -> NotFound:

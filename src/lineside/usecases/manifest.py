@@ -189,7 +189,7 @@ class Retrieval(Record):
     support_min: Annotated[
         float,
         Field(ge=0, le=1, description="It abstains below; 0 leaves that to the model."),
-    ] = 0.33
+    ] = 0.45
 
 
 class AppDeclaration(Record):

@@ -2,19 +2,28 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from lineside.apps.answers.index import SourceIndex
+from lineside.apps.answers.index import Hit, SourceIndex
 from lineside.apps.answers.passages import Passage
-from lineside.gateway import Model, ModelReply, quoting
+from lineside.gateway import Model, ModelReply, ReplyStep, quoting
 from lineside.usecases import manifest
 
 NOT_SAID = "The sources do not say."
 """The answer of an app that abstains."""
 
 _WORDS = re.compile(r"\w+")
+
+
+class _Found(NamedTuple):
+    """Passages for a question, and how well the best sentence of them supports an answer."""
+
+    hits: list[Hit]
+    support: float
+    step: ReplyStep
 
 
 class GroundedModel:
@@ -34,17 +43,17 @@ class GroundedModel:
     ) -> ModelReply:
         """Answer one question; see `Model.answer`."""
         # A search over many passages takes longer than handing it to a thread.
-        found, support = await asyncio.to_thread(self._found, payload)
-        documents = [
-            {"id": passage.id, "text": passage.text, **_place(passage)} for passage in found
-        ]
-        if not found or support < self._retrieval.support_min:
-            nothing = ModelReply(output={}, model="abstained", cost_usd=0.0, attempts=0)
-            return replace(nothing, output=_abstained(documents))
+        found = await asyncio.to_thread(self._find, payload)
+        passages = [hit.passage for hit in found.hits]
+        documents = [_document(passage) for passage in passages]
+        steps = (found.step,)
+        if not found.hits or found.support < self._retrieval.support_min:
+            output = _abstained(documents)
+            return ModelReply(output, "abstained", cost_usd=0.0, attempts=0, steps=steps)
         reply = await self._model.answer({**payload, "passages": documents}, knobs=knobs)
-        citations = _supported(reply.output["citations"], found)
+        citations = _supported(reply.output["citations"], passages)
         if not citations:
-            return replace(reply, output=_abstained(documents))
+            return replace(reply, output=_abstained(documents), steps=steps)
         output = {
             "answer": reply.output["answer"],
             "answered": True,
@@ -52,25 +61,43 @@ class GroundedModel:
             "sources": sorted({citation["source"] for citation in citations}),
             "documents": documents,
         }
-        return replace(reply, output=output)
+        return replace(reply, output=output, steps=steps)
 
     async def close(self) -> None:
         """Give back the model's connections."""
         await self._model.close()
 
-    def _found(self, payload: Mapping[str, Any]) -> tuple[list[Passage], float]:
-        """Passages for a question, and how well the best sentence of them supports an answer."""
+    def _find(self, payload: Mapping[str, Any]) -> _Found:
+        clock = time.perf_counter()
         question = "\n".join(value for value in payload.values() if isinstance(value, str))
-        found = self._index.search(question, limit=self._retrieval.passages)
-        if not self._retrieval.support_min:
-            return found, 0.0
-        held = ({"id": hit.id, "heading": hit.heading, "text": hit.text} for hit in found)
-        quotes = quoting.best_quotes(question, held)
-        return found, quotes[0].support if quotes else 0.0
+        hits = self._index.search(question, limit=self._retrieval.passages)
+        quotes = quoting.best_quotes(question, [_document(hit.passage) for hit in hits])
+        support = quotes[0].support if quotes else 0.0
+        step = ReplyStep(
+            name="sources",
+            kind="retriever",
+            duration_ms=(time.perf_counter() - clock) * 1000,
+            input=question,
+            output=[_retrieved(hit) for hit in hits],
+            attributes={
+                "support": round(support, 4),
+                "support_min": self._retrieval.support_min,
+            },
+        )
+        return _Found(hits, support, step)
 
 
 def _place(passage: Passage) -> dict[str, Any]:
     return {"source": passage.source, "page": passage.page, "heading": passage.heading}
+
+
+def _document(passage: Passage) -> dict[str, Any]:
+    return {"id": passage.id, "text": passage.text, **_place(passage)}
+
+
+def _retrieved(hit: Hit) -> dict[str, Any]:
+    scores = {name: round(getattr(hit, name), 4) for name in ("score", "by_words", "by_meaning")}
+    return {**_document(hit.passage), **scores}
 
 
 def _abstained(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -35,6 +35,21 @@ class IndexedSource(NamedTuple):
     passages: int
 
 
+class Hit(NamedTuple):
+    """A passage that was found.
+
+    Attributes:
+        score: What it is ranked by: the sum of 1 / (60 + rank) over both ways of looking.
+        by_words: Its BM25 weight, 0 where it shares no term with the question.
+        by_meaning: Cosine of its vector and the question's.
+    """
+
+    passage: Passage
+    score: float
+    by_words: float
+    by_meaning: float
+
+
 class Part(NamedTuple):
     """What one source gives to an index: its passages, and the vector of each."""
 
@@ -148,18 +163,22 @@ class SourceIndex:
     def __len__(self) -> int:
         return len(self._vectors)
 
-    def search(self, question: str, *, limit: int) -> list[Passage]:
+    def search(self, question: str, *, limit: int) -> list[Hit]:
         """The passages that fit a question best, the best first."""
         asked = list(dict.fromkeys(quoting.terms_of(question)))
         if not asked or not len(self):
             return []
+        by_words, by_meaning = self._by_words(asked), self._by_meaning(asked)
         fused: defaultdict[int, float] = defaultdict(float)
-        for scores in (self._by_words(asked), self._by_meaning(asked)):
+        for scores in (by_words, by_meaning):
             for rank, at in enumerate(_best(scores), start=1):
                 fused[at] += 1 / (_RANK_OFFSET + rank)
         # Equal ranks go by place, so that the same release answers the same.
         ranked = sorted(fused, key=lambda at: (-fused[at], at))
-        return [self._passage(at) for at in ranked[:limit]]
+        return [
+            Hit(self._passage(at), fused[at], float(by_words[at]), float(by_meaning[at]))
+            for at in ranked[:limit]
+        ]
 
     def _by_words(self, asked: Sequence[str]) -> NDArray[np.float32]:
         scores = np.zeros(len(self), np.float32)
