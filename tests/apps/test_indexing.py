@@ -8,11 +8,14 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lineside.apps.answers.index import SourceIndex
+from lineside.apps.answers.index import SourceIndex, build_index, make_part
+from lineside.apps.answers.passages import cut_passages
+from lineside.apps.answers.sections import read_sections
 from lineside.core import Settings
-from lineside.store import Store
+from lineside.store import Store, digest_of
 
 SOURCES = 30
+CUT = {"words_max": 160}
 MANIFEST = """\
 name: rooms
 problem: {statement: Staff ask where things are, who: 180 people}
@@ -66,8 +69,8 @@ def write_folder(folder: Path) -> Path:
     return folder
 
 
-def start(settings: Settings, tmp_path: Path, home: Path) -> "subprocess.Popen[str]":
-    arguments = [str(home), settings.database_url, str(tmp_path / "read.log")]
+def start(settings: Settings, tmp_path: Path) -> "subprocess.Popen[str]":
+    arguments = [str(settings.home), settings.database_url, str(tmp_path / "read.log")]
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments, str(tmp_path / "rooms")],
         stdout=subprocess.PIPE,
@@ -81,14 +84,14 @@ def test_indexing_killed_in_the_middle_goes_on_and_gives_the_same_index(
     settings, log = store.settings, tmp_path / "read.log"
     write_folder(tmp_path / "rooms")
 
-    first = start(settings, tmp_path, settings.home)
+    first = start(settings, tmp_path)
     deadline = time.monotonic() + 60
     while (not log.exists() or len(log.read_text().split()) < 10) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(first.pid, signal.SIGKILL)
     assert first.communicate(timeout=5)[0] == ""
     before = log.read_text().split()
-    second = start(settings, tmp_path, settings.home)
+    second = start(settings, tmp_path)
     digest = second.communicate(timeout=60)[0].strip()
 
     assert len(before) < SOURCES
@@ -100,7 +103,15 @@ def test_indexing_killed_in_the_middle_goes_on_and_gives_the_same_index(
     index = SourceIndex(store.blobs.get(digest))
     assert [source.path for source in index.sources] == sorted(read)
     assert len(index) == SOURCES
-    log.unlink()
-    undisturbed = Settings(home=tmp_path / "other")
-    third = start(undisturbed, tmp_path, undisturbed.home)
-    assert third.communicate(timeout=60)[0].strip() == digest
+    undisturbed = build_index(
+        (
+            path,
+            digest_of(content),
+            make_part(cut_passages(path, read_sections(path, content), **CUT)),
+        )
+        for path, content in (
+            (f"sources/{file.name}", file.read_bytes())
+            for file in sorted((tmp_path / "rooms" / "sources").iterdir())
+        )
+    )
+    assert digest_of(undisturbed) == digest

@@ -216,7 +216,7 @@ def hand_off_reason(confidence: float | None, settings: Mapping[str, Any]) -> st
 
 
 class _Trace:
-    """The spans of one call: the app as a whole, and inside it what was looked up, and the model."""
+    """The spans of one call: the app as a whole, and in it what was looked up, and the model."""
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from lineside.gateway.reading import Floats, clean, word_vectors
 
 SPEC = "embedded:quotes"
 QUOTES_MAX = 3
+# These two were chosen on the template's development cases; no held-out case had a say.
 _ALMOST_AS_GOOD = 0.75  # of the best sentence; others are not worth a reader's time
 _NEAR = 0.45  # cosine of two words from which one may stand for the other
 _TERMS_MAX = 40
