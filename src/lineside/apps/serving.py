@@ -8,11 +8,12 @@ from typing import Any
 
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
+from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
-from lineside.gateway import ModelReply
+from lineside.guardrails import PROBE, GuardDecision, Provenance, is_probe
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
@@ -50,6 +51,8 @@ class CallAnswer(Record):
         trace_id: Names this call for feedback and for finding it again.
         release: What answered, such as `v2`, with its id and its arm.
         latency_ms: Inside lineside, in milliseconds.
+        guards: What each guard said on the way, in order.
+        provenance: Says to programs that AI made the answer, where the manifest asks for it.
     """
 
     output: dict[str, Any]
@@ -62,6 +65,8 @@ class CallAnswer(Record):
     release_id: str
     arm: str
     latency_ms: float
+    guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
+    provenance: Provenance | None = None
 
 
 class Serving:
@@ -91,22 +96,25 @@ class Serving:
         arm = choose_arm(rollout, call.session or call.user)
         app = await self._app(scope, arm.release_id)
         trace = _Trace(scope, use_case, arm, call, started)
+        guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input, knobs=settings)
+            reply = await app.answer(call.input, knobs=settings, guarded=guarded)
         except LinesideError as error:
-            elapsed_ms = (time.perf_counter() - clock) * 1000
-            await trace.keep(duration_ms=elapsed_ms, error=f"{error.code}: {error.message}")
+            if not is_probe(error):
+                elapsed_ms = (time.perf_counter() - clock) * 1000
+                said = f"{error.code}: {error.message}"
+                await trace.keep(duration_ms=elapsed_ms, error=said, guarded=guarded)
             raise
         finished = time.perf_counter()
-        reason = hand_off_reason(reply.confidence, settings)
+        reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
         await trace.keep(
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
-            reply=reply,
+            guarded=guarded,
             attributes={"knobs": settings, "hand_off": reason is not None},
         )
         return CallAnswer(
@@ -120,6 +128,8 @@ class Serving:
             release_id=arm.release_id,
             arm=arm.name,
             latency_ms=round((time.perf_counter() - clock) * 1000, 3),
+            guards=[one for one in guarded.decisions if one.guard != PROBE],
+            provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
         )
 
     async def warm(self, scope: Scope) -> bool:
@@ -213,10 +223,11 @@ class _Trace:
         *,
         duration_ms: float,
         model_ms: float = 0,
-        reply: ModelReply | None = None,
+        guarded: GuardedAnswer,
         error: str | None = None,
         attributes: dict[str, Any] | None = None,
     ) -> None:
+        reply = None if error else guarded.reply
         root = Span(
             **self._common,
             span_id=new_span_id(),
@@ -225,12 +236,12 @@ class _Trace:
             status="error" if error else "ok",
             error=error,
             duration_ms=duration_ms,
-            input=self._input,
+            input=self._kept_input(guarded),
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
             attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
         )
-        spans = [root]
+        spans = [root, *self._guard_spans(root.span_id, guarded)]
         if reply is not None:
             spans.append(
                 Span(
@@ -248,6 +259,29 @@ class _Trace:
                 )
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
+
+    def _kept_input(self, guarded: GuardedAnswer) -> Any:
+        """The input as guards let it pass: what they mask or hide is not kept in the clear."""
+        if guarded.call.is_hidden:
+            return None
+        return self._input if guarded.seen is None else guarded.seen
+
+    def _guard_spans(self, parent_span_id: str, guarded: GuardedAnswer) -> list[Span]:
+        return [
+            Span(
+                **self._common,
+                span_id=new_span_id(),
+                parent_span_id=parent_span_id,
+                name=one.guard,
+                kind="guard",
+                status="ok" if one.is_enforced else "error",
+                error=None if one.is_enforced else f"not_enforced: {one.error}",
+                duration_ms=one.duration_ms,
+                attributes=one.model_dump(exclude={"guard", "duration_ms", "error"}),
+            )
+            for one in guarded.decisions
+            if one.guard != PROBE
+        ]
 
 
 def _nothing_live(scope: Scope, use_case: str) -> NotFound:

@@ -2,28 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from lineside.core import did_you_mean, plugins
+from lineside.usecases.arguments import Arguments, as_mapping, read_arguments, shown
 from lineside.usecases.document import Misread, quoted
 
-
-class _Arguments(NamedTuple):
-    """What a kind of scorer takes: argument names with the kind of value, and which it needs."""
-
-    takes: dict[str, str]
-    needs: tuple[str, ...] = ()
-    example: str = ""
-
-
 _KINDS = {
-    "exact": _Arguments({"fields": "a list of texts"}),
-    "contains": _Arguments(
+    "exact": Arguments({"fields": "a list of texts"}),
+    "contains": Arguments(
         {"field": "a text", "text": "a text", "ignore_case": "true or false"},
         ("field",),
         "{contains: reply}",
     ),
-    "regex": _Arguments(
+    "regex": Arguments(
         {
             "field": "a text",
             "pattern": "a text",
@@ -33,29 +25,21 @@ _KINDS = {
         ("field", "pattern"),
         '{regex: {field: reply, pattern: "[A-Z]{2}[0-9]+"}}',
     ),
-    "json_schema": _Arguments({}),
-    "numeric": _Arguments(
+    "json_schema": Arguments({}),
+    "numeric": Arguments(
         {"field": "a text", "absolute": "a number", "relative": "a number"},
         ("field",),
         "{numeric: {field: amount, tolerance: 0.01}}",
     ),
-    "set_f1": _Arguments({"field": "a text"}, ("field",), "{set_f1: labels}"),
-    "latency_ms": _Arguments({}),
-    "cost_usd": _Arguments({}),
-    "python": _Arguments(
-        {"function": "a text"}, ("function",), "{python: scorers/polite.py:score}"
-    ),
+    "set_f1": Arguments({"field": "a text"}, ("field",), "{set_f1: labels}"),
+    "latency_ms": Arguments({}),
+    "cost_usd": Arguments({}),
+    "python": Arguments({"function": "a text"}, ("function",), "{python: scorers/polite.py:score}"),
 }
 SCORER_KINDS = tuple(_KINDS)
 RATIO_KINDS = frozenset({"exact", "contains", "regex", "json_schema", "numeric", "set_f1"})
 """Kinds whose scores lie between 0 and 1."""
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "a text": str,
-    "a number": (int, float),
-    "true or false": bool,
-    "a list of texts": list,
-}
 _HINT = "A scorer looks like `- accuracy: {exact: topic}`, or `- valid: json_schema`."
 
 
@@ -79,20 +63,19 @@ class ScorerDeclaration:
     def read(cls, declared: object) -> Self:
         """Read one item of `tests.scorers`; raises `Misread`."""
         if not isinstance(declared, dict) or len(declared) != 1:
-            raise _misread(_shown(declared), "one name and what judges it")
+            raise _misread(shown(declared), "one name and what judges it")
         [(name, rest)] = declared.items()
         if isinstance(rest, str):
             kind, given = rest, None
         elif isinstance(rest, dict) and len(rest) == 1:
             [(kind, given)] = rest.items()
         else:
-            raise _misread(_shown(rest), f"one kind of scorer for `{name}`")
+            raise _misread(shown(rest), f"one kind of scorer for `{name}`")
         if kind in SCORER_KINDS:
             return cls(name, kind, _arguments(name, kind, given))
         known = [*SCORER_KINDS, *plugins.plugin_names("scorers")]
         if kind in known:
-            as_value = {} if given is None else {"value": given}
-            return cls(name, kind, given if isinstance(given, dict) else as_value)
+            return cls(name, kind, as_mapping(given))
         near = did_you_mean(kind, known)
         raise _misread(
             quoted(kind),
@@ -126,37 +109,18 @@ ALWAYS_SCORED = (
 
 
 def _arguments(name: str, kind: str, given: object) -> dict[str, Any]:
-    takes, needs, example = _KINDS[kind]
-    given = _long_form(kind, given)
-    allowed = ", ".join(f"`{word}`" for word in takes) or "none"
-    if not isinstance(given, dict):
-        raise _misread(_shown(given), f"the arguments of `{kind}` ({allowed})")
-    for word, value in given.items():
-        if word not in takes:
-            near = did_you_mean(word, takes)
-            raise _misread(
-                quoted(word),
-                f"an argument of `{kind}` ({allowed})",
-                hint=f"Did you mean `{near}`?" if near else _HINT,
-            )
-        wanted = takes[word]
-        is_bool = isinstance(value, bool) and wanted != "true or false"
-        if not isinstance(value, _TYPES[wanted]) or is_bool or value in ("", []):
-            raise _misread(f"{_shown(value)} for `{word}`", wanted)
-        if isinstance(value, int | float) and value < 0:
-            raise _misread(f"{_shown(value)} for `{word}`", "0 or more")
-    for word in needs:
-        if word not in given:
-            raise _misread(f"`{kind}` without `{word}`", "it", hint=f"Write `- {name}: {example}`.")
+    taken = _KINDS[kind]
+    named = taken._replace(example=f"{name}: {taken.example}")
+    arguments = read_arguments(kind, _long_form(kind, given), named, hint=_HINT, code="bad_scorer")
     if kind == "python":
-        file, _, function = given["function"].rpartition(":")
+        file, _, function = arguments["function"].rpartition(":")
         if not file or not function.isidentifier():
             raise _misread(
-                quoted(given["function"]),
+                quoted(arguments["function"]),
                 "a file and a function in it",
-                hint=f"Write `- {name}: {example}`.",
+                hint=f"Write `- {named.example}`.",
             )
-    return given
+    return arguments
 
 
 def _long_form(kind: str, given: object) -> object:
@@ -185,12 +149,6 @@ def _long_form(kind: str, given: object) -> object:
                 ) from None
         return {**rest, "absolute": tolerance}
     return given
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict):
-        return "a mapping" if len(value) == 1 else f"a mapping of {len(value)} names"
-    return "a list" if isinstance(value, list) else "nothing" if value is None else f"`{value}`"
 
 
 def _misread(read: str, expected: str, *, hint: str = _HINT) -> Misread:
