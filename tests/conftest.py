@@ -22,6 +22,7 @@ import orjson
 import psycopg
 import pytest
 
+from docs.warm import warm_commands
 from lineside.core import Settings
 from lineside.store import Store, open_store
 
@@ -99,6 +100,13 @@ def _make(settings: Settings) -> None:
 def made_home(made_folder: Path, tmp_path: Path) -> Path:
     """A state folder of its own, on SQLite, as an earlier process leaves it that did nothing."""
     return shutil.copytree(made_folder, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for the PATH in which `lineside` starts quickly, for scripts that start it often."""
+    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
+        yield folder
 
 
 class Bucket(NamedTuple):

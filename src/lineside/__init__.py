@@ -1,7 +1,7 @@
 """lineside: from what customers say to a released, watched and proven AI app.
 
 Application code needs this page only: `lineside.init()`, `@lineside.step`, `lineside.context(…)`,
-`lineside.traces(…)`. Nothing is imported until one of them is used.
+`lineside.traces(…)`, `lineside.evaluate(…)`. Nothing is imported until one of them is used.
 """
 
 import sys
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         context,
         current_trace_id,
         dropped,
+        evaluate,
         feedback,
         flush,
         init,
@@ -32,6 +33,7 @@ __all__ = [
     "context",
     "current_trace_id",
     "dropped",
+    "evaluate",
     "feedback",
     "flush",
     "init",

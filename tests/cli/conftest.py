@@ -93,24 +93,29 @@ def write_folder(place: Path) -> WriteFolder:
 
     def write(*, right: int = 0, wrong: int = 0, failed: int = 0, delay_ms: float = 0) -> str:
         folder = place / "post-room"
-        folder.mkdir(exist_ok=True)
-        (folder / "usecase.yaml").write_text(MANIFEST)
-        answers = [line | {"delay_ms": delay_ms} for line in ANSWERS]
-        _write_lines(folder / "answers.jsonl", answers)
-        words = ["refund"] * right + ["parcel"] * wrong + ["broken"] * failed
-        cases = [
-            {
-                "id": f"case-{number}",
-                "input": {"message": f"{word} number {number}"},
-                "expected": {"topic": "refund"},
-                "slices": {"channel": "mail" if number % 2 else "chat"},
-            }
-            for number, word in enumerate(words)
-        ]
-        _write_lines(folder / "cases.jsonl", cases)
+        write_small_folder(folder, right=right, wrong=wrong, failed=failed, delay_ms=delay_ms)
         return str(folder)
 
     return write
+
+
+def write_small_folder(
+    folder: Path, *, right: int = 0, wrong: int = 0, failed: int = 0, delay_ms: float = 0
+) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "usecase.yaml").write_text(MANIFEST)
+    _write_lines(folder / "answers.jsonl", [line | {"delay_ms": delay_ms} for line in ANSWERS])
+    words = ["refund"] * right + ["parcel"] * wrong + ["broken"] * failed
+    cases = [
+        {
+            "id": f"case-{number}",
+            "input": {"message": f"{word} number {number}"},
+            "expected": {"topic": "refund"},
+            "slices": {"channel": "mail" if number % 2 else "chat"},
+        }
+        for number, word in enumerate(words)
+    ]
+    _write_lines(folder / "cases.jsonl", cases)
 
 
 @pytest.fixture

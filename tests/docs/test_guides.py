@@ -21,8 +21,6 @@ from typing import NamedTuple
 
 import pytest
 
-from docs.warm import warm_commands
-
 FOLDER = Path(__file__).parents[2] / "docs" / "guides"
 GUIDES = sorted(FOLDER.glob("*.md"))
 MARK = "--end-of-command--"
@@ -113,12 +111,6 @@ class Shell:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._lines.put(line.rstrip())
-
-
-@pytest.fixture(scope="session")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with warm_commands(tmp_path_factory.mktemp("warm")) as folder:
-        yield folder
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """A scope with every right, schemas of a small app, and datasets read from rows."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from lineside.core import SYSTEM
+from lineside.core import SYSTEM, Actor
 from lineside.evals import Run, get_run, keep_dataset, read_dataset, register_runner, start_run
 from lineside.evals.dataset import Dataset
 from lineside.gateway import ModelReply
@@ -112,3 +113,14 @@ def run_cases(scope: Scope, read: Callable[..., Dataset]) -> Callable[..., Run]:
         return get_run(scope, started.id) if not started.is_reused else started
 
     return run
+
+
+@pytest.fixture
+def rater(scope: Scope) -> Callable[[str], Scope]:
+    """People who may do nothing but rate."""
+
+    def of(name: str) -> Scope:
+        actor = Actor(kind="person", id=f"mem_{name}", name=name)
+        return replace(scope, actor=actor, rights=frozenset({"review"}))
+
+    return of

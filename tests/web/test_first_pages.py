@@ -6,6 +6,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
+import lineside
 from lineside.apps import deploy, judge_folder, open_line, release_folder
 from lineside.core import Settings
 from lineside.server import build
@@ -82,3 +83,19 @@ def test_a_canary_is_shown_with_its_share(settings: Settings, tmp_path: Path) ->
     assert "Canary v1 95 %, v2 5 %" in page
     assert "Ship Newest: v2" in page
     assert "canary, 5 % of callers" in releases
+
+
+def test_a_function_that_was_judged_has_a_run_and_no_page_of_a_use_case(
+    settings: Settings,
+) -> None:
+    rows = [{"input": f"message {number}", "expected": "refund"} for number in range(5)]
+    judged = lineside.evaluate(
+        lambda _: "refund", rows, name="small talk", version="v7", home=settings.home
+    )
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        listed, page = html(client, "/runs"), html(client, f"/runs/{judged.run.id}")
+
+    assert "lambda@v7" in words(listed)
+    assert 'href="/runs?use_case=small+talk"' in listed
+    assert "Run of small talk" in words(page)
+    assert "/usecases/small" not in listed + page

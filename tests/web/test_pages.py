@@ -83,10 +83,9 @@ def test_two_runs_stand_side_by_side_with_what_flipped(client: TestClient) -> No
     assert link, "a refused release links to the comparison with what was live"
     text = words(html(client, link[1].replace("&amp;", "&")))
 
-    assert "Accuracy 95.0 % → 40.0 %: −55.0 points" in text
-    assert "Got worse 55" in text
-    assert "Got better 0" in text
-    assert "before card after refund" in text or "before refund after card" in text
+    assert "Accuracy is worse than the baseline by more than is allowed" in text
+    assert "Lost 55 Won 0 Tied 45" in text
+    assert "Baseline Right refund Candidate Wrong card" in text
     assert "Two runs are compared" in words(html(client, "/compare", 422))
 
 

@@ -8,10 +8,14 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    datasets,
     evals,
+    guards,
+    judges,
     marks,
     prices,
     privacy,
+    reviews,
     scores,
     sessions,
     trace_watch,
@@ -19,30 +23,37 @@ from lineside.api import (
     trust,
     unclaimed,
     usecases,
+    verdicts,
 )
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
 from lineside.apps import Call, CallAnswer, Serving
+from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
 from lineside.trust import Scope
 
 
-def build_api(local: Scope, serving: Serving) -> FastAPI:
+def build_api(
+    local: Scope, serving: Serving, *, enforcement: enforcing.Enforcement | None = None
+) -> FastAPI:
     """Put the API together.
 
     Args:
         local: Scope of a caller without a key: the owner, on this machine.
         serving: Answers the live calls.
+        enforcement: Probes their guards.
     """
     app = FastAPI(title="lineside", docs_url=None, redoc_url=None)
     app.state.local = local
     app.state.serving = serving
+    app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.add_exception_handler(LinesideError, error_response)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, evals, trace_watch, traces, sessions, marks, unclaimed),
-        *(scores, prices, privacy, trust),
+        *(usecases, apps, guards, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
+        *(marks, unclaimed),
+        *(scores, prices, privacy, trust, reviews),
     ):
         app.include_router(room.router)
 

@@ -9,6 +9,7 @@ from lineside.core import Denied
 from lineside.trust import Scope, scope_for_key
 
 _SCHEME = "bearer "
+_KEYLESS = "local"
 
 
 def caller(request: Request) -> Scope:
@@ -28,6 +29,20 @@ def caller(request: Request) -> Scope:
             hint="Send `Authorization: Bearer lsk_…`; make a key with `lineside keys create`.",
         )
     return scope_for_key(request.app.state.local.store, header[len(_SCHEME) :].strip())
+
+
+async def model_caller(request: Request, local: Scope) -> Scope:
+    """The scope of a call by a model door, whose clients send a key in one header or another.
+
+    They will not start without a key; `local` is one that says: none, as on this machine.
+    """
+    key = request.headers.get("x-api-key", "")
+    header = request.headers.get("authorization", "")
+    if not key and header.lower().startswith(_SCHEME):
+        key = header[len(_SCHEME) :].strip()
+    if key in ("", _KEYLESS):
+        return local
+    return await asyncio.to_thread(scope_for_key, local.store, key)
 
 
 async def caller_soon(request: Request) -> Scope:

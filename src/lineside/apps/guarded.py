@@ -1,4 +1,4 @@
-"""One answer on its way through an app's guards: what came in, what the model said, what goes out."""
+"""One answer on its way through an app's guards, from what came in to what goes out."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,13 +10,11 @@ from lineside.guardrails import (
     GuardDecision,
     GuardedCall,
     Provenance,
-    probed_point,
+    probes,
     provenance_of,
-    texts_of,
 )
 
 Ask = Callable[[Mapping[str, Any]], Awaitable[ModelReply]]
-_PROBED = "probe"
 
 
 @dataclass
@@ -73,8 +71,9 @@ class Guarded:
         answer.seen = passed
         passed = await call.value("pre_model_call", passed)
         answer.seen = passed
-        check_input(passed)
-        point = probed_point(texts_of(payload))
+        point = probes.probed_point(payload)
+        if point is None:
+            check_input(passed)
         reply = _echo(passed) if point else await ask(passed)
         answer.reply = reply
         output = await call.value("post_model_call", reply.output)
@@ -97,4 +96,4 @@ class Guarded:
 
 
 def _echo(payload: Any) -> ModelReply:
-    return ModelReply(output=dict(payload), model=_PROBED, cost_usd=0.0)
+    return ModelReply(output=dict(payload), model=probes.PROBE, cost_usd=0.0)

@@ -1,6 +1,5 @@
 """The line itself: a folder goes in, and comes out tested, released or refused."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,11 +14,14 @@ from lineside.evals import (
     GateOutcome,
     Run,
     compare,
-    get_run,
+    dataset,
+    forecast,
     judge_gate,
     keep_dataset,
+    plan,
     read_dataset,
     register_runner,
+    running,
     start_run,
 )
 from lineside.gateway import ModelReply
@@ -30,8 +32,6 @@ from lineside.usecases import UseCaseFolder, register
 
 Progress = Callable[[str, Run | None], None]
 """Told what happens: a station's name, and the run while cases are judged."""
-
-_POLL_SECONDS = 0.1
 
 
 class Tested(NamedTuple):
@@ -47,6 +47,13 @@ class Tested(NamedTuple):
     gate: GateOutcome
     baseline: Release | None
     comparison: Comparison | None
+
+
+class Terms(NamedTuple):
+    """How the runs of one test are done."""
+
+    repetitions: int
+    plan: plan.RunPlan
 
 
 class Released(NamedTuple):
@@ -74,30 +81,71 @@ def judge_folder(
     *,
     fresh: bool = False,
     progress: Progress = lambda _station, _run: None,
+    limits: plan.RunLimits | None = None,
+    repetitions: int = 1,
+    stops_early: bool = False,
 ) -> Tested:
     """Build the candidate, judge it over its dataset, and ask the gate for a verdict.
 
     A run over the same content and the same cases is not repeated unless `fresh`; one that a dead
     process left unfinished is finished, and no case is judged twice.
+
+    Args:
+        stops_early: End the candidate's run as soon as the gate's rules are settled.
     """
     scope.require("test", use_case=folder.manifest.name)
     register(scope, folder)
     progress("Fit the model", None)
     candidate = build_candidate(scope, folder)
-    run = _judge(scope, folder, candidate, fresh=fresh, progress=progress)
+    rules = folder.manifest.tests.gate
+    terms = Terms(repetitions, plan.RunPlan(limits=limits or plan.RunLimits()))
     baseline = live_release(scope, folder.manifest.name)
     baseline_run = None
     if baseline is not None and baseline.digest != candidate.digest:
         live = get_candidate(scope.store, scope.workspace, baseline.digest)
         progress(f"Judge what is live ({baseline.label})", None)
-        baseline_run = _judge(scope, folder, live, fresh=False, progress=progress)
+        baseline_run = _judge(scope, folder, live, fresh=False, progress=progress, terms=terms)
+    if stops_early:
+        more = {
+            "rules": [rule.text for rule in rules],
+            "baseline_run_id": baseline_run.id if baseline_run else None,
+            "stops_early": True,
+        }
+        terms = terms._replace(plan=terms.plan.model_copy(update=more))
+    run = _judge(scope, folder, candidate, fresh=fresh, progress=progress, terms=terms)
     progress("Ask the gate", None)
-    rules = folder.manifest.tests.gate
     gate = judge_gate(scope, run, rules, baseline_run=baseline_run)
     comparison = None
     if baseline_run is not None and baseline_run.cases_failed < baseline_run.cases_total:
         comparison = compare(scope, baseline_run.id, run.id)
     return Tested(candidate, run, gate, baseline if baseline_run else None, comparison)
+
+
+def forecast_folder(
+    scope: Scope,
+    folder: UseCaseFolder,
+    *,
+    limits: plan.RunLimits | None = None,
+    repetitions: int = 1,
+    fresh: bool = False,
+) -> forecast.Forecast:
+    """Say what testing a folder would cost and how long its cases would take; asks nothing.
+
+    An embedded model is fitted for it, since a release is known by what was fitted.
+    """
+    candidate = build_candidate(scope, folder)
+    app = folder.manifest.app
+    return forecast.forecast_run(
+        scope,
+        use_case=folder.manifest.name,
+        subject=candidate.digest,
+        dataset=_dataset(scope, folder),
+        repetitions=repetitions,
+        plan=plan.RunPlan(limits=limits or plan.RunLimits()),
+        model=app.model.partition(":")[2] or None,
+        prompt_characters=len(folder.read_file(app.prompt)) if app.prompt else 0,
+        fresh=fresh,
+    )
 
 
 def release_folder(
@@ -144,17 +192,15 @@ def _known(scope: Scope, tested: Tested) -> Release | None:
 
 
 def _judge(
-    scope: Scope, folder: UseCaseFolder, candidate: Candidate, *, fresh: bool, progress: Progress
+    scope: Scope,
+    folder: UseCaseFolder,
+    candidate: Candidate,
+    *,
+    fresh: bool,
+    progress: Progress,
+    terms: Terms,
 ) -> Run:
-    tests = folder.manifest.tests
-    dataset = read_dataset(
-        tests.dataset,
-        folder.path / tests.dataset if folder.path else folder.read_file(tests.dataset),
-        input_schema=folder.input_schema,
-        output_schema=folder.output_schema,
-        bytes_max=scope.store.settings.dataset_bytes_max,
-    )
-    kept = keep_dataset(scope, folder.manifest.name, dataset)
+    kept = keep_dataset(scope, folder.manifest.name, _dataset(scope, folder))
     run = start_run(
         scope,
         use_case=folder.manifest.name,
@@ -162,19 +208,22 @@ def _judge(
         dataset=kept,
         scorers=folder.scorers,
         scorer_files=folder.files,
+        repetitions=terms.repetitions,
+        plan=terms.plan,
         fresh=fresh,
     )
-    while run.status == "running":
-        progress("Judge the cases", run)
-        time.sleep(_POLL_SECONDS)
-        if scope.store.jobs.is_done(run.id):
-            # The job's own end is the truth; a handler that broke raises here what broke it.
-            scope.store.jobs.result(run.id)
-            run = get_run(scope, run.id)
-            break
-        run = get_run(scope, run.id)
-    progress("Judge the cases", run)
-    return run
+    return running.wait_for(scope, run, progress=lambda run: progress("Judge the cases", run))
+
+
+def _dataset(scope: Scope, folder: UseCaseFolder) -> dataset.Dataset:
+    tests = folder.manifest.tests
+    return read_dataset(
+        tests.dataset,
+        folder.path / tests.dataset if folder.path else folder.read_file(tests.dataset),
+        input_schema=folder.input_schema,
+        output_schema=folder.output_schema,
+        bytes_max=scope.store.settings.dataset_bytes_max,
+    )
 
 
 class _Judged:

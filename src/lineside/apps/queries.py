@@ -47,6 +47,7 @@ releases = sa.Table(
     sa.Column("gate", Document, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("override", Document),
     sa.UniqueConstraint("workspace", "use_case", "number"),
 )
 sa.Index(None, releases.c.workspace, releases.c.use_case, releases.c.id)
@@ -113,6 +114,15 @@ def next_number(connection: sa.Connection, workspace: str, use_case: str) -> int
 
 def insert_release(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
     connection.execute(releases.insert().values(workspace=workspace, **values))
+
+
+def release_refused(
+    connection: sa.Connection, release_id: str, *, number: int, override: dict[str, Any]
+) -> bool:
+    """Make a release of a refusal; false when it is one already."""
+    query = releases.update().where(releases.c.id == release_id, releases.c.status == "refused")
+    values = {"status": "released", "number": number, "override": override}
+    return connection.execute(query.values(**values)).rowcount == 1
 
 
 def release_row(

@@ -10,18 +10,27 @@ from lineside.evals import GateOutcome
 from lineside.trust import Scope, record
 
 
+class Override(Record):
+    """Who released what a gate had refused, when and why."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
 class Release(Record):
     """A candidate that went through the gate, with what the gate said.
 
     Attributes:
         number: Counts the released ones of a use case from 1; nothing for a refused one.
-        status: `released` may be deployed, `refused` never is.
+        status: `released` may be deployed, `refused` never is, unless a person overrules the gate.
         digest: Content address over everything it holds.
         files: Relative path to the digest of its bytes.
         artefact: Digest of the fitted model, if there is one.
         run_id: The run it was judged by.
         baseline_id: The release that was live then, which it was compared with.
         gate: Each rule with its finding.
+        override: Whose word stands against the gate's, where it had refused.
     """
 
     id: str
@@ -38,6 +47,7 @@ class Release(Record):
     gate: GateOutcome
     created_at: datetime
     created_by: str
+    override: Override | None = None
 
     @property
     def label(self) -> str:

@@ -13,7 +13,7 @@ from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
-from lineside.guardrails import PROBE, GuardDecision, Provenance, is_probe
+from lineside.guardrails import GuardChain, GuardDecision, Provenance, probes
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
@@ -50,7 +50,8 @@ class CallAnswer(Record):
         knobs: Every knob with the value that counted.
         trace_id: Names this call for feedback and for finding it again.
         release: What answered, such as `v2`, with its id and its arm.
-        latency_ms: Inside lineside, in milliseconds.
+        latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
+        tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
         guards: What each guard said on the way, in order.
         provenance: Says to programs that AI made the answer, where the manifest asks for it.
     """
@@ -65,6 +66,9 @@ class CallAnswer(Record):
     release_id: str
     arm: str
     latency_ms: float
+    model_ms: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
     guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
     provenance: Provenance | None = None
 
@@ -81,8 +85,19 @@ class Serving:
         self._apps: dict[str, asyncio.Future[App]] = {}
         self._rollouts: dict[tuple[str, str], tuple[float, Rollout]] = {}
 
-    async def call(self, scope: Scope, use_case: str, call: Call) -> CallAnswer:
+    async def call(
+        self,
+        scope: Scope,
+        use_case: str,
+        call: Call,
+        *,
+        trace_id: str | None = None,
+        parent_span_id: str | None = None,
+    ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
+
+        Args:
+            trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
@@ -95,7 +110,9 @@ class Serving:
         rollout = await self._rollout(scope, use_case)
         arm = choose_arm(rollout, call.session or call.user)
         app = await self._app(scope, arm.release_id)
-        trace = _Trace(scope, use_case, arm, call, started)
+        trace = _Trace(
+            scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
+        )
         guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
@@ -104,7 +121,7 @@ class Serving:
             asked = time.perf_counter()
             reply = await app.answer(call.input, knobs=settings, guarded=guarded)
         except LinesideError as error:
-            if not is_probe(error):
+            if not probes.is_probe(error):
                 elapsed_ms = (time.perf_counter() - clock) * 1000
                 said = f"{error.code}: {error.message}"
                 await trace.keep(duration_ms=elapsed_ms, error=said, guarded=guarded)
@@ -128,9 +145,25 @@ class Serving:
             release_id=arm.release_id,
             arm=arm.name,
             latency_ms=round((time.perf_counter() - clock) * 1000, 3),
-            guards=[one for one in guarded.decisions if one.guard != PROBE],
+            model_ms=round((finished - asked) * 1000, 3),
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
+            guards=[one for one in guarded.decisions if one.guard != probes.PROBE],
             provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
         )
+
+    async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
+        """Names of the fields that the live release takes."""
+        scope.require("run", use_case=use_case)
+        rollout = await self._rollout(scope, use_case)
+        app = await self._app(scope, rollout.arms[0].release_id)
+        return list(app.folder.input_schema.get("properties", {}))
+
+    async def guards(self, scope: Scope, use_case: str) -> GuardChain:
+        """The guards of the live release."""
+        scope.require("run", use_case=use_case)
+        rollout = await self._rollout(scope, use_case)
+        return (await self._app(scope, rollout.arms[0].release_id)).chain
 
     async def warm(self, scope: Scope) -> bool:
         """Open what is live, so that the first caller need not wait; say whether anything is."""
@@ -202,9 +235,17 @@ class _Trace:
     """The spans of one call: the app as a whole, and the model inside it."""
 
     def __init__(
-        self, scope: Scope, use_case: str, arm: Arm, call: Call, started: datetime
+        self,
+        scope: Scope,
+        use_case: str,
+        arm: Arm,
+        call: Call,
+        started: datetime,
+        trace_id: str,
+        parent_span_id: str | None,
     ) -> None:
-        self.id = new_trace_id()
+        self.id = trace_id
+        self._parent_span_id = parent_span_id
         self._scope = scope
         self._started = started
         self._input = call.input
@@ -231,6 +272,7 @@ class _Trace:
         root = Span(
             **self._common,
             span_id=new_span_id(),
+            parent_span_id=self._parent_span_id,
             name=self._common["use_case"],
             kind="app",
             status="error" if error else "ok",
@@ -280,7 +322,7 @@ class _Trace:
                 attributes=one.model_dump(exclude={"guard", "duration_ms", "error"}),
             )
             for one in guarded.decisions
-            if one.guard != PROBE
+            if one.guard != probes.PROBE
         ]
 
 

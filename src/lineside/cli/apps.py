@@ -1,11 +1,13 @@
 """`lineside test`, `release`, `deploy` and `rollback`: what we ship."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lineside.cli.commands import Spoken, json_option
+from lineside.cli.commands import Decorated, Spoken, json_option
+from lineside.cli.evals_run import limit_options, print_attempts, print_forecast, read_limits
 from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
 from lineside.cli.progress import Stations
@@ -21,26 +23,74 @@ _SHOWN = 5
 _EXAMPLES = 50
 
 
-@click.command(cls=Spoken, examples=("lineside test", "lineside test my-case --fresh"))
+def _file_option(name: str, written: str) -> Callable[[Decorated], Decorated]:
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option(name, type=kind, metavar="FILE", help=f"Write {written} into a file.")
+
+
+@click.command(
+    cls=Spoken,
+    examples=(
+        "lineside test",
+        "lineside test my-case --fresh",
+        "lineside test my-case --junit junit.xml --markdown verdict.md --html verdict.html",
+    ),
+)
 @click.argument("folder", default=".", type=click.Path(path_type=Path))
 @click.option("--fresh", is_flag=True, help="Judge again, even what was judged before.")
+@click.option("--early-stop", is_flag=True, help="End as soon as the gate's rules are settled.")
+@limit_options
+@_file_option("--junit", "each rule as a test, in JUnit XML,")
+@_file_option("--html", "a page that needs nothing beside itself")
+@_file_option("--markdown", "a comment for a pull request")
 @json_option
-def test(folder: Path, fresh: bool, as_json: bool) -> int:
+def test(
+    folder: Path,
+    fresh: bool,
+    early_stop: bool,
+    repetitions: int,
+    dry_run: bool,
+    junit: Path | None,
+    html: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> int:
     """Judge a use case folder over its test cases and say: ship, hold, or not enough data.
 
     Fits the model, asks every case, compares with what is live, and applies the gate's rules. Exit
     code 0 is ship, 1 hold, 3 not enough data.
     """
-    from lineside.apps import judge_folder
-    from lineside.evals import results_of, summarise
+    from lineside.apps import judge_folder, line
+    from lineside.evals import reports, results_of, summarise
     from lineside.usecases import read_folder
 
-    found = read_folder(folder)
+    found, limits = read_folder(folder), read_limits(given)
     with scope_on_line() as scope:
+        if dry_run:
+            forecast = line.forecast_folder(
+                scope, found, limits=limits, repetitions=repetitions, fresh=fresh
+            )
+            print_forecast(forecast, as_json=as_json)
+            return 0
         with Stations() as stations:
-            tested = judge_folder(scope, found, fresh=fresh, progress=stations)
+            tested = judge_folder(
+                scope,
+                found,
+                fresh=fresh,
+                progress=stations,
+                limits=limits,
+                repetitions=repetitions,
+                stops_early=early_stop,
+            )
         wrong = results_of(scope, tested.run.id, only="wrong", limit=_SHOWN)
         summary = summarise(scope, tested.run)
+        files = {".xml": junit, ".html": html, ".md": markdown}
+        wanted = {form: file for form, file in files.items() if file is not None}
+        if wanted:
+            report = reports.report_of(scope, tested.run, tested.gate, comparison=tested.comparison)
+        for form, file in wanted.items():
+            reports.write_report(report, file, form=form)
     verdict = tested.gate.verdict
     if as_json:
         print_json({**tested._asdict(), "summary": summary, "wrong": wrong})
@@ -50,6 +100,7 @@ def test(folder: Path, fresh: bool, as_json: bool) -> int:
         note(f"Nothing changed since {tested.run.id}, so it counts; --fresh judges again")
     say()
     print_findings(verdict.findings)
+    print_attempts(summary)
     print_slices(summary)
     print_wrong(tested.run, wrong, title="Some wrong answers")
     _say_what_next(folder, tested.gate)
@@ -153,16 +204,18 @@ def rollback(name_or_folder: str | None, as_json: bool) -> None:
 
 
 def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
+    for line in gate.notes:
+        note(line)
     note(f"All cases: lineside evals show {gate.run_id}")
     decision = gate.verdict.decision
     if decision != "ship" and gate.cases_failed:
         note("next: see above why cases got no answer, put that right, then run this again")
     elif decision == "ship":
         note(f"next: lineside release {folder}")
-    elif decision == "more":
-        note("next: add test cases to the dataset, then run this again")
-    else:
+    elif decision == "hold":
         note("next: look at the wrong answers, change the folder, then run this again")
+    elif gate.verdict.cases_needed is not None:
+        note("next: add test cases to the dataset, then run this again")
 
 
 def _shares(rollout: "Rollout") -> str:

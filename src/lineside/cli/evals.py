@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lineside.cli.commands import Commands, json_option
+from lineside.cli.evals_run import print_attempts, print_spent
+from lineside.cli.evals_run import run as run_command
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here
 from lineside.cli.verdicts import amount, interval, print_scores, print_slices, print_wrong
@@ -12,6 +14,7 @@ from lineside.core import NotFound
 
 if TYPE_CHECKING:
     from lineside.evals import Comparison, Run
+    from lineside.trust import Scope
 
 _CHANGED_MAX = 10
 
@@ -19,6 +22,9 @@ _CHANGED_MAX = 10
 @click.group(cls=Commands, examples=("lineside evals ls", "lineside evals show latest"))
 def evals() -> None:
     """Runs: one dataset judged once by one candidate."""
+
+
+evals.add_command(run_command, "run")
 
 
 @evals.command("ls", examples=("lineside evals ls", "lineside evals ls --use-case my-case"))
@@ -71,14 +77,10 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
 
     RUN is an id, or `latest`.
     """
-    from lineside.evals import get_run, list_runs, results_of, summarise
+    from lineside.evals import results_of, summarise
 
     with scope_here() as scope:
-        newest = list_runs(scope, limit=1) if run_id == "latest" else []
-        if run_id == "latest" and not newest:
-            hint = "Make one: `lineside test my-case`."
-            raise NotFound("no_runs", "There are no runs yet", hint=hint)
-        run = newest[0] if newest else get_run(scope, run_id)
+        run = run_named(scope, run_id)
         summary = summarise(scope, run)
         results = {
             "wrong": lambda: results_of(scope, run.id, only="wrong", limit=limit),
@@ -89,7 +91,9 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
         print_json({"run": run, "summary": summary, "results": results})
         return
     _say_head(run)
+    print_spent(run)
     print_scores(summary)
+    print_attempts(summary)
     print_slices(summary)
     print_wrong(run, results, title=f"Cases ({only})")
 
@@ -128,6 +132,19 @@ def compare(baseline: str, candidate: str, score: str | None, as_json: bool) -> 
         say(f"{word} in {len(ids)} cases: {', '.join(ids[:_CHANGED_MAX]) or 'none'}{more}")
     if found.unpaired_cases:
         note(f"{found.unpaired_cases:,} cases have no partner with a score, and do not count")
+
+
+def run_named(scope: "Scope", run_id: str) -> "Run":
+    """The run that is meant: an id, or `latest`."""
+    from lineside.evals import get_run, list_runs
+
+    if run_id != "latest":
+        return get_run(scope, run_id)
+    newest = list_runs(scope, limit=1)
+    if not newest:
+        hint = "Make one: `lineside test my-case`."
+        raise NotFound("no_runs", "There are no runs yet", hint=hint)
+    return newest[0]
 
 
 def _say_head(run: "Run") -> None:

@@ -37,6 +37,17 @@ _COMMANDS = {
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
     ),
     "evals": Late(_LOOK, f"{_ROOMS}.evals:evals", "Runs: list them, look into one, compare two"),
+    "verdicts": Late(
+        _LOOK, f"{_ROOMS}.verdict_commands:verdicts", "Which run is better, and how sure we are"
+    ),
+    "datasets": Late(
+        _LOOK, f"{_ROOMS}.datasets:datasets", "Test cases: list, show, compare, bring along"
+    ),
+    "judges": Late(
+        _LOOK, f"{_ROOMS}.judges:judges", "LLM judges: hold them against people, license them"
+    ),
+    "reviews": Late(_LOOK, f"{_ROOMS}.reviews:reviews", "People judge answers: open, look, export"),
+    "guards": Late(_LINE, f"{_ROOMS}.guards:guards", "Guards: list, try on a text, prove they act"),
     "traces": Late(_LOOK, f"{_ROOMS}.traces:traces", "What happened: list, search, count, export"),
     "prices": Late(_LOOK, f"{_ROOMS}.prices:prices", "What models cost: list, set, show"),
     "privacy": Late(

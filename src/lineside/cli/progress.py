@@ -74,7 +74,7 @@ class Stations:
 
     def _count(self, run: "Run") -> None:
         failed = f", {run.cases_failed:,} failed" if run.cases_failed else ""
-        self._detail = f"{run.cases_done:,} of {run.cases_total:,} cases{failed}"
+        self._detail = f"{run.cases_done:,} of {run.cases_total:,} cases{failed}{_so_far(run)}"
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task, completed=run.cases_done, total=run.cases_total, detail=self._detail
@@ -93,3 +93,17 @@ class Stations:
         detail = f": {self._detail}" if self._detail else ""
         click.echo(f"{sign} {self._station}{detail} ({clock.spell_duration(seconds)})", err=True)
         self._station = None
+
+
+def _so_far(run: "Run") -> str:
+    """The running verdict where there are looks, else the share of right answers; and any crowd."""
+    spent, words = run.spent, ""
+    if run.looks:
+        words = f"; look {len(run.looks)}: {run.looks[-1].decision}"
+    elif spent.right + spent.wrong:
+        words = f", {spent.right / (spent.right + spent.wrong):.0%} right so far"
+    if spent.cost_usd:
+        words += f", {spent.cost_usd:.3g} USD"
+    if spent.rate_limited:
+        words += f", {spent.concurrency} at once after {spent.rate_limited:,} × 429"
+    return words

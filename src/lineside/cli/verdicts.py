@@ -17,6 +17,26 @@ SIGNS = {"ship": "✓ ship", "hold": "✗ hold", "more": "? not enough data"}
 _SLICES_MAX = 5
 
 
+class _Judge(Protocol):
+    @property
+    def calls(self) -> int: ...
+    @property
+    def cost_usd(self) -> float | None: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def orders_disagree(self) -> float | None: ...
+    @property
+    def self_agreement(self) -> float | None: ...
+    @property
+    def jury_agreement(self) -> float | None: ...
+
+
+class _Standing(Protocol):
+    @property
+    def sentence(self) -> str: ...
+
+
 class _Score(Protocol):
     @property
     def interval(self) -> "Interval | None": ...
@@ -26,6 +46,10 @@ class _Score(Protocol):
     def higher_is_better(self) -> bool: ...
     @property
     def missing(self) -> int: ...
+    @property
+    def judge(self) -> "_Judge | None": ...
+    @property
+    def standing(self) -> "_Standing | None": ...
 
 
 class _Summary(Protocol):
@@ -70,6 +94,25 @@ def print_scores(summary: "_Summary") -> None:
         for name, score in summary.scores.items()
     ]
     print_table(("score", "mean", "95 % interval", "missing"), rows, numbers=("mean", "missing"))
+    for name, score in summary.scores.items():
+        if score.judge is not None:
+            say(_judge_line(name, score.judge))
+        if score.standing is not None:
+            say(f"{name}: {score.standing.sentence}")
+
+
+def _judge_line(name: str, judge: "_Judge") -> str:
+    shares = (
+        ("agrees with itself", judge.self_agreement),
+        ("jurors agree", judge.jury_agreement),
+        ("orders disagree", judge.orders_disagree),
+    )
+    said = [f"{word} in {amount(share, '%')}" for word, share in shares if share is not None]
+    cost = "an unknown cost" if judge.cost_usd is None else f"{judge.cost_usd:.4f} USD"
+    failed = [f"no verdict on {judge.failed:,}"] if judge.failed else []
+    return f"{name}: {judge.calls:,} calls of judges for {cost}; " + ", ".join(
+        [*said, *failed] or ["asked once each"]
+    )
 
 
 def print_slices(summary: "_Summary") -> None:

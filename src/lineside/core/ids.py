@@ -25,6 +25,8 @@ PREFIXES = {
     "price": "price",
     "mark": "mark",
     "view": "saved view",
+    "rev": "review",
+    "lic": "judge licence",
 }
 
 _lock = threading.Lock()

@@ -60,11 +60,21 @@ class Settings:
     flush_seconds: float = 2.0
     """How often the flusher looks into the inbox, in seconds."""
 
+    guard_probe_seconds: float = 300.0
+    """How often probes go through every door to see that the guards act, in seconds."""
+
     run_concurrency: int = 8
     """Cases of one run that are asked at once."""
 
     request_bytes_max: int = 1024 * 1024
     """Largest body of a served call, in bytes."""
+
+    model_bytes_max: int = 32 * 1024 * 1024
+    """Largest body of a call of a model, with its pictures and files, in bytes."""
+
+    gateway: str = ""
+    """File that names model providers and routes; empty means `gateway.yaml` in the state
+    folder, which need not be there."""
 
     otlp_bytes_max: int = 20 * 1024 * 1024
     """Largest body of traces from other programs, in bytes, as sent and as unpacked."""

@@ -1,5 +1,16 @@
-"""Is it good enough: datasets, scorers, runs, comparisons and gates."""
+"""Is it good enough: datasets, scorers, runs, comparisons and gates.
 
+Each of these has a front door of its own, as `from lineside.evals import plan`: how a run is to be
+done (`plan`), what it asks (`targets`), what it would take (`forecast`), doing it (`running`), and
+what is asked (`datasets`), and what people say of answers (`reviews`).
+"""
+
+from lineside.evals import datasets as datasets
+from lineside.evals import forecast as forecast
+from lineside.evals import plan as plan
+from lineside.evals import reviews as reviews
+from lineside.evals import running as running
+from lineside.evals import targets as targets
 from lineside.evals.compare import Comparison, compare
 from lineside.evals.dataset import keep_dataset
 from lineside.evals.gate import GateOutcome, judge_gate

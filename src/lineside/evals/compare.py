@@ -11,6 +11,8 @@ from lineside.trust import Scope
 
 _IDS_MAX = 1000
 
+Pairs = Sequence[tuple[JudgedCase, JudgedCase]]
+
 
 class Comparison(Record):
     """Candidate minus baseline over the cases that both runs scored.
@@ -98,26 +100,32 @@ def compare(
     )
 
 
-def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
-    """Find the cases that both runs asked, by id and by input."""
-    before = {case.id: case for case in baseline.cases}
-    pairs, missing, met = [], 0, 0
-    for new in candidate.cases:
-        old = before.get(new.id)
-        if old is None or old.asked != new.asked:
-            continue
-        met += 1
+def pair(
+    baseline: JudgedRun, candidate: JudgedRun, score: str, *, both: Pairs | None = None
+) -> Pairing:
+    """Find the cases that both runs asked, by id and by input.
+
+    Args:
+        both: What `met` found, where it is known.
+    """
+    pairs, missing, both = [], 0, met(baseline, candidate) if both is None else both
+    for old, new in both:
         if score in old.scores and score in new.scores:
             pairs.append((old, new))
         elif score in old.missing or score in new.missing:
             missing += 1
-    unpaired = len(baseline.cases) + len(candidate.cases) - 2 * met
+    unpaired = len(baseline.cases) + len(candidate.cases) - 2 * len(both)
     return Pairing(pairs, missing, unpaired)
 
 
-def _difference(
-    pairs: Sequence[tuple[JudgedCase, JudgedCase]], score: str, *, confidence: float = 0.95
-) -> PairedDifference | None:
+def met(baseline: JudgedRun, candidate: JudgedRun) -> list[tuple[JudgedCase, JudgedCase]]:
+    """The cases that both runs asked, scored or not, in the candidate's order."""
+    before = {case.id: case for case in baseline.cases}
+    pairs = ((before.get(new.id), new) for new in candidate.cases)
+    return [(old, new) for old, new in pairs if old is not None and old.asked == new.asked]
+
+
+def _difference(pairs: Pairs, score: str, *, confidence: float = 0.95) -> PairedDifference | None:
     if not pairs:
         return None
     return paired_difference(
@@ -128,9 +136,7 @@ def _difference(
     )
 
 
-def _slices(
-    pairs: Sequence[tuple[JudgedCase, JudgedCase]], score: str
-) -> dict[str, dict[str, PairedDifference]]:
+def _slices(pairs: Pairs, score: str) -> dict[str, dict[str, PairedDifference]]:
     members: dict[str, dict[str, list[tuple[JudgedCase, JudgedCase]]]] = {}
     for old, new in pairs:
         for name, value in new.slices.items():

@@ -27,6 +27,7 @@ class Case:
         source: Where the case was taken from, such as a trace id or a file.
         cluster: Cases with the same key are related, such as turns of one conversation, and count
             as such in every interval.
+        split: The part of the dataset that the case belongs to, such as `train` or `test`.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Case:
     slices: dict[str, str] = field(default_factory=dict)
     source: str | None = None
     cluster: str | None = None
+    split: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ def canonical(case: Case) -> bytes:
         "slices": case.slices,
         "source": case.source,
         "cluster": case.cluster,
+        "split": case.split,
     }
     kept = {name: value for name, value in fields.items() if value or name == "input"}
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS) + b"\n"
@@ -117,10 +120,16 @@ def id_from_content(case: Case, *, repeat: int) -> str:
     return name if repeat == 0 else f"{name}-{repeat + 1}"
 
 
-def keep_dataset(scope: Scope, use_case: str, dataset: Dataset) -> DatasetVersion:
+def keep_dataset(
+    scope: Scope, use_case: str, dataset: Dataset, *, after: int | None = None
+) -> DatasetVersion:
     """Keep a dataset of a use case; cases that were kept under this name before are not kept again.
 
+    Args:
+        after: The version that this one was made from, 0 for none; given, no other may be newer.
+
     Raises:
+        Conflict: Another version came in between.
         Denied: The actor may not test the use case.
     """
     scope.require("test", use_case)
@@ -131,11 +140,14 @@ def keep_dataset(scope: Scope, use_case: str, dataset: Dataset) -> DatasetVersio
             known = queries.dataset_row(connection, **key, digest=dataset.digest)
             if known is not None:
                 return DatasetVersion.model_validate(dict(known))
+            newest = queries.newest_version(connection, **key)
+            if after is not None and newest != after:
+                break
             version = DatasetVersion(
                 id=new_id("ds"),
                 **key,
                 digest=dataset.digest,
-                version=queries.newest_version(connection, **key) + 1,
+                version=newest + 1,
                 cases=len(dataset),
                 created_at=now(),
             )

@@ -7,6 +7,7 @@ from typing import Protocol
 from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.evals.licences.leaning import Leaning
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
 from lineside.evals.run import Run
 from lineside.evals.target import CASE_SECONDS_MAX
@@ -21,7 +22,6 @@ from lineside.stats import (
 )
 from lineside.trust import Scope
 
-CONFIDENCE = 0.95
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -69,8 +69,9 @@ def judge_gate(
     """Hold a run against the rules of its gate.
 
     Repetitions are averaged per case, related cases count as such, and failed ones count both ways,
-    never as zero. A rule about the live release passes while there is none to compare with. A run
-    that was not asked to its end, or got no answer at all, never ships.
+    never as zero. A rule about the live release passes while there is none to compare with. A rule
+    that leans on a judge without a licence never ships and never holds. A run that was not asked
+    to its end, or got no answer at all, never ships.
 
     Raises:
         Conflict: `run_not_done` while cases are still being judged.
@@ -86,11 +87,12 @@ def judge_gate(
     judged = read_judged(scope.store, run, beside=baseline_run)
     baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
-    findings = [_find(rule, judged, baseline, notes) for rule in rules]
-    answer = verdict(findings, confidence=CONFIDENCE)
-    obstacle = _obstacle(run)
-    if obstacle is not None:
-        sentence = f"Not enough data: {obstacle}"
+    findings = find_all(judged, baseline, rules, notes)
+    findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
+    answer = verdict(findings, confidence=judged.confidence)
+    hindrance = obstacle(run)
+    if hindrance is not None:
+        sentence = f"Not enough data: {hindrance}"
         answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
     notes += [f"{item.cases:,} × `{code}`: {item.message}" for code, item in run.failures.items()]
     return GateOutcome(
@@ -103,7 +105,14 @@ def judge_gate(
     )
 
 
-def _obstacle(run: Run) -> str | None:
+def find_all(
+    judged: JudgedRun, baseline: JudgedRun | None, rules: Sequence[Rule], notes: list[str]
+) -> list[Finding]:
+    """What each rule finds in the cases judged so far, at the run's own confidence."""
+    return [_find(rule, judged, baseline, notes) for rule in rules]
+
+
+def obstacle(run: Run) -> str | None:
     """Why a run can say nothing at all, whatever its rules."""
     reasons = [item for code, item in run.failures.items() if code != "not_asked"]
     reason = max(reasons, key=lambda item: item.cases).message if reasons else ""
@@ -146,7 +155,7 @@ def _find_mean(rule: Rule, judged: JudgedRun) -> Finding:
         failed=missing,
         bounds=bounds,
         clusters=clusters_of(cases) if cases else None,
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
 
 
@@ -160,7 +169,7 @@ def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
         share,
         missing=missing,
         clusters=clusters_of(cases),
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
     finding = judge_threshold(
         interval,
@@ -170,9 +179,9 @@ def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
         label=f"{trait.label} {rule.statistic}",
         # A percentile of shares is no share: failed cases are in the interval already.
         unit="" if trait.unit == "%" else trait.unit,
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
-    lacking = cases_for_upper_end(share, confidence=CONFIDENCE) - len(cases)
+    lacking = cases_for_upper_end(share, confidence=judged.confidence) - len(cases)
     if finding.decision == "more" and lacking > 0:
         # The judge sees only an interval without an end; how many cases give it one is known here.
         few = f"a {rule.statistic} of so few cases has no upper end; {lacking:,} more give it one"
@@ -189,17 +198,16 @@ def _find_not_worse(
     pairing = pair(baseline, judged, rule.score)
     if pairing.unpaired:
         notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
-    never_asked = judged.run.cases_total // judged.run.repetitions - len(judged.cases)
     return judge_non_inferiority(
-        pairing.difference(rule.score, confidence=CONFIDENCE),
+        pairing.difference(rule.score, confidence=judged.confidence),
         _number(rule, rule.margin),
         rule=rule.text,
         label=trait.label,
         unit=trait.unit,
         direction=">=" if trait.higher_is_better else "<=",
         against="live",
-        failed=pairing.missing + never_asked,
-        confidence=CONFIDENCE,
+        failed=pairing.missing + judged.never_asked,
+        confidence=judged.confidence,
     )
 
 
@@ -225,7 +233,7 @@ def _find_gap(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
         [case.scores[rule.score] for case in cases],
         [case.slices[name] for case in cases],
         clusters=clusters_of(cases),
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
     )
     return judge_slice_gap(
         gap,
@@ -247,7 +255,7 @@ def _not_applicable(rule: Rule, judged: JudgedRun) -> Finding:
         value=None,
         low=None,
         high=None,
-        confidence=CONFIDENCE,
+        confidence=judged.confidence,
         threshold=-_number(rule, rule.margin),
         direction=">=",
         p_pass=0.0,

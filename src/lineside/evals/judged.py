@@ -1,16 +1,23 @@
 """The cases of a run with their scores: what every judgement starts from."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
 from lineside.evals.run import Run
+from lineside.evals.sheet import Sheet, read_sheet
 from lineside.store import Store
+from lineside.usecases import ScorerDeclaration
 
-_SHARE_KINDS = frozenset({"exact", "contains", "regex", "json_schema", "numeric", "set_f1"})
-_MEASURES = {"latency_ms": ("latency", "ms"), "cost_usd": ("cost", "USD")}
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MEASURES = frozenset({"latency_ms", "cost_usd", "tokens", "tokens_in", "tokens_out"})
 
 
 @dataclass(slots=True)
@@ -21,6 +28,7 @@ class JudgedCase:
         asked: Digest of the input, to tell whether two runs asked the same; empty where not read.
         scores: Mean over the repetitions that gave the score.
         missing: Names of scores that should be there and are not: the case or the scorer failed.
+        attempts: What each repetition scored, where there are several.
     """
 
     id: str
@@ -29,6 +37,7 @@ class JudgedCase:
     slices: dict[str, str]
     scores: dict[str, float] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    attempts: dict[str, list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,21 +53,92 @@ class ScoreTrait:
     higher_is_better: bool
 
 
-class JudgedRun:
-    """All cases of a run, in the order of its dataset."""
+class Column(NamedTuple):
+    """One score of many cases.
 
-    def __init__(self, run: Run, cases: list[JudgedCase]) -> None:
+    Attributes:
+        clusters: The cluster of each case, where there are any.
+        slices: What each case lies in; the same object for cases that lie in the same.
+    """
+
+    values: "Sequence[float] | NDArray[Any]"
+    clusters: list[str] | None
+    slices: list[dict[str, str]]
+
+
+class JudgedRun:
+    """All cases of a run, in the order of its dataset.
+
+    Args:
+        cases: Nothing where a sheet has them all.
+        is_partial: Whether it is looked at on the way, when the rest was not to be asked yet.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        cases: list[JudgedCase] | None = None,
+        *,
+        sheet: Sheet | None = None,
+        is_partial: bool = False,
+    ) -> None:
         self.run = run
-        self.cases = cases
+        self.is_partial = is_partial
+        self._sheet = sheet
+        if cases is not None:
+            self.cases = cases
+
+    @cached_property
+    def cases(self) -> list[JudgedCase]:
+        """Each case by itself; for those who need all of a score, `column` is quicker."""
+        return _cases_of(self._sheet, self.run) if self._sheet is not None else []
+
+    def column(self, score: str) -> Column:
+        """A score of all cases that have it."""
+        if self._sheet is None:
+            cases = self.scored(score)
+            return Column(
+                [case.scores[score] for case in cases],
+                clusters_of(cases) if cases else None,
+                [case.slices for case in cases],
+            )
+        sheet = self._sheet
+        row = sheet.values[self._row(score)]
+        places = (row == row).nonzero()[0]
+        clusters = None
+        if sheet.clusters is not None:
+            clusters = [
+                _cluster(sheet.clusters[place], sheet.ids[place]) for place in places.tolist()
+            ]
+        return Column(
+            row[places], clusters, [sheet.slices[code] for code in sheet.slice_codes[places]]
+        )
+
+    def _row(self, score: str) -> int:
+        return [item.name for item in self.run.scorers].index(score)
 
     def scored(self, score: str) -> list[JudgedCase]:
         """The cases that have a score."""
         return [case for case in self.cases if score in case.scores]
 
+    @property
+    def confidence(self) -> float:
+        """The level at which this run is judged; see `Run.confidence`."""
+        return self.run.confidence
+
+    @property
+    def never_asked(self) -> int:
+        """Cases that nobody asked though they were to be; none where the run ended on purpose."""
+        if self.run.is_settled or self.is_partial:
+            return 0
+        known = len(self.cases) if self._sheet is None else len(self._sheet.ids)
+        return self.run.cases_total // self.run.repetitions - known
+
     def count_missing(self, score: str) -> int:
         """The cases that should have a score and have none; those never asked are among them."""
-        never_asked = self.run.cases_total // self.run.repetitions - len(self.cases)
-        return never_asked + sum(score in case.missing for case in self.cases)
+        if self._sheet is not None:
+            return self.never_asked + int(self._sheet.missing[self._row(score)].sum())
+        return self.never_asked + sum(score in case.missing for case in self.cases)
 
     def trait(self, score: str) -> ScoreTrait:
         """How a score reads.
@@ -74,19 +154,50 @@ class JudgedRun:
                 f"Run `{self.run.id}` has no score `{score}`; it has: {', '.join(kinds)}",
                 hint=f"Did you mean `{near}`?" if near else "Declare it under `tests.scorers`.",
             )
-        if kinds[score] in _MEASURES:
-            label, unit = _MEASURES[kinds[score]]
-            return ScoreTrait(label, unit, higher_is_better=False)
-        values = {case.scores[score] for case in self.scored(score)}
-        is_share = kinds[score] in _SHARE_KINDS or (bool(values) and values <= {0.0, 1.0})
+        known = ScorerDeclaration.kind_of(kinds[score])
+        if known is not None and known.unit and not known.is_share:
+            return ScoreTrait(known.label, known.unit, higher_is_better=known.higher_is_better)
+        is_share = known is not None and known.is_share
+        if not is_share:
+            values = self.column(score).values
+            is_share = len(values) > 0 and all(value in (0.0, 1.0) for value in values)
         return ScoreTrait(score, "%" if is_share else "", higher_is_better=True)
 
 
 def clusters_of(cases: list[JudgedCase]) -> list[str] | None:
-    """The cluster of each case, where there are any; a case without one stands for itself."""
+    """The cluster of each case; nothing where every case stands for itself."""
     if all(case.cluster is None for case in cases):
         return None
-    return [f"c:{case.cluster}" if case.cluster else f"i:{case.id}" for case in cases]
+    keys = [_cluster(case.cluster, case.id) for case in cases]
+    return keys if len(set(keys)) < len(keys) else None
+
+
+def _cluster(cluster: str | None, case_id: str) -> str:
+    return f"c:{cluster}" if cluster else f"i:{case_id}"
+
+
+def measures_of(run: Run) -> list[str]:
+    """Scores that are always there, known or not: times and costs."""
+    return [item.name for item in run.scorers if item.kind in _MEASURES]
+
+
+def _cases_of(sheet: Sheet, run: Run) -> list[JudgedCase]:
+    names = [item.name for item in run.scorers]
+    nobody: set[str] = set()
+    clusters = sheet.clusters or [None] * len(sheet.ids)
+    cases = [
+        JudgedCase(case_id, b"", cluster, sheet.slices[code], {}, nobody)
+        for case_id, cluster, code in zip(
+            sheet.ids, clusters, sheet.slice_codes.tolist(), strict=True
+        )
+    ]
+    for name, row, missing in zip(names, sheet.values, sheet.missing, strict=True):
+        for case, value in zip(cases, row.tolist(), strict=True):
+            if value == value:  # what is not a number differs from itself
+                case.scores[name] = value
+        for place in missing.nonzero()[0].tolist():
+            cases[place].missing = cases[place].missing | {name}
+    return cases
 
 
 def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedRun:
@@ -97,7 +208,9 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
             told apart too.
     """
     with_input = beside is not None and beside.dataset_digest != run.dataset_digest
-    measures = {item.name for item in run.scorers if item.kind in _MEASURES}
+    if run.sheet is not None and not with_input:
+        return JudgedRun(run, sheet=read_sheet(store, run.sheet))
+    measures = set(measures_of(run))
     names = [item.name for item in run.scorers]
     cases: dict[str, JudgedCase] = {}
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -120,4 +233,17 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
         case = cases[case_id]
         case.scores = {name: sum(row) / len(row) for name, row in by_name.items()}
         case.missing -= case.scores.keys()
-    return JudgedRun(run, list(cases.values()))
+        if run.repetitions > 1:
+            case.attempts = dict(by_name)
+    return JudgedRun(run, list(cases.values()), is_partial=run.status == "running")
+
+
+def read_repeated(store: Store, run: Run, score: str) -> dict[str, list[float]]:
+    """One score of each case, for every repetition that gave it."""
+    found: dict[str, list[float]] = {}
+    with store.records.read() as connection:
+        for row in queries.judged_rows(connection, run.id, with_input=False):
+            value = (row.scores.get(score) or {}).get("value")
+            if value is not None:
+                found.setdefault(row.case_id, []).append(value)
+    return found

@@ -1,10 +1,13 @@
 """Scores answers and keeps them, with the run's progress, in one transaction."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from lineside.core import now
 from lineside.evals import queries
+from lineside.evals.budget import Costs
+from lineside.evals.plan import RunSpent
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
 from lineside.evals.target import Answered, finite
@@ -23,6 +26,11 @@ class Judge:
         self._store = store
         self._run = run
         self._scorers = scorers
+        self._main_score = run.main_score
+        self._costs = Costs(run.spent)
+        self._wrong, self._right = run.spent.wrong, run.spent.right
+        self._pace = run.spent
+        self._awaited = [scorer for scorer in scorers if scorer.is_awaited]
         self.recount(counts)
 
     def recount(self, counts: Counts) -> None:
@@ -31,6 +39,34 @@ class Judge:
         self._failures: dict[str, dict[str, Any]] = {
             code: {"cases": number, "message": message} for code, number, message in counts if code
         }
+
+    async def await_scorers(self, answered: Answered) -> Answered:
+        """Ask the scorers that wait for something, such as judges, side by side.
+
+        It happens before the case is kept, so that a case has all its scores or none: a process
+        that dies in between leaves nothing half judged.
+        """
+        context = self._context(answered)
+        if not self._awaited or context is None:
+            return answered
+        scores = await asyncio.gather(*(item.judge_awaited(context) for item in self._awaited))
+        return answered._replace(verdicts={score.name: score for score in scores})
+
+    def recall_spending(self) -> None:
+        """Count what judges have spent on this run before this process took it over."""
+        juries = {item.name: item.jury for item in self._awaited if item.jury is not None}
+        if not juries:
+            return
+        with self._store.records.read() as connection:
+            for row in queries.judged_rows(connection, self._run.id, with_input=False):
+                for name, jury in juries.items():
+                    detail = row.scores.get(name, {}).get("detail") or {}
+                    jury.spent_usd += detail.get("cost_usd") or 0.0
+
+    async def close(self) -> None:
+        """Give back what scorers hold, such as connections of judges."""
+        for item in self._scorers:
+            await item.close()
 
     @property
     def has_answers(self) -> bool:
@@ -43,24 +79,50 @@ class Judge:
             "cases_done": self._done,
             "cases_failed": self._failed,
             "failures": self._failures,
+            "spent": self._spent,
         }
 
     @property
     def _failed(self) -> int:
         return sum(failure["cases"] for failure in self._failures.values())
 
-    def keep(self, batch: Sequence[Answered]) -> list[dict[str, Any]]:
-        """Score and keep what became of some cases; returns the rows that were kept."""
+    @property
+    def _spent(self) -> dict[str, Any]:
+        costs, pace = self._costs, self._pace
+        spent = RunSpent(
+            cost_usd=costs.cost_usd,
+            cost_unknown=costs.cost_unknown,
+            tokens=costs.tokens,
+            recalled=costs.recalled,
+            seconds=pace.seconds,
+            rate_limited=pace.rate_limited,
+            concurrency=pace.concurrency,
+            right=self._right,
+            wrong=self._wrong,
+        )
+        return spent.model_dump()
+
+    def keep(self, batch: Sequence[Answered], pace: RunSpent) -> list[dict[str, Any]]:
+        """Score and keep what became of some cases; returns the rows that were kept.
+
+        Args:
+            pace: How long the run has worked, and how fast it may ask; the rest of it is not read.
+        """
         rows = [self._row(answered) for answered in batch]
-        for answered in batch:
-            self._count(answered)
+        self._pace = pace
+        for answered, row in zip(batch, rows, strict=True):
+            self._count(answered, row["standing"])
         with self._store.records.write() as connection:
-            queries.insert_results(connection, rows)
+            if rows:
+                queries.insert_results(connection, rows)
             queries.update_run(connection, self._run.id, **self.progress)
         return rows
 
-    def _count(self, answered: Answered) -> None:
+    def _count(self, answered: Answered, standing: int) -> None:
         self._done += 1
+        self._costs.add(answered)
+        self._right += standing == queries.FINE
+        self._wrong += standing == queries.WRONG
         if answered.failure is not None:
             code, message = answered.failure
             entry = self._failures.setdefault(code, {"cases": 0, "message": message})
@@ -93,13 +155,21 @@ class Judge:
             "confidence": finite(reply.confidence) if reply else None,
             "model": reply.model.replace("\0", "") if reply else None,
             "finished_at": now(),
+            "recalled_from": answered.recalled_from,
         }
 
     def _scores(self, answered: Answered) -> list[Score]:
+        context = self._context(answered)
+        if context is None:
+            return []
+        known = answered.verdicts or {}
+        return [known.get(item.name) or item.judge(context) for item in self._scorers]
+
+    def _context(self, answered: Answered) -> ScorerContext | None:
         reply = answered.reply
         if reply is None or answered.failure is not None:
-            return []
-        context = ScorerContext(
+            return None
+        return ScorerContext(
             case_id=answered.case.id,
             input=answered.case.input,
             expected=answered.case.expected,
@@ -108,13 +178,14 @@ class Judge:
             cost_usd=finite(reply.cost_usd),
             confidence=finite(reply.confidence),
             slices=answered.case.slices,
+            tokens_in=reply.tokens_in,
+            tokens_out=reply.tokens_out,
         )
-        return [scorer.judge(context) for scorer in self._scorers]
 
     def _standing(self, answered: Answered, scores: list[Score]) -> int:
         if answered.failure is not None:
             return queries.FAILED
-        main = next((score for score in scores if score.name == self._run.main_score), None)
+        main = next((score for score in scores if score.name == self._main_score), None)
         if main is not None and main.error is not None:
             return queries.FAILED
         if main is not None and main.value is not None and main.value < 1:
@@ -129,5 +200,6 @@ def _stored(score: Score) -> dict[str, Any]:
         "label": score.label,
         "explanation": score.explanation,
         "error": score.error,
+        "detail": score.detail,
     }
     return {name: value for name, value in fields.items() if value is not None or name == "value"}

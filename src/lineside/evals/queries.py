@@ -1,7 +1,7 @@
 """The tables of this room: datasets, runs and results."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -41,6 +41,10 @@ runs = sa.Table(
     sa.Column("cases_done", sa.Integer, nullable=False),
     sa.Column("cases_failed", sa.Integer, nullable=False),
     sa.Column("failures", Document, nullable=False),
+    sa.Column("plan", Document, nullable=False),
+    sa.Column("spent", Document, nullable=False),
+    sa.Column("looks", Document, nullable=False),
+    sa.Column("sheet", sa.Text),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
     sa.Column("created_by", sa.Text, nullable=False),
@@ -81,11 +85,14 @@ results = sa.Table(
     sa.Column("confidence", sa.Float),
     sa.Column("model", sa.Text),
     sa.Column("finished_at", Moment, nullable=False),
+    sa.Column("recalled_from", sa.Text),
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
+
+_SAMPLE_MAX = 2_000
 
 Row = Mapping[str, Any]
 
@@ -123,6 +130,48 @@ def dataset_is_kept(connection: sa.Connection, *, workspace: str, digest: str) -
     return connection.execute(query.limit(1)).first() is not None
 
 
+def dataset_rows(
+    connection: sa.Connection,
+    *,
+    workspace: str,
+    use_case: str | None,
+    name: str | None,
+    only_newest: bool,
+    limit: int,
+) -> list[Row]:
+    query = sa.select(datasets).where(datasets.c.workspace == workspace)
+    if only_newest:
+        newer = datasets.alias()
+        key = ("workspace", "use_case", "name")
+        is_same = (newer.c[part] == datasets.c[part] for part in key)
+        query = query.where(~sa.exists().where(*is_same, newer.c.version > datasets.c.version))
+    if use_case is not None:
+        query = query.where(datasets.c.use_case == use_case)
+    if name is not None:
+        query = query.where(datasets.c.name == name)
+    return _all(connection, query.order_by(datasets.c.id.desc()).limit(limit))
+
+
+def named_dataset_row(
+    connection: sa.Connection,
+    *,
+    workspace: str,
+    dataset_id: str | None,
+    use_case: str,
+    name: str,
+    version: int | None,
+) -> Row | None:
+    """One version by its id, or by use case, name and version; else the newest of that name."""
+    query = sa.select(datasets).where(datasets.c.workspace == workspace)
+    if dataset_id is not None:
+        query = query.where(datasets.c.id == dataset_id)
+    else:
+        query = query.where(datasets.c.use_case == use_case, datasets.c.name == name)
+    if version is not None:
+        query = query.where(datasets.c.version == version)
+    return _first(connection, query.order_by(datasets.c.version.desc()).limit(1))
+
+
 def insert_run(connection: sa.Connection, row: Row) -> bool:
     """Add a run; false when the same run is under way already."""
     return _insert_new(connection, runs, [row]) == 1
@@ -134,6 +183,90 @@ def same_runs(connection: sa.Connection, key: Row, *, status: str) -> list[Row]:
         *(runs.c[name] == key[name] for name in _KEY), runs.c.status == status
     )
     return _all(connection, query.order_by(runs.c.id.desc()).limit(20))
+
+
+def earlier_run_ids(
+    connection: sa.Connection, *, workspace: str, use_case: str, subject: str, before: str
+) -> list[str]:
+    """Runs of the same subject that have answers, newest first."""
+    query = sa.select(runs.c.id).where(
+        runs.c.workspace == workspace,
+        runs.c.use_case == use_case,
+        runs.c.subject == subject,
+        runs.c.id != before,
+        runs.c.cases_done > runs.c.cases_failed,
+    )
+    return list(connection.execute(query.order_by(runs.c.id.desc()).limit(20)).scalars())
+
+
+class UsualAnswer(NamedTuple):
+    """What an answer took on average; nothing where it is not known."""
+
+    answers: int
+    cost_usd: float | None
+    tokens: float | None
+    latency_ms: float | None
+
+
+def usual_answer(
+    connection: sa.Connection, *, workspace: str, use_case: str, subject: str
+) -> UsualAnswer | None:
+    """What the newest answers took: those of the subject, else those of its use case."""
+    mine = sa.case((runs.c.subject == subject, 0), else_=1)
+    query = (
+        sa.select(runs.c.id)
+        .where(
+            runs.c.workspace == workspace,
+            runs.c.use_case == use_case,
+            runs.c.cases_done > runs.c.cases_failed,
+        )
+        .order_by(mine, runs.c.id.desc())
+    )
+    run_id = connection.execute(query.limit(1)).scalar()
+    if run_id is None:
+        return None
+    sample = (
+        sa.select(results)
+        .where(results.c.run_id == run_id, results.c.error_code.is_(None))
+        .limit(_SAMPLE_MAX)
+        .subquery()
+    )
+    tokens = sample.c.tokens_in + sa.func.coalesce(sample.c.tokens_out, 0)
+    row = connection.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.avg(sample.c.cost_usd),
+            sa.func.avg(tokens),
+            sa.func.avg(sample.c.latency_ms),
+        )
+    ).one()
+    means = [None if value is None else float(value) for value in row[1:]]
+    return UsualAnswer(int(row[0]), *means) if row[0] else None
+
+
+def answered_rows(
+    connection: sa.Connection, run_ids: Sequence[str], *, repetition: int, case_ids: Sequence[str]
+) -> list[Row]:
+    """What these runs answered to some cases in one of their repetitions."""
+    query = sa.select(
+        results.c.run_id,
+        results.c.case_id,
+        results.c.input,
+        results.c.output,
+        results.c.latency_ms,
+        results.c.cost_usd,
+        results.c.tokens_in,
+        results.c.tokens_out,
+        results.c.confidence,
+        results.c.model,
+        results.c.recalled_from,
+    ).where(
+        results.c.run_id.in_(run_ids),
+        results.c.case_id.in_(case_ids),
+        results.c.repetition == repetition,
+        results.c.error_code.is_(None),
+    )
+    return _all(connection, query)
 
 
 def run_row(connection: sa.Connection, *, workspace: str, run_id: str) -> Row | None:
@@ -209,25 +342,39 @@ def result_rows(
     return _all(connection, query.order_by(*place).limit(limit))
 
 
-def judged_rows(
-    connection: sa.Connection, run_id: str, *, with_input: bool
-) -> Iterable[sa.Row[Any]]:
-    """What intervals are made from, in the order of the dataset; inputs can be large."""
+class JudgedRow(NamedTuple):
+    """What intervals are made from; results in the same slices share them."""
+
+    case_id: str
+    scores: dict[str, Any]
+    slices: dict[str, str]
+    cluster: str | None
+    error_code: str | None
+    input: str
+
+
+def judged_rows(connection: sa.Connection, run_id: str, *, with_input: bool) -> Iterable[JudgedRow]:
+    """The results of a run, in the order of the dataset; inputs can be large."""
     text = sa.type_coerce(results.c.input, sa.Text) if with_input else sa.literal("")
     query = (
         sa.select(
             results.c.case_id,
             results.c.scores,
-            results.c.slices,
+            sa.type_coerce(results.c.slices, sa.Text),
             results.c.cluster,
             results.c.error_code,
-            text.label("input"),
+            text,
         )
         .where(results.c.run_id == run_id)
         .order_by(results.c.position, results.c.repetition)
         .execution_options(yield_per=1000)
     )
-    yield from connection.execute(query)
+    known: dict[str, dict[str, str]] = {}
+    for case_id, scores, slices, *rest in connection.execute(query):
+        shared = known.get(slices)
+        if shared is None:
+            shared = known[slices] = orjson.loads(slices)
+        yield JudgedRow(case_id, scores, shared, *rest)
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:

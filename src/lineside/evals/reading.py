@@ -4,6 +4,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,8 +17,9 @@ from lineside.gateway import Form, shorten, show
 
 _PROBLEMS_MAX = 20
 _WORD_LENGTH_MAX = 200
-_KEYS = ("id", "input", "expected", "slices", "source", "cluster")
-_COLUMNS = ("id", "input.…", "expected.…", "slice.…", "source", "cluster")
+_KEYS = ("id", "input", "expected", "slices", "source", "cluster", "split")
+_COLUMNS = ("id", "input.…", "expected.…", "slice.…", "source", "cluster", "split")
+_WORDS = ("id", "source", "cluster", "split")
 _PARTS = {"input": "input", "expected": "expected", "slice": "slices"}
 
 Line = tuple[int, dict[str, Any] | str]
@@ -35,10 +37,10 @@ def read_dataset(
     """Read a dataset, or say all at once what is wrong with it and load nothing.
 
     A JSONL file has one object a line with `input` and, as wanted, `id`, `expected` (any fields of
-    the output), `slices`, `source` and `cluster`. A CSV file has a header line with the columns
-    `input.<field>`, `id`, `expected.<field>`, `slice.<name>`, `source` and `cluster`; an empty cell
-    is a missing value. A case without an id gets one made from its content. The file is read line
-    by line.
+    the output), `slices`, `source`, `cluster` and `split`. A CSV file has a header line with the
+    columns `input.<field>`, `id`, `expected.<field>`, `slice.<name>`, `source`, `cluster` and
+    `split`; an empty cell is a missing value. A case without an id gets one made from its content.
+    The file is read line by line.
 
     Args:
         name: The file's name as the person knows it; `.jsonl` or `.csv` says the format.
@@ -116,6 +118,7 @@ class _Reader:
             slices={key: _word(value) or "" for key, value in (raw.get("slices") or {}).items()},
             source=_word(raw.get("source")),
             cluster=_word(raw.get("cluster")),
+            split=_word(raw.get("split")),
         )
         if case.id:
             first = self._line_of.setdefault(case.id, number)
@@ -133,7 +136,7 @@ class _Reader:
             repeat += 1
         self._repeats[base] = repeat + 1
         self._line_of[name] = number
-        return Case(name, case.input, case.expected, case.slices, case.source, case.cluster)
+        return replace(case, id=name)
 
 
 def _wrong_shape(raw: dict[str, Any]) -> list[str]:
@@ -148,7 +151,7 @@ def _wrong_shape(raw: dict[str, Any]) -> list[str]:
             wrong.append(f"`{part}` is {show(value)}, expected an object with fields")
     if isinstance(raw.get("slices"), dict):
         wrong += [_wrong_word(f"slices.{key}", value) for key, value in raw["slices"].items()]
-    wrong += [_wrong_word(key, raw.get(key)) for key in ("id", "source", "cluster")]
+    wrong += [_wrong_word(key, raw.get(key)) for key in _WORDS]
     return [text for text in wrong if text]
 
 
@@ -224,7 +227,7 @@ def _header(row: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
     names = [name.strip() for name in row]
     for at, name in enumerate(names):
         part, _, field = name.partition(".")
-        if name in {"id", "source", "cluster"}:
+        if name in _WORDS:
             columns.append((name, ""))
         elif part in _PARTS and field:
             columns.append((_PARTS[part], field))

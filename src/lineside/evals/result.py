@@ -31,6 +31,7 @@ class Result(Record):
         error_code: Kind and code of the failure, such as `unavailable:model_down`.
         latency_ms: Of the try that was answered.
         cost_usd: Nothing means unknown, never free.
+        recalled_from: The earlier run whose answer this is; nothing where it was asked for anew.
         cursor: Where the list goes on after this result; see `results_of`.
     """
 
@@ -55,6 +56,7 @@ class Result(Record):
     confidence: float | None = None
     model: str | None = None
     finished_at: datetime
+    recalled_from: str | None = None
     cursor: str
 
 

@@ -5,17 +5,21 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
+from pydantic import Field
 
 from lineside.core import Invalid, NotFound, Record, new_id, now
 from lineside.evals import queries
 from lineside.evals.dataset import DatasetVersion
-from lineside.evals.scorers import BUILT_IN, Declared, build_scorers
+from lineside.evals.datasets.held_out import refuse_held_out
+from lineside.evals.plan import RunLook, RunPlan, RunSpent
+from lineside.evals.scorers import Declared, build_scorers, files_named
 from lineside.store import digest_of
 from lineside.trust import Scope
 
 JOB = "evals.run"
 REPETITIONS_MAX = 100
 NOT_ASKED = "not_asked"
+CONFIDENCE = 0.95
 
 _OUTSIDE = ("unavailable:", "denied:", "error:", NOT_ASKED)
 """How error codes begin that say nothing of the candidate: asked again, it may well answer."""
@@ -42,10 +46,13 @@ class Run(Record):
     Attributes:
         subject: Digest of the candidate that answers.
         scorers: Every scorer of the run; the first one judges whether an answer is right.
-        scorer_files: Path to digest of the Python files that scorers come from.
+        scorer_files: Path to digest of the files that scorers and judges come from.
         repetitions: How often each case is asked; a case counts once for each in the numbers below.
         status: `stopped` means that it cannot go on; `failures` says why.
-        failures: By error code, such as `unavailable:model_down`.
+        failures: By error code, such as `unavailable:model_down`; `limit:` and `stopped:` say why a
+            run ended before its end.
+        looks: What the gate's rules said on the way, where the plan has rules.
+        sheet: Digest of what every case scored, in columns; only of done runs.
         is_reused: Whether `start_run` found it done instead of starting it.
     """
 
@@ -64,6 +71,10 @@ class Run(Record):
     cases_done: int
     cases_failed: int
     failures: dict[str, RunFailure]
+    plan: RunPlan = RunPlan()
+    spent: RunSpent = RunSpent()
+    looks: list[RunLook] = Field(default_factory=list)
+    sheet: str | None = None
     started_at: datetime
     finished_at: datetime | None = None
     created_by: str
@@ -74,6 +85,16 @@ class Run(Record):
         """The score that says whether an answer is right: the first that is no time or cost."""
         names = [item.name for item in self.scorers if item.kind not in ("latency_ms", "cost_usd")]
         return names[0] if names else None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was ended on purpose: its rules were settled before all cases were asked."""
+        return self.status == "done" and self.cases_done < self.cases_total
+
+    @property
+    def confidence(self) -> float:
+        """The level at which an interval holds 95 times in 100, looks on the way counted."""
+        return self.looks[-1].confidence if self.plan.stops_early and self.looks else CONFIDENCE
 
 
 def start_run(
@@ -86,28 +107,34 @@ def start_run(
     scorer_files: Mapping[str, bytes] | None = None,
     output_schema: Mapping[str, Any] | None = None,
     repetitions: int = 1,
+    plan: RunPlan | None = None,
     fresh: bool = False,
 ) -> Run:
     """Have a candidate judged over a dataset: start, go on, or return the run when it is done.
 
     A done run over the same candidate, cases and scorers is returned again (`is_reused`), unless
     some cases failed for reasons outside the candidate, or `fresh` is set. One that is under way,
-    or was when its process died, goes on; no case that has a result is judged again.
+    or was when its process died, goes on; no case that has a result is judged again. What an
+    earlier run of the same candidate answered is judged again without being asked again, repetition
+    by repetition, unless `fresh` is set.
 
     Args:
         subject: Digest of the candidate; `open_target` of `register_runner` finds it by that.
-        scorer_files: Python files that scorers may come from, by path.
-        output_schema: What a `json_schema` scorer holds answers against if it names no schema.
+        scorer_files: Python files that scorers may come from, and files that judges read, by path.
+        output_schema: What `json_schema` and `schema_share` hold answers against if they name none.
 
     Raises:
         Invalid: A scorer cannot be used.
-        Denied: The actor may not test the use case.
+        Denied: The actor may not test the use case, or cases of the dataset are held out.
     """
     scope.require("test", use_case)
+    refuse_held_out(scope, dataset)
     if not 1 <= repetitions <= REPETITIONS_MAX:
         raise Invalid(
             "bad_repetitions", f"Repetitions is {repetitions}, expected 1 to {REPETITIONS_MAX}"
         )
+    plan = (plan or RunPlan()).model_copy(update={"recalls": not fresh})
+    plan.limits.check()
     chosen = _chosen(scorers, output_schema)
     files = _used(chosen, scorer_files or {})
     build_scorers(chosen, files=files)
@@ -127,6 +154,7 @@ def start_run(
         cases_done=0,
         cases_failed=0,
         failures={},
+        plan=plan,
         started_at=now(),
         created_by=scope.actor.name,
     )
@@ -179,10 +207,10 @@ def ensure_job(scope: Scope, run: Run) -> None:
 def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
     key = run.model_dump()
     with scope.store.records.write() as connection:
-        if not fresh:
+        if not fresh and run.plan.target.is_fixed:
             for row in queries.same_runs(connection, key, status="done"):
                 known = run_from(row)
-                if not any(code.startswith(_OUTSIDE) for code in known.failures):
+                if _counts_again(known, run.plan):
                     return known.model_copy(update={"is_reused": True})
         row = {name: value for name, value in key.items() if name != "is_reused"}
         if queries.insert_run(connection, row):
@@ -193,6 +221,12 @@ def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
     if under_way is None or _is_abandoned(scope, under_way):
         return _known_or_added(scope, run, fresh=fresh)
     return under_way
+
+
+def _counts_again(known: Run, plan: RunPlan) -> bool:
+    """Whether a done run is as good as one that would be started now."""
+    is_whole = not known.is_settled or (plan.stops_early and plan.rules == known.plan.rules)
+    return is_whole and not any(code.startswith(_OUTSIDE) for code in known.failures)
 
 
 def _is_abandoned(scope: Scope, run: Run) -> bool:
@@ -217,7 +251,8 @@ def _chosen(
     chosen = []
     for item in scorers:
         arguments = dict(item.arguments)
-        if item.kind == "json_schema" and "schema" not in arguments and output_schema is not None:
+        takes_schema = item.kind in ("json_schema", "schema_share")
+        if takes_schema and "schema" not in arguments and output_schema is not None:
             arguments["schema"] = dict(output_schema)
         chosen.append(RunScorer(name=item.name, kind=item.kind, arguments=arguments))
     names = [item.name for item in chosen]
@@ -236,11 +271,7 @@ def _chosen(
 
 def _used(scorers: Sequence[RunScorer], files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files that scorers name; an unused one must not make the run another run."""
-    named = {
-        str(item.arguments.get("function", "")).rpartition(":")[0]
-        for item in scorers
-        if item.kind == "python" and item.kind in BUILT_IN
-    }
+    named = {path for item in scorers for path in files_named(item)}
     return {path: content for path, content in files.items() if path in named}
 
 

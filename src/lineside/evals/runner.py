@@ -9,15 +9,22 @@ from typing import Any
 
 from lineside.core import LinesideError, now
 from lineside.evals import queries
-from lineside.evals.dataset import Case, stored_dataset
+from lineside.evals.budget import Budget, pricing
+from lineside.evals.concurrency import Concurrency
+from lineside.evals.judged import measures_of
 from lineside.evals.judging import Judge
+from lineside.evals.plan import RunSpent
+from lineside.evals.recall import CASES_AT_ONCE, Memory, ToAsk
 from lineside.evals.result import Result, result_from
 from lineside.evals.run import JOB, Run, RunFailure, run_from
+from lineside.evals.schedule import Schedule, Stretch
 from lineside.evals.scorers import build_scorers
-from lineside.evals.target import Answered, Asker, Target
+from lineside.evals.sheet import write_sheet
+from lineside.evals.target import Answered, Asker, CaseTarget, Failure, Target
+from lineside.evals.targets import open_named_target
 from lineside.store import Store
 
-OpenTarget = Callable[[Run], Target]
+OpenTarget = Callable[[Run], Target | CaseTarget]
 OnResults = Callable[[Run, list[Result]], None]
 
 _BACKLOG_MAX = 500
@@ -61,8 +68,15 @@ class _Performance:
         self._on_results = on_results
         self._ready: list[Answered] = []
         self._woken = asyncio.Event()
+        self._is_keeping = False
         self._asked_all = False
         self._process_ends = False
+        self._reached: Failure | None = None
+        self._concurrency = Concurrency(
+            run.plan.limits.concurrency_max or max(1, store.settings.run_concurrency)
+        )
+        self._budget = Budget(run.plan.limits, run.spent)
+        self._paused_told = 0
         self._hands = ThreadPoolExecutor(1, thread_name_prefix="lineside-run")
 
     def perform(self) -> str:
@@ -73,9 +87,12 @@ class _Performance:
             }
             scorers = build_scorers(self._run.scorers, files=files)
             with self._store.records.read() as connection:
-                self._judged = set(queries.judged_keys(connection, self._run.id))
+                self._judged = bytearray(self._run.cases_total)
+                for position, repetition in queries.judged_keys(connection, self._run.id):
+                    self._judged[position * self._run.repetitions + repetition] = 1
                 counts = queries.count_results(connection, self._run.id)
             self._judge = Judge(self._store, self._run, scorers, counts)
+            self._judge.recall_spending()
             asyncio.run(self._go())
         except Exception as error:
             if self._process_ends:
@@ -88,45 +105,89 @@ class _Performance:
         return "done"
 
     async def _go(self) -> None:
-        target = self._open_target(self._run)
-        asker = Asker(target, has_answers=self._judge.has_answers)
-        todo = self._todo()
+        target = open_named_target(self._store, self._run) or self._open_target(self._run)
+        asker = Asker(
+            target,
+            has_answers=self._judge.has_answers,
+            concurrency=self._concurrency,
+            price=pricing(self._store, self._run.workspace),
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
                 watcher = tasks.create_task(self._watch())
                 writer = tasks.create_task(self._write())
-                async with asyncio.TaskGroup() as askers:
-                    for _ in range(max(1, self._store.settings.run_concurrency)):
-                        askers.create_task(self._ask(asker, todo))
+                await self._ask_all(asker)
                 self._asked_all = True
                 self._woken.set()
                 await writer
                 watcher.cancel()
         finally:
             await target.close()
+            await self._judge.close()
             self._hands.shutdown()
 
-    def _todo(self) -> Iterator[tuple[int, int, Case]]:
-        """The cases that have no result yet, one after the other for all who ask."""
-        dataset = stored_dataset(self._store, self._run.dataset_digest, name=self._run.dataset_name)
-        for repetition in range(self._run.repetitions):
-            for position, case in enumerate(dataset):
-                if (position, repetition) not in self._judged:
-                    yield position, repetition, case
+    async def _ask_all(self, asker: Asker) -> None:
+        """Ask every case; with rules to look at, pause at each look until all so far is kept."""
+        schedule = Schedule(self._store, self._run)
+        memory = Memory.of(self._store, self._run)
+        for stretch in schedule.stretches():
+            todo = self._todo(schedule, stretch, memory)
+            async with asyncio.TaskGroup() as askers:
+                for _ in range(self._concurrency.room):
+                    askers.create_task(self._ask(asker, todo))
+            if self._reached is not None or asker.gives_up:
+                return
+            if stretch.has_look:
+                await self._kept_all()
+                if await asyncio.wrap_future(self._hand_over(schedule.look, stretch)):
+                    return
 
-    async def _ask(self, asker: Asker, todo: Iterator[tuple[int, int, Case]]) -> None:
+    def _todo(
+        self, schedule: Schedule, stretch: Stretch, memory: Memory
+    ) -> Iterator[tuple[ToAsk, Answered | None]]:
+        """The cases that have no result yet, one after the other for all who ask."""
+        waiting: list[ToAsk] = []
+        for position, repetition, case in schedule.cases(stretch):
+            if not self._judged[position * self._run.repetitions + repetition]:
+                waiting.append((position, repetition, case))
+            if len(waiting) == CASES_AT_ONCE:
+                yield from memory.recall(waiting)
+                waiting = []
+        yield from memory.recall(waiting)
+
+    async def _ask(self, asker: Asker, todo: Iterator[tuple[ToAsk, Answered | None]]) -> None:
         turn = time.perf_counter()
-        for position, repetition, case in todo:
-            if asker.gives_up:
-                answered = Answered(position, repetition, case, None, asker.in_vain, None)
-            else:
-                answered = await asker.ask(position, repetition, case)
+        for asked, recalled in todo:
+            answered = recalled or await self._answer(asker, asked)
+            if answered is None:
+                return
+            answered = await self._judge.await_scorers(answered)
             self._ready.append(answered)
             self._woken.set()
             # A target that never waits gives nobody else a turn; we do, but not for every case.
             while time.perf_counter() - turn > _TURN_SECONDS or len(self._ready) > _BACKLOG_MAX:
                 await asyncio.sleep(_TURN_SECONDS if len(self._ready) > _BACKLOG_MAX else 0)
                 turn = time.perf_counter()
+
+    async def _answer(self, asker: Asker, asked: ToAsk) -> Answered | None:
+        """Ask one case; nothing where a limit of the run stands against it."""
+        if asker.gives_up:
+            return Answered(*asked, None, asker.in_vain, None)
+        while self._reached is None:
+            reached = self._budget.begin()
+            if reached is None:
+                answered = await asker.ask(*asked)
+                self._budget.end(answered)
+                return answered
+            if not self._budget.is_waiting:
+                self._reached = reached
+            # What is under way may turn out cheaper than was reckoned with.
+            await asyncio.sleep(_TURN_SECONDS)
+        return None
+
+    async def _kept_all(self) -> None:
+        while self._ready or self._is_keeping:  # noqa: ASYNC110 # the writer pauses as long
+            await asyncio.sleep(_TURN_SECONDS)
 
     async def _write(self) -> None:
         """Keep whatever is ready in one transaction at a time.
@@ -138,16 +199,25 @@ class _Performance:
             self._woken.clear()
             batch, self._ready = self._ready, []
             if batch:
-                await asyncio.wrap_future(self._hand_over(self._keep, batch))
+                self._is_keeping = True
+                await asyncio.wrap_future(self._hand_over(self._keep, batch, self._pace()))
+                self._is_keeping = False
                 await asyncio.sleep(_TURN_SECONDS)
             elif self._asked_all:
                 return
             if self._asked_all:
                 self._woken.set()
 
-    def _keep(self, batch: list[Answered]) -> None:
-        rows = self._judge.keep(batch)
-        if self._on_results is None:
+    def _pace(self) -> RunSpent:
+        return RunSpent(
+            seconds=self._budget.seconds,
+            rate_limited=self._run.spent.rate_limited + self._concurrency.rate_limited,
+            concurrency=self._concurrency.room,
+        )
+
+    def _keep(self, batch: list[Answered], pace: RunSpent) -> None:
+        rows = self._judge.keep(batch, pace)
+        if self._on_results is None or not rows:
             return
         try:
             self._on_results(self._run, [result_from(row) for row in rows])
@@ -158,7 +228,12 @@ class _Performance:
         """Let go when the process ends: its exit waits for our thread, and we might take hours."""
         while True:
             await asyncio.sleep(_WATCH_SECONDS)
-            self._hand_over(int)
+            if self._concurrency.rate_limited == self._paused_told:
+                self._hand_over(int)
+            else:
+                # While the model keeps us waiting no answer comes to tell it with.
+                self._paused_told = self._concurrency.rate_limited
+                self._hand_over(self._keep, [], self._pace())
 
     def _hand_over(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
         try:
@@ -169,12 +244,19 @@ class _Performance:
             raise
 
     def _finish(self) -> None:
+        done = self._run.model_copy(update={"cases_done": self._judge.progress["cases_done"]})
+        sheet = write_sheet(self._store, done, measures_of(done)) if not self._reached else None
         with self._store.records.write() as connection:
             counts = queries.count_results(connection, self._run.id)
             self._judge.recount(counts)
-            queries.update_run(
-                connection, self._run.id, status="done", finished_at=now(), **self._judge.progress
-            )
+            ended = {**self._judge.progress, "status": "done", "sheet": sheet}
+            if self._reached is not None:
+                code, message = self._reached
+                left = self._run.cases_total - ended["cases_done"]
+                reason = RunFailure(cases=left, message=message).model_dump()
+                ended["failures"] = {**ended["failures"], code: reason}
+                ended["status"] = "stopped"
+            queries.update_run(connection, self._run.id, finished_at=now(), **ended)
 
     def _stop(self, error: Exception) -> None:
         """Say in the run itself why it cannot go on."""

@@ -1,7 +1,10 @@
 """What a scorer is: it takes one context and says how good one answer is."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from inspect import iscoroutinefunction
 from math import isfinite
 from typing import Any
 
@@ -15,6 +18,7 @@ class ScorerContext:
     Attributes:
         expected: Output fields and their right values; empty where nothing is expected.
         cost_usd: Nothing means unknown, never free.
+        tokens_in: Tokens that the model read, where it counts; `tokens_out` those it wrote.
         confidence: Calibrated probability that the answer is right, where the model has one.
     """
 
@@ -26,6 +30,8 @@ class ScorerContext:
     cost_usd: float | None = None
     confidence: float | None = None
     slices: Mapping[str, str] = field(default_factory=dict)
+    tokens_in: int | None = None
+    tokens_out: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Score:
         label: The score in a word, such as `polite`.
         explanation: Why, in a sentence.
         error: How the scorer failed, where it did.
+        detail: What the score is made of, where there is more to say: the share of each field, or
+            all verdicts of a judge with what they cost.
     """
 
     name: str
@@ -44,12 +52,18 @@ class Score:
     label: str | None = None
     explanation: str | None = None
     error: str | None = None
+    detail: dict[str, Any] | None = None
 
 
-Scorer = Callable[[ScorerContext], "Score | float | bool | dict[str, Any] | None"]
+Scored = Score | float | bool | dict[str, Any] | None
+Scorer = Callable[[ScorerContext], Scored | Awaitable[Scored]]
+"""An `async def` is awaited beside others, so that it may wait for a model or a service."""
+
+SECONDS_MAX = 180.0
+"""A scorer that is awaited has so long for one answer."""
 
 _TEXT_MAX = 500
-_WORDS = ("value", "label", "explanation")
+_WORDS = ("value", "label", "explanation", "detail")
 
 
 @dataclass(frozen=True)
@@ -59,36 +73,86 @@ class NamedScorer:
     name: str
     scorer: Scorer
 
+    @property
+    def jury(self) -> Any:
+        """The models that it asks, where it is a judge; see `scorers.jury.Jury`."""
+        return getattr(self.scorer, "jury", None)
+
+    @cached_property
+    def is_awaited(self) -> bool:
+        """Whether it is asked with `judge_awaited`."""
+        return iscoroutinefunction(self.scorer) or iscoroutinefunction(
+            getattr(self.scorer, "__call__", None)  # noqa: B004 # objects may be scorers too
+        )
+
     def judge(self, context: ScorerContext) -> Score:
         """Return the score of one answer; a scorer that fails gives no score and the reason."""
         try:
             return _read_score(self.name, self.scorer(context))
         except Exception as error:  # noqa: BLE001 # the scorer is the person's own code
-            return Score(self.name, None, error=_cut(f"{type(error).__name__}: {error}"))
+            return self._failed(error)
+
+    async def judge_awaited(self, context: ScorerContext) -> Score:
+        """Return the score of a scorer that waits for something, such as a model."""
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                return _read_score(self.name, await self.scorer(context))  # type: ignore[misc]
+        except TimeoutError:
+            return Score(self.name, None, error=f"No score within {SECONDS_MAX:.0f} s")
+        except Exception as error:  # noqa: BLE001 # the scorer is the person's own code
+            return self._failed(error)
+
+    async def close(self) -> None:
+        """Give back what the scorer holds; it is asked no more."""
+        if self.jury is not None:
+            await self.jury.close()
+
+    def _failed(self, error: Exception) -> Score:
+        return Score(self.name, None, error=_cut(f"{type(error).__name__}: {error}"))
 
 
 def _read_score(name: str, given: Any) -> Score:
+    if given is None:
+        return Score(name, None)
     if isinstance(given, Score):
         if given.value is not None and not isfinite(given.value):
             raise ValueError(f"the score is {given.value}, expected a finite number")
-        return Score(name, given.value, _cut(given.label), _cut(given.explanation), given.error)
-    if isinstance(given, dict):
-        for key in given:
-            if key not in _WORDS:
-                near = did_you_mean(str(key), _WORDS)
-                raise ValueError(
-                    f"`{key}` is not part of a score, did you mean `{near or 'value'}`?"
-                )
-        value = given.get("value")
         return Score(
-            name,
-            None if value is None else _number(value),
-            _cut(given.get("label")),
-            _cut(given.get("explanation")),
+            name, given.value, _cut(given.label), _cut(given.explanation), given.error, given.detail
         )
-    if given is None:
-        return Score(name, None)
+    if isinstance(given, dict):
+        return _from_words(name, given)
+    if hasattr(given, "score") or hasattr(given, "value"):
+        return _from_library(name, given)
     return Score(name, _number(given))
+
+
+def _from_words(name: str, given: dict[str, Any]) -> Score:
+    for key in given:
+        if key not in _WORDS:
+            near = did_you_mean(str(key), _WORDS)
+            raise ValueError(f"`{key}` is not part of a score, did you mean `{near or 'value'}`?")
+    value = given.get("value")
+    return Score(
+        name,
+        None if value is None else _number(value),
+        _cut(given.get("label")),
+        _cut(given.get("explanation")),
+        detail=given.get("detail"),
+    )
+
+
+def _from_library(name: str, given: Any) -> Score:
+    """What a metric of another library said; they agree on `score` or `value`, and a reason."""
+    value = given.score if hasattr(given, "score") else given.value
+    said = getattr(given, "metadata", None)
+    reason = getattr(given, "reason", None) or (
+        said.get("rationale") if isinstance(said, dict) else None
+    )
+    error = getattr(given, "error", None)
+    if value is None or error:
+        return Score(name, None, explanation=_cut(reason), error=_cut(error))
+    return Score(name, _number(value), explanation=_cut(reason))
 
 
 def _number(value: Any) -> float:

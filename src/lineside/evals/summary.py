@@ -1,9 +1,13 @@
 """A run in a few numbers, each with its interval."""
 
+from pydantic import Field
+
 from lineside.core import Record
-from lineside.evals.judged import JudgedCase, clusters_of, read_judged
+from lineside.evals.judge_summary import JudgeSummary, judge_summaries
+from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged
+from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.run import Run
-from lineside.stats import Interval, mean_interval
+from lineside.stats import Interval, attempts, mean_interval
 from lineside.trust import Scope
 
 
@@ -14,6 +18,8 @@ class ScoreSummary(Record):
         interval: Nothing where no case was scored.
         unit: `%` for shares from 0 to 1, else what to print behind the number.
         missing: Cases that should have the score and have none; they are in no number here.
+        judge: What the judge did, where models gave the score.
+        standing: Whether that judge is licensed, and its score corrected for its error.
     """
 
     interval: Interval | None
@@ -21,6 +27,23 @@ class ScoreSummary(Record):
     unit: str
     higher_is_better: bool
     missing: int
+    judge: JudgeSummary | None = None
+    standing: JudgeStanding | None = None
+
+
+class AttemptsSummary(Record):
+    """How often cases are solved when each is tried several times.
+
+    Attributes:
+        some: On which share of the cases at least one of `k` tries would be right: pass@k.
+        all: On which share all of them would be: pass^k, what somebody sees who asks `k` times.
+        cases: Those with at least `k` tries; one that failed more often is in neither share.
+    """
+
+    k: int
+    some: Interval
+    all: Interval
+    cases: int
 
 
 class RunSummary(Record):
@@ -29,11 +52,13 @@ class RunSummary(Record):
     Attributes:
         main_score: The score that `slices` is about.
         slices: Name of a slice to its values, each with the mean of the main score.
+        attempts: Where cases were repeated, for one try and more.
     """
 
     main_score: str | None
     scores: dict[str, ScoreSummary]
     slices: dict[str, dict[str, Interval]]
+    attempts: list[AttemptsSummary] = Field(default_factory=list)
 
 
 def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary:
@@ -47,32 +72,71 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     """
     scope.require("read", run.use_case)
     judged = read_judged(scope.store, run)
-    scores = {}
+    scores, judges = {}, judge_summaries(scope.store, run)
+    standings = judge_standings(scope, judged, judges=judges)
     for item in run.scorers:
-        trait, scored = judged.trait(item.name), judged.scored(item.name)
+        trait, column = judged.trait(item.name), judged.column(item.name)
         scores[item.name] = ScoreSummary(
-            interval=_interval(scored, item.name),
+            interval=_interval(column),
             label=trait.label,
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
             missing=judged.count_missing(item.name),
+            judge=judges.get(item.name),
+            standing=standings.get(item.name),
         )
     main = score or run.main_score
     slices: dict[str, dict[str, Interval]] = {}
     if main is not None:
         judged.trait(main)
-        members: dict[tuple[str, str], list[JudgedCase]] = {}
-        for case in judged.scored(main):
-            for pair in case.slices.items():
-                members.setdefault(pair, []).append(case)
-        for (name, value), cases in sorted(members.items()):
-            interval = _interval(cases, main)
-            if interval is not None:
-                slices.setdefault(name, {})[value] = interval
-    return RunSummary(main_score=main, scores=scores, slices=slices)
+        slices = _by_slice(judged.column(main))
+    tried = _attempts(judged, main) if main is not None and run.repetitions > 1 else []
+    return RunSummary(main_score=main, scores=scores, slices=slices, attempts=tried)
 
 
-def _interval(cases: list[JudgedCase], score: str) -> Interval | None:
-    if not cases:
+def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
+    """A try is right when its score is 1, as it is for the standing of a result."""
+    summaries = []
+    repetitions = judged.run.repetitions
+    for k in sorted({1, 2, 3, 5, 10, repetitions}):
+        tries = [((case.attempts or {}).get(score, []), case) for case in judged.cases]
+        enough = [(values, case) for values, case in tries if len(values) >= k]
+        if k > repetitions or not enough:
+            continue
+        won = [sum(value >= 1 for value in values) for values, _ in enough]
+        tried = [len(values) for values, _ in enough]
+        cases = [case for _, case in enough]
+        some, every = (
+            measure(won, tried, k, clusters=clusters_of(cases))
+            for measure in (attempts.pass_at_k, attempts.pass_hat_k)
+        )
+        summaries.append(AttemptsSummary(k=k, some=some, all=every, cases=len(cases)))
+    return summaries
+
+
+def _by_slice(column: Column) -> dict[str, dict[str, Interval]]:
+    members: dict[tuple[str, str], list[int]] = {}
+    places: dict[int, list[int]] = {}
+    # Cases that lie in the same slices mostly share one object: few to look into, many to count.
+    known = {id(slices): slices for slices in column.slices}
+    for place, slices in enumerate(column.slices):
+        places.setdefault(id(slices), []).append(place)
+    for key, slices in known.items():
+        for pair in slices.items():
+            members.setdefault(pair, []).extend(places[key])
+    found: dict[str, dict[str, Interval]] = {}
+    for (name, value), inside in sorted(members.items()):
+        inside.sort()
+        clusters = column.clusters
+        interval = mean_interval(
+            [column.values[place] for place in inside],
+            clusters=clusters and [clusters[place] for place in inside],
+        )
+        found.setdefault(name, {})[value] = interval
+    return found
+
+
+def _interval(column: Column) -> Interval | None:
+    if not len(column.values):
         return None
-    return mean_interval([case.scores[score] for case in cases], clusters=clusters_of(cases))
+    return mean_interval(column.values, clusters=column.clusters)

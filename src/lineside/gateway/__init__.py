@@ -4,6 +4,8 @@ from lineside.gateway.form import Form, show
 from lineside.gateway.model import Model, ModelProvider, ModelReply, ModelSetup
 from lineside.gateway.output import shorten
 from lineside.gateway.providers import provider_for, provider_names
+from lineside.gateway.retry import hear_rate_limit, rate_limit_heard, read_retry_after
+from lineside.gateway.similarity import gram_similarity, vector_similarity
 
 __all__ = [
     "Form",
@@ -11,8 +13,13 @@ __all__ = [
     "ModelProvider",
     "ModelReply",
     "ModelSetup",
+    "gram_similarity",
+    "hear_rate_limit",
     "provider_for",
     "provider_names",
+    "rate_limit_heard",
+    "read_retry_after",
     "shorten",
     "show",
+    "vector_similarity",
 ]

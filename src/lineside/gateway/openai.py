@@ -11,23 +11,25 @@ from time import monotonic
 from typing import Any
 
 from lineside.core import Denied, Invalid, Unavailable, did_you_mean, now
-from lineside.gateway.chat import (
-    AnswerFormat,
-    ChatCompletion,
-    Message,
-    ask_again,
-    format_fields,
-    messages_for,
-    placed_knobs,
-    placeholders,
-    read_completion,
-    read_error,
-)
+from lineside.gateway.canonical.answer import ModelAnswer
+from lineside.gateway.canonical.parts import Turn
+from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.model import ModelReply, ModelSetup
 from lineside.gateway.openai_options import OpenAIOptions, option_problems, without_keys
 from lineside.gateway.output import OutputForm, shorten
-from lineside.gateway.retry import Pace, read_retry_after
+from lineside.gateway.prompt import (
+    AnswerFormat,
+    ask_again,
+    in_form,
+    placed_knobs,
+    placeholders,
+    read_whole,
+    turns_for,
+)
+from lineside.gateway.retry import Pace, hear_rate_limit, read_retry_after
 from lineside.gateway.sessions import LoopSessions
+from lineside.gateway.wires.chat_request import write_request
+from lineside.gateway.wires.errors import read_error
 
 _BODY_BYTES_MAX = 4 * 1024 * 1024
 _RETRIED = {408, 409, 429}
@@ -92,12 +94,13 @@ class _Call:
     retries_left: int
     attempts: int = 0
     started_s: float = field(default_factory=monotonic)
-    completions: list[ChatCompletion] = field(default_factory=list)
+    answers: list[ModelAnswer] = field(default_factory=list)
 
     def tokens(self) -> tuple[int | None, int | None]:
         """Sums of tokens read and written; nothing as soon as one reply did not count them."""
-        read = [completion.tokens_in for completion in self.completions]
-        written = [completion.tokens_out for completion in self.completions]
+        counts = [answer.tokens for answer in self.answers]
+        read = [tokens.tokens_in if tokens else None for tokens in counts]
+        written = [tokens.tokens_out if tokens else None for tokens in counts]
         return _sum_known(read), _sum_known(written)
 
 
@@ -131,32 +134,32 @@ class OpenAIModel:
     ) -> ModelReply:
         """Answer one input; see `Model.answer`."""
         call = _Call(retries_left=self._options.retries_max)
-        messages = messages_for(
+        turns = turns_for(
             payload,
             prompt=self._setup.prompt,
             is_single_text=self._is_single_text,
             knobs={**self._setup.knobs, **(knobs or {})},
         )
-        completion = await self._complete(messages, call)
-        output, misfit = self._form.read(completion.content)
+        answer = await self._complete(turns, call)
+        output, misfit = self._form.read(_words(answer))
         if output is None:
-            again = ask_again(messages, answer=completion.content, misfit=misfit)
-            completion = await self._complete(again, call)
-            output, misfit = self._form.read(completion.content)
+            again = ask_again(turns, answer=_words(answer), misfit=misfit)
+            answer = await self._complete(again, call)
+            output, misfit = self._form.read(_words(answer))
         if output is None:
             raise Invalid(
                 "output_misfit",
                 f"{self._where} answered twice in a form that does not fit. {shorten(misfit)}. "
-                f"Its answer: `{shorten(completion.content, 200)}`",
+                f"Its answer: `{shorten(_words(answer), 200)}`",
                 hint="Make the prompt say what the output fields mean, or use a stronger model.",
             )
-        return self._reply(output, call, completion)
+        return self._reply(output, call, answer)
 
     async def close(self) -> None:
         """Give back connections in every loop."""
         await self._sessions.close()
 
-    def _reply(self, output: dict[str, Any], call: _Call, last: ChatCompletion) -> ModelReply:
+    def _reply(self, output: dict[str, Any], call: _Call, last: ModelAnswer) -> ModelReply:
         tokens_in, tokens_out = call.tokens()
         price_in, price_out = self._options.usd_per_million_in, self._options.usd_per_million_out
         cost_usd = None
@@ -175,12 +178,12 @@ class OpenAIModel:
             attempts=call.attempts,
         )
 
-    async def _complete(self, messages: Sequence[Message], call: _Call) -> ChatCompletion:
+    async def _complete(self, turns: Sequence[Turn], call: _Call) -> ModelAnswer:
         retry = 0
         while True:
-            outcome = await self._try(messages, call)
-            if isinstance(outcome, ChatCompletion):
-                call.completions.append(outcome)
+            outcome = await self._try(turns, call)
+            if isinstance(outcome, ModelAnswer):
+                call.answers.append(outcome)
                 return outcome
             asked_s = outcome.asked_s
             if asked_s is not None and asked_s > self._pace.retry_after_max_s:
@@ -202,26 +205,26 @@ class OpenAIModel:
             await asyncio.sleep(self._pace.wait_s(retry, asked_s=asked_s))
             retry += 1
 
-    async def _try(self, messages: Sequence[Message], call: _Call) -> ChatCompletion | _Failure:
+    async def _try(self, turns: Sequence[Turn], call: _Call) -> ModelAnswer | _Failure:
         """Ask once; a second time at once where the endpoint turns out not to know JSON Schema."""
         answer_format = self._answer_format
-        outcome = await self._post(messages, answer_format, call)
+        outcome = await self._post(turns, answer_format, call)
         if isinstance(outcome, _Failure):
             return outcome
         status, headers, body = outcome
         is_misunderstood = status in (400, 422) and re.search(b"response_format|json_schema", body)
         if is_misunderstood and answer_format == "json_schema":
             self._answer_format = "json_object"
-            outcome = await self._post(messages, "json_object", call)
+            outcome = await self._post(turns, "json_object", call)
             if isinstance(outcome, _Failure):
                 return outcome
             status, headers, body = outcome
         if 200 <= status < 300:
-            return read_completion(body, where=self._where)
+            return read_whole(body, where=self._where)
         return self._failure(status, headers, body)
 
     async def _post(
-        self, messages: Sequence[Message], answer_format: AnswerFormat, call: _Call
+        self, turns: Sequence[Turn], answer_format: AnswerFormat, call: _Call
     ) -> tuple[int, Mapping[str, str], bytes] | _Failure:
         import aiohttp
 
@@ -230,7 +233,7 @@ class OpenAIModel:
         try:
             async with session.post(
                 f"{self._base_url}/chat/completions",
-                json=self._request(messages, answer_format),
+                json=self._request(turns, answer_format),
                 headers=self._headers(),
                 timeout=aiohttp.ClientTimeout(total=self._options.timeout_s),
                 allow_redirects=False,
@@ -251,15 +254,23 @@ class OpenAIModel:
             # The error itself carries the request with its key: only its text goes on.
             return _Failure("model_down", without_keys(str(error) or type(error).__name__))
 
-    def _request(self, messages: Sequence[Message], answer_format: AnswerFormat) -> dict[str, Any]:
+    def _request(self, turns: Sequence[Turn], answer_format: AnswerFormat) -> dict[str, Any]:
+        options = self._options
+        limit = options.max_completion_tokens
+        marks: dict[str, Any] = {"~limit": "max_tokens"} if limit is None else {}
+        if limit is not None and options.max_tokens is not None:
+            marks["max_tokens"] = options.max_tokens
+        request = ModelRequest(
+            wire="chat",
+            model=self._name,
+            turns=tuple(turns),
+            temperature=options.temperature,
+            tokens_out_max=limit if limit is not None else options.max_tokens,
+            seed=options.seed,
+            extras=marks,
+        )
         schema = self._setup.output_schema
-        sent = ("temperature", "max_tokens", "max_completion_tokens", "seed")
-        chosen = {name: getattr(self._options, name) for name in sent}
-        return {
-            "model": self._name,
-            **format_fields(messages, schema=schema, answer_format=answer_format),
-            **{name: value for name, value in chosen.items() if value is not None},
-        }
+        return write_request(in_form(request, schema=schema, answer_format=answer_format))
 
     def _headers(self) -> dict[str, str]:
         key = self._options.key(self._base_url)
@@ -290,6 +301,8 @@ class OpenAIModel:
         if status in _RETRIED or status >= 500:
             kind = "model_rate_limited" if status == 429 else "model_failed"
             asked_s = read_retry_after(headers.get("Retry-After"), moment=now())
+            if status == 429:
+                hear_rate_limit(asked_s)
             return _Failure(kind, f"status {status}: {text or 'no reason given'}", asked_s)
         if status == 404:
             raise Invalid(
@@ -303,6 +316,10 @@ class OpenAIModel:
             f"{text or 'no reason given'}",
             hint="Correct what it names, mostly in `app.options` or `app.output`.",
         )
+
+
+def _words(answer: ModelAnswer) -> str:
+    return answer.choices[0].turn.text
 
 
 def _model_name(setup: ModelSetup) -> str:

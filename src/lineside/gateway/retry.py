@@ -2,9 +2,24 @@
 
 import math
 import random
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+rate_limit_heard: ContextVar[Callable[[float | None], None] | None] = ContextVar(
+    "rate_limit_heard", default=None
+)
+"""Whoever makes many calls sets it, to hear of every 429 at once and ask less. It is told how long
+the endpoint asked to wait, in seconds, or nothing."""
+
+
+def hear_rate_limit(asked_s: float | None) -> None:
+    """Tell whoever made this call that the endpoint is asked too much."""
+    heard = rate_limit_heard.get()
+    if heard is not None:
+        heard(asked_s)
 
 
 @dataclass(frozen=True)

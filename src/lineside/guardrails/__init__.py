@@ -1,29 +1,26 @@
 """What must not pass: guards on every message, streams under guard, and the proof that they act."""
 
+from lineside.guardrails import probes as probes
 from lineside.guardrails.build import build_guard, chain_for, guard_kinds
-from lineside.guardrails.chain import GuardChain, GuardedCall
+from lineside.guardrails.chain import GuardChain, GuardedCall, Tried, try_guards
 from lineside.guardrails.guard import Caught, Guard, GuardDecision, GuardPoint, Passage
-from lineside.guardrails.probes import PROBE as PROBE
-from lineside.guardrails.probes import Coverage, ServedPath, probe_paths, probed_point
-from lineside.guardrails.probes import is_probe as is_probe
-from lineside.guardrails.provenance import Provenance as Provenance
-from lineside.guardrails.provenance import provenance_of as provenance_of
-from lineside.guardrails.values import texts_of as texts_of
+from lineside.guardrails.provenance import Provenance, provenance_of
+from lineside.guardrails.streams import GuardedStream
 
 __all__ = [
     "Caught",
-    "Coverage",
     "Guard",
     "GuardChain",
     "GuardDecision",
     "GuardPoint",
     "GuardedCall",
+    "GuardedStream",
     "Passage",
     "Provenance",
-    "ServedPath",
+    "Tried",
     "build_guard",
     "chain_for",
     "guard_kinds",
-    "probe_paths",
-    "probed_point",
+    "provenance_of",
+    "try_guards",
 ]

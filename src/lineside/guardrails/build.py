@@ -10,7 +10,8 @@ from lineside.guardrails.guard import Check, Guard, GuardPoint
 from lineside.guardrails.own import from_file, from_package
 from lineside.guardrails.probes import PROBE_GUARDS
 from lineside.guardrails.provenance import provenance
-from lineside.usecases import GUARD_KINDS, GuardDeclaration, UseCaseFolder
+from lineside.usecases import UseCaseFolder
+from lineside.usecases import guards as declarations
 
 _COMMON = ("action", "limit", "deadline_ms", "on_error")
 
@@ -76,7 +77,7 @@ def guard_kinds() -> dict[str, str]:
     """The guards that come with lineside: name to what each does, in a sentence."""
     told = {name: kind.told for name, kind in _KINDS.items()}
     told["python"] = "a function of your own in the folder: message to true, false or a text"
-    return {name: told[name] for name in GUARD_KINDS}
+    return {name: told[name] for name in declarations.GUARD_KINDS}
 
 
 def chain_for(folder: UseCaseFolder) -> GuardChain:
@@ -97,7 +98,7 @@ def chain_for(folder: UseCaseFolder) -> GuardChain:
 
 
 def build_guard(
-    declared: GuardDeclaration,
+    declared: declarations.GuardDeclaration,
     point: GuardPoint,
     *,
     files: Mapping[str, bytes],
@@ -105,7 +106,7 @@ def build_guard(
 ) -> Guard:
     """One guard, ready to judge; raises `Invalid`."""
     common = {word: value for word in _COMMON if (value := getattr(declared, word)) is not None}
-    if declared.kind not in GUARD_KINDS:
+    if declared.kind not in declarations.GUARD_KINDS:
         check = from_package(declared.kind, declared.arguments)
         return Guard(declared.name, point, check, **{"is_own": True, **common})
     own = {word: value for word, value in declared.arguments.items() if word not in _COMMON}

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from lineside.core import Denied
+from lineside.core import Denied, Record
 from lineside.guardrails.guard import Guard, GuardDecision, GuardPoint, Passage
 from lineside.guardrails.judging import judge, together
+from lineside.guardrails.probes import PROBE
 from lineside.guardrails.pseudonyms import Pseudonyms
 from lineside.guardrails.streams import GuardedStream
 from lineside.guardrails.values import put_back, texts_of
@@ -148,3 +149,29 @@ def held_back(decision: GuardDecision) -> Denied:
         f"The guard `{decision.guard}` held back {what}: {decision.reason}",
         hint=hint,
     )
+
+
+class Tried(Record):
+    """What guards say of a text.
+
+    Attributes:
+        text: As it may go on; nothing where it is held back.
+        why: Why it is held back.
+    """
+
+    point: GuardPoint
+    text: str | None
+    why: str | None = None
+    decisions: list[GuardDecision]
+
+
+async def try_guards(chain: GuardChain, point: GuardPoint, text: str) -> Tried:
+    """Let the guards of one point look at a text; nothing is served and nothing kept."""
+    call = chain.begin()
+    passed, why = None, None
+    try:
+        [passed] = await call.texts(point, [text])
+    except Denied as denied:
+        why = denied.message
+    said = [one for one in call.decisions if one.guard != PROBE]
+    return Tried(point=point, text=passed, why=why, decisions=said)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from lineside.core import Record
 from lineside.guardrails.pseudonyms import Pseudonyms
-from lineside.usecases import GuardVerdict
+from lineside.usecases import guards
 
 GuardPoint = Literal[
     "agent_startup",
@@ -61,7 +61,7 @@ class Caught:
     stretches: tuple[tuple[int, int], ...] = ()
 
 
-Check = Callable[[Passage], "Caught | None | Awaitable[Caught | None]"]
+Check = Callable[[Passage], "Caught | Awaitable[Caught | None] | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Guard:
     name: str
     point: GuardPoint
     check: Check
-    action: GuardVerdict = "deny"
+    action: guards.GuardVerdict = "deny"
     limit: float = 0.0
     deadline_ms: float = DEADLINE_MS
-    on_error: GuardVerdict = "deny"
+    on_error: guards.GuardVerdict = "deny"
     sees: Literal["each", "whole"] = "each"
     hold_back: int | None = None
     hides_text: bool = False
@@ -106,7 +106,7 @@ class GuardDecision(Record):
 
     guard: str
     point: GuardPoint
-    verdict: GuardVerdict
+    verdict: guards.GuardVerdict
     reason: str | None = None
     score: float | None = None
     kinds: dict[str, int] = {}  # noqa: RUF012 # pydantic copies it

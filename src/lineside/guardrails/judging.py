@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lineside.guardrails.guard import Caught, Guard, GuardDecision, Passage
+from lineside.usecases import guards
 
 INLINE_CHARACTERS_MAX = 200_000
 """Longer texts are judged beside the loop that serves other calls."""
@@ -92,7 +93,8 @@ async def _beside(check: Callable[[Passage], object], passage: Passage) -> objec
             done.set_exception(error)
 
     def work() -> None:
-        result, failed = None, None
+        result: object = None
+        failed: Exception | None = None
         try:
             result = check(passage)
         except StopIteration:
@@ -112,7 +114,7 @@ async def _beside(check: Callable[[Passage], object], passage: Passage) -> objec
 
 def _decision(
     guard: Guard,
-    verdict: str,
+    verdict: guards.GuardVerdict,
     started: float,
     *,
     caught: Caught | None = None,

@@ -10,14 +10,16 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, cast
 
 from lineside.core import LinesideError, Record, now
 from lineside.guardrails.guard import Caught, Guard, GuardPoint, Passage
-from lineside.usecases import GUARD_POINTS
+from lineside.guardrails.values import texts_of
+from lineside.usecases import guards
 
 PROBE = "probe"
 _PREFIX = "lineside-probe-"
+_HELD_BACK = f"The guard `{PROBE}` held back"
 _KEY = secrets.token_bytes(32)
 _PROBES_MAX = 2_000
 _PROBE_SECONDS = 10.0
@@ -28,18 +30,17 @@ def probe_word(point: str) -> str:
     return _PREFIX + hmac.digest(_KEY, point.encode(), "sha256").hex()[:32]
 
 
-def probed_point(texts: Sequence[str]) -> str | None:
+def probed_point(value: Any) -> str | None:
     """Which point a message probes, where it is a probe of this process."""
-    for text in texts:
+    for text in texts_of(value):
         if _PREFIX in text:
-            return next((point for point in GUARD_POINTS if probe_word(point) in text), None)
+            return next((point for point in guards.GUARD_POINTS if probe_word(point) in text), None)
     return None
 
 
 def is_probe(error: LinesideError) -> bool:
     """Whether an error is that of a probe that was held back, as it should be."""
-    begins = f"The guard `{PROBE}` held back"
-    return error.code == "guard_denied" and error.message.startswith(begins)
+    return error.code == "guard_denied" and error.message.startswith(_HELD_BACK)
 
 
 def _probe_guard(point: GuardPoint) -> Guard:
@@ -54,7 +55,9 @@ def _probe_guard(point: GuardPoint) -> Guard:
     return Guard(PROBE, point, check, hold_back=len(word))
 
 
-PROBE_GUARDS: dict[str, Guard] = {point: _probe_guard(point) for point in GUARD_POINTS}
+PROBE_GUARDS: dict[str, Guard] = {
+    point: _probe_guard(cast("GuardPoint", point)) for point in guards.GUARD_POINTS
+}
 
 
 class ProbeResult(Record):
@@ -97,19 +100,34 @@ class Coverage(Record):
             return "nothing probed"
         return "enforced" if self.share == 1 else "not enforced"
 
+    def view(self) -> "CoverageView":
+        """As programs read it."""
+        return CoverageView(**dict(self), proven=self.share, state=self.status)
+
+
+class CoverageView(Coverage):
+    """The same with the share in it."""
+
+    proven: float | None
+    state: str
+
 
 class ServedPath(Record):
     """A way in which answers are served; whoever adds one adds it here, too.
 
     Attributes:
-        send: Sends one text to a use case by this path and returns the answer as text. Raises the
-            error that a caller would get; `Denied` of a guard names the guard.
+        send: Sends one text to a use case by this path and returns all that a caller would get,
+            the words of an error among it, or raises that error.
     """
 
     path: str
     format: str
-    is_streamed: bool
+    is_streamed: bool = False
     send: Callable[[str, str], Awaitable[str]]
+
+
+FieldsOf = Callable[[str], Awaitable[Sequence[str]]]
+"""Gives the names of the input fields of a use case."""
 
 
 async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> Coverage:
@@ -118,7 +136,7 @@ async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> 
         (use_case, path, point)
         for use_case in use_cases
         for path in paths
-        for point in GUARD_POINTS
+        for point in guards.GUARD_POINTS
     ]
     results = [await _probe(*one) for one in planned[:_PROBES_MAX]]
     return Coverage(results=results, probed_at=now())
@@ -129,7 +147,8 @@ async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
     is_held_back = False
     try:
         answer = await asyncio.wait_for(path.send(use_case, probe_word(point)), _PROBE_SECONDS)
-        said = "an answer came back" + (" with the probe" if probe_word(point) in answer else "")
+        is_held_back = _HELD_BACK in answer and probe_word(point) not in answer
+        said = None if is_held_back else _said(answer, point)
     except LinesideError as error:
         is_held_back = is_probe(error)
         said = None if is_held_back else f"{error.code}: {error.message}"[:300]
@@ -144,3 +163,8 @@ async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
         is_held_back=is_held_back,
         said=said,
     )
+
+
+def _said(answer: str, point: str) -> str:
+    what = "an answer with the probe in it" if probe_word(point) in answer else "an answer"
+    return f"{what} came back: {answer[:160].replace(probe_word(point), '…')}"

@@ -5,7 +5,7 @@ back. A guard that must see the whole answer holds all of it. What that costs is
 """
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineside.core import Denied, Record
 from lineside.guardrails.guard import Caught, Guard, GuardDecision, GuardPoint
@@ -82,6 +82,8 @@ class GuardedStream:
         self._refuse_after_end()
         self._started = self._started or time.perf_counter()
         self._pieces += 1
+        if not self._guards:
+            return self._released(0, piece)
         self._held += piece
         if len(self._held) > HELD_CHARACTERS_MAX:
             self._is_over = True
@@ -94,8 +96,6 @@ class GuardedStream:
         self._held_max = max(self._held_max, len(self._held) - cut)
         if cut <= 0:
             return ""
-        if not self._guards:
-            return self._released(len(self._held), self._held)
         return await self._release(cut)
 
     async def finish(self) -> str:
@@ -195,7 +195,7 @@ class GuardedStream:
             raise Denied("guard_denied", "The stream has ended, nothing more passes")
 
 
-_NOT_YET = {"verdict": "allow", "reason": None, "kinds": {}}
+_NOT_YET: dict[str, Any] = {"verdict": "allow", "reason": None, "kinds": {}}
 """What is in the window is decided on when it is released; it must not count twice."""
 
 

@@ -12,7 +12,7 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 def texts_of(value: Any) -> list[str]:
-    """Every text of a value, in order; long whole numbers are texts too, and names that are no plain words.
+    """Every text of a value, in order; long numbers and unusual names are texts too.
 
     Raises:
         Denied: It nests too deeply to be looked through.

@@ -6,8 +6,9 @@ asked for, and scipy with the first calculation, so that importing this room cos
 What fewer callers need stands in modules of its own, as `from lineside.stats import agreement`:
 `agreement` (kappa and alpha), `judges` (a judge against people), `corrected` and
 `prediction_powered` (what people would have said), `sequential` (looking early), `multiplicity`,
-`leaderboard` (ranks with ties), `planning` (cases and repetitions), `attempts` (pass@k, pass^k) and
-`ratios` (cost per success).
+`leaderboard` (ranks with ties), `planning` (cases and repetitions), `attempts` (pass@k, pass^k),
+`ratios` (cost per success), `plots` (intervals as pictures) and `axes` (numbers as people read
+them).
 """
 
 from typing import TYPE_CHECKING, Any

@@ -26,6 +26,17 @@ class Verdict:
     findings: tuple[Finding, ...]
     cases_needed: int | None
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the sentence, and below it what each rule found."""
+        from markupsafe import Markup
+
+        rules = [
+            Markup("<li><code>{}</code> {}</li>").format(finding.rule, finding.sentence)
+            for finding in self.findings
+        ]
+        sentence = Markup("<p><strong>{}</strong></p>").format(self.sentence)
+        return sentence + Markup("<ul>{}</ul>").format(Markup("").join(rules))
+
 
 def verdict(findings: Sequence[Finding], *, confidence: float = 0.95) -> Verdict:
     """Say whether to ship, to hold, or how many more cases it takes to know.

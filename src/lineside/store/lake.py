@@ -265,11 +265,19 @@ class Reading:
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run one query and return its rows."""
+        self._execute(sql, parameters)
+        names = [column[0] for column in self._cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
+
+    def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[list[Any]]:
+        """Run one query and return its columns; of many rows twice as quick."""
+        self._execute(sql, parameters)
+        return [column.tolist() for column in self._cursor.fetchnumpy().values()]
+
+    def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
         for name, place in self._places.items():
             sql = sql.replace(f"{{{name}}}", place)
         self._cursor.execute(sql, parameters)
-        names = [column[0] for column in self._cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in self._cursor.fetchall()]
 
 
 def _insert(cursor: "duckdb.DuckDBPyConnection", rows: Mapping[LakeTable, Sequence[bytes]]) -> None:

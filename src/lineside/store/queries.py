@@ -246,27 +246,54 @@ FROM ducklake_list_files('lake', ?)
 # The index of words. FTS5 keeps no text (`content=''`), and of a word only where it stands.
 TEXT_TABLES = (
     (
-        "CREATE TABLE IF NOT EXISTS places "
-        "(place INTEGER PRIMARY KEY, workspace TEXT NOT NULL, key TEXT NOT NULL)"
+        "CREATE TABLE IF NOT EXISTS places (place INTEGER PRIMARY KEY, workspace TEXT NOT NULL, "
+        "key TEXT NOT NULL, segment INTEGER NOT NULL DEFAULT 0)"
     ),
     "CREATE INDEX IF NOT EXISTS places_by_key ON places (workspace, key)",
     (
-        "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (body, content='', detail=none, "
-        "columnsize=0, tokenize='unicode61 remove_diacritics 0')"
+        "CREATE TABLE IF NOT EXISTS segments (number INTEGER PRIMARY KEY, "
+        "first INTEGER NOT NULL, last INTEGER NOT NULL, size INTEGER NOT NULL)"
     ),
 )
-TEXT_TAKEN = "SELECT 1 FROM places WHERE place = ?"
-TEXT_KEEP = "INSERT INTO places (place, workspace, key) VALUES (?, ?, ?)"
-TEXT_INDEX = "INSERT INTO words (rowid, body) VALUES (?, ?)"
-TEXT_FIND = """
-SELECT places.place, places.key FROM words CROSS JOIN places ON places.place = words.rowid
-WHERE words MATCH ? AND words.rowid >= ? AND words.rowid < ? AND places.workspace = ?
-ORDER BY words.rowid DESC LIMIT ?
+TEXT_COLUMNS = "SELECT name FROM pragma_table_info('places')"
+# Before there were segments, all was one.
+TEXT_DIVIDE = (
+    "ALTER TABLE places ADD COLUMN segment INTEGER NOT NULL DEFAULT 0",
+    (
+        "INSERT OR IGNORE INTO segments "
+        "SELECT 0, min(place), max(place), count(*) FROM places HAVING count(*) > 0"
+    ),
+)
+TEXT_SEGMENTS = "SELECT number, first, last, size FROM segments ORDER BY last DESC"
+TEXT_SEGMENT = """
+INSERT INTO segments (number, first, last, size) VALUES (?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET first = min(first, excluded.first),
+    last = max(last, excluded.last), size = size + excluded.size
 """
-TEXT_PLACES = "SELECT place FROM places WHERE workspace = ? AND key = ?"
-TEXT_UNINDEX = "INSERT INTO words (words, rowid, body) VALUES ('delete', ?, ?)"
+TEXT_TAKEN = "SELECT 1 FROM places WHERE place = ?"
+TEXT_KEEP = "INSERT INTO places (place, workspace, key, segment) VALUES (?, ?, ?, ?)"
+TEXT_PLACES = "SELECT place, segment FROM places WHERE workspace = ? AND key = ?"
 TEXT_FORGET = "DELETE FROM places WHERE workspace = ? AND key = ?"
-TEXT_OPTIMISE = "INSERT INTO words (words) VALUES ('optimize')"
+
+
+class TextSegment:
+    """What is asked of one part of the index of words."""
+
+    def __init__(self, number: int) -> None:
+        table = f"words_{number}" if number else "words"
+        self.table = (
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {table} USING fts5 (body, content='', "
+            "detail=none, columnsize=0, tokenize='unicode61 remove_diacritics 0')"
+        )
+        self.index = f"INSERT INTO {table} (rowid, body) VALUES (?, ?)"
+        self.find = f"""
+SELECT places.place, places.key FROM {table} CROSS JOIN places ON places.place = {table}.rowid
+WHERE {table} MATCH ? AND {table}.rowid >= ? AND {table}.rowid < ? AND places.workspace = ?
+ORDER BY {table}.rowid DESC LIMIT ?
+"""
+        self.unindex = f"INSERT INTO {table} ({table}, rowid, body) VALUES ('delete', ?, ?)"
+        self.optimise = f"INSERT INTO {table} ({table}) VALUES ('optimize')"
+
 
 TEXT_ADD_ROW = """
 INSERT INTO indexed_words (workspace, key, place, words)

@@ -1,7 +1,9 @@
 """Finds what holds some words: full-text search of the database that the records are in.
 
-SQLite: FTS5 in a file of its own, so that indexing never holds up the records. PostgreSQL: a
-`tsvector` under GIN. Both keep words and where they stand, not the texts; the newest come first.
+SQLite: FTS5 in a file of its own, so that indexing never holds up the records; in segments as they
+came, so that the newest that hold a word, or the beginning of very many, are found in the last of
+them. PostgreSQL: a `tsvector` under GIN. Both keep words and where they stand, not the texts; the
+newest come first.
 """
 
 import re
@@ -28,6 +30,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _PLACES_PER_MICROSECOND = 1_000
 _PLACE_MAX = 2**63 - 1
 _TRIES_MAX = 34
+_SEGMENT_SIZE = 100_000
 
 
 class Indexed(NamedTuple):
@@ -88,13 +91,21 @@ class FolderTextIndex:
         self._local = threading.local()
 
     def add(self, found: Sequence[Indexed]) -> None:
+        if not found:
+            return
         with self._clear_errors(), self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            number = self._open_segment(connection)
+            segment = queries.TextSegment(number)
+            connection.execute(segment.table)
             places = self._places(connection, found)
             rows = sorted(zip(places, found, strict=True), key=lambda row: row[0])
             connection.executemany(
-                queries.TEXT_KEEP, [(place, one.workspace, one.key) for place, one in rows]
+                queries.TEXT_KEEP, [(place, one.workspace, one.key, number) for place, one in rows]
             )
-            connection.executemany(queries.TEXT_INDEX, [(place, one.words) for place, one in rows])
+            connection.executemany(segment.index, [(place, one.words) for place, one in rows])
+            size = len(rows)
+            connection.execute(queries.TEXT_SEGMENT, (number, rows[0][0], rows[-1][0], size))
 
     def find(
         self,
@@ -109,23 +120,38 @@ class FolderTextIndex:
         if not wanted:
             return []
         asked = " AND ".join(f'"{word}"' for word in wanted) + ("*" if may_go_on else "")
-        bounds = (_place_at(after), _place_at(before))
+        start, end = _place_at(after), _place_at(before)
+        found: list[tuple[int, str]] = []
         with self._clear_errors(), self._connection() as connection:
-            rows = connection.execute(queries.TEXT_FIND, (asked, *bounds, workspace, limit))
-            return [(key, _moment_at(place)) for place, key in rows.fetchall()]
+            for number, first, last, _ in connection.execute(queries.TEXT_SEGMENTS).fetchall():
+                if len(found) == limit and found[-1][0] > last:
+                    break
+                if last >= start and first < end:
+                    sql = queries.TextSegment(number).find
+                    found += connection.execute(sql, (asked, start, end, workspace, limit))
+                    found = sorted(found, reverse=True)[:limit]
+        return [(key, _moment_at(place)) for place, key in found]
 
     def remove(self, found: Sequence[Indexed]) -> None:
         with self._clear_errors(), self._connection() as connection:
             for one in found:
                 name = (one.workspace, one.key)
-                for (place,) in connection.execute(queries.TEXT_PLACES, name).fetchall():
-                    connection.execute(queries.TEXT_UNINDEX, (place, one.words))
+                for place, number in connection.execute(queries.TEXT_PLACES, name).fetchall():
+                    segment = queries.TextSegment(number)
+                    connection.execute(segment.unindex, (place, one.words))
                 connection.execute(queries.TEXT_FORGET, name)
 
     def compact(self) -> None:
         with self._clear_errors(), self._connection() as connection:
-            # What was deleted stays readable in the file until its segments are merged.
-            connection.execute(queries.TEXT_OPTIMISE)
+            # What was deleted stays readable in the file until its pieces are merged.
+            for number, *_ in connection.execute(queries.TEXT_SEGMENTS).fetchall():
+                connection.execute(queries.TextSegment(number).optimise)
+
+    def _open_segment(self, connection: sqlite3.Connection) -> int:
+        """The segment that takes what comes next: the last one, until it is full."""
+        segments = connection.execute(queries.TEXT_SEGMENTS).fetchall()
+        number, _, _, size = max(segments, default=(1, 0, 0, 0))
+        return int(number) + (size >= _SEGMENT_SIZE)
 
     def _places(self, connection: sqlite3.Connection, found: Sequence[Indexed]) -> list[int]:
         """A row number for each, by its moment, so that row numbers sort by time."""
@@ -153,11 +179,20 @@ class FolderTextIndex:
             connection = sqlite3.connect(self._path or ":memory:", timeout=30)
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-            for statement in queries.TEXT_TABLES:
-                connection.execute(statement)
+            self._prepare(connection)
             self._local.connection = connection
         with connection:
             yield connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables where they are missing; an index without segments becomes the first."""
+        names = {name for (name,) in connection.execute(queries.TEXT_COLUMNS)}
+        if "segment" in names:
+            return
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in (*queries.TEXT_TABLES, *(queries.TEXT_DIVIDE if names else ())):
+                connection.execute(statement)
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:

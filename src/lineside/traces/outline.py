@@ -1,5 +1,6 @@
 """A step without its payloads: enough for a tree, a path and a graph of tens of thousands. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -31,7 +32,8 @@ class Outline(NamedTuple):
     cost_usd: float | None = None
 
 
-def outline_of(row: dict[str, Any]) -> Outline:
-    """An outline from its row in the lake, whose columns stand in the same order."""
-    row["started_at"] = row["started_at"].replace(tzinfo=UTC)
-    return Outline._make(row.values())
+def outlines_of(columns: Sequence[Sequence[Any]]) -> list[Outline]:
+    """Outlines from columns of the lake, which stand in the order of their fields."""
+    place = Outline._fields.index("started_at")
+    aware = [moment.replace(tzinfo=UTC) for moment in columns[place]]
+    return list(map(Outline, *columns[:place], aware, *columns[place + 1 :]))

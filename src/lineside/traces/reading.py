@@ -27,6 +27,7 @@ class TraceReading:
     ) -> None:
         self._lake = lake
         self._indexes = [texts]
+        self._stretches: dict[tuple[str, str], list[datetime] | None] = {}
         if waiting:
             fresh = text_index.FolderTextIndex(None)
             fresh.add(waiting)
@@ -40,6 +41,19 @@ class TraceReading:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run one query and return its rows; none where nothing was ever kept."""
         return [] if self._lake is None else self._lake.rows(sql, parameters)
+
+    def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[list[Any]]:
+        """The same as columns, for very many rows; none where nothing was ever kept."""
+        return [] if self._lake is None else self._lake.columns(sql, parameters)
+
+    def stretch(self, workspace: str, trace_id: str) -> list[datetime] | None:
+        """From when to when the steps of a trace began; nothing where there are none."""
+        name = (workspace, trace_id)
+        if name not in self._stretches:
+            rows = self.rows(queries.TRACE_BOUNDS, [workspace, trace_key(trace_id)])
+            is_there = bool(rows) and rows[0]["first_at"] is not None
+            self._stretches[name] = list(rows[0].values()) if is_there else None
+        return self._stretches[name]
 
     def find_words(
         self,
@@ -107,8 +121,7 @@ def of_trace(
     Its parameters are the workspace, the moments between which the steps began, the trace's id, and
     then those given: with the moments, little of the lake is read.
     """
-    found = reading.rows(queries.TRACE_BOUNDS, [workspace, trace_key(trace_id)])
-    if not found or found[0]["first_at"] is None:
-        return []
-    bounds = [found[0]["first_at"], found[0]["last_at"]]
-    return reading.rows(query, [workspace, *bounds, trace_id, *parameters])
+    bounds = reading.stretch(workspace, trace_id)
+    return (
+        [] if bounds is None else reading.rows(query, [workspace, *bounds, trace_id, *parameters])
+    )

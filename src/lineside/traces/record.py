@@ -15,7 +15,7 @@ from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
 from lineside.traces.logs.queries import DIGESTS as EVENT_DIGESTS
 from lineside.traces.metrics.receiving import MetricsIntake
-from lineside.traces.outline import Outline, outline_of
+from lineside.traces.outline import Outline, outlines_of
 from lineside.traces.payloads import Whole
 from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
@@ -146,10 +146,15 @@ def _aware(moment: Any) -> Any:
 
 def get_outline(scope: Scope, trace_id: str) -> list[Outline]:
     """All steps of a trace without what they were told and said; 50,000 take a moment only."""
-    rows = _rows(scope, queries.TRACE_OUTLINE, trace_id)
-    if rows:
-        scope.require("read", use_case=min(rows, key=lambda row: row["started_at"])["use_case"])
-    return [outline_of(row) for row in rows]
+    with open_reading(scope) as reading:
+        bounds = reading.stretch(scope.workspace, trace_id)
+        if bounds is None:
+            return []
+        asked = [scope.workspace, *bounds, trace_id]
+        found = outlines_of(reading.columns(queries.TRACE_OUTLINE, asked))
+    if found:
+        scope.require("read", use_case=found[0].use_case)
+    return found
 
 
 def get_steps(scope: Scope, trace_id: str, span_ids: Sequence[str]) -> dict[str, Span]:

@@ -11,6 +11,7 @@ RIGHTS = {
     "test": "test a use case",
     "release": "make a release",
     "deploy": "deploy and roll back",
+    "override": "release what a gate refused, with a reason",
     "keys": "make and revoke API keys, add members",
     "feedback": "give feedback on an answer",
     "ingest": "send traces",
@@ -19,6 +20,7 @@ RIGHTS = {
     "views": "save views of traces for everybody",
     "erase": "erase traces for good",
     "privacy": "say what is masked and how long traces are kept",
+    "review": "answer what a review asks",
 }
 """Every right there is and what it allows; an owner has all of them."""
 

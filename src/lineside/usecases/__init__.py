@@ -1,8 +1,8 @@
 """Where AI helps: the manifest, the fit questions, the portfolio, the templates."""
 
+from lineside.usecases import guards as guards
 from lineside.usecases.fit import FitAnswers
 from lineside.usecases.folder import UseCaseFolder, check_folder, read_files, read_folder
-from lineside.usecases.guards import GUARD_KINDS, GUARD_POINTS, GuardDeclaration, GuardVerdict
 from lineside.usecases.manifest import Knob, Manifest
 from lineside.usecases.rules import GateRule, parse_rule
 from lineside.usecases.scorers import ScorerDeclaration
@@ -10,12 +10,8 @@ from lineside.usecases.templates import init_folder
 from lineside.usecases.usecase import UseCase, get_use_case, list_use_cases, register
 
 __all__ = [
-    "GUARD_KINDS",
-    "GUARD_POINTS",
     "FitAnswers",
     "GateRule",
-    "GuardDeclaration",
-    "GuardVerdict",
     "Knob",
     "Manifest",
     "ScorerDeclaration",

@@ -1,26 +1,19 @@
-"""Arguments of what a manifest declares by name: which there are, of what kind, and which it needs."""
+"""Arguments of what a manifest declares by its kind: which there are, and what they may be."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lineside.core import did_you_mean
 from lineside.usecases.document import Misread, quoted
+from lineside.usecases.scorer_kinds import TYPES
 
 
 class Arguments(NamedTuple):
-    """What one kind of scorer or guard takes: names with the kind of value, and which it needs."""
+    """What one kind of guard takes: names with the kind of value, and which it needs."""
 
     takes: dict[str, str]
     needs: tuple[str, ...] = ()
     example: str = ""
-
-
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "a text": str,
-    "a number": (int, float),
-    "true or false": bool,
-    "a list of texts": list,
-}
 
 
 def shown(value: object) -> str:
@@ -63,7 +56,7 @@ def read_arguments(
 
 def _fits(value: Any, wanted: str) -> bool:
     is_bool = isinstance(value, bool) and wanted != "true or false"
-    if is_bool or value in ("", []) or not isinstance(value, _TYPES[wanted]):
+    if is_bool or value in ("", []) or not isinstance(value, TYPES[wanted]):
         return False
     return not isinstance(value, list) or all(isinstance(item, str) for item in value)
 

@@ -16,7 +16,6 @@ from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
     ALWAYS_SCORED,
     DEFAULT_SCORERS,
-    RATIO_KINDS,
     ScorerDeclaration,
 )
 
@@ -287,6 +286,9 @@ class Meaning:
                         hint=f"Did you mean `{near}`?" if near else "Declare it in `app.output`.",
                         code="bad_scorer",
                     )
+            for path in scorer.model_files:
+                self._hold(node, path)
+            self._secrets(node.get(scorer.name, scorer.kind, "options"))
             if scorer.file is not None and self._hold(node, scorer.file):
                 function = scorer.arguments["function"]
                 self._function(node, function, takes="context", code="bad_scorer")
@@ -345,7 +347,9 @@ class Meaning:
                 )
                 continue
             limit = rule.margin if rule.margin is not None else rule.threshold
-            if scorer.kind in RATIO_KINDS and limit is not None and not 0 <= limit <= 1:
+            kind = scorer.kind_of(scorer.kind)
+            is_share = kind is not None and kind.is_share
+            if is_share and limit is not None and not 0 <= limit <= 1:
                 self._note(
                     node.mark,
                     node.shown(),

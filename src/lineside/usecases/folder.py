@@ -51,10 +51,10 @@ class UseCaseFolder:
 
     @property
     def scorers(self) -> tuple[ScorerDeclaration, ...]:
-        """Scorers in force, ready to be built: `json_schema` carries the output's schema."""
+        """Scorers in force, ready to be built: those that need the output's schema carry it."""
         return tuple(
             replace(scorer, arguments={"schema": dict(self.output_schema)})
-            if scorer.kind == "json_schema"
+            if scorer.kind in ("json_schema", "schema_share")
             else scorer
             for scorer in self.manifest.scorers
         )

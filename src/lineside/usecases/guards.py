@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self, get_args
 
-from lineside.core import did_you_mean, plugins
+from lineside.core import Invalid, did_you_mean, plugins
 from lineside.usecases.arguments import Arguments, as_mapping, read_arguments, shown
 from lineside.usecases.document import Misread, quoted
 
@@ -191,3 +191,16 @@ def _one_of(word: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _misread(read: str, expected: str, *, hint: str = _HINT) -> Misread:
     return Misread(read, expected, hint=hint, code="bad_guard")
+
+
+def declared_as(name: str) -> GuardDeclaration:
+    """The guard that a name alone declares.
+
+    Raises:
+        Invalid: There is no such guard, or it needs arguments.
+    """
+    try:
+        return GuardDeclaration.read(name)
+    except Misread as wrong:
+        message = f"Read {wrong.read}, expected {wrong.expected}"
+        raise Invalid(wrong.code, message, hint=wrong.hint) from None

@@ -4,42 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from lineside.core import did_you_mean, plugins
-from lineside.usecases.arguments import Arguments, as_mapping, read_arguments, shown
+from lineside.core import Invalid, NotFound, did_you_mean, plugins
+from lineside.gateway import ModelSetup, provider_for
 from lineside.usecases.document import Misread, quoted
+from lineside.usecases.scorer_kinds import JUDGES, KINDS, TYPES, ScorerKind
 
-_KINDS = {
-    "exact": Arguments({"fields": "a list of texts"}),
-    "contains": Arguments(
-        {"field": "a text", "text": "a text", "ignore_case": "true or false"},
-        ("field",),
-        "{contains: reply}",
-    ),
-    "regex": Arguments(
-        {
-            "field": "a text",
-            "pattern": "a text",
-            "ignore_case": "true or false",
-            "must_match": "true or false",
-        },
-        ("field", "pattern"),
-        '{regex: {field: reply, pattern: "[A-Z]{2}[0-9]+"}}',
-    ),
-    "json_schema": Arguments({}),
-    "numeric": Arguments(
-        {"field": "a text", "absolute": "a number", "relative": "a number"},
-        ("field",),
-        "{numeric: {field: amount, tolerance: 0.01}}",
-    ),
-    "set_f1": Arguments({"field": "a text"}, ("field",), "{set_f1: labels}"),
-    "latency_ms": Arguments({}),
-    "cost_usd": Arguments({}),
-    "python": Arguments({"function": "a text"}, ("function",), "{python: scorers/polite.py:score}"),
-}
-SCORER_KINDS = tuple(_KINDS)
-RATIO_KINDS = frozenset({"exact", "contains", "regex", "json_schema", "numeric", "set_f1"})
-"""Kinds whose scores lie between 0 and 1."""
-
+SCORER_KINDS = tuple(KINDS)
 _HINT = "A scorer looks like `- accuracy: {exact: topic}`, or `- valid: json_schema`."
 
 
@@ -50,9 +20,9 @@ class ScorerDeclaration:
     Attributes:
         name: Name of the score it gives, as gate rules use it.
         kind: One of `SCORER_KINDS`, or an installed plugin.
-        arguments: By name, as the scorer takes them: `field`, `fields` (output fields), `pattern`,
-            `text`, `absolute`, `relative`, `function` of a Python file (`scorers/polite.py:score`);
-            for a plugin whatever was declared.
+        arguments: By name, as the scorer takes them, such as `field`, `fields` (output fields) or
+            `function` of a Python file (`scorers/polite.py:score`); for a plugin whatever was
+            declared.
     """
 
     name: str
@@ -63,19 +33,20 @@ class ScorerDeclaration:
     def read(cls, declared: object) -> Self:
         """Read one item of `tests.scorers`; raises `Misread`."""
         if not isinstance(declared, dict) or len(declared) != 1:
-            raise _misread(shown(declared), "one name and what judges it")
+            raise _misread(_shown(declared), "one name and what judges it")
         [(name, rest)] = declared.items()
         if isinstance(rest, str):
             kind, given = rest, None
         elif isinstance(rest, dict) and len(rest) == 1:
             [(kind, given)] = rest.items()
         else:
-            raise _misread(shown(rest), f"one kind of scorer for `{name}`")
+            raise _misread(_shown(rest), f"one kind of scorer for `{name}`")
         if kind in SCORER_KINDS:
             return cls(name, kind, _arguments(name, kind, given))
         known = [*SCORER_KINDS, *plugins.plugin_names("scorers")]
         if kind in known:
-            return cls(name, kind, as_mapping(given))
+            as_value = {} if given is None else {"value": given}
+            return cls(name, kind, given if isinstance(given, dict) else as_value)
         near = did_you_mean(kind, known)
         raise _misread(
             quoted(kind),
@@ -93,7 +64,29 @@ class ScorerDeclaration:
     @property
     def file(self) -> str | None:
         """The Python file it comes from, relative to the folder."""
-        return self.arguments["function"].rpartition(":")[0] if self.kind == "python" else None
+        if self.kind != "python":
+            return None
+        return self.arguments.get("function", "").rpartition(":")[0] or None
+
+    @property
+    def model_files(self) -> list[str]:
+        """Files that the models of a judge read, relative to the folder."""
+        if self.kind not in JUDGES:
+            return []
+        options = self.arguments.get("options", {})
+        setups = [ModelSetup(spec, {}, {}, _no_file, options=options) for spec in self.models]
+        return [path for setup in setups for path in provider_for(setup.spec).files(setup)]
+
+    @property
+    def models(self) -> list[str]:
+        """The models that a judge asks."""
+        one, many = self.arguments.get("model"), self.arguments.get("models", [])
+        return ([one] if one else list(many)) if self.kind in JUDGES else []
+
+    @staticmethod
+    def kind_of(kind: str) -> ScorerKind | None:
+        """What is known of a kind; nothing for a plugin's."""
+        return KINDS.get(kind)
 
     def declared(self) -> dict[str, Any]:
         """The scorer as the manifest writes it; reading that gives the same scorer."""
@@ -109,29 +102,100 @@ ALWAYS_SCORED = (
 
 
 def _arguments(name: str, kind: str, given: object) -> dict[str, Any]:
-    taken = _KINDS[kind]
-    named = taken._replace(example=f"{name}: {taken.example}")
-    arguments = read_arguments(kind, _long_form(kind, given), named, hint=_HINT, code="bad_scorer")
+    known = KINDS[kind]
+    given = _long_form(kind, given)
+    allowed = ", ".join(f"`{word}`" for word in known.takes) or "none"
+    if not isinstance(given, dict):
+        raise _misread(_shown(given), f"the arguments of `{kind}` ({allowed})")
+    for word, value in given.items():
+        if word not in known.takes:
+            near = did_you_mean(word, known.takes)
+            raise _misread(
+                quoted(word),
+                f"an argument of `{kind}` ({allowed})",
+                hint=f"Did you mean `{near}`?" if near else _HINT,
+            )
+        _check_value(word, value, known.takes[word])
+    for word in known.needs:
+        if word not in given:
+            raise _misread(
+                f"`{kind}` without `{word}`", "it", hint=f"Write `- {name}: {known.example}`."
+            )
+    if kind in JUDGES:
+        _check_models(name, kind, given)
     if kind == "python":
-        file, _, function = arguments["function"].rpartition(":")
+        file, _, function = given["function"].rpartition(":")
         if not file or not function.isidentifier():
             raise _misread(
-                quoted(arguments["function"]),
+                quoted(given["function"]),
                 "a file and a function in it",
-                hint=f"Write `- {named.example}`.",
+                hint=f"Write `- {name}: {known.example}`.",
             )
-    return arguments
+    return given
+
+
+def _check_value(word: str, value: object, wanted: str | tuple[str, ...]) -> None:
+    if isinstance(wanted, tuple):
+        if value not in wanted:
+            near = did_you_mean(str(value), wanted)
+            raise _misread(
+                f"{_shown(value)} for `{word}`",
+                f"one of {', '.join(f'`{choice}`' for choice in wanted)}",
+                hint=f"Did you mean `{near}`?" if near else _HINT,
+            )
+        return
+    is_bool = isinstance(value, bool) and wanted != "true or false"
+    if not isinstance(value, TYPES[wanted]) or is_bool or value in ("", []):
+        raise _misread(f"{_shown(value)} for `{word}`", wanted)
+    if isinstance(value, int | float) and value < 0:
+        raise _misread(f"{_shown(value)} for `{word}`", "0 or more")
+    if wanted == "a list of texts" and not all(isinstance(item, str) for item in value):  # type: ignore[attr-defined]
+        raise _misread(f"{_shown(value)} for `{word}`", wanted)
+    if wanted == "a list of levels" and not _are_levels(value):
+        raise _misread(
+            f"{_shown(value)} for `{word}`",
+            "two or more levels from worst to best, each with what it means",
+            hint="Write `levels: {rude: It insults., polite: It thanks.}`.",
+        )
+
+
+def _are_levels(value: Any) -> bool:
+    """Whether these are levels; a list, since stored mappings forget their order."""
+    return len(value) >= 2 and all(
+        isinstance(item, dict) and len(item) == 1 and isinstance(next(iter(item.values())), str)
+        for item in value
+    )
+
+
+def _check_models(name: str, kind: str, given: dict[str, Any]) -> None:
+    if ("model" in given) == ("models" in given):
+        raise _misread(
+            f"`{kind}` with {'both' if 'model' in given else 'neither'} of `model` and `models`",
+            "one of them",
+            hint=f"Write `- {name}: {KINDS[kind].example}`.",
+        )
+    for spec in given.get("models") or [given["model"]]:
+        try:
+            provider_for(spec)
+        except Invalid as error:
+            raise _misread(quoted(spec), "a model", hint=error.hint or _HINT) from None
+
+
+def _no_file(path: str) -> bytes:
+    raise NotFound("no_file", f"`{path}` is not read here")
 
 
 def _long_form(kind: str, given: object) -> object:
     """Spell out the short ways of writing arguments."""
     if given is None:
         return {}
+    if kind in JUDGES and isinstance(given, dict) and isinstance(given.get("levels"), dict):
+        return {**given, "levels": [{str(word): said} for word, said in given["levels"].items()]}
     if isinstance(given, str):
-        if kind == "exact":
+        if kind in ("exact", "field_match"):
             return {"fields": [given]}
         return {"function" if kind == "python" else "field": given}
-    if kind == "exact":
+    if kind in ("exact", "field_match"):
         if isinstance(given, list) and all(isinstance(item, str) for item in given):
             return {"fields": given}
         if isinstance(given, dict) and isinstance(given.get("field"), str):
@@ -149,6 +213,12 @@ def _long_form(kind: str, given: object) -> object:
                 ) from None
         return {**rest, "absolute": tolerance}
     return given
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a mapping" if len(value) == 1 else f"a mapping of {len(value)} names"
+    return "a list" if isinstance(value, list) else "nothing" if value is None else f"`{value}`"
 
 
 def _misread(read: str, expected: str, *, hint: str = _HINT) -> Misread:

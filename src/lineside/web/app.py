@@ -9,16 +9,23 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from lineside.apps import Serving
+from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
+from lineside.web.boards import ROUTES as BOARDS
+from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
+from lineside.web.guards import ROUTES as GUARDS
+from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
 from lineside.web.prices import ROUTES as PRICES
+from lineside.web.rating import ROUTES as RATING
 from lineside.web.render import STATIC
+from lineside.web.reviews import ROUTES as REVIEWS
 from lineside.web.saved_views import ROUTES as SAVED_VIEWS
 from lineside.web.sessions import ROUTES as SESSIONS
 from lineside.web.trace import ROUTES as TRACE
@@ -29,6 +36,7 @@ from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
 from lineside.web.unclaimed import ROUTES as UNCLAIMED
 from lineside.web.usecases import ROUTES as USE_CASES
+from lineside.web.verdicts import ROUTES as VERDICTS
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -37,18 +45,27 @@ _POLICY = (
 )
 
 
-def build_web(local: Scope, serving: Serving) -> Starlette:
+def build_web(
+    local: Scope, serving: Serving, *, enforcement: enforcing.Enforcement | None = None
+) -> Starlette:
     """Put the pages together.
 
     Args:
         local: The owner, on this machine; every page is shown to them.
         serving: Answers what is typed into the try-it form.
+        enforcement: Probes the guards of what is live.
     """
     app = Starlette(
         routes=[
             *USE_CASES,
             *TRY,
             *RUNS,
+            *VERDICTS,
+            *BOARDS,
+            *DATASETS,
+            *JUDGES,
+            *REVIEWS,
+            *RATING,
             *RELEASES,
             *TRACE_CHARTS,
             *LIVE,
@@ -60,6 +77,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *UNCLAIMED,
             *MARKS,
             *PRICES,
+            *GUARDS,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
@@ -72,6 +90,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
     )
     app.state.local = local
     app.state.serving = serving
+    app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.state.kept = Kept()
     return app
 

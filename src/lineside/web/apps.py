@@ -8,10 +8,12 @@ from starlette.routing import Route
 
 from lineside.apps import Release, Rollout, current_rollout, get_release, list_releases
 from lineside.core import NotFound
+from lineside.evals import reports, verdicts
+from lineside.stats import plots
 from lineside.trust import Scope, ledger_entries
 from lineside.usecases import list_use_cases
-from lineside.web.evals import main_finding, rule_checks
-from lineside.web.plots import IntervalRow, interval_bar
+from lineside.web.evals import main_finding
+from lineside.web.kept import Kept
 from lineside.web.render import page
 
 _RELEASES_SHOWN = 100
@@ -45,7 +47,7 @@ def release(request: Request) -> Response:
         "release.html",
         release=found,
         baseline=baseline,
-        checks=rule_checks(found.gate),
+        checks=_explained(scope, found, request.app.state.kept),
         finding=main_finding(found.gate),
         state=_state(found, current_rollout(scope, found.use_case)),
         files=[
@@ -55,6 +57,15 @@ def release(request: Request) -> Response:
         artefact_bytes=_size(scope, found.artefact) if found.artefact else None,
         entries=ledger_entries(scope, subject=found.id, limit=_ENTRIES_SHOWN),
     )
+
+
+def _explained(scope: Scope, found: Release, kept: Kept) -> list[dict[str, Any]]:
+    """Each rule with its plot and the evidence behind it; neither changes any more."""
+    lines = kept.get(("gate", found.id), lambda: verdicts.explain_gate(scope, found.gate))
+    pictures = reports.rule_pictures(found.gate.verdict.findings)
+    return [
+        {**picture._asdict(), "line": line} for picture, line in zip(pictures, lines, strict=True)
+    ]
 
 
 def release_file(request: Request) -> Response:
@@ -82,8 +93,8 @@ def _row(found: Release, rollout: Rollout | None) -> dict[str, Any]:
     finding = main_finding(found.gate)
     bar = None
     if finding is not None:
-        row = IntervalRow(finding.label, finding.value, finding.low, finding.high)
-        bar = interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
+        row = plots.IntervalRow(finding.label, finding.value, finding.low, finding.high)
+        bar = plots.interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
     return {"release": found, "finding": finding, "bar": bar, "state": _state(found, rollout)}
 
 

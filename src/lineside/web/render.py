@@ -1,6 +1,7 @@
 """How records become pages: the templates, and how numbers and moments read in them."""
 
 import hashlib
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,16 +14,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from lineside.core import clock
-from lineside.stats import Finding
+from lineside.evals import reviews
+from lineside.stats import Finding, axes
 from lineside.trust import LedgerEntry
-from lineside.web.axes import show, show_span
 from lineside.web.media import blob_of, medium_of
+from lineside.web.passages import passage_lines
 
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare")),
-    ("Ship", "/releases", ("/releases",)),
+    ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges", "/reviews")),
+    ("Ship", "/releases", ("/releases", "/guards")),
     (
         "Watch",
         "/traces",
@@ -32,6 +34,7 @@ _STATIONS = (
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
 _SHORT_CHARACTERS_MAX = 240
+_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -151,13 +154,18 @@ def between(finding: Finding) -> str:
     """The interval of a finding in words."""
     if finding.low is None or finding.high is None:
         return "too few cases for an interval"
-    span = show_span(finding.low, finding.high, finding.unit)
+    span = axes.show_span(finding.low, finding.high, finding.unit)
     return f"{finding.confidence * 100:g} % interval {span}"
 
 
 def digest(text: str) -> str:
     """The start of a content address: enough to tell two apart by eye."""
     return text.removeprefix("sha256:")[:12]
+
+
+def candidate(subject: str) -> str:
+    """What a run judged: a digest by its start, the name of a function whole."""
+    return digest(subject) if subject.startswith("sha256:") else subject
 
 
 def size(count: int) -> str:
@@ -187,25 +195,31 @@ def _environment() -> Environment:
     environment.globals |= {"static": static, "refresh_seconds": None}
     environment.filters |= {
         "about": about,
+        "as_text": reviews.text_of,
         "between": between,
         "blob": blob_of,
         "breakable": breakable,
+        "candidate": candidate,
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
+        "is_trace_id": lambda text: _TRACE_ID.fullmatch(text) is not None,
         "medium": medium_of,
         "moment": moment,
         "money": money,
         "ms": milliseconds,
         "only_fields": only_fields,
-        "percent": lambda share: show(share, "%"),
+        "passage_lines": passage_lines,
+        "percent": lambda share: axes.show(share, "%"),
         "pretty": pretty,
         "rate": lambda dollars: "–" if dollars is None else f"{dollars:g}",
         "said": said,
-        "shown": show,
+        "shown": axes.show,
         "short": short,
         "size": size,
-        "spanning": show_span,
+        "spanning": axes.show_span,
+        "string_or_json": lambda value: value if isinstance(value, str) else pretty(value),
+        "without": lambda value, name: {key: value[key] for key in value if key != name},
         "without_confidence": without_confidence,
         "without_decision": without_decision,
     }

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from lineside.stats import axes
 from lineside.traces import search
-from lineside.web.axes import Unit, show
 from lineside.web.chart_cards import ChartCard, ChartSlot, LegendEntry, quoted, slots_of
 from lineside.web.time_plots import Bucket, TimePlot, lines, stacked_bars, stretch_said
 from lineside.web.trace_form import TraceForm
@@ -25,7 +25,7 @@ class _Drawn(NamedTuple):
     """
 
     title: str
-    unit: Unit
+    unit: axes.Unit
     figure: str
     coverage: str
     asks: str
@@ -61,7 +61,7 @@ def _mean(
     return _Drawn(
         title=f"Score {chart.score}: mean",
         unit="",
-        figure=show(chart.whole.mean, ""),
+        figure=axes.show(chart.whole.mean, ""),
         coverage=_covered(over, chart, chart.whole.valued),
         asks=asks,
         series=_by_name(legend, asks) or [("Mean", "series-0", {}, None)],
@@ -85,7 +85,7 @@ def _label(
     return _Drawn(
         title=f"Score {chart.score}: {label}",
         unit="%",
-        figure=show(chart.whole.labels[label] / named, "%"),
+        figure=axes.show(chart.whole.labels[label] / named, "%"),
         coverage=_covered(over, chart, named) + told,
         asks=asks,
         series=_by_name(legend, asks),
@@ -108,7 +108,7 @@ def _labels(over: search.Chart, chart: search.scored.ScoreChart) -> _Drawn:
     return _Drawn(
         title=f"Score {chart.score}: labels",
         unit="%",
-        figure=f"{show(found[names[0]] / named, '%')} {names[0]}",
+        figure=f"{axes.show(found[names[0]] / named, '%')} {names[0]}",
         coverage=_covered(over, chart, named),
         asks=f'score.{score} != ""',
         series=[
@@ -134,7 +134,7 @@ def _card(
         values = drawn.values(of)
         count = sum(one.scored for one in of.values())
         when = stretch_said(slot.start, slot.end)
-        texts = tuple("–" if value is None else show(value, drawn.unit) for value in values)
+        texts = tuple("–" if value is None else axes.show(value, drawn.unit) for value in values)
         told = tuple(f"{name}: {text}" for (name, _), text in zip(names, texts, strict=True))
         known = [one for one, value in zip(told, values, strict=True) if value is not None]
         address = form.address(changes=_asking(form, slot.fields, drawn.asks)) if count else None
@@ -196,7 +196,8 @@ def _covered(over: search.Chart, chart: search.scored.ScoreChart, counted: int) 
         return f"All {traces:,} {unit} carry it"
     # One that is missing among thousands is not rounded away.
     share = min(counted / traces, 0.999)
-    return f"{counted:,} of {traces:,} {unit} carry it ({show(share, '%')}); the rest is not in it"
+    said = axes.show(share, "%")
+    return f"{counted:,} of {traces:,} {unit} carry it ({said}); the rest is not in it"
 
 
 def _asking(form: TraceForm, fields: Mapping[str, str], line: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from lineside.web.axes import Axis, Unit, axis, tick_text
+from lineside.stats import axes
 
 HEIGHT = 150
 _TOP = 16
@@ -48,7 +48,7 @@ class TimePlot(NamedTuple):
     """
 
     title: str
-    unit: Unit
+    unit: axes.Unit
     tones: tuple[str, ...]
     buckets: Sequence[Bucket]
     brush: str
@@ -114,7 +114,7 @@ def stretch_said(start: datetime, end: datetime) -> str:
     return f"{start.day} {start:%b} {start:{form}} to {until}"
 
 
-def _drawn(plot: TimePlot, scale: Axis, body: str, marks: str) -> Markup:
+def _drawn(plot: TimePlot, scale: axes.Axis, body: str, marks: str) -> Markup:
     grid = "".join(
         f'<line class="grid" x1="0%" x2="100%" y1="{_y(scale, tick):.1f}" '
         f'y2="{_y(scale, tick):.1f}" stroke="currentColor" stroke-opacity=".18"/>'
@@ -122,7 +122,7 @@ def _drawn(plot: TimePlot, scale: Axis, body: str, marks: str) -> Markup:
     )
     texts = "".join(
         f'<text class="axis-text" x="0" y="{_y(scale, tick) - 4:.1f}">'
-        f"{escape(tick_text(tick, plot.unit, scale))}</text>"
+        f"{escape(axes.tick_text(tick, plot.unit, scale))}</text>"
         for tick in scale.ticks
         if tick
     )
@@ -208,16 +208,16 @@ def _stretches(plot: TimePlot, series: int) -> list[list[tuple[int, float]]]:
     return [stretch for stretch in found if stretch]
 
 
-def _from_zero(values: Sequence[float], unit: Unit) -> Axis:
+def _from_zero(values: Sequence[float], unit: axes.Unit) -> axes.Axis:
     low, high = min(values, default=0.0), max(values, default=0.0)
     if low < 0:
-        return axis([low, max(high, 0.0)], unit=unit)
-    return axis([0.0, high or (0.04 if unit == "%" else 1.0)], unit=unit)
+        return axes.axis([low, max(high, 0.0)], unit=unit)
+    return axes.axis([0.0, high or (0.04 if unit == "%" else 1.0)], unit=unit)
 
 
 def _x(plot: TimePlot, place: float) -> str:
     return f"{place / len(plot.buckets) * 100:.3f}"
 
 
-def _y(scale: Axis, value: float) -> float:
+def _y(scale: axes.Axis, value: float) -> float:
     return _TOP + (HEIGHT - _TOP) * (1 - scale.place(value) / 100)

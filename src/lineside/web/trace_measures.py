@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lineside.stats import axes
 from lineside.traces import search
-from lineside.web.axes import Unit, show
 from lineside.web.render import milliseconds, money
 
 
@@ -32,7 +32,7 @@ class Measure(NamedTuple):
     """
 
     title: str
-    unit: Unit
+    unit: axes.Unit
     series: tuple[MeasureSeries, ...]
     values: Callable[[search.TraceFigures], tuple[float | None, ...]]
     split: Callable[[search.TraceFigures], float | None]
@@ -90,8 +90,8 @@ MEASURES = (
         values=lambda one: (_error_share(one),),
         split=_error_share,
         split_title="Error rate",
-        shown=lambda value: show(value, "%"),
-        figure=lambda one: show(_error_share(one), "%"),
+        shown=lambda value: axes.show(value, "%"),
+        figure=lambda one: axes.show(_error_share(one), "%"),
         coverage=lambda one, unit: f"{one.errors:,} of {one.count:,} {unit} ended in an error",
         is_stacked=False,
     ),

@@ -11,11 +11,11 @@ from starlette.routing import Route
 from lineside.apps import Call, CallAnswer, current_rollout, get_release, live_schemas
 from lineside.core import LinesideError
 from lineside.evals import results_of
+from lineside.stats import plots
 from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case
 from lineside.web.errors import status_of
 from lineside.web.forms import FormField, fields_of, read_form, with_typed
-from lineside.web.plots import level_bar
 from lineside.web.render import page, short
 from lineside.web.traces import correction_fields
 
@@ -144,7 +144,9 @@ def _level(given: CallAnswer) -> Any:
     bar = given.knobs.get("hand_off_below")
     mark = float(bar) if isinstance(bar, int | float) and bar > 0 else None
     label = f"a person decides below {mark:g}" if mark is not None else ""
-    return level_bar("Confidence of the answer", given.confidence, mark=mark, mark_label=label)
+    return plots.level_bar(
+        "Confidence of the answer", given.confidence, mark=mark, mark_label=label
+    )
 
 
 ROUTES = [

@@ -17,19 +17,12 @@ from lineside.apps import (
     rollout_history,
 )
 from lineside.core import NotFound
-from lineside.evals import list_runs
+from lineside.evals import list_runs, reports
+from lineside.stats import plots
 from lineside.traces import latest_calls, list_feedback, traffic, views
 from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case, list_use_cases
-from lineside.web.evals import main_finding, rule_checks
-from lineside.web.plots import (
-    BarShare,
-    IntervalRow,
-    SeriesPoint,
-    interval_bar,
-    series_with_intervals,
-    share_bar,
-)
+from lineside.web.evals import main_finding
 from lineside.web.render import page
 
 _RELEASES_SHOWN = 12
@@ -63,7 +56,9 @@ def use_case(request: Request) -> Response:
         manifest=known.manifest,
         releases=releases,
         **standing,
-        checks=rule_checks(standing["shown"].gate) if standing["shown"] else [],
+        checks=reports.rule_pictures(standing["shown"].gate.verdict.findings)
+        if standing["shown"]
+        else [],
         finding=main_finding(standing["shown"].gate) if standing["shown"] else None,
         rollout=history[0] if history else None,
         history=history,
@@ -86,8 +81,8 @@ def _summary(scope: Scope, known: UseCase, week: Sequence[views.Traffic]) -> dic
     finding = main_finding(standing["shown"].gate) if standing["shown"] else None
     bar = None
     if finding is not None:
-        row = IntervalRow(finding.label, finding.value, finding.low, finding.high)
-        bar = interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
+        row = plots.IntervalRow(finding.label, finding.value, finding.low, finding.high)
+        bar = plots.interval_bar(finding.label, row, unit=finding.unit, threshold=finding.threshold)
     return {
         "known": known,
         "manifest": known.manifest,
@@ -130,8 +125,8 @@ def _totals(week: Sequence[views.Traffic]) -> dict[str, Any]:
 
 
 def _share_plot(rollout: Rollout) -> Any:
-    shares = [BarShare(arm.label, arm.percent) for arm in rollout.arms]
-    return share_bar("Share of callers by release", shares)
+    shares = [plots.BarShare(arm.label, arm.percent) for arm in rollout.arms]
+    return plots.share_bar("Share of callers by release", shares)
 
 
 def _accuracy_plot(releases: Sequence[Release]) -> Any:
@@ -144,7 +139,7 @@ def _accuracy_plot(releases: Sequence[Release]) -> Any:
         is_refused = release.status == "refused"
         threshold, unit, label = finding.threshold, finding.unit, finding.label
         points.append(
-            SeriesPoint(
+            plots.SeriesPoint(
                 "refused" if is_refused else release.label,
                 finding.value,
                 finding.low,
@@ -154,7 +149,7 @@ def _accuracy_plot(releases: Sequence[Release]) -> Any:
             )
         )
     title = f"{label.capitalize()} over releases"
-    return series_with_intervals(title, points, unit=unit, threshold=threshold)
+    return plots.series_with_intervals(title, points, unit=unit, threshold=threshold)
 
 
 def _curl(scope: Scope, name: str, netloc: str) -> str | None:

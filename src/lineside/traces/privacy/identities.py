@@ -61,8 +61,39 @@ def _spanish(signs: str) -> bool:
     return number.isdigit() and _SPANISH[int(number) % 23] == signs[-1]
 
 
-_ITALIAN_ODD = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22)
-_ITALIAN_ODD += (25, 24, 23)
+_ITALIAN_ODD = tuple(
+    map(
+        int,
+        [
+            "1",
+            "0",
+            "5",
+            "7",
+            "9",
+            "13",
+            "15",
+            "17",
+            "19",
+            "21",
+            "2",
+            "4",
+            "18",
+            "20",
+            "11",
+            "3",
+            "6",
+            "8",
+            "12",
+            "14",
+            "16",
+            "10",
+            "22",
+            "25",
+            "24",
+            "23",
+        ],
+    )
+)
 
 
 def _italian(signs: str) -> bool:

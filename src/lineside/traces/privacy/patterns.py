@@ -15,7 +15,7 @@ import re2  # type: ignore[import-untyped] # has none
 
 from lineside.core import Invalid
 from lineside.traces.privacy.identities import IDENTITY_PATTERN, is_identity, is_luhn
-from lineside.traces.privacy.secrets import SECRET_PATTERN, secret_stretches
+from lineside.traces.privacy.secrets import DISCLOSED, secret_stretches
 
 PATTERN_CHARACTERS_MAX = 1_000
 _PATTERN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -232,7 +232,7 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
     ),
     "secret": (
         "what stands after `password=`, `token:` and the like, and long random-looking words",
-        _checked(SECRET_PATTERN, secret_stretches),
+        _checked(DISCLOSED, secret_stretches),
     ),
 }
 """Name to what it finds, in words, and the finder; the surest first."""

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-SECRET_PATTERN = (
+DISCLOSED = (
     r"(?i:\b[a-z0-9_-]{0,40}(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|"
     r"access[_-]?key|private[_-]?key)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s\"',;<>]{6,200}"
     r"|[A-Za-z0-9_+=-]{24,200}"
@@ -16,7 +16,7 @@ _WORDS = re.compile(r"[A-Z][a-z]{2,}|[a-z]{3,}")
 
 
 def secret_stretches(text: str) -> Iterator[tuple[int, int]]:
-    """Where the secret itself stands in what `SECRET_PATTERN` found; nothing where it is none."""
+    """Where the secret itself stands in what `DISCLOSED` found; nothing where it is none."""
     named = _NAMED.match(text)
     if named is not None and named.end() < len(text) and text[: named.end()].strip("=") != "":
         if _is_named(text[: named.end()]):

@@ -155,15 +155,16 @@ def _by_words(
         )
         if not held:
             break
-        moments = [moment for _, moment in held]
-        keys = [trace_key(trace_id) for trace_id, _ in held]
-        bounds = (earlier(min(moments)), later(max(moments)))
-        page = (asked.since, cursor[0], cursor[1])
-        for row in page_rows(reading, workspace, asked, (bounds, keys, page), _CANDIDATES):
+        rows = [
+            {"trace_key": trace_key(trace_id), "first_at": moment, "last_at": moment}
+            for trace_id, moment in held
+        ]
+        stretch = (asked.since, *cursor)
+        for row in _page(reading, workspace, asked, rows, stretch, wanted):
             found.setdefault(row["trace_id"], row)
         if len(found) >= wanted or len(held) < _CANDIDATES:
             break
-        before = min(moments)
+        before = min(moment for _, moment in held)
     return sorted(found.values(), key=_NEWEST_FIRST, reverse=True)[:wanted]
 
 
@@ -173,13 +174,15 @@ def _candidates(
     """The newest so many rows of traces that may be wanted, and since when they are all of them."""
     conditions = [sql for sql, _ in asked.traces]
     of_rows = None if asked.rows is None else [sql for sql, _ in asked.rows]
-    values = [*values_of(asked.traces), *values_of(asked.rows or [])]
     sql = queries.candidates_query(conditions, of_rows, runs=asked.has_runs)
     found: Rows = []
     until = at
     # The last day mostly holds enough; to look there first spares the rest.
     for since in sorted({max(asked.since, earlier(min(at, plain(now())))), asked.since})[::-1]:
-        found += reading.rows(sql, [workspace, since, until, *values, depth - len(found)])
+        bounds = [workspace, since, until]
+        values = [*bounds, *values_of(asked.traces)]
+        values += [*bounds, *values_of(asked.rows or [])] if conditions else []
+        found += reading.rows(sql, [*values, depth - len(found)])
         if len(found) >= depth:
             # Other rows of the last moment may be left out.
             start: datetime = found[-1]["first_at"] + _MICROSECOND
@@ -189,8 +192,8 @@ def _candidates(
     if conditions and at < LATEST:
         # A row that meets a condition may begin long after its trace did.
         sql = queries.candidates_query(conditions, of_rows, runs=asked.has_runs, later=True)
-        bounds = [at + _MICROSECOND, later(at)]
-        found += reading.rows(sql, [workspace, *bounds, *values_of(asked.rows or [])])
+        bounds = [workspace, at + _MICROSECOND, later(at)]
+        found += reading.rows(sql, [*bounds, *values_of(asked.rows or [])])
     return found, start
 
 

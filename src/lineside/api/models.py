@@ -1,0 +1,181 @@
+"""`/v1/…`: the doors that OpenAI's and Anthropic's clients knock at."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+from uuid import uuid4
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lineside.api.caller import model_caller
+from lineside.api.streaming import EventStream, unless_gone
+from lineside.apps import model_calls
+from lineside.core import LinesideError
+from lineside.gateway import canonical, wires
+from lineside.trust import Scope
+
+WireWord = Literal["chat", "responses", "messages"]
+_RETRY_AFTER_SECONDS = "2"
+
+
+def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
+    """The doors, to be mounted under `/v1`.
+
+    Args:
+        local: Scope of a caller without a key: the owner, on this machine.
+    """
+    door = _Doors(local, calls)
+    return [
+        Route("/chat/completions", door.answering("chat"), methods=["POST"]),
+        Route("/responses", door.answering("responses"), methods=["POST"]),
+        Route("/messages", door.answering("messages"), methods=["POST"]),
+        Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
+        Route("/embeddings", door.guarded("chat", door.embed), methods=["POST"]),
+        Route("/models", door.guarded("chat", door.models)),
+    ]
+
+
+class _Knock:
+    """One request at a door: who knocks, what is said back in each header."""
+
+    def __init__(self, request: Request, scope: Scope) -> None:
+        self.started = time.perf_counter()
+        self.id = f"req_{uuid4().hex}"
+        self.parent = model_calls.TraceParent.read(request.headers.get("traceparent"))
+        self.request = request
+        self.scope = scope
+
+    @property
+    def caller(self) -> model_calls.ModelCaller:
+        return model_calls.ModelCaller(
+            scope=self.scope,
+            parent=self.parent,
+            session=self.request.headers.get("x-lineside-session"),
+            user=self.request.headers.get("x-lineside-user"),
+        )
+
+    def headers(self, opened: model_calls.OpenAnswer | None = None) -> dict[str, str]:
+        found = {
+            "x-request-id": self.id,
+            "request-id": self.id,
+            "x-lineside-trace-id": self.parent.trace_id,
+        }
+        if opened is None:
+            return found
+        served = opened.call.served
+        own_ms = (time.perf_counter() - self.started - served.waited_s) * 1000
+        found["x-lineside-own-ms"] = f"{max(0.0, own_ms):.3f}"
+        found["traceparent"] = f"00-{self.parent.trace_id}-{opened.span_id}-01"
+        named = {
+            "x-lineside-release": served.release,
+            "x-lineside-arm": served.arm,
+            "x-lineside-provider": served.provider,
+            "x-lineside-left-out": ", ".join(served.left_out),
+            "x-lineside-hand-off": "true" if served.attributes.get("hand_off") else None,
+        }
+        return found | {name: value for name, value in named.items() if value}
+
+
+Handling = Callable[[_Knock], Awaitable[Response]]
+
+
+class _Doors:
+    def __init__(self, local: Scope, calls: model_calls.ModelCalls) -> None:
+        self._local = local
+        self._calls = calls
+
+    def guarded(self, wire: WireWord, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
+        """Say every error in the words of the wire."""
+
+        async def answer(request: Request) -> Response:
+            knock = _Knock(request, self._local)
+            try:
+                knock.scope = await model_caller(request, self._local)
+                return await handle(knock)
+            except LinesideError as error:
+                return _failed(wire, error, knock)
+
+        return answer
+
+    def answering(self, wire: WireWord) -> Callable[[Request], Awaitable[Response]]:
+        """A door that answers with words, streamed where asked."""
+
+        async def handle(knock: _Knock) -> Response:
+            return await self._answer(wire, knock)
+
+        return self.guarded(wire, handle)
+
+    async def _answer(self, name: WireWord, knock: _Knock) -> Response:
+        wire = wires.wire_named(name)
+        asked = wire.read_request(wires.read_object(await knock.request.body()))
+        wires.refuse_stored(asked)
+        opening = self._calls.open(knock.caller, asked)
+        opened = await unless_gone(knock.request, opening)
+        if not asked.is_stream:
+            answer = await unless_gone(knock.request, opened.whole())
+            return _json(wire.write_answer(_dated(answer, knock)), knock.headers(opened))
+        writer = wire.stream_writer(asked)
+
+        def failed(error: LinesideError) -> bytes:
+            return wires.write_stream_error(name, error, request_id=knock.id)
+
+        return EventStream(opened, writer.write, failed, headers=knock.headers(opened))
+
+    async def count(self, knock: _Knock) -> Response:
+        """Tokens of a request that is not asked."""
+        raw = wires.read_object(await knock.request.body())
+        asked = wires.wire_named("messages").read_request(raw)
+        return _json(
+            {"input_tokens": await self._calls.count(knock.caller, asked)}, knock.headers()
+        )
+
+    async def embed(self, knock: _Knock) -> Response:
+        """Vectors of texts."""
+        raw = wires.read_object(await knock.request.body())
+        asked = wires.embeddings.read_request(raw)
+        as_base64 = raw.get("encoding_format") == "base64"
+        answer, opened = await self._calls.embed(knock.caller, asked)
+        written = wires.embeddings.write_answer(answer, as_base64=as_base64)
+        return _json(written, knock.headers(opened))
+
+    async def models(self, knock: _Knock) -> Response:
+        """What may be given as `model`, in the form of the client that asks."""
+        names = await self._calls.names(knock.scope)
+        if "anthropic-version" in knock.request.headers:
+            moment = "1970-01-01T00:00:00Z"
+            data: list[dict[str, Any]] = [
+                {"type": "model", "id": name, "display_name": name, "created_at": moment}
+                for name in names
+            ]
+            ends = {"first_id": names[0], "last_id": names[-1]} if names else {}
+            return _json({"data": data, "has_more": False, **ends}, knock.headers())
+        data = [
+            {"id": name, "object": "model", "created": 0, "owned_by": name.partition("/")[0]}
+            for name in names
+        ]
+        return _json({"object": "list", "data": data}, knock.headers())
+
+
+def _dated(answer: canonical.ModelAnswer, knock: _Knock) -> canonical.ModelAnswer:
+    """The answer with an id and a time, where its own wire has none."""
+    changes: dict[str, Any] = {}
+    if not answer.id:
+        changes["id"] = knock.id
+    if answer.created_s is None:
+        changes["created_s"] = int(time.time())
+    return answer.model_copy(update=changes) if changes else answer
+
+
+def _json(body: dict[str, Any], headers: dict[str, str], status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
+    status = wires.status_of(error)
+    headers = knock.headers()
+    if status in (429, 503):
+        headers["retry-after"] = _RETRY_AFTER_SECONDS
+    return _json(wires.write_error(wire, error, request_id=knock.id), headers, status)

@@ -1,0 +1,119 @@
+"""The trace of a call by one of the model doors, and how it joins the caller's own."""
+
+import asyncio
+import re
+import time
+from typing import Any, NamedTuple
+
+from lineside.core import LinesideError, now
+from lineside.gateway import calls, canonical
+from lineside.traces import Message, Span, new_span_id, new_trace_id, record_spans
+from lineside.trust import Scope
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+
+
+class TraceParent(NamedTuple):
+    """Where a call hangs: in the caller's trace, or at the head of one of its own."""
+
+    trace_id: str
+    span_id: str | None
+
+    @classmethod
+    def read(cls, header: str | None) -> "TraceParent":
+        """Read a `traceparent`; one that is missing or no such header begins a trace."""
+        match = _TRACEPARENT.fullmatch(header or "")
+        if match is None or not match[1].strip("0"):
+            return cls(new_trace_id(), None)
+        return cls(match[1], match[2])
+
+
+class CallTrace:
+    """Watches the events of one call and keeps its span when it ends, however it ends."""
+
+    def __init__(self, scope: Scope, call: calls.ModelCall, parent: TraceParent) -> None:
+        self.span_id = new_span_id()
+        self._scope, self._call, self._parent = scope, call, parent
+        self._started_at, self._clock = now(), time.perf_counter()
+        self._first_ms: float | None = None
+        self._assembly = canonical.Assembly()
+
+    def saw(self, event: canonical.AnswerEvent) -> None:
+        """Take in an event on its way to the caller."""
+        if self._first_ms is None and not isinstance(event, canonical.AnswerStarted):
+            self._first_ms = self._elapsed_ms()
+        self._assembly.add(event)
+
+    async def keep(self) -> None:
+        """Write down a call that was answered; it is durable when this returns."""
+        if self._call.served.release is None:  # a use case has written its own
+            await asyncio.wrap_future(record_spans(self._scope, [self._span(None)]))
+
+    async def keep_error(self, error: LinesideError) -> None:
+        """Write down a call that failed, with what had come of the answer."""
+        if self._call.served.release is None:
+            failed = self._span(f"{error.code}: {error.message}")
+            await asyncio.wrap_future(record_spans(self._scope, [failed]))
+
+    def keep_left(self) -> None:
+        """Write down that the caller left; nobody waits for it."""
+        if self._call.served.release is None:
+            record_spans(self._scope, [self._span("caller_left: The caller left before the end")])
+
+    def _elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._clock) * 1000
+
+    def _span(self, error: str | None) -> Span:
+        call, served, answer = self._call, self._call.served, self._assembly.answer()
+        request, tokens = call.request, answer.tokens or canonical.TokenCounts()
+        model = answer.model or served.model or request.model
+        return Span(
+            trace_id=self._parent.trace_id,
+            span_id=self.span_id,
+            parent_span_id=self._parent.span_id,
+            name=call.use_case or model,
+            kind="app" if call.use_case else "model",
+            status="error" if error else "ok",
+            error=error,
+            started_at=self._started_at,
+            duration_ms=self._elapsed_ms(),
+            use_case=call.use_case,
+            session_id=call.session,
+            user_id=call.user,
+            provider=served.provider,
+            model=None if call.use_case else model,
+            model_asked=request.model,
+            messages_in=[_traced(turn) for turn in request.all_turns],
+            messages_out=[_traced(choice.turn, choice) for choice in answer.choices],
+            tokens_in=tokens.tokens_in,
+            tokens_out=tokens.tokens_out,
+            tokens_cached_in=tokens.tokens_cached_in,
+            tokens_cache_written_in=tokens.tokens_cache_written_in,
+            tokens_reasoning_out=tokens.tokens_reasoning_out,
+            first_chunk_ms=self._first_ms if request.is_stream else None,
+            attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants},
+        )
+
+
+def _traced(turn: canonical.Turn, choice: canonical.Choice | None = None) -> Message:
+    role = "system" if turn.role == "developer" else turn.role
+    finish = choice.finish_reason if choice else None
+    return Message(role=role, parts=[_part(part) for part in turn.parts], finish_reason=finish)
+
+
+def _part(part: canonical.Part) -> dict[str, Any]:
+    match part:
+        case canonical.TextPart():
+            return {"type": "text", "content": part.text}
+        case canonical.ReasoningPart():
+            return {"type": "reasoning", "content": part.text}
+        case canonical.ToolCall():
+            name, arguments = part.name, part.arguments
+            return {"type": "tool_call", "id": part.id, "name": name, "arguments": arguments}
+        case canonical.ToolResult():
+            return {"type": "tool_result", "id": part.call_id, "result": part.text}
+        case canonical.MediaPart():
+            where = {"data": part.data} if part.data else {"uri": part.url or part.file_id}
+            return {"type": "media", "mime_type": part.mime_type, **where}
+        case canonical.OtherPart():
+            return {"type": "other", **part.content}

@@ -1,0 +1,267 @@
+"""Calls of models in the canonical form: a use case or a plain model answers; both are traced."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lineside.apps.call_trace import CallTrace
+from lineside.apps.call_trace import TraceParent as TraceParent
+from lineside.apps.enforcement import live_names
+from lineside.apps.serving import Call, CallAnswer, Serving
+from lineside.core import Invalid, LinesideError, Settings, now
+from lineside.gateway import calls, canonical
+from lineside.guardrails import probes
+from lineside.trust import Scope
+
+_VECTORS = "vectors"
+
+
+@dataclass(frozen=True)
+class ModelCaller:
+    """Who calls by a model door, and where the call hangs.
+
+    Attributes:
+        session: Ties calls of one conversation together; `user` whom the caller serves.
+    """
+
+    scope: Scope
+    parent: TraceParent
+    session: str | None = None
+    user: str | None = None
+
+
+class OpenAnswer:
+    """An answer whose first event is there; the rest comes as it is asked for."""
+
+    def __init__(self, call: calls.ModelCall, trace: CallTrace, events: calls.Events) -> None:
+        self.call = call
+        self.span_id = trace.span_id
+        self._events = events
+        self._first: canonical.AnswerEvent | None = None
+
+    async def begin(self) -> None:
+        """Wait for the first event, so that a failure before it is a failure of the whole call."""
+        self._first = await anext(self._events)
+
+    async def events(self) -> calls.Events:
+        """Every event, the first again; closing it ends the call at its provider."""
+        async with aclosing(self._events):
+            if self._first is not None:
+                yield self._first
+            async for event in self._events:
+                yield event
+
+    async def whole(self) -> canonical.ModelAnswer:
+        """The answer once it is complete."""
+        assembly = canonical.Assembly()
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                assembly.add(event)
+        return assembly.answer()
+
+
+class ModelCalls:
+    """Answers every call that comes by a model door, by one path. One per process.
+
+    Args:
+        steps: What stands around every call, streamed or not: guards, budgets, a cache.
+    """
+
+    def __init__(
+        self, serving: Serving, gateway: calls.Gateway, *, steps: Sequence[calls.CallStep] = ()
+    ) -> None:
+        self._serving = serving
+        self.gateway = gateway
+        self._steps = tuple(steps)
+
+    async def open(self, caller: ModelCaller, request: canonical.ModelRequest) -> OpenAnswer:
+        """Begin to answer.
+
+        Raises:
+            LinesideError: There is no first piece of an answer.
+        """
+        return await self._open(caller, request, None)
+
+    async def embed(
+        self, caller: ModelCaller, request: canonical.EmbeddingRequest
+    ) -> tuple[canonical.EmbeddingAnswer, OpenAnswer]:
+        """Turn texts into vectors, by the same steps as any call."""
+        turns = tuple(
+            canonical.Turn(role="user", parts=(canonical.TextPart(text=text),))
+            for text in request.texts
+        )
+        asked = canonical.ModelRequest(wire="lineside", model=request.model, turns=turns)
+        opened = await self._open(caller, asked, request)
+        await opened.whole()
+        vectors = opened.call.served.attributes[_VECTORS]
+        assert isinstance(vectors, canonical.EmbeddingAnswer)  # noqa: S101 # set by `_vectors`
+        return vectors, opened
+
+    async def count(self, caller: ModelCaller, request: canonical.ModelRequest) -> int:
+        """Count the tokens of a request, by the same steps as any call."""
+        opened = await self._open(caller, request, None, wants="count")
+        answer = await opened.whole()
+        return (answer.tokens and answer.tokens.tokens_in) or 0
+
+    async def names(self, scope: Scope) -> list[str]:
+        """What a caller may give as `model`: live use cases, routes, named models."""
+        found = await asyncio.to_thread(live_names, scope)
+        return [*found, *self.gateway.names(), calls.EMBEDDED]
+
+    async def close(self) -> None:
+        """Give back the connections to providers."""
+        await self.gateway.close()
+
+    async def _open(
+        self,
+        caller: ModelCaller,
+        request: canonical.ModelRequest,
+        vectors: canonical.EmbeddingRequest | None,
+        *,
+        wants: calls.Wants = "words",
+    ) -> OpenAnswer:
+        is_plain = self.gateway.knows(request.model) or request.model == calls.EMBEDDED
+        use_case = None if is_plain else request.model
+        caller.scope.require("run", use_case=use_case)
+        call = calls.ModelCall(
+            request=request,
+            workspace=caller.scope.workspace,
+            actor=caller.scope.actor.name,
+            wants="vectors" if vectors else wants,
+            use_case=use_case,
+            session=caller.session,
+            user=caller.user or request.user,
+            trace_id=caller.parent.trace_id,
+        )
+        trace = CallTrace(caller.scope, call, caller.parent)
+
+        def last(asked: calls.ModelCall) -> calls.Events:
+            if asked.wants == "count":
+                return self._count(asked)
+            if vectors is not None:
+                return self._vectors(asked, vectors)
+            if asked.use_case is None:
+                return self.gateway.events(asked)
+            return self._use_case(caller, asked)
+
+        events = calls.with_steps(self._steps, last)(call)
+        opened = OpenAnswer(call, trace, _traced(trace, events))
+        await opened.begin()
+        return opened
+
+    async def _use_case(self, caller: ModelCaller, call: calls.ModelCall) -> calls.Events:
+        request, use_case = call.request, call.use_case or ""
+        if request.tools or (request.choices_wanted or 1) > 1:
+            raise Invalid(
+                "use_case_fixed",
+                f"`{use_case}` is a use case: it takes no tools, and answers once",
+                hint="Its release says how it answers; ask `provider/model` for a plain model.",
+            )
+        fields = await self._serving.input_fields(caller.scope, use_case)
+        given = Call(input=_input(request, fields), session=call.session, user=call.user)
+        answer = await self._serving.call(
+            caller.scope,
+            use_case,
+            given,
+            trace_id=caller.parent.trace_id,
+            parent_span_id=caller.parent.span_id,
+        )
+        served = call.served
+        served.release, served.release_id, served.arm = (
+            answer.release,
+            answer.release_id,
+            answer.arm,
+        )
+        served.waited_s = answer.model_ms / 1000
+        served.attributes["hand_off"] = answer.hand_off
+        for event in canonical.events_of(_said(answer, use_case)):
+            yield event
+
+    async def _vectors(
+        self, call: calls.ModelCall, asked: canonical.EmbeddingRequest
+    ) -> calls.Events:
+        # The texts as the steps left them, with what they masked.
+        texts = tuple(turn.text for turn in call.request.turns)
+        answer = await calls.embed(self.gateway, asked.model_copy(update={"texts": texts}))
+        call.served.attributes[_VECTORS] = answer
+        yield canonical.AnswerStarted(wire="lineside", model=answer.model)
+        if answer.tokens is not None:
+            yield canonical.TokensCounted(tokens=answer.tokens)
+        yield canonical.AnswerEnded()
+
+    async def _count(self, call: calls.ModelCall) -> calls.Events:
+        if call.use_case is not None:
+            raise Invalid(
+                "tokens_not_countable",
+                f"`{call.use_case}` is a use case: what its model reads is its release's own",
+                hint="Each of its answers says what it took.",
+            )
+        count = await calls.count_tokens(self.gateway, call.request)
+        yield canonical.AnswerStarted(wire="lineside", model=call.request.model)
+        yield canonical.TokensCounted(tokens=canonical.TokenCounts(tokens_in=count))
+        yield canonical.AnswerEnded()
+
+
+async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
+    """Pass the events on; the trace is durable before the caller hears that the answer is whole."""
+    try:
+        async with aclosing(events):
+            async for event in events:
+                trace.saw(event)
+                if isinstance(event, canonical.AnswerEnded):
+                    await trace.keep()
+                yield event
+    except LinesideError as error:
+        if not probes.is_probe(error):
+            await trace.keep_error(error)
+        raise
+    except BaseException:
+        trace.keep_left()
+        raise
+
+
+def _input(request: canonical.ModelRequest, fields: list[str]) -> Any:
+    """The user's last words as the input of an app: its fields as JSON, or its only field."""
+    said = next((turn.text for turn in reversed(request.turns) if turn.role == "user"), "")
+    try:
+        value = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        value = None
+    if isinstance(value, dict) and (len(fields) != 1 or value.keys() <= set(fields)):
+        return value
+    if len(fields) == 1:
+        return {fields[0]: said}
+    names = ", ".join(f"`{name}`" for name in fields)
+    raise Invalid(
+        "input_misfit",
+        "The last words of the user are no JSON object",
+        hint=f"This app takes an object with {names}; write it as the user's message.",
+    )
+
+
+def _said(answer: CallAnswer, use_case: str) -> canonical.ModelAnswer:
+    words = orjson.dumps(answer.output).decode()
+    turn = canonical.Turn(role="assistant", parts=(canonical.TextPart(text=words),), is_plain=True)
+    return canonical.ModelAnswer(
+        wire="lineside",
+        id=answer.trace_id,
+        model=use_case,
+        created_s=int(now().timestamp()),
+        choices=(canonical.Choice(turn=turn, finish_reason="stop"),),
+        tokens=canonical.TokenCounts(tokens_in=answer.tokens_in, tokens_out=answer.tokens_out),
+    )
+
+
+def open_model_calls(settings: Settings, serving: Serving) -> ModelCalls:
+    """Everything between the model doors and the providers, as the settings ask.
+
+    Raises:
+        Invalid: The file of providers and routes does not fit.
+    """
+    path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
+    return ModelCalls(serving, calls.Gateway(path))

@@ -1,0 +1,229 @@
+"""`lineside evals run`: judge anything that answers over a dataset."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lineside.cli.commands import Spoken, json_option
+from lineside.cli.output import note, print_json, print_table, say
+from lineside.cli.place import scope_on_line
+from lineside.cli.progress import Stations
+from lineside.cli.verdicts import EXIT_CODES, amount, interval, print_scores, print_wrong
+from lineside.core import Invalid, clock
+
+if TYPE_CHECKING:
+    from lineside.evals import Run, forecast, plan
+
+_SHOWN = 5
+_ANYTHING: dict[str, Any] = {"type": "object"}
+
+
+def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what a run may take."""
+    options = (
+        click.option("--max-cost", type=float, metavar="USD", help="Stop before it costs more."),
+        click.option("--max-tokens", type=int, help="Stop before it takes more, in and out."),
+        click.option("--max-seconds", type=float, help="Stop asking after so long."),
+        click.option("--concurrency", type=int, help="Cases asked at once; falls at each 429."),
+        click.option("--repetitions", default=1, show_default=True, help="Asks of each case."),
+        click.option("--dry-run", is_flag=True, help="Only say what it would cost and take."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def read_limits(given: dict[str, Any]) -> "plan.RunLimits":
+    """The limits among a command's options; takes them out."""
+    from lineside.evals import plan
+
+    return plan.RunLimits(
+        cost_usd_max=given.pop("max_cost"),
+        tokens_max=given.pop("max_tokens"),
+        seconds_max=given.pop("max_seconds"),
+        concurrency_max=given.pop("concurrency"),
+    )
+
+
+@click.command(
+    cls=Spoken,
+    examples=(
+        "lineside evals run --target python:bot:reply --dataset golden.jsonl",
+        "lineside evals run --target http://127.0.0.1:8000/ask --dataset golden.jsonl --dry-run",
+        "lineside evals run --target outputs.jsonl --dataset golden.jsonl --scorer contains:topic",
+    ),
+)
+@click.option(
+    "--target",
+    required=True,
+    help="`python:module:function`, an http address, `traces`, or a JSONL file of outputs.",
+)
+@click.option("--dataset", required=True, type=click.Path(path_type=Path), help="JSONL or CSV.")
+@click.option("--use-case", help="Where the run is kept; else the dataset's name.")
+@click.option(
+    "--scorer",
+    "scorers",
+    multiple=True,
+    help="Kind and field, as `contains:topic`; repeatable; else the right fields are compared.",
+)
+@click.option("--rule", "rules", multiple=True, help="Gate rule, as `accuracy >= 0.8`; repeatable.")
+@click.option("--early-stop", is_flag=True, help="End as soon as the rules are settled.")
+@click.option("--version", default="", help="Of the function or endpoint: its answers are reused.")
+@click.option("--fresh", is_flag=True, help="Ask again what earlier runs have answers to.")
+@limit_options
+@json_option
+def run(
+    target: str,
+    dataset: Path,
+    use_case: str | None,
+    scorers: tuple[str, ...],
+    rules: tuple[str, ...],
+    early_stop: bool,
+    version: str,
+    fresh: bool,
+    repetitions: int,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Judge a function, an endpoint, recorded traces or a file of outputs over a dataset.
+
+    A run that was killed or reached a limit goes on from there with the same command. Exit code 0
+    is done, or with rules: 0 ship, 1 hold, 3 not enough data.
+    """
+    from lineside.evals import forecast as forecasts
+    from lineside.evals import judge_gate, results_of, running, summarise, targets
+    from lineside.evals import plan as plans
+    from lineside.usecases import parse_rule
+
+    if early_stop and not rules:
+        raise Invalid("no_rules", "--early-stop needs at least one --rule to settle")
+    limits = read_limits(given)
+    with scope_on_line() as scope:
+        plan = plans.RunPlan(
+            target=targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
+            limits=limits,
+            rules=[parse_rule(text).text for text in rules],
+            stops_early=early_stop,
+        )
+        wanted = {
+            "use_case": use_case or dataset.stem,
+            "subject": targets.subject_of(plan.target),
+            "dataset": _read(dataset, scope.store.settings.dataset_bytes_max),
+            "plan": plan,
+            "repetitions": repetitions,
+            "fresh": fresh,
+        }
+        if dry_run:
+            print_forecast(forecasts.forecast_run(scope, **wanted), as_json=as_json)
+            return 0
+        with Stations() as stations:
+            judged = running.judge(
+                scope,
+                **wanted,
+                scorers=_scorers(scorers),
+                progress=lambda run: stations("Judge", run),
+            )
+        summary = summarise(scope, judged)
+        gate = judge_gate(scope, judged, [parse_rule(text) for text in rules]) if rules else None
+        wrong = results_of(scope, judged.id, only="wrong", limit=_SHOWN)
+    if as_json:
+        print_json({"run": judged, "summary": summary, "gate": gate, "wrong": wrong})
+    else:
+        if gate is not None:
+            say(gate.verdict.sentence, style="bold")
+        print_spent(judged)
+        print_scores(summary)
+        print_attempts(summary)
+        print_wrong(judged, wrong, title="Some wrong answers")
+        note(f"All cases: lineside evals show {judged.id}")
+    if gate is not None:
+        return EXIT_CODES[gate.verdict.decision]
+    return 0 if judged.status == "done" else EXIT_CODES["more"]
+
+
+def print_forecast(found: "forecast.Forecast", *, as_json: bool) -> None:
+    """What a run would take, for a person or a program."""
+    if as_json:
+        print_json(found)
+        return
+    say(
+        f"{found.answers - found.recalled:,} answers to ask, "
+        f"{_money(found.cost_usd)}, {_duration(found.seconds)}",
+        style="bold",
+    )
+    say(
+        f"{found.cases:,} cases × {found.repetitions}, {found.recalled:,} answers known already, "
+        f"{found.concurrency} asked at once; {_tokens(found.tokens)}"
+    )
+    say(f"A share of right answers would be known to ± {found.half_width * 100:.1f} points")
+    note(f"Based on {found.based_on}")
+    for name in found.exceeds:
+        note(f"It would stop early: `{name}` is too small for all of it")
+
+
+def print_spent(run: "Run") -> None:
+    """How far a run came, and what it took."""
+    spent = run.spent
+    parts = [f"{run.cases_done:,} of {run.cases_total:,} answers judged"]
+    if spent.recalled:
+        parts.append(f"{spent.recalled:,} known from earlier runs")
+    parts.append(_money(None if spent.cost_unknown else spent.cost_usd))
+    parts.append(_tokens(spent.tokens or None))
+    if spent.rate_limited:
+        parts.append(f"{spent.rate_limited:,} times told to ask less (429)")
+    if run.is_settled and run.looks:
+        parts.append(f"settled at look {len(run.looks)}")
+    say("; ".join(parts))
+
+
+def print_attempts(summary: Any) -> None:
+    """How often repeated cases are solved in one of k tries, and in all of them."""
+    if not summary.attempts:
+        return
+    say("\nTries", style="bold")
+    rows = [
+        (
+            found.k,
+            amount(found.some.value, "%"),
+            interval(found.some.low, found.some.high, "%"),
+            amount(found.all.value, "%"),
+            interval(found.all.low, found.all.high, "%"),
+        )
+        for found in summary.attempts
+    ]
+    columns = ("k", "pass@k", "95 % interval", "pass^k", "95 % interval ")
+    print_table(columns, rows, numbers=("k", "pass@k", "pass^k"))
+
+
+def _read(path: Path, bytes_max: int) -> Any:
+    from lineside.evals import read_dataset
+
+    return read_dataset(
+        path.name, path, input_schema=_ANYTHING, output_schema=_ANYTHING, bytes_max=bytes_max
+    )
+
+
+def _scorers(typed: tuple[str, ...]) -> list[Any]:
+    from lineside.usecases import ScorerDeclaration
+
+    pairs = [text.partition(":") for text in typed]
+    return [
+        ScorerDeclaration(name=kind, kind=kind, arguments={"field": field} if field else {})
+        for kind, _, field in pairs
+    ]
+
+
+def _money(cost_usd: float | None) -> str:
+    return "cost unknown" if cost_usd is None else f"{cost_usd:,.4g} USD"
+
+
+def _duration(seconds: float | None) -> str:
+    return "time unknown" if seconds is None else clock.spell_duration(timedelta(seconds=seconds))
+
+
+def _tokens(tokens: int | None) -> str:
+    return "tokens unknown" if tokens is None else f"{tokens:,} tokens"

@@ -1,0 +1,88 @@
+"""What the judges of a run did: how sure they were of themselves, and what they took."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lineside.core import Record
+from lineside.evals import queries
+from lineside.evals.run import Run
+from lineside.store import Store
+from lineside.usecases import ScorerDeclaration
+
+
+class JudgeSummary(Record):
+    """What one judge did over a run.
+
+    Attributes:
+        judge_digest: What makes it this judge: models, prompt, levels and options.
+        models: The models that really answered.
+        failed: Answers that it gave no verdict on.
+        cost_usd: Nothing as soon as one call's cost is unknown.
+        orders_disagree: Share of pairwise verdicts that turned with the order of the answers.
+        self_agreement: Share of pairs of repeats that were alike, mean over the answers.
+        jury_agreement: The same between the models of a jury.
+    """
+
+    judge_digest: str | None
+    models: list[str]
+    judged: int
+    failed: int
+    calls: int
+    cost_usd: float | None
+    tokens_in: int | None
+    tokens_out: int | None
+    orders_disagree: float | None
+    self_agreement: float | None
+    jury_agreement: float | None
+
+
+_SUMS = ("cost_usd", "tokens_in", "tokens_out")
+_SHARES = ("orders_disagree", "self_agreement", "jury_agreement")
+
+
+class _Tally:
+    """One judge's scores, counted as they come; memory does not grow with the run."""
+
+    def __init__(self) -> None:
+        self.digest: str | None = None
+        self.models: set[str] = set()
+        self.judged = self.failed = self.calls = 0
+        self.sums: dict[str, float | None] = dict.fromkeys(_SUMS, 0)
+        self.shares = dict.fromkeys(_SHARES, (0.0, 0))
+
+    def add(self, score: Mapping[str, Any]) -> None:
+        detail = score.get("detail") or {}
+        self.judged += score.get("value") is not None
+        self.failed += score.get("error") is not None
+        if not detail:
+            return
+        self.digest = detail["judge_digest"]
+        self.models.update(detail["models"])
+        self.calls += detail["calls"]
+        for word, total in self.sums.items():
+            given = detail[word]
+            self.sums[word] = None if total is None or given is None else total + given
+        for word, (total, count) in self.shares.items():
+            if detail.get(word) is not None:
+                self.shares[word] = (total + detail[word], count + 1)
+
+    def summary(self) -> JudgeSummary:
+        shares = {word: total / n if n else None for word, (total, n) in self.shares.items()}
+        counted = {"judged": self.judged, "failed": self.failed, "calls": self.calls}
+        known = {"judge_digest": self.digest, "models": sorted(self.models)}
+        return JudgeSummary.model_validate({**known, **counted, **self.sums, **shares})
+
+
+def judge_summaries(store: Store, run: Run) -> dict[str, JudgeSummary]:
+    """Say what each judge of a run did, by the name of its score; empty where none judged."""
+    tallies = {
+        item.name: _Tally()
+        for item in run.scorers
+        if ScorerDeclaration(item.name, item.kind, item.arguments).models
+    }
+    if tallies:
+        with store.records.read() as connection:
+            for row in queries.judged_rows(connection, run.id, with_input=False):
+                for name, tally in tallies.items():
+                    tally.add(row.scores.get(name, {}))
+    return {name: tally.summary() for name, tally in tallies.items()}

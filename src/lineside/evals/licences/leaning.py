@@ -1,0 +1,158 @@
+"""What a gate makes of a finding that leans on a judge: nothing without a licence."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from lineside.evals.compare import pair
+from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.licences.correction import keys_of
+from lineside.evals.licences.licence import get_licence
+from lineside.evals.licences.standing import JudgeStanding, binary_labels, judge_standings
+from lineside.stats import Finding, corrected, judge_non_inferiority, judge_threshold, wording
+from lineside.trust import Scope
+from lineside.usecases import parse_rule
+
+
+class LeaningRule(Protocol):
+    """A gate rule, as far as it can lean on a judge."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def score(self) -> str: ...
+    @property
+    def statistic(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Leaning:
+    """The judges that the rules of a gate lean on.
+
+    Args:
+        baseline: The run of the live release, where there is one.
+    """
+
+    def __init__(self, scope: Scope, judged: JudgedRun, baseline: JudgedRun | None) -> None:
+        self._scope = scope
+        self._judged = judged
+        self._baseline = baseline
+        self._standings = judge_standings(scope, judged)
+
+    def weigh(
+        self, rules: Sequence[LeaningRule], findings: Sequence[Finding], notes: list[str]
+    ) -> list[Finding]:
+        """What each rule found, once the licences and the errors of judges are counted.
+
+        A judge without a licence decides nothing, neither ship nor hold.
+        """
+        pairs = zip(rules, findings, strict=True)
+        return [self._weigh(rule, finding, notes) for rule, finding in pairs]
+
+    def _weigh(self, rule: LeaningRule, finding: Finding, notes: list[str]) -> Finding:
+        standing = self._standings.get(rule.score)
+        if standing is None or finding.cases == 0:
+            return finding
+        if not standing.is_licensed:
+            notes.append(
+                f"`{rule.text}` leans on a judge: draw answers with `lineside judges sample "
+                f"{rule.score} --run {self._judged.run.id}`, have people label them, then "
+                f"`lineside judges licence {rule.score} --labels FILE`"
+            )
+            return _undecided(finding, f"{standing.sentence}; {_alone(finding)}")
+        if rule.kind == "threshold" and rule.statistic == "mean":
+            return self._corrected_mean(finding, standing, notes)
+        if rule.kind == "non_inferiority":
+            return self._corrected_difference(finding, standing, notes)
+        notes.append(f"`{rule.text}` is the judge's own word, not corrected for its error")
+        return finding
+
+    def _corrected_mean(
+        self, finding: Finding, standing: JudgeStanding, notes: list[str]
+    ) -> Finding:
+        notes.append(f"`{standing.score}`: {standing.sentence}")
+        if standing.corrected is None:
+            return finding
+        interval = standing.corrected.interval()
+        if interval is None:
+            return _undecided(finding, standing.sentence)
+        found = judge_threshold(
+            replace(interval, cases=finding.cases),
+            finding.threshold,
+            finding.direction,
+            rule=finding.rule,
+            label=f"true {finding.label}",
+            unit=finding.unit,
+            failed=finding.failed,
+        )
+        return _beside_alone(found, finding)
+
+    def _corrected_difference(
+        self, finding: Finding, standing: JudgeStanding, notes: list[str]
+    ) -> Finding:
+        score = standing.score
+        pairing = pair(self._baseline or self._judged, self._judged, score)
+        before = [old.scores[score] for old, _ in pairing.pairs]
+        after = [new.scores[score] for _, new in pairing.pairs]
+        alone = pairing.difference(score, confidence=finding.confidence)
+        is_binary = {*before, *after} <= {0.0, 1.0}
+        if alone is None or not is_binary or standing.licence_id is None:
+            notes.append(f"`{finding.rule}` is the judge's own word, not corrected for its error")
+            return finding
+        labels = binary_labels(self._scope, get_licence(self._scope, standing.licence_id))
+        found = corrected.rogan_gladen_difference(
+            before,
+            after,
+            judge=[item.judge for item in labels],
+            people=[float(item.people or 0) for item in labels],
+            confidence=finding.confidence,
+            clusters=clusters_of([new for _, new in pairing.pairs]),
+            labelled_clusters=keys_of(labels),
+        )
+        if found.value is None:
+            error = f"the error of `{score}` is too large to tell"
+            return _undecided(finding, f"{error}; {_alone(finding)}")
+        difference = judge_non_inferiority(
+            replace(
+                alone,
+                value=found.value,
+                low=found.low,
+                high=found.high,
+                method=found.method,
+                df=None,
+            ),
+            abs(finding.threshold),
+            rule=finding.rule,
+            label=f"true {finding.label}",
+            unit=finding.unit,
+            direction=finding.direction,
+            against="live",
+            failed=finding.failed,
+            confidence=finding.confidence,
+        )
+        return _beside_alone(difference, finding)
+
+
+def _undecided(finding: Finding, sentence: str) -> Finding:
+    return replace(
+        finding, decision="more", p_pass=1.0, p_fail=1.0, cases_needed=None, sentence=sentence
+    )
+
+
+def _beside_alone(corrected: Finding, alone: Finding) -> Finding:
+    """The corrected finding, with what the judge alone said behind it."""
+    sentence = corrected.sentence
+    if corrected.decision == "more":
+        # How many cases would do is reckoned as if people had judged them; labels are what lacks.
+        sentence = sentence.removesuffix(wording.settle(corrected.cases_needed))
+        sentence += "more labels, or more cases, would narrow it"
+        corrected = replace(corrected, cases_needed=None)
+    return replace(corrected, sentence=f"{sentence}; {_alone(alone)}")
+
+
+def _alone(finding: Finding) -> str:
+    # Between two shares lie points, not percent.
+    is_difference = parse_rule(finding.rule).kind != "threshold"
+    unit = "points" if is_difference and finding.unit == "%" else finding.unit
+    return f"the judge alone said {wording.show(finding.value, unit, signed=is_difference)}"

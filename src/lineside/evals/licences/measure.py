@@ -1,0 +1,215 @@
+"""How far a judge says what people say, where it errs, and whether something but the answer sways
+it."""
+
+from collections.abc import Sequence
+from math import hypot, isfinite
+from statistics import median
+
+from pydantic import Field
+
+from lineside.core import Invalid, Record
+from lineside.evals.licences.labels import LabelledAnswer
+from lineside.stats import Interval, agreement, judges, paired_difference, slice_gap
+
+CONFIDENCE = 0.95
+
+
+class Estimate(Record):
+    """A number and the range that holds the truth in 95 of 100 such samples.
+
+    Attributes:
+        n: Independent answers behind it.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class JudgeMeasure(Record):
+    """A judge held against people, who are taken for the truth.
+
+    Attributes:
+        labelled: Answers on which both people and the judge said something.
+        no_verdict: Labelled answers on which the judge said nothing that fits its schema.
+        undecided: Labelled answers on which as many people said one thing as another.
+        people: How many people labelled.
+        true_yes: Both say yes; `true_no`: both say no.
+        false_yes: Only the judge says yes; `false_no`: only people do.
+        kappa: Agreement on yes and no beyond chance; 1 is always, 0 as often as by guessing.
+        levels_kappa: The same on levels, a near miss weighing less, where there are more than two.
+        people_alpha: How far people agree with each other beyond chance, where several labelled.
+        sensitivity: Share of people's yes to which the judge says yes.
+        specificity: Share of people's no to which the judge says no.
+        self_agreement: Share of repeats on which the judge said the same, where it was asked twice.
+        orders_disagree: Share of pairwise verdicts that turned with the order of the answers.
+        length_bias: How much more the judge exceeds people on the longer half of the answers than
+            on the shorter, in shares of yes.
+        slice_gaps: Name of a slice to the gap in how often the judge is right between its best and
+            its worst value.
+    """
+
+    labelled: int
+    no_verdict: int
+    undecided: int
+    people: int
+    true_yes: int
+    false_yes: int
+    false_no: int
+    true_no: int
+    accuracy: Estimate
+    kappa: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    levels_kappa: Estimate | None = None
+    people_alpha: Estimate | None = None
+    self_agreement: float | None = None
+    orders_disagree: float | None = None
+    length_bias: Estimate | None = None
+    slice_gaps: dict[str, Estimate] = Field(default_factory=dict)
+
+    @property
+    def answered(self) -> float:
+        """Share of the labelled answers on which the judge gave a verdict."""
+        return self.labelled / (self.labelled + self.no_verdict)
+
+
+def measure(
+    answers: Sequence[LabelledAnswer],
+    *,
+    passes_at: float,
+    self_agreement: float | None = None,
+    orders_disagree: float | None = None,
+) -> JudgeMeasure:
+    """Hold a judge against people.
+
+    Args:
+        passes_at: From which score on an answer counts as a yes.
+        self_agreement: As the run says; where nothing is given, from answers asked again.
+
+    Raises:
+        Invalid: `no_verdicts` where the judge spoke of none of them, `one_class` where people said
+            yes, or no, to all.
+    """
+    decided = [item for item in answers if item.people is not None]
+    both = [item for item in decided if item.judge is not None]
+    if not both:
+        raise Invalid(
+            "no_verdicts",
+            f"The judge gave no verdict on any of the {len(decided):,} labelled answers",
+            hint="See why with `lineside evals show latest --only failed`; its verdicts must be "
+            "among its levels, or among the words that people use.",
+        )
+    judge = [float((item.judge or 0) >= passes_at) for item in both]
+    people = [float((item.people or 0) >= passes_at) for item in both]
+    keys = _clusters(both)
+    found = judges.measure_judge(judge, people, confidence=CONFIDENCE, clusters=keys)
+    asked_again = [
+        item.judge == item.again
+        for item in answers
+        if item.judge is not None and item.again is not None
+    ]
+    if self_agreement is None and asked_again:
+        self_agreement = sum(asked_again) / len(asked_again)
+    return JudgeMeasure(
+        labelled=len(both),
+        no_verdict=len(decided) - len(both),
+        undecided=sum(item.is_labelled and item.people is None for item in answers),
+        people=max(len(item.raters) for item in both),
+        true_yes=found.true_yes,
+        false_yes=found.false_yes,
+        false_no=found.false_no,
+        true_no=found.true_no,
+        accuracy=_estimate(found.accuracy),
+        kappa=_estimate(agreement.cohen_kappa(judge, people, clusters=keys)),
+        sensitivity=_estimate(found.sensitivity),
+        specificity=_estimate(found.specificity),
+        levels_kappa=_levels_kappa(both),
+        people_alpha=_people_alpha(answers),
+        self_agreement=self_agreement,
+        orders_disagree=orders_disagree,
+        length_bias=_length_bias(both, judge, people),
+        slice_gaps=_slice_gaps(both, judge, people),
+    )
+
+
+def _levels_kappa(both: Sequence[LabelledAnswer]) -> Estimate | None:
+    judge, people = [item.judge for item in both], [item.people for item in both]
+    if len({*judge, *people}) < 3:
+        return None
+    return _estimate(
+        agreement.cohen_kappa(judge, people, weights="linear", clusters=_clusters(both))
+    )
+
+
+def _people_alpha(answers: Sequence[LabelledAnswer]) -> Estimate | None:
+    labelled = [item for item in answers if item.is_labelled]
+    raters = list(zip(*(item.raters for item in labelled), strict=True))
+    if len(raters) < 2:
+        return None
+    try:
+        found = agreement.krippendorff_alpha(raters, level="interval", clusters=_clusters(labelled))
+    except Invalid as error:
+        # People who shared no answer cannot be held against each other; that is no mistake.
+        if error.code in {"no_overlap", "one_class"}:
+            return None
+        raise
+    return _estimate(found)
+
+
+def _length_bias(
+    both: Sequence[LabelledAnswer], judge: Sequence[float], people: Sequence[float]
+) -> Estimate | None:
+    lengths = [item.characters for item in both if item.characters is not None]
+    if len(lengths) < len(both):
+        return None
+    middle = median(lengths)
+    longer = [at for at, length in enumerate(lengths) if length > middle]
+    shorter = [at for at, length in enumerate(lengths) if length <= middle]
+    if not longer or not shorter:
+        return None
+    keys = _clusters(both)
+    excess = [
+        paired_difference(
+            [people[at] for at in half],
+            [judge[at] for at in half],
+            clusters=None if keys is None else [keys[at] for at in half],
+        )
+        for half in (longer, shorter)
+    ]
+    # Ends of a difference from the ends of its two parts: Newcombe 1998, method 10.
+    value = excess[0].value - excess[1].value
+    down = hypot(excess[0].value - excess[0].low, excess[1].high - excess[1].value)
+    up = hypot(excess[0].high - excess[0].value, excess[1].value - excess[1].low)
+    if not isfinite(down + up):
+        return None
+    return Estimate(value=value, low=value - down, high=value + up, n=len(both))
+
+
+def _slice_gaps(
+    both: Sequence[LabelledAnswer], judge: Sequence[float], people: Sequence[float]
+) -> dict[str, Estimate]:
+    gaps: dict[str, Estimate] = {}
+    for name in sorted({name for item in both for name in item.slices}):
+        inside = [at for at, item in enumerate(both) if name in item.slices]
+        keys = _clusters(both)
+        gap = slice_gap(
+            [float(judge[at] == people[at]) for at in inside],
+            [both[at].slices[name] for at in inside],
+            clusters=None if keys is None else [keys[at] for at in inside],
+            confidence=CONFIDENCE,
+        )
+        if gap.value is not None and gap.low is not None and gap.high is not None:
+            gaps[name] = Estimate(value=gap.value, low=gap.low, high=gap.high, n=gap.n)
+    return gaps
+
+
+def _clusters(answers: Sequence[LabelledAnswer]) -> list[str] | None:
+    if all(item.cluster is None for item in answers):
+        return None
+    return [f"c:{item.cluster}" if item.cluster else f"i:{item.case_id}" for item in answers]
+
+
+def _estimate(found: Interval | agreement.RaterAgreement) -> Estimate:
+    return Estimate(value=found.value, low=found.low, high=found.high, n=found.n)

@@ -1,0 +1,127 @@
+"""Whether a judge of a run is licensed now, and what its score is once corrected."""
+
+from collections.abc import Mapping
+
+from lineside.core import Record, now
+from lineside.evals.judge_summary import JudgeSummary, judge_summaries
+from lineside.evals.judged import JudgedRun, read_judged
+from lineside.evals.licences.correction import (
+    CorrectedScore,
+    SaidOfAnswer,
+    correct_with_error,
+    correct_with_labels,
+)
+from lineside.evals.licences.licence import Licence, labels_of, list_licences
+from lineside.evals.run import Run
+from lineside.trust import Scope
+
+
+class JudgeStanding(Record):
+    """Whether a judge may decide, here and now.
+
+    Attributes:
+        licence_id: The licence that holds, or the newest that does not.
+        obstacle: Why there is no licence that holds, as a clause.
+        corrected: Its mean score as people would have found it; nothing without a licence, or
+            where the score has more than two levels and people labelled other answers than these.
+    """
+
+    score: str
+    licence_id: str | None = None
+    obstacle: str | None = None
+    corrected: CorrectedScore | None = None
+
+    @property
+    def is_licensed(self) -> bool:
+        return self.obstacle is None
+
+    @property
+    def sentence(self) -> str:
+        """What a person should know of it."""
+        if self.obstacle is not None:
+            return f"judge not licensed: {self.obstacle}"
+        if self.corrected is None:
+            return "judge licensed; its score is its own, not corrected"
+        return self.corrected.sentence
+
+
+def standings_of(scope: Scope, run: Run) -> dict[str, JudgeStanding]:
+    """How each judge of a run stands now; empty, and quick, where no model judged."""
+    judges = judge_summaries(scope.store, run)
+    if not judges:
+        return {}
+    return judge_standings(scope, read_judged(scope.store, run), judges=judges)
+
+
+def judge_standings(
+    scope: Scope, judged: JudgedRun, *, judges: Mapping[str, JudgeSummary] | None = None
+) -> dict[str, JudgeStanding]:
+    """How each judge of a run stands, by the name of its score; empty where none judged.
+
+    Args:
+        judges: What they did over the run, where that is known already.
+    """
+    known = judge_summaries(scope.store, judged.run) if judges is None else judges
+    return {name: _standing(scope, judged, name, done) for name, done in known.items()}
+
+
+def binary_labels(scope: Scope, licence: Licence) -> list[SaidOfAnswer]:
+    """What judge and people said of the licence's answers, as yes and no."""
+    return [
+        item._replace(
+            judge=float(item.judge >= licence.passes_at),
+            people=float((item.people or 0) >= licence.passes_at),
+        )
+        for item in labels_of(scope, licence)
+    ]
+
+
+def _standing(scope: Scope, judged: JudgedRun, name: str, done: JudgeSummary) -> JudgeStanding:
+    run = judged.run
+    licences = [item for item in list_licences(scope, judge=name) if item.use_case == run.use_case]
+    if not licences:
+        return JudgeStanding(score=name, obstacle=f"nobody has held `{name}` against people")
+    same = [item for item in licences if item.judge_digest == done.judge_digest]
+    on_family = [item for item in same if item.family == run.dataset_name]
+    licence = (on_family or same or licences)[0]
+    obstacle = _obstacle(licence, run.dataset_name, done)
+    return JudgeStanding(
+        score=name,
+        licence_id=licence.id,
+        obstacle=obstacle,
+        corrected=_corrected(scope, judged, name, licence) if obstacle is None else None,
+    )
+
+
+def _obstacle(licence: Licence, family: str, done: JudgeSummary) -> str | None:
+    name, day = licence.judge, f"{licence.decided_at:%Y-%m-%d}"
+    if licence.judge_digest != done.judge_digest:
+        return f"the models, prompt, levels or options of `{name}` changed since {day}"
+    if licence.family != family:
+        return f"the licence of `{name}` is for the dataset `{licence.family}`, not `{family}`"
+    others = sorted(set(done.models) - set(licence.models))
+    if others:
+        return (
+            f"`{others[0]}` answered for `{name}`, its licence is for {', '.join(licence.models)}"
+        )
+    if licence.shortfalls:
+        return f"`{name}` missed the bar on {day}: {licence.shortfalls[0]}"
+    if now() >= licence.expires_at:
+        return f"the licence of `{name}` expired on {licence.expires_at:%Y-%m-%d}"
+    return None
+
+
+def _corrected(
+    scope: Scope, judged: JudgedRun, name: str, licence: Licence
+) -> CorrectedScore | None:
+    said = [
+        SaidOfAnswer(case.id, case.scores[name], None, case.cluster) for case in judged.scored(name)
+    ]
+    if licence.run_id == judged.run.id:
+        people = {item.case_id: item.people for item in labels_of(scope, licence)}
+        return correct_with_labels(
+            [item._replace(people=people.get(item.case_id)) for item in said]
+        )
+    if not said or any(item.judge not in (0.0, 1.0) for item in said):
+        return None
+    return correct_with_error(said, binary_labels(scope, licence))

@@ -1,0 +1,60 @@
+"""A scorer of one's own: a function from a Python file of the use case folder."""
+
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from types import ModuleType
+
+from lineside.core import Invalid, did_you_mean
+from lineside.evals.scorer import Scorer
+
+Files = Mapping[str, bytes]
+
+
+def python(*, name: str, function: str, files: Files) -> Scorer:
+    """One's own function from a file of the use case folder, as `scorers.py:politeness`.
+
+    It is the person's own code and runs with the rights of the process that judges; only judge
+    folders whose code you would run.
+    """
+    path, _, word = function.rpartition(":")
+    content = files.get(path)
+    if content is None:
+        near = did_you_mean(path, files)
+        raise Invalid(
+            "scorer_file_missing",
+            f"Scorer `{name}` names `{function}`, but there is no file `{path}`",
+            hint=f"Did you mean `{near}`?" if near else "Write it as `file.py:function`.",
+        )
+    module = _loaded(name, path, content)
+    found = getattr(module, word, None)
+    if not callable(found):
+        near = did_you_mean(word, [key for key, item in vars(module).items() if callable(item)])
+        raise Invalid(
+            "scorer_function_missing",
+            f"Scorer `{name}`: `{path}` has no function `{word}`",
+            hint=f"Did you mean `{near}`?" if near else "It takes one ScorerContext.",
+        )
+    function_found: Scorer = found
+    return function_found
+
+
+def _loaded(name: str, path: str, content: bytes) -> ModuleType:
+    private = f"lineside_scorer_{sha256(path.encode() + content).hexdigest()[:16]}"
+    if private in sys.modules:
+        return sys.modules[private]
+    module = ModuleType(private)
+    module.__file__ = path
+    # Dataclasses and typing look their module up by name while the code runs.
+    sys.modules[private] = module
+    try:
+        exec(compile(content, path, "exec"), module.__dict__)  # noqa: S102 # see `python`
+    except Exception as error:
+        del sys.modules[private]
+        raise Invalid(
+            "scorer_broken",
+            f"Scorer `{name}`: `{path}` failed while it was loaded: "
+            f"{type(error).__name__}: {error}",
+            hint="Run the file with Python to see where.",
+        ) from error
+    return module

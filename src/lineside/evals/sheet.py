@@ -1,0 +1,89 @@
+"""The scores of a large run in columns, kept beside its results so that they read at once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from lineside.evals import queries
+from lineside.evals.run import Run
+from lineside.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CASES_MIN = 1_000
+"""Smaller runs read quickly enough from their results."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What every case of a run scored, in the order of the dataset.
+
+    Attributes:
+        values: A row for each scorer of the run; not a number where there is no score.
+        missing: Alike; whether the score should be there.
+        slices: The different slices that cases lie in; `slice_codes` says which, for each case.
+        clusters: For each case; nothing where no case has one.
+    """
+
+    ids: list[str]
+    values: "NDArray[Any]"
+    missing: "NDArray[Any]"
+    slices: list[dict[str, str]]
+    slice_codes: "NDArray[Any]"
+    clusters: list[str | None] | None
+
+
+def write_sheet(store: Store, run: Run, measures: Iterable[str]) -> str | None:
+    """Keep the sheet of a run and return its digest; nothing for runs that need none.
+
+    Args:
+        measures: Scores that are always there, such as the latency, known or not.
+    """
+    if run.repetitions > 1 or run.cases_done < CASES_MIN:
+        return None
+    import numpy as np
+
+    names = [item.name for item in run.scorers]
+    always = set(measures)
+    values = np.full((len(names), run.cases_done), np.nan)
+    missing = np.zeros((len(names), run.cases_done), dtype=bool)
+    slice_codes = np.zeros(run.cases_done, dtype=np.int32)
+    ids: list[str] = []
+    clusters: list[str | None] = []
+    slices: dict[str, int] = {}
+    with store.records.read() as connection:
+        for place, row in enumerate(queries.judged_rows(connection, run.id, with_input=False)):
+            ids.append(row.case_id)
+            clusters.append(row.cluster)
+            key = orjson.dumps(row.slices).decode()
+            slice_codes[place] = slices.setdefault(key, len(slices))
+            for at, name in enumerate(names):
+                score = row.scores.get(name, {})
+                value = score.get("value")
+                if value is not None:
+                    values[at, place] = value
+                elif row.error_code or score.get("error") or name in always:
+                    missing[at, place] = True
+    words = {
+        "ids": ids,
+        "clusters": clusters if any(clusters) else None,
+        "slices": [orjson.loads(key) for key in slices],
+    }
+    file = BytesIO()
+    text = np.frombuffer(orjson.dumps(words), dtype=np.uint8)
+    np.savez(file, words=text, values=values, missing=missing, slice_codes=slice_codes)
+    return store.blobs.put(file.getvalue())
+
+
+def read_sheet(store: Store, digest: str) -> Sheet:
+    """Read what `write_sheet` kept."""
+    import numpy as np
+
+    with np.load(BytesIO(store.blobs.get(digest)), allow_pickle=False) as file:
+        words = orjson.loads(file["words"].tobytes())
+        arrays = {name: file[name] for name in ("values", "missing", "slice_codes")}
+    return Sheet(**words, **arrays)

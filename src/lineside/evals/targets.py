@@ -1,0 +1,254 @@
+"""What a run can ask beside a release: a Python function, an HTTP endpoint, answers on file."""
+
+import asyncio
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from lineside.core import SYSTEM, Invalid, NotFound, Unavailable, now
+from lineside.evals.dataset import Case
+from lineside.evals.plan import RunTarget
+from lineside.evals.run import Run
+from lineside.evals.target import CaseTarget, RecordedReply, Target
+from lineside.gateway import ModelReply, hear_rate_limit, read_retry_after, shorten
+from lineside.store import Store, digest_of
+from lineside.traces import get_trace
+from lineside.trust import Scope
+
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+OUTPUTS_BYTES_MAX = 1024 * 1024 * 1024
+_HTTP_SECONDS = 120
+_COUNTED = {"model", "confidence", "tokens_in", "tokens_out", "cost_usd"}
+
+
+def read_target(store: Store, text: str, *, folder: Path, version: str = "") -> RunTarget:
+    """Read what a person names as the target of a run.
+
+    Args:
+        text: `python:module:function`, an `http://` or `https://` address, `traces`, or the path of
+            a JSONL file of outputs.
+        folder: Where the module or file is looked for.
+        version: A word that changes whenever answers may; only with it are answers of an endpoint
+            kept for later runs.
+
+    Raises:
+        Invalid: `bad_target`, or what is wrong with the file.
+    """
+    kind, _, rest = text.partition(":")
+    if kind == "python":
+        module, _, name = rest.partition(":")
+        if not module or not name:
+            raise Invalid(
+                "bad_target", f"`{text}` names no function", hint="As `python:shop.answers:reply`."
+            )
+        options = {"folder": str(folder.resolve()), "version": version}
+        target = RunTarget(kind="python", reference=rest, options=options, is_fixed=bool(version))
+        _function(target)
+        return target
+    if kind in {"http", "https"}:
+        options = {"version": version}
+        return RunTarget(kind="http", reference=text, options=options, is_fixed=bool(version))
+    if text == "traces":
+        return RunTarget(kind="traces")
+    return RunTarget(kind="outputs", reference=_keep_outputs(store, folder / text))
+
+
+def subject_of(target: RunTarget) -> str:
+    """The digest that stands for a target where a release's would stand."""
+    return digest_of(orjson.dumps(target.model_dump(), option=orjson.OPT_SORT_KEYS))
+
+
+def open_named_target(store: Store, run: Run) -> "Target | CaseTarget | None":
+    """The target that a run's plan names; nothing where that is a release."""
+    target = run.plan.target
+    match target.kind:
+        case "python":
+            return _Function(target)
+        case "http":
+            return _Endpoint(target)
+        case "traces":
+            return _Traces(store, run)
+        case "outputs":
+            return _Outputs(store, target)
+        case "release":
+            return None
+
+
+class _Function:
+    """A function of the person's own; a plain one runs in a thread, so that it may block."""
+
+    def __init__(self, target: RunTarget) -> None:
+        self._function = _function(target)
+        self._name = target.reference
+        self._is_async = inspect.iscoroutinefunction(self._function)
+
+    async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
+        given = dict(payload)
+        if self._is_async:
+            answer = await self._function(given)
+        else:
+            answer = await asyncio.to_thread(self._function, given)
+        return answer if isinstance(answer, ModelReply) else reply_from(answer, self._name)
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _Endpoint:
+    """An address that takes `{"input": …}` by POST and answers with the output as JSON."""
+
+    def __init__(self, target: RunTarget) -> None:
+        self._url = target.reference
+        self._session: Any = None
+
+    async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
+        import aiohttp
+
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_HTTP_SECONDS))
+        try:
+            async with self._session.post(self._url, json={"input": payload}) as response:
+                body = await response.content.read(ANSWER_BYTES_MAX)
+                status, headers = response.status, response.headers
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            said = str(error) or type(error).__name__
+            raise Unavailable("endpoint_down", f"`{self._url}` does not answer: {said}") from error
+        text = shorten(body.decode(errors="replace"), 200)
+        if status == 429:
+            hear_rate_limit(read_retry_after(headers.get("Retry-After"), moment=now()))
+            raise Unavailable("endpoint_rate_limited", f"`{self._url}` said 429: {text}")
+        if status >= 500:
+            raise Unavailable("endpoint_failed", f"`{self._url}` said {status}: {text}")
+        if status != 200:
+            raise Invalid("endpoint_refused", f"`{self._url}` said {status}: {text}")
+        try:
+            return reply_from(orjson.loads(body), self._url)
+        except orjson.JSONDecodeError as error:
+            raise Invalid("answer_not_json", f"`{self._url}` sent no JSON: {text}") from error
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class _Traces:
+    """What was answered in the traces that cases name as their source."""
+
+    def __init__(self, store: Store, run: Run) -> None:
+        # Whoever started the run could read the use case; the work goes on without them.
+        self._scope = Scope(store, run.workspace, SYSTEM, frozenset({"read"}))
+
+    async def answer_case(self, case: Case, _repetition: int) -> ModelReply:
+        steps = await asyncio.to_thread(get_trace, self._scope, case.source or "")
+        root = next((step for step in steps if step.parent_span_id is None), None)
+        if root is None:
+            raise NotFound("no_trace", f"There is no trace `{(case.source or '')[:64]}`")
+        if root.error is not None or root.output is None:
+            raise NotFound("no_output", f"Trace `{case.source}` has no output: {root.error or ''}")
+        costs = [step.cost_usd for step in steps if step.cost_usd is not None]
+        models = [step.model for step in steps if step.model]
+        return RecordedReply(
+            output=_as_output(root.output),
+            model=models[-1] if models else "unknown",
+            tokens_in=_total([step.tokens_in for step in steps if step.kind == "model"]),
+            tokens_out=_total([step.tokens_out for step in steps if step.kind == "model"]),
+            cost_usd=sum(costs) if costs else None,
+            latency_ms=root.duration_ms,
+        )
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _Outputs:
+    """Answers that another program wrote into a file, by case and repetition."""
+
+    def __init__(self, store: Store, target: RunTarget) -> None:
+        self._content = store.blobs.get(target.reference)
+        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        start = 0
+        while start < len(self._content):
+            end = self._content.find(b"\n", start)
+            end = len(self._content) if end < 0 else end
+            if self._content[start:end].strip():
+                row = orjson.loads(memoryview(self._content)[start:end])
+                self._places[row["id"], row.get("repetition", 0)] = start, end
+            start = end + 1
+
+    async def answer_case(self, case: Case, repetition: int) -> ModelReply:
+        place = self._places.get((case.id, repetition))
+        if place is None:
+            raise NotFound("no_output", f"The file has no output of case `{case.id}`")
+        row = orjson.loads(memoryview(self._content)[place[0] : place[1]])
+        reply = reply_from(row, "file")
+        known = {field.name: getattr(reply, field.name) for field in fields(ModelReply)}
+        return RecordedReply(**known, latency_ms=row.get("latency_ms"))
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+def reply_from(answer: Any, model: str) -> ModelReply:
+    """Read an answer: the output itself, or an object that holds it as `output` with its costs."""
+    if isinstance(answer, dict) and "output" in answer:
+        counted = {name: answer[name] for name in _COUNTED if answer.get(name) is not None}
+        return ModelReply(**{"model": model, **counted, "output": _as_output(answer["output"])})
+    return ModelReply(output=_as_output(answer), model=model)
+
+
+def _as_output(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"output": value}
+
+
+def _total(counts: list[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _function(target: RunTarget) -> Callable[[dict[str, Any]], Any]:
+    module, _, name = target.reference.partition(":")
+    folder = target.options.get("folder", "")
+    if folder and folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise Invalid("bad_target", f"`{module}` cannot be imported: {error}") from error
+    if not callable(found):
+        raise Invalid("bad_target", f"`{module}` has no function `{name}`")
+    return found  # type: ignore[no-any-return] # whatever it returns is read by `reply_from`
+
+
+def _keep_outputs(store: Store, path: Path) -> str:
+    """Check a file of outputs line by line and keep it, so that the run can go on without it."""
+    if not path.is_file():
+        raise Invalid(
+            "bad_target",
+            f"`{path.name}` is no file, and no other target either",
+            hint="Name `python:module:function`, an http address, `traces` or a JSONL file.",
+        )
+    if path.stat().st_size > OUTPUTS_BYTES_MAX:
+        raise Invalid("outputs_too_large", f"`{path.name}` has more than {OUTPUTS_BYTES_MAX} bytes")
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip() and not _is_output(line):
+                raise Invalid(
+                    "bad_outputs",
+                    f"`{path.name}`, line {number:,}: expected an object with `id` and `output`",
+                    hint='Write one answer a line, such as {"id": "case-1", "output": {…}}.',
+                )
+    return store.blobs.put(path.read_bytes())
+
+
+def _is_output(line: bytes) -> bool:
+    try:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(row, dict) and isinstance(row.get("id"), str) and "output" in row

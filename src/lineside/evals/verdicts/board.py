@@ -1,0 +1,222 @@
+"""Runs over one dataset, ranked: who is surely ahead of whom, and what quality costs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from lineside.core import Invalid, Record, did_you_mean
+from lineside.evals.judged import JudgedRun, ScoreTrait, clusters_of, read_judged
+from lineside.evals.run import CONFIDENCE, Run, list_runs
+from lineside.evals.verdicts import queries
+from lineside.stats import leaderboard
+from lineside.trust import Scope
+
+ENTRIES_MAX = 20
+_RUNS_READ_MAX = 1_000
+
+By = Literal["subject", "model"]
+
+
+class BoardEntry(Record):
+    """One candidate, by its newest run.
+
+    Attributes:
+        low: The intervals of all entries hold at once; None where there are too few cases.
+        rank_best: The best rank it may truly have, 1 being the first; as sure as all intervals.
+        tied_with: Runs of which neither it is surely better nor they.
+        cost_usd: Mean per case; None where it is not known.
+        is_on_frontier: Whether nothing else is at least as good for no more money.
+    """
+
+    run_id: str
+    subject: str
+    model: str | None
+    mean: float
+    low: float | None
+    high: float | None
+    rank_best: int
+    rank_worst: int
+    tied_with: list[str]
+    cost_usd: float | None
+    latency_ms: float | None
+    is_on_frontier: bool
+
+
+class Board(Record):
+    """Candidates over the cases of one dataset that all of them have a score of.
+
+    Attributes:
+        entries: The best mean first; its place alone says nothing, `rank_best` to `rank_worst` do.
+        cases: Cases that all entries have in common.
+        left_out: Cases of the first entry that some other has no score of.
+        datasets: Names of all datasets of the use case that were judged.
+        problem: Why nothing can be ranked, in a sentence.
+    """
+
+    use_case: str
+    dataset: str | None
+    score: str | None
+    unit: str
+    higher_is_better: bool
+    entries: list[BoardEntry]
+    cases: int
+    left_out: int
+    datasets: list[str]
+    problem: str | None
+
+
+def rank_runs(
+    scope: Scope,
+    use_case: str,
+    *,
+    dataset: str | None = None,
+    score: str | None = None,
+    by: By = "subject",
+) -> Board:
+    """Rank the candidates of a use case over one dataset, with ties shown as ties.
+
+    Of each candidate (or model) the newest run counts that is done, over the newest version of the
+    dataset; at most the 20 newest.
+
+    Args:
+        dataset: Its name; by default that of the newest run.
+        score: By default the newest run's main one.
+
+    Raises:
+        Invalid: `unknown_dataset` or `unknown_score` names those there are.
+    """
+    runs = [
+        run
+        for run in list_runs(scope, use_case=use_case, limit=_RUNS_READ_MAX)
+        if run.status == "done" and run.cases_failed < run.cases_total
+    ]
+    datasets = sorted({run.dataset_name for run in runs})
+    chosen = _over_one_dataset(runs, dataset, datasets, use_case)
+    name = score or (chosen[0].main_score if chosen else None)
+    models = _models(scope, chosen)
+    newest: dict[str, Run] = {}
+    for run in chosen:
+        key = (models.get(run.id) or run.subject) if by == "model" else run.subject
+        newest.setdefault(key, run)
+    picked = list(newest.values())[:ENTRIES_MAX]
+    base = Board(
+        use_case=use_case,
+        dataset=chosen[0].dataset_name if chosen else None,
+        score=name,
+        unit="",
+        higher_is_better=True,
+        entries=[],
+        cases=0,
+        left_out=0,
+        datasets=datasets,
+        problem="No run is done that got an answer",
+    )
+    if not picked or name is None:
+        return base
+    judged = [read_judged(scope.store, run) for run in picked]
+    trait = judged[0].trait(name)
+    return _ranked(base, [one for one in judged if _has(one, name)], name, trait, models)
+
+
+def _over_one_dataset(
+    runs: Sequence[Run], dataset: str | None, datasets: Sequence[str], use_case: str
+) -> list[Run]:
+    if dataset is not None and dataset not in datasets:
+        near = did_you_mean(dataset, datasets)
+        raise Invalid(
+            "unknown_dataset",
+            f"No run of `{use_case}` is over a dataset `{dataset}`; there are: "
+            f"{', '.join(datasets) or 'none'}",
+            hint=f"Did you mean `{near}`?" if near else None,
+        )
+    of_name = [run for run in runs if dataset is None or run.dataset_name == dataset]
+    # Another version may hold other cases; a rank over both would compare what was not compared.
+    return [run for run in of_name if run.dataset_digest == of_name[0].dataset_digest]
+
+
+def _models(scope: Scope, runs: Sequence[Run]) -> dict[str, str]:
+    with scope.store.records.read() as connection:
+        return queries.models_of_runs(connection, [run.id for run in runs])
+
+
+def _has(judged: JudgedRun, name: str) -> bool:
+    return any(item.name == name for item in judged.run.scorers)
+
+
+def _ranked(
+    base: Board, judged: list[JudgedRun], name: str, trait: ScoreTrait, models: Mapping[str, str]
+) -> Board:
+    by_run = {one.run.id: {case.id: case for case in one.scored(name)} for one in judged}
+    common = set.intersection(*(set(cases) for cases in by_run.values()))
+    order = [case.id for case in judged[0].cases if case.id in common]
+    kept = base.model_copy(
+        update={
+            "unit": trait.unit,
+            "higher_is_better": trait.higher_is_better,
+            "cases": len(order),
+            "left_out": len(judged[0].cases) - len(order),
+        }
+    )
+    clusters = clusters_of([by_run[judged[0].run.id][case_id] for case_id in order])
+    units = len(set(clusters)) if clusters else len(order)
+    if len(judged) < 2 or units < 2:
+        few = "Two candidates at least are needed for a rank"
+        lone = "Fewer than two independent cases have a score from every candidate"
+        return kept.model_copy(update={"problem": few if len(judged) < 2 else lone})
+    found = leaderboard.leaderboard(
+        {run_id: [cases[one].scores[name] for one in order] for run_id, cases in by_run.items()},
+        lower_is_better=not trait.higher_is_better,
+        confidence=CONFIDENCE,
+        clusters=clusters,
+    )
+    runs = {one.run.id: one for one in judged}
+    entries = [_entry(entry, runs[entry.name], models) for entry in found.entries]
+    return kept.model_copy(
+        update={"entries": _with_frontier(entries, trait.higher_is_better), "problem": None}
+    )
+
+
+def _entry(
+    entry: leaderboard.LeaderboardEntry, judged: JudgedRun, models: Mapping[str, str]
+) -> BoardEntry:
+    return BoardEntry(
+        run_id=entry.name,
+        subject=judged.run.subject,
+        model=models.get(entry.name),
+        mean=entry.mean.value,
+        low=_known(entry.mean.low),
+        high=_known(entry.mean.high),
+        rank_best=entry.rank_best,
+        rank_worst=entry.rank_worst,
+        tied_with=list(entry.tied_with),
+        cost_usd=_mean(judged, "cost_usd"),
+        latency_ms=_mean(judged, "latency_ms"),
+        is_on_frontier=False,
+    )
+
+
+def _with_frontier(entries: list[BoardEntry], higher_is_better: bool) -> list[BoardEntry]:
+    sign = 1 if higher_is_better else -1
+    priced = [one for one in entries if one.cost_usd is not None]
+
+    def is_beaten(one: BoardEntry) -> bool:
+        mine = (sign * one.mean, -(one.cost_usd or 0.0))
+        others = [(sign * other.mean, -(other.cost_usd or 0.0)) for other in priced]
+        return any(
+            other != mine and other[0] >= mine[0] and other[1] >= mine[1] for other in others
+        )
+
+    return [
+        one.model_copy(update={"is_on_frontier": one.cost_usd is not None and not is_beaten(one)})
+        for one in entries
+    ]
+
+
+def _mean(judged: JudgedRun, name: str) -> float | None:
+    if not _has(judged, name):
+        return None
+    values = [case.scores[name] for case in judged.scored(name)]
+    return sum(values) / len(values) if values else None
+
+
+def _known(end: float) -> float | None:
+    return end if abs(end) != float("inf") else None

@@ -1,0 +1,73 @@
+"""What a reader of a verdict should know beside it, in sentences."""
+
+from collections.abc import Sequence
+
+from lineside.evals.compare import Pairing
+from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.verdicts.effects import Effect
+from lineside.stats import wording
+
+_FEW_CLUSTERS = 10
+
+
+def notes_of(
+    effects: Sequence[Effect], pairing: Pairing, baseline: JudgedRun, candidate: JudgedRun
+) -> list[str]:
+    """Whatever makes the numbers say less than they seem to, and what got worse unasked."""
+    notes = []
+    if pairing.unpaired:
+        notes.append(
+            f"{pairing.unpaired:,} cases are left out: only one run has them, or with another input"
+        )
+    if pairing.missing:
+        notes.append(
+            f"{pairing.missing:,} cases lack a score in one of the runs; they count both ways"
+        )
+    main = effects[0] if effects and effects[0].role == "main" else None
+    if main is not None:
+        notes += _about_cases(main, pairing)
+    notes += [
+        f"Watch `{effect.name}`: surely worse, by {_amount(effect)}"
+        for effect in effects
+        if effect.role == "watched" and effect.standing == "worse"
+    ]
+    if baseline.run.repetitions != candidate.run.repetitions:
+        notes.append(
+            f"The baseline asked each case {baseline.run.repetitions} times and the candidate "
+            f"{candidate.run.repetitions}; the means per case are compared"
+        )
+    return notes
+
+
+def _about_cases(main: Effect, pairing: Pairing) -> list[str]:
+    if main.cases == 1:
+        return ["There is one case only: it shows what happened to it, and nothing beyond"]
+    clusters = clusters_of([new for _, new in pairing.pairs])
+    count = len(set(clusters)) if clusters else main.cases
+    notes = []
+    if count == 1:
+        notes.append(
+            f"All {main.cases:,} cases are related (one conversation or document): they count as "
+            "one, so nothing follows for others"
+        )
+    elif count < _FEW_CLUSTERS and clusters:
+        notes.append(
+            f"The {main.cases:,} cases come from {count} conversations or documents: take the "
+            "interval as rough"
+        )
+    scores = {case.scores[main.name] for both in pairing.pairs for case in both}
+    if len(scores) == 1:
+        notes.append(
+            f"Every case scored {scores.pop():g} in both runs: this dataset cannot tell them "
+            "apart; add harder cases"
+        )
+    elif all(new.scores[main.name] == old.scores[main.name] for old, new in pairing.pairs):
+        notes.append("No case scored differently in the two runs")
+    return notes
+
+
+def _amount(effect: Effect) -> str:
+    amount = wording.show(effect.difference, effect.difference_unit, signed=True)
+    if effect.difference_unit == "points" or not effect.baseline:
+        return amount
+    return f"{amount} ({effect.difference / effect.baseline:+.0%})".replace("%)", " %)")

@@ -1,0 +1,72 @@
+"""What it takes to know: further cases, with the money and the time that runs like these take."""
+
+from math import ceil
+from typing import NamedTuple
+
+from lineside.core import Record
+from lineside.evals.judged import JudgedRun
+from lineside.stats import wording
+
+
+class MoreCases(Record):
+    """How many more cases would settle a verdict, and what judging them in both runs takes.
+
+    Attributes:
+        cost_usd: None where a run does not know what its answers cost.
+        seconds: At the pace of both runs, one after the other; None for runs without an end.
+    """
+
+    cases: int
+    cost_usd: float | None
+    seconds: float | None
+
+    @property
+    def in_words(self) -> str:
+        """Such as `about 420 more cases, 4.10 USD and 9 min`."""
+        words = [wording.show_cases(self.cases), _money(self.cost_usd), _time(self.seconds)]
+        *first, last = [word for word in words if word]
+        return f"about {', '.join(first)} and {last}" if first else f"about {last}"
+
+
+class CasePace(NamedTuple):
+    """What one case takes in a run, with all its repetitions."""
+
+    cost_usd: float | None
+    seconds: float | None
+
+
+def pace_of(judged: JudgedRun) -> CasePace:
+    """What a case of this run took on average."""
+    run = judged.run
+    costs = [case.scores["cost_usd"] for case in judged.scored("cost_usd")]
+    cost = sum(costs) / len(costs) * run.repetitions if costs else None
+    if run.finished_at is None or not run.cases_done:
+        return CasePace(cost, None)
+    taken = (run.finished_at - run.started_at).total_seconds()
+    return CasePace(cost, taken / run.cases_done * run.repetitions)
+
+
+def price_of(cases: int, *paces: CasePace) -> MoreCases:
+    """What so many more cases take, in all of the runs."""
+    costs, times = [pace.cost_usd for pace in paces], [pace.seconds for pace in paces]
+    known_costs = [cost for cost in costs if cost is not None]
+    known_times = [seconds for seconds in times if seconds is not None]
+    return MoreCases(
+        cases=cases,
+        cost_usd=cases * sum(known_costs) if len(known_costs) == len(costs) else None,
+        seconds=cases * sum(known_times) if len(known_times) == len(times) else None,
+    )
+
+
+def _money(cost_usd: float | None) -> str:
+    if cost_usd is None:
+        return ""
+    return f"{cost_usd:,.2f} USD" if cost_usd >= 0.01 or cost_usd == 0 else "0.01 USD"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{max(1, ceil(seconds))} s"
+    return f"{ceil(seconds / 60):,} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"

@@ -1,0 +1,145 @@
+"""Slices in which two runs differ, looked for and corrected for having looked at many."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from math import isfinite
+
+import numpy as np
+
+from lineside.core import Record
+from lineside.evals.compare import Pairs
+from lineside.evals.judged import clusters_of
+from lineside.stats import clusters as clustering
+from lineside.stats import multiplicity, paired_difference, pivots
+
+CASES_MIN = 10
+SLICES_MAX = 200
+
+
+class SliceEffect(Record):
+    """How the candidate differs from the baseline within one slice.
+
+    Attributes:
+        low: None where the cases of the slice cannot bound the truth, as is `high`.
+        p_adjusted: Against no difference within; of those below 0.05 at most that part are false.
+        p_unlike_rest: The same against "the slice differs by as much as all other cases".
+        is_clear: Whether the difference within stands out after the correction.
+        is_unlike_rest: Whether the slice fares surely better or worse than the rest.
+    """
+
+    slice: str
+    value: str
+    cases: int
+    baseline: float
+    candidate: float
+    difference: float
+    low: float | None
+    high: float | None
+    p_adjusted: float
+    p_unlike_rest: float
+    is_clear: bool
+    is_unlike_rest: bool
+
+
+class SliceSearch(Record):
+    """Every slice that was large enough to be judged, the surest differences first.
+
+    Attributes:
+        too_small: How many slices have fewer than 10 scored cases.
+        left_out: How many more there were than are looked at.
+    """
+
+    effects: list[SliceEffect]
+    too_small: int
+    left_out: int
+
+
+def find_slices(pairs: Pairs, score: str, *, alpha: float = 0.05) -> SliceSearch:
+    """Look through all slices of the cases, and say which differences cannot be luck.
+
+    The correction is that of Benjamini and Yekutieli, because slices overlap. A slice's interval is
+    its own, at 95 %.
+    """
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for at, (_, new) in enumerate(pairs):
+        for item in new.slices.items():
+            members[item].append(at)
+    large = {key: rows for key, rows in members.items() if len(rows) >= CASES_MIN}
+    kept = sorted(large, key=lambda key: -len(large[key]))[:SLICES_MAX]
+    before = np.array([old.scores[score] for old, _ in pairs])
+    after = np.array([new.scores[score] for _, new in pairs])
+    keys = clusters_of([new for _, new in pairs])
+    codes = None if keys is None else codes_of(keys)
+    rows_of = {key: np.array(large[key]) for key in kept}
+    within = [
+        paired_difference(
+            before[rows],
+            after[rows],
+            clusters=None if keys is None else [keys[at] for at in rows],
+            method="auto" if _is_binary(before, after) else "t",
+        )
+        for rows in rows_of.values()
+    ]
+    unlike = [p_unlike_rest(after - before, rows, codes) for rows in rows_of.values()]
+    p_within = multiplicity.benjamini_yekutieli([found.p_value for found in within])
+    p_unlike = multiplicity.benjamini_yekutieli(unlike)
+    effects = [
+        SliceEffect(
+            slice=name,
+            value=value,
+            cases=found.cases,
+            baseline=found.baseline_mean,
+            candidate=found.candidate_mean,
+            difference=found.value,
+            low=found.low if isfinite(found.low) else None,
+            high=found.high if isfinite(found.high) else None,
+            p_adjusted=p_inside,
+            p_unlike_rest=p_rest,
+            is_clear=p_inside < alpha,
+            is_unlike_rest=p_rest < alpha,
+        )
+        for (name, value), found, p_inside, p_rest in zip(
+            kept, within, p_within, p_unlike, strict=True
+        )
+    ]
+    effects.sort(key=lambda one: (min(one.p_unlike_rest, one.p_adjusted), one.slice, one.value))
+    return SliceSearch(
+        effects=effects, too_small=len(members) - len(large), left_out=len(large) - len(kept)
+    )
+
+
+def _is_binary(before: np.ndarray, after: np.ndarray) -> bool:
+    return bool(np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all())
+
+
+def codes_of(keys: Sequence[str]) -> np.ndarray | None:
+    """A number per case that is equal within a cluster; nothing where each stands for itself."""
+    codes = np.unique(keys, return_inverse=True)[1]
+    return codes if codes.max(initial=-1) + 1 < len(keys) else None
+
+
+def p_unlike_rest(change: np.ndarray, rows: np.ndarray, codes: np.ndarray | None) -> float:
+    """The p-value of Welch's test of the mean inside against that outside, by whole clusters."""
+    outside = np.ones(change.size, dtype=bool)
+    outside[rows] = False
+    if outside.sum() < CASES_MIN:
+        return 1.0
+    parts = [_mean(change[chosen], _of(codes, chosen)) for chosen in (~outside, outside)]
+    spread = sum(variance for _, variance, _ in parts)
+    if spread == 0 or not isfinite(spread):
+        return 1.0
+    freedom = spread**2 / sum(variance**2 / df for _, variance, df in parts if variance)
+    statistic = abs(parts[0][0] - parts[1][0]) / float(np.sqrt(spread))
+    return min(1.0, 2 * pivots.upper_tail(statistic, freedom))
+
+
+def _of(codes: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:
+    return None if codes is None else np.unique(codes[chosen], return_inverse=True)[1]
+
+
+def _mean(change: np.ndarray, codes: np.ndarray | None) -> tuple[float, float, float]:
+    """Mean, squared error and degrees of freedom."""
+    if codes is None:
+        return float(change.mean()), float(change.var(ddof=1)) / change.size, change.size - 1.0
+    error = clustering.clustered_error(change, codes)
+    return float(change.mean()), error.variance, error.df

@@ -1,0 +1,249 @@
+"""Two runs, one answer: ship, hold, or how much more it takes to know."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isfinite
+from typing import Literal
+
+from lineside.core import Conflict, Invalid, Record, did_you_mean
+from lineside.evals.compare import Pairing, Pairs, met, pair
+from lineside.evals.gate import obstacle
+from lineside.evals.judged import read_judged
+from lineside.evals.run import CONFIDENCE, Run, get_run
+from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
+from lineside.evals.verdicts.measures import FAILED, Measured, measure, other_measures
+from lineside.evals.verdicts.notes import notes_of
+from lineside.evals.verdicts.price import MoreCases, pace_of, price_of
+from lineside.evals.verdicts.slices import SliceSearch, find_slices
+from lineside.stats import Finding, Verdict, judge_non_inferiority, superiority, verdict, wording
+from lineside.trust import Scope
+
+Goal = Literal["not_worse", "better"]
+
+MARGIN = 0.02
+_FLIPS_MAX = 1000
+
+
+class Flips(Record):
+    """What became of each pair of cases: ids in dataset order, at most 1,000 of each."""
+
+    won: list[str]
+    lost: list[str]
+    tied: list[str]
+    won_total: int
+    lost_total: int
+    tied_total: int
+
+
+class RunVerdict(Record):
+    """What two runs say of a candidate.
+
+    Attributes:
+        headline: The answer in a line, such as `Not enough data: about 420 more cases, 4.10 USD
+            and 9 min`.
+        verdict: The same with its reason, and what was found of the main score and each guard.
+        more: What it takes to know; nothing where the answer is settled or cannot be bought.
+        effects: The main score first, then guards, then what is only watched.
+        notes: What a reader should know beside that, in sentences.
+        unpaired_cases: Cases that only one run has, or has with another input.
+    """
+
+    baseline_run_id: str
+    candidate_run_id: str
+    score: str
+    goal: Goal
+    headline: str
+    verdict: Verdict
+    more: MoreCases | None
+    effects: list[Effect]
+    slices: SliceSearch
+    flips: Flips
+    notes: list[str]
+    unpaired_cases: int
+
+    @property
+    def main(self) -> Effect | None:
+        """The effect on the main score, where one case has it in both runs."""
+        return next((effect for effect in self.effects if effect.role == "main"), None)
+
+
+def judge_pair(
+    scope: Scope,
+    baseline_run_id: str,
+    candidate_run_id: str,
+    *,
+    score: str | None = None,
+    goal: Goal = "not_worse",
+    margin: float = MARGIN,
+    guards: Mapping[str, float] | None = None,
+) -> RunVerdict:
+    """Say whether a candidate may replace a baseline, from two runs over the same cases.
+
+    Args:
+        score: The main score; by default the candidate's.
+        goal: `not_worse` asks for no loss beyond the margin, `better` for a gain.
+        margin: Of a share or an ordinal score in points (0.02 is 2 points), of anything else as a
+            part of the baseline's mean (0.02 is 2 %). With `better`, the smallest gain that
+            matters.
+        guards: Measures that must not get worse either, each with its margin in the same terms;
+            beside the scores there are `failed` and `cost_per_success`.
+
+    Raises:
+        NotFound: The workspace has no such run.
+        Conflict: `run_not_done` while cases are still being judged.
+        Invalid: `unknown_score` names those there are; `bad_margin` for one that is not above 0.
+    """
+    before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
+    for run in (before, after):
+        _require_done(run)
+    guards = guards or {}
+    _require_margins({"margin": margin, **guards})
+    baseline = read_judged(scope.store, before, beside=after)
+    candidate = read_judged(scope.store, after, beside=before)
+    main_name = score or after.main_score or "latency_ms"
+    both = met(baseline, candidate)
+    main = measure(baseline, candidate, both, main_name)
+    others = list(other_measures(baseline, candidate, both, main_name))
+    _require_known(guards, others)
+    findings = [_main_finding(main, main_name, goal, margin)]
+    findings += [_guard_finding(one, guards[one.name]) for one in others if one.name in guards]
+    answer = verdict(findings, confidence=CONFIDENCE)
+    pairing = pair(baseline, candidate, main_name, both=both)
+    hindrance = obstacle(after) or obstacle(before) or _nothing_in_common(pairing)
+    if hindrance is not None:
+        sentence = f"Not enough data: {hindrance}"
+        answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
+    paces = pace_of(baseline), pace_of(candidate)
+    more = price_of(answer.cases_needed, *paces) if answer.cases_needed else None
+    effects = effects_of(main, others, margin=margin, guards=guards)
+    return RunVerdict(
+        baseline_run_id=before.id,
+        candidate_run_id=after.id,
+        score=main_name,
+        goal=goal,
+        headline=answer.sentence if hindrance else _headline(answer, effects, goal, more),
+        verdict=answer,
+        more=more,
+        effects=effects,
+        slices=find_slices(pairing.pairs, main_name),
+        flips=_flips(pairing.pairs, main_name, main),
+        notes=notes_of(effects, pairing, baseline, candidate),
+        unpaired_cases=pairing.unpaired,
+    )
+
+
+def _require_done(run: Run) -> None:
+    if run.status == "running":
+        raise Conflict(
+            "run_not_done",
+            f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
+            hint="Wait until it is done.",
+        )
+
+
+def _require_margins(margins: Mapping[str, float]) -> None:
+    for name, allowed in margins.items():
+        if not (isfinite(allowed) and allowed > 0):
+            raise Invalid(
+                "bad_margin",
+                f"The margin of `{name}` must be above 0: `{allowed}`",
+                hint="Give the largest loss you could defend, such as 0.02.",
+            )
+
+
+def _require_known(guards: Mapping[str, float], others: Sequence[Measured]) -> None:
+    """A guard that was asked for and is not there would be a promise nobody keeps."""
+    known = {one.name for one in others}
+    # Where every case has a score there is nothing to compare, and nothing to fear.
+    for name in sorted(guards.keys() - known - {FAILED}):
+        near = did_you_mean(name, known)
+        raise Invalid(
+            "unknown_score",
+            f"Both runs have no `{name}` to guard; they have: {', '.join(sorted(known))}",
+            hint=f"Did you mean `{near}`?" if near else None,
+        )
+
+
+def _main_finding(main: Measured | None, name: str, goal: Goal, margin: float) -> Finding:
+    if goal == "better":
+        return superiority.judge_superiority(
+            main.difference if main else None,
+            margin_of(main, margin) if main else margin,
+            rule=f"{name} better than the baseline",
+            label=main.label if main else name,
+            unit=main.unit if main else "",
+            direction=_direction(main),
+            failed=main.missing if main else 0,
+            confidence=CONFIDENCE,
+        )
+    return _not_worse(main, name, margin)
+
+
+def _guard_finding(one: Measured, allowed: float) -> Finding:
+    return _not_worse(one, one.name, allowed)
+
+
+def _not_worse(one: Measured | None, name: str, allowed: float) -> Finding:
+    limit = margin_of(one, allowed) if one else allowed
+    unit = one.unit if one else ""
+    return judge_non_inferiority(
+        one.difference if one else None,
+        limit,
+        rule=f"{name} not worse by {wording.show(limit, 'points' if unit == '%' else unit)}",
+        label=one.label if one else name,
+        unit=unit,
+        direction=_direction(one),
+        failed=one.missing if one else 0,
+        confidence=CONFIDENCE,
+    )
+
+
+def _direction(one: Measured | None) -> wording.Direction:
+    return ">=" if one is None or one.higher_is_better else "<="
+
+
+def _nothing_in_common(pairing: Pairing) -> str | None:
+    if pairing.pairs:
+        return None
+    if pairing.missing:
+        return f"of {pairing.missing:,} cases in common none has a score in both runs"
+    return "the two runs share no case with the same input"
+
+
+def _headline(
+    answer: Verdict, effects: Sequence[Effect], goal: Goal, more: MoreCases | None
+) -> str:
+    """The answer in a line; its reason stands in the verdict's own sentence."""
+    if answer.decision == "more":
+        if more is not None:
+            return f"Not enough data: {more.in_words}"
+        if answer.cases_needed is None and effects:
+            return "Not enough data, and no affordable number of cases would settle it"
+        return answer.sentence
+    main = effects[0]
+    amount = wording.show(abs(main.difference), main.difference_unit)
+    if answer.decision == "hold":
+        culprit = min(answer.findings, key=lambda finding: finding.p_fail)
+        if goal == "better" and culprit is answer.findings[0]:
+            return f"Hold: {main.label} is not better by as much as matters"
+        return f"Hold: {culprit.label} is worse than the baseline by more than is allowed"
+    if main.standing == "better":
+        word = "higher" if main.higher_is_better else "lower"
+        return f"Ship: {main.label} is {amount} {word}, surely better than the baseline"
+    return f"Ship: {main.label} is not worse than the baseline by more than is allowed"
+
+
+def _flips(pairs: Pairs, score: str, main: Measured | None) -> Flips:
+    sign = 1 if main is None or main.higher_is_better else -1
+    found: dict[str, list[str]] = {"won": [], "lost": [], "tied": []}
+    for old, new in pairs:
+        change = sign * (new.scores[score] - old.scores[score])
+        found["won" if change > 0 else "lost" if change < 0 else "tied"].append(new.id)
+    return Flips(
+        won=found["won"][:_FLIPS_MAX],
+        lost=found["lost"][:_FLIPS_MAX],
+        tied=found["tied"][:_FLIPS_MAX],
+        won_total=len(found["won"]),
+        lost_total=len(found["lost"]),
+        tied_total=len(found["tied"]),
+    )

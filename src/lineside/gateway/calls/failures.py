@@ -1,0 +1,100 @@
+"""How a call can fail at its provider, and which failures may pass."""
+
+import re
+from collections.abc import Mapping
+
+from lineside.core import Denied, Invalid, LinesideError, Unavailable, now
+from lineside.gateway.openai_options import without_keys
+from lineside.gateway.output import shorten
+from lineside.gateway.retry import read_retry_after
+
+_RETRIED = {408, 409, 429}
+_TOO_LONG = re.compile(
+    r"context[_ ]length|context window|too many tokens|prompt is too long|maximum.{0,20}tokens",
+    re.IGNORECASE,
+)
+
+
+class Passing(Unavailable):
+    """A failure that may pass, so that asking again or asking another makes sense.
+
+    Attributes:
+        asked_s: Seconds that the provider asks to wait.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, hint: str | None = None, asked_s: float | None = None
+    ) -> None:
+        super().__init__(code, message, hint=hint)
+        self.asked_s = asked_s
+
+
+def slow(where: str, seconds: float, what: str) -> Passing:
+    """The provider did not answer in time."""
+    return Passing(
+        "model_slow",
+        f"{where} gave no {what} within {seconds:g} s",
+        hint="Try again, or allow it more time.",
+    )
+
+
+def down(where: str, reason: str) -> Passing:
+    """The provider cannot be reached, or hung up."""
+    return Passing(
+        "model_down",
+        f"{where} did not answer: {without_keys(reason)}",
+        hint="Check that the endpoint runs and can be reached, then try again.",
+    )
+
+
+def refused(
+    status: int, headers: Mapping[str, str], error: tuple[str, str], *, where: str, key_from: str
+) -> LinesideError:
+    """What a status other than 200 means; the text must hold no key any more.
+
+    Args:
+        error: The provider's own code and words.
+        key_from: Name of the environment variable that the key came from.
+    """
+    code, text = error
+    text = text or "no reason given"
+    if status in (401, 403):
+        return Denied(
+            "model_denied",
+            f"{where} refused the key in the environment variable `{key_from}` (status {status})",
+            hint=f"Put a valid key into `{key_from}`.",
+        )
+    if code == "insufficient_quota":
+        return Unavailable(
+            "model_quota_used_up",
+            f"{where} says that its quota is used up: {text}",
+            hint="Raise the quota at the provider, or use another model.",
+        )
+    if status in _RETRIED or status >= 500:
+        return Passing(
+            "model_rate_limited" if status == 429 else "model_failed",
+            f"{where} failed with status {status}: {text}",
+            hint="Try again in a moment.",
+            asked_s=read_retry_after(headers.get("Retry-After"), moment=now()),
+        )
+    if status == 404:
+        return Invalid(
+            "model_not_found",
+            f"{where} is not there (status 404): {text}",
+            hint="Check the model's name and the provider's address.",
+        )
+    if status in (400, 413, 422) and (_TOO_LONG.search(text) or code == "context_length_exceeded"):
+        return Invalid(
+            "context_too_long",
+            f"{where} cannot read that much at once (status {status}): {text}",
+            hint="Send less, or ask a model with a longer context.",
+        )
+    return Invalid(
+        "model_refused_request",
+        f"{where} did not take the request (status {status}): {shorten(text, 1000)}",
+        hint="Correct what it names.",
+    )
+
+
+FALL_BACK_ON = ("model_rate_limited", "model_failed", "model_slow", "model_down", "breaker_open")
+"""Codes after which a route goes on to its next target, unless it says otherwise."""

@@ -1,0 +1,303 @@
+"""One provider: sends a request by its wire and gives the answer as events."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+
+import orjson
+from pydantic import Field, ValidationError
+
+from lineside.core import Denied, Invalid, Record, Unavailable
+from lineside.gateway.calls.failures import Passing, down, refused, slow
+from lineside.gateway.canonical.assembly import events_of
+from lineside.gateway.canonical.events import AnswerEvent
+from lineside.gateway.canonical.request import ModelRequest
+from lineside.gateway.openai_options import without_keys
+from lineside.gateway.sessions import LoopSessions
+from lineside.gateway.wires.errors import read_error
+from lineside.gateway.wires.fields import read_object
+from lineside.gateway.wires.sse import SseReader, cut_off
+from lineside.gateway.wires.wire import Wire, left_out, wire_named
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_BODY_BYTES_MAX = 64 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Endpoint(Record):
+    """Where a provider is and how it is spoken to.
+
+    Attributes:
+        wire: What it speaks: `chat` (OpenAI's Chat Completions, and all that speak it),
+            `responses`, `messages` (Anthropic) or `gemini`.
+        base_url: Address up to and including the version, such as `https://api.openai.com/v1`.
+        api_key_env: Name of the environment variable that holds the key; nothing sends none.
+        headers: Further headers of each request.
+        first_token_s: Longest wait for the first piece of an answer.
+        total_s: Longest time that one answer may take.
+        models: Models that `/v1/models` is to name.
+    """
+
+    wire: Literal["chat", "responses", "messages", "gemini"] = "chat"
+    base_url: str
+    api_key_env: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    first_token_s: Seconds = 60.0
+    total_s: Seconds = 600.0
+    models: tuple[str, ...] = ()
+
+
+class Upstream(Protocol):
+    """Something that answers requests in the canonical form."""
+
+    def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
+        """The answer, piece by piece; ends the call where the caller stops asking.
+
+        Raises:
+            LinesideError: The answer does not come, or not whole.
+        """
+        ...
+
+    def unsaid(self, request: ModelRequest) -> list[str]:
+        """Fields of a request that the provider has no words for; they are left out."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class HttpUpstream:
+    """A provider behind an address."""
+
+    def __init__(self, name: str, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.wire: Wire = wire_named(endpoint.wire)
+        self._name = name
+        self._base_url = endpoint.base_url.rstrip("/")
+        self._sessions = LoopSessions()
+
+    async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
+        """See `Upstream`; the connection closes as soon as nobody asks on."""
+        if request.is_stream and self.endpoint.wire == "chat" and not request.wants_stream_tokens:
+            # Without it a stream ends without its token counts, and nobody knows what it cost.
+            request = request.model_copy(update={"wants_stream_tokens": True})
+        body = self.wire.write_request(request)
+        where = self.where(request.model)
+        async with self._exchange(self._path(request), body, where=where) as exchange:
+            if exchange.is_stream:
+                async for event in exchange.stream(self.wire):
+                    yield event
+                return
+            body_read = await exchange.whole()
+        with _readable(where):
+            answer = self.wire.read_answer(read_object(body_read))
+        for event in events_of(answer):
+            yield event
+
+    def unsaid(self, request: ModelRequest) -> list[str]:
+        """See `Upstream`."""
+        return left_out(request, self.wire)
+
+    async def post(self, path: str, body: Mapping[str, Any], *, model: str) -> dict[str, Any]:
+        """Send a request that has a whole answer, such as one for embeddings."""
+        async with self._exchange(path, body, where=self.where(model)) as exchange:
+            body_read = await exchange.whole()
+        with _readable(self.where(model)):
+            return read_object(body_read)
+
+    async def close(self) -> None:
+        """Give back connections in every loop."""
+        await self._sessions.close()
+
+    def where(self, model: str) -> str:
+        """Model and provider as an error names them."""
+        return f"`{model}` at {self._base_url}"
+
+    def _exchange(self, path: str, body: Mapping[str, Any], *, where: str) -> "_Exchange":
+        return _Exchange(
+            self._sessions,
+            f"{self._base_url}{path}",
+            orjson.dumps(body),
+            {**self.endpoint.headers, **self._auth()},
+            self.endpoint,
+            where,
+        )
+
+    def _path(self, request: ModelRequest) -> str:
+        if self.endpoint.wire == "gemini":
+            verb = "streamGenerateContent?alt=sse" if request.is_stream else "generateContent"
+            return f"/models/{request.model}:{verb}"
+        return {
+            "chat": "/chat/completions",
+            "responses": "/responses",
+            "messages": "/messages",
+        }[self.endpoint.wire]
+
+    def _auth(self) -> dict[str, str]:
+        key = self._key()
+        if self.endpoint.wire == "messages":
+            return {"anthropic-version": "2023-06-01"} | ({"x-api-key": key} if key else {})
+        if self.endpoint.wire == "gemini":
+            return {"x-goog-api-key": key} if key else {}
+        return {"Authorization": f"Bearer {key}"} if key else {}
+
+    def _key(self) -> str | None:
+        """The key in force now, so that a new one needs no restart."""
+        variable = self.endpoint.api_key_env
+        if variable is None:
+            return None
+        key = os.environ.get(variable, "").strip()
+        if not key or not (key.isascii() and key.isprintable()):
+            raise Denied(
+                "model_key_missing",
+                f"The environment variable `{variable}` holds no key for `{self._name}`",
+                hint=f"Set it where lineside runs: `export {variable}=…`.",
+            )
+        return key
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """What cannot be read is the provider's fault and not the caller's."""
+    try:
+        yield
+    except (Invalid, ValidationError, TypeError, KeyError, AttributeError, ValueError) as error:
+        why = error.message if isinstance(error, Invalid) else type(error).__name__
+        raise Unavailable(
+            "reply_unreadable",
+            f"{where} sent an answer that cannot be read: {why}",
+            hint="Check that the provider speaks the wire that `gateway.yaml` names.",
+        ) from error
+
+
+class _Exchange:
+    """One request over HTTP and its reply, within the endpoint's limits of time."""
+
+    def __init__(
+        self,
+        sessions: LoopSessions,
+        url: str,
+        body: bytes,
+        headers: dict[str, str],
+        endpoint: Endpoint,
+        where: str,
+    ) -> None:
+        self._sessions, self._url, self._body, self._headers = sessions, url, body, headers
+        self._endpoint, self._where = endpoint, where
+        self._started = monotonic()
+        self._has_begun = False
+        self._response: aiohttp.ClientResponse | None = None
+
+    async def __aenter__(self) -> "_Exchange":
+        import aiohttp
+
+        session = await self._sessions.session()
+        headers = {"Content-Type": "application/json", **self._headers}
+        try:
+            async with asyncio.timeout(self._left_s()):
+                self._response = await session.post(
+                    self._url,
+                    data=self._body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None),
+                )
+            if self._response.status != 200:
+                raise await self._refusal(self._response)
+        except TimeoutError:
+            self._close()
+            raise self._slow() from None
+        except (aiohttp.ClientError, OSError) as error:
+            self._close()
+            # The error itself carries the request with its key: only its text goes on.
+            raise down(self._where, str(error) or type(error).__name__) from None
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._close()
+
+    @property
+    def is_stream(self) -> bool:
+        return self._reply.headers.get("Content-Type", "").startswith("text/event-stream")
+
+    @property
+    def _reply(self) -> "aiohttp.ClientResponse":
+        assert self._response is not None  # noqa: S101 # entered by `async with` alone
+        return self._response
+
+    async def whole(self) -> bytes:
+        """The body, once it is there."""
+        pieces, size = [], 0
+        while piece := await self._read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > _BODY_BYTES_MAX:
+                raise Invalid(
+                    "reply_too_large", f"{self._where} sent more than {_BODY_BYTES_MAX} bytes"
+                )
+        return b"".join(pieces)
+
+    async def stream(self, wire: Wire) -> AsyncGenerator[AnswerEvent, None]:
+        """The events of a stream as they come."""
+        sse, reader = SseReader(), wire.stream_reader()
+        while piece := await self._read():
+            with _readable(self._where):
+                for event in sse.feed(piece):
+                    for said in reader.read(event):
+                        self._has_begun = True
+                        yield said
+        with _readable(self._where):
+            for event in sse.end():
+                for said in reader.read(event):
+                    yield said
+            for said in reader.end():
+                yield said
+
+    async def _read(self) -> bytes:
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(self._left_s()):
+                return await self._reply.content.read(_PIECE_BYTES)
+        except TimeoutError:
+            raise self._slow() from None
+        except (aiohttp.ClientError, OSError) as error:
+            if self._has_begun:
+                raise cut_off() from error
+            raise down(self._where, str(error) or type(error).__name__) from None
+
+    def _left_s(self) -> float:
+        limits = self._endpoint
+        end = limits.total_s if self._has_begun else min(limits.first_token_s, limits.total_s)
+        return max(0.0, self._started + end - monotonic())
+
+    def _slow(self) -> Passing:
+        if self._has_begun:
+            return slow(self._where, self._endpoint.total_s, "whole answer")
+        return slow(self._where, self._endpoint.first_token_s, "first piece of an answer")
+
+    async def _refusal(self, response: "aiohttp.ClientResponse") -> Exception:
+        body = await response.content.read(_PIECE_BYTES)
+        code, text = read_error(body)
+        # Endpoints quote the key they refuse; nothing of it may reach a log or a page.
+        key_from = self._endpoint.api_key_env or "(none)"
+        error = (code, without_keys(text, key=os.environ.get(key_from)))
+        return refused(
+            response.status, response.headers, error, where=self._where, key_from=key_from
+        )
+
+    def _close(self) -> None:
+        if self._response is not None:
+            # Closed and not released: a caller who left must not be read for any longer.
+            self._response.close()

@@ -1,0 +1,157 @@
+"""The stock clients at the doors, before a provider that plays a script."""
+
+import anthropic
+import httpx
+import openai
+import pytest
+
+ASK = [{"role": "user", "content": "Say hello."}]
+WEATHER = [{"role": "user", "content": "The weather in Graz and Linz?"}]
+TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def test_chat_completions_answers_and_streams(openai_client: openai.OpenAI) -> None:
+    whole = openai_client.chat.completions.create(model="play/any", messages=ASK)
+    chunks = list(
+        openai_client.chat.completions.create(
+            model="play/any", messages=ASK, stream=True, stream_options={"include_usage": True}
+        )
+    )
+
+    assert whole.choices[0].message.content == "Grüß Gott aus Graz."
+    assert (whole.choices[0].finish_reason, whole.usage.total_tokens) == ("stop", 9)
+    said = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert said == "Grüß Gott aus Graz."
+    assert len(chunks) > 4
+    assert chunks[-1].usage.prompt_tokens == 5
+
+
+def test_chat_completions_streams_parallel_tool_calls(openai_client: openai.OpenAI) -> None:
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": TOOL}}]
+    with openai_client.chat.completions.stream(
+        model="play/any", messages=WEATHER, tools=tools
+    ) as stream:
+        final = stream.get_final_completion()
+
+    choice = final.choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert [call.function.arguments for call in choice.message.tool_calls] == [
+        '{"city":"Graz"}',
+        '{"city":"Linz"}',
+    ]
+
+
+def test_responses_answers_and_streams(openai_client: openai.OpenAI) -> None:
+    whole = openai_client.responses.create(model="play/any", input="Say hello.")
+    with openai_client.responses.stream(model="play/any", input=WEATHER) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_response()
+
+    assert (whole.output_text, whole.status, whole.usage.total_tokens) == (
+        "Grüß Gott aus Graz.",
+        "completed",
+        9,
+    )
+    assert [item.type for item in final.output] == ["reasoning", "function_call", "function_call"]
+    assert final.output[1].arguments == '{"city":"Graz"}'
+    assert kinds[0] == "response.created"
+    assert kinds[-1] == "response.completed"
+
+
+def test_messages_answers_and_streams(anthropic_client: anthropic.Anthropic) -> None:
+    whole = anthropic_client.messages.create(model="play/any", max_tokens=100, messages=ASK)
+    with anthropic_client.messages.stream(
+        model="play/any", max_tokens=100, messages=WEATHER
+    ) as stream:
+        final = stream.get_final_message()
+
+    assert (whole.content[0].text, whole.stop_reason) == ("Grüß Gott aus Graz.", "end_turn")
+    assert (whole.usage.input_tokens, whole.usage.output_tokens) == (5, 4)
+    assert [block.type for block in final.content] == ["thinking", "tool_use", "tool_use"]
+    assert final.content[2].input == {"city": "Linz"}
+    assert (final.stop_reason, final.usage.output_tokens) == ("tool_use", 7)
+
+
+def test_embeddings_come_without_a_provider(openai_client: openai.OpenAI) -> None:
+    answer = openai_client.embeddings.create(
+        model="embedded/words", input=["an invoice", "a bill", "a tyre"]
+    )
+
+    invoice, bill, tyre = (item.embedding for item in answer.data)
+    near = sum(a * b for a, b in zip(invoice, bill, strict=True))
+    far = sum(a * b for a, b in zip(invoice, tyre, strict=True))
+    assert len(invoice) == 256
+    assert near > far
+
+
+def test_models_are_listed_for_both_clients(
+    openai_client: openai.OpenAI, anthropic_client: anthropic.Anthropic
+) -> None:
+    names = [model.id for model in openai_client.models.list()]
+
+    assert {"fast", "fake-chat/small", "embedded/words"} <= set(names)
+    assert [model.id for model in anthropic_client.models.list()] == names
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"model": "play/any"}, 400, "`body.messages` is missing"),
+        (
+            {"model": "play/any", "messages": [{"role": "user", "content": 5}]},
+            400,
+            "a whole number",
+        ),
+        ({"model": "nowhere", "messages": ASK}, 404, "no use case `nowhere`"),
+        (
+            {"model": "play/any", "messages": [{"role": "user", "content": "broken"}]},
+            503,
+            "on purpose",
+        ),
+    ],
+)
+def test_errors_are_in_the_words_of_each_wire(
+    server: str, body: dict, status: int, words: str
+) -> None:
+    chat = httpx.post(f"{server}/v1/chat/completions", json=body)
+    messages = httpx.post(f"{server}/v1/messages", json=body)
+
+    assert (chat.status_code, messages.status_code) == (status, status)
+    assert words in chat.json()["error"]["message"]
+    assert {"message", "type", "param", "code"} == chat.json()["error"].keys()
+    assert messages.json()["type"] == "error"
+    assert messages.json()["request_id"] == messages.headers["request-id"]
+
+
+def test_a_bad_key_opens_no_door(server: str) -> None:
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(base_url=f"{server}/v1", api_key="lsk_no").models.list()
+    with pytest.raises(anthropic.AuthenticationError):
+        anthropic.Anthropic(base_url=server, api_key="lsk_no").messages.create(
+            model="play/any", max_tokens=5, messages=ASK
+        )
+
+
+def test_what_rests_on_stored_answers_is_refused(openai_client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="previous_response_id"):
+        openai_client.responses.create(
+            model="play/any", input="And then?", previous_response_id="resp_1"
+        )
+
+
+def test_a_call_joins_the_callers_trace_and_says_what_it_took(server: str) -> None:
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    answer = httpx.post(
+        f"{server}/v1/chat/completions",
+        json={"model": "play/any", "messages": ASK},
+        headers={"traceparent": f"00-{trace_id}-b7ad6b7169203331-01"},
+    )
+    spans = httpx.get(f"{server}/api/traces/{trace_id}").json()
+
+    assert answer.headers["x-lineside-trace-id"] == trace_id
+    assert answer.headers["traceparent"].startswith(f"00-{trace_id}-")
+    assert float(answer.headers["x-lineside-own-ms"]) < 500
+    span = (spans["spans"] if isinstance(spans, dict) else spans)[0]
+    assert span["parent_span_id"] == "b7ad6b7169203331"
+    assert (span["provider"], span["model"], span["tokens_in"]) == ("play", "any", 5)
+    assert span["messages_out"][0]["parts"][0]["content"] == "Grüß Gott aus Graz."

@@ -1,0 +1,144 @@
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evals.conftest import ScriptedTarget, rows
+from lineside.core import Invalid
+from lineside.evals import Run, register_runner, results_of, summarise
+from lineside.evals.plan import RunLimits, RunPlan
+from lineside.gateway import ModelReply
+from lineside.store import Store
+from lineside.trust import Scope
+
+RunCases = Callable[..., Run]
+
+
+def within(**limits: Any) -> RunPlan:
+    return RunPlan(limits=RunLimits(**limits))
+
+
+def test_what_an_earlier_run_answered_is_judged_again_without_being_asked(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    first = run_cases(rows(20))
+    changed = [SimpleNamespace(name="refunds", kind="contains", arguments={"field": "topic"})]
+
+    again = run_cases(rows(30), scorers=changed)
+
+    assert len(target.asked) == 30
+    assert (again.spent.recalled, again.spent.cost_usd) == (20, pytest.approx(0.01))
+    origins = {result.recalled_from for result in results_of(scope, again.id)}
+    assert origins == {first.id, None}
+
+
+def test_a_changed_input_under_the_same_id_is_asked(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    run_cases(rows(5))
+    changed = rows(5)
+    changed[2]["input"]["message"] = "other"
+
+    assert run_cases(changed).spent.recalled == 4
+    assert target.asked[-1] == "other"
+
+
+def test_the_second_try_never_gets_the_answer_to_the_first(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    run_cases(rows(10))
+    target.answers["*"] = "lost_card"
+
+    run = run_cases(rows(10), repetitions=3)
+
+    assert run.spent.recalled == 10
+    assert set(Counter(target.asked).values()) == {3}
+    tries = {found.k: found for found in summarise(scope, run).attempts}
+    assert (tries[1].some.value, tries[3].some.value) == (pytest.approx(1 / 3), 1.0)
+    assert tries[3].all.value == 0.0
+
+
+def test_a_limit_on_money_is_kept_to_the_cent_and_the_rest_is_asked_later(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    run = run_cases(rows(100), plan=within(cost_usd_max=0.0305))
+
+    assert (run.status, run.cases_done, len(target.asked)) == ("stopped", 30, 30)
+    assert run.spent.cost_usd == pytest.approx(0.03)
+    assert run.failures["limit:cost_usd"].cases == 70
+    rest = run_cases(rows(100), plan=within(cost_usd_max=1.0))
+    assert (rest.status, rest.spent.recalled, len(target.asked)) == ("done", 30, 100)
+
+
+def test_a_limit_on_tokens_ends_a_run_with_what_it_has(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    run = run_cases(rows(100), plan=within(tokens_max=55))
+    assert (run.status, run.spent.tokens) == ("stopped", 50)
+
+
+def test_a_limit_on_money_needs_a_known_cost(run_cases: RunCases, store: Store) -> None:
+    class Unpriced(ScriptedTarget):
+        async def __call__(self, _payload: Mapping[str, Any]) -> ModelReply:
+            return ModelReply({"topic": "refund"}, "nobody-knows-me", tokens_in=5, tokens_out=5)
+
+    register_runner(store, lambda _run: Unpriced({}))
+    run = run_cases(rows(50), plan=within(cost_usd_max=1.0))
+
+    assert run.status == "stopped"
+    assert "lineside prices set" in run.failures["limit:cost_unknown"].message
+
+
+def test_tokens_are_priced_where_the_model_names_no_cost(run_cases: RunCases, store: Store) -> None:
+    class Known(ScriptedTarget):
+        async def __call__(self, _payload: Mapping[str, Any]) -> ModelReply:
+            return ModelReply({"topic": "refund"}, "gpt-4o-mini", tokens_in=1000, tokens_out=100)
+
+    register_runner(store, lambda _run: Known({}))
+    run = run_cases(rows(10))
+    assert (run.spent.cost_unknown, run.spent.cost_usd) == (0, pytest.approx(10 * 0.00021))
+
+
+def test_an_impossible_limit_is_refused(run_cases: RunCases, target: ScriptedTarget) -> None:
+    with pytest.raises(Invalid, match="`cost_usd_max` is 0"):
+        run_cases(rows(2), plan=within(cost_usd_max=0))
+
+
+class Crowded(ScriptedTarget):
+    """A provider that takes three calls at once and answers 429 to a fourth."""
+
+    inside = most = refused = 0
+
+    async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
+        class RateLimitError(Exception):
+            status_code = 429
+            response = SimpleNamespace(headers={"retry-after": "0.05"})
+
+        if self.inside >= 3:
+            self.refused += 1
+            raise RateLimitError("slow down")
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        await asyncio.sleep(0.004)
+        self.inside -= 1
+        return await super().__call__(payload)
+
+
+def test_a_model_that_says_429_is_asked_less_and_no_case_is_lost(
+    run_cases: RunCases, store: Store
+) -> None:
+    crowded = Crowded({})
+    register_runner(store, lambda _run: crowded)
+
+    run = run_cases(rows(80), plan=within(concurrency_max=16))
+
+    assert (run.cases_done, run.cases_failed) == (80, 0)
+    assert run.spent.rate_limited == crowded.refused > 0
+    # Found once, the limit is met again only when one more is tried.
+    assert crowded.refused < 40
+    assert crowded.most == 3
+    assert run.spent.concurrency is not None
+    assert run.spent.concurrency < 8

@@ -1,0 +1,137 @@
+from collections.abc import Callable
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import orjson
+import pytest
+
+from evals.conftest import ScriptedTarget, rows
+from lineside.core import Invalid, now
+from lineside.evals import Run, results_of
+from lineside.evals.dataset import Dataset
+from lineside.evals.forecast import forecast_run
+from lineside.evals.plan import RunLimits, RunPlan
+from lineside.evals.targets import read_target, subject_of
+from lineside.store import Store
+from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans
+from lineside.trust import Scope
+
+RunCases = Callable[..., Run]
+
+
+@pytest.fixture
+def run_target(
+    run_cases: RunCases, store: Store, target: ScriptedTarget, tmp_path: Path
+) -> Callable[..., Run]:
+    """Has cases judged against a target named as a person names it."""
+
+    def run(text: str, cases: list[dict[str, object]], **options: str) -> Run:
+        found = read_target(store, text, folder=tmp_path, **options)
+        assert target.asked == []
+        return run_cases(cases, subject=subject_of(found), plan=RunPlan(target=found))
+
+    return run
+
+
+def test_a_function_is_asked_and_asked_again_unless_it_has_a_version(
+    run_target: Callable[..., Run], tmp_path: Path
+) -> None:
+    (tmp_path / "shopbot.py").write_text(
+        "asked = []\ndef reply(given):\n    asked.append(given)\n    return {'topic': 'refund'}\n"
+        "async def dear(given):\n    return {'output': {'topic': 'refund'}, 'cost_usd': 2}\n"
+    )
+    plain = [run_target("python:shopbot:reply", rows(5)) for _ in range(2)]
+    versioned = [run_target("python:shopbot:dear", rows(5), version="1") for _ in range(2)]
+
+    assert [run.spent.right for run in plain] == [5, 5]
+    assert [run.is_reused for run in plain + versioned] == [False, False, False, True]
+    assert versioned[0].spent.cost_usd == 10
+    with pytest.raises(Invalid, match="`shopbot` has no function `replay`"):
+        run_target("python:shopbot:replay", rows(1))
+
+
+def test_an_endpoint_is_asked_and_its_refusals_fail_their_case_alone(
+    run_target: Callable[..., Run],
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            given = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
+            is_fine = given["input"]["message"] != "m2"
+            body = orjson.dumps({"output": {"topic": "refund"}, "tokens_in": 4} if is_fine else {})
+            self.send_response(200 if is_fine else 400)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    run = run_target(f"http://127.0.0.1:{server.server_port}/ask", rows(6))
+    server.shutdown()
+
+    assert (run.spent.right, run.spent.tokens) == (5, 20)
+    assert list(run.failures) == ["invalid:endpoint_refused"]
+
+
+def test_outputs_on_file_are_judged_with_their_own_times_and_repetitions(
+    run_target: Callable[..., Run], scope: Scope, tmp_path: Path
+) -> None:
+    lines = [{"id": f"c{n}", "output": {"topic": "refund"}, "latency_ms": 7} for n in range(1, 4)]
+    (tmp_path / "out.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+
+    run = run_target("out.jsonl", rows(4))
+
+    assert (run.spent.right, list(run.failures)) == (3, ["not_found:no_output"])
+    assert {result.latency_ms for result in results_of(scope, run.id)} == {None, 7}
+    (tmp_path / "out.jsonl").write_text('{"id": "c1", "output": {}}\n{"output": {}}\n')
+    with pytest.raises(Invalid, match=r"`out.jsonl`, line 2: expected an object with `id`"):
+        run_target("out.jsonl", rows(4))
+
+
+def test_recorded_traces_are_judged_by_what_they_answered(
+    run_target: Callable[..., Run], store: Store, scope: Scope
+) -> None:
+    open_traces(store)
+    trace = new_trace_id()
+    step = Span(
+        trace_id=trace,
+        span_id=new_span_id(),
+        name="answer",
+        started_at=now() - timedelta(seconds=1),
+        duration_ms=321,
+        output={"topic": "refund"},
+    )
+    record_spans(scope, [step])
+
+    run = run_target("traces", rows(1, source=trace) + rows(2)[1:])
+
+    assert (run.spent.right, list(run.failures)) == (1, ["not_found:no_trace"])
+    assert {result.latency_ms for result in results_of(scope, run.id)} == {None, 321}
+
+
+def test_a_forecast_says_what_the_rest_costs_and_which_limit_is_too_small(
+    run_cases: RunCases,
+    target: ScriptedTarget,
+    scope: Scope,
+    read: Callable[..., Dataset],
+) -> None:
+    wanted = {"use_case": "triage", "subject": "candidate", "dataset": read(rows(100))}
+    unknown = forecast_run(scope, **wanted)
+    priced = forecast_run(scope, **wanted, model="gpt-4o-mini")
+    run_cases(rows(40))
+
+    plan = RunPlan(limits=RunLimits(cost_usd_max=0.1))
+    found = forecast_run(scope, **wanted, repetitions=2, plan=plan)
+
+    assert (unknown.cost_usd, unknown.seconds) == (None, None)
+    assert priced.cost_usd is not None
+    assert 0 < priced.cost_usd < 0.01
+    assert (found.answers, found.recalled) == (200, 40)
+    assert found.cost_usd == pytest.approx(0.16)
+    assert found.tokens == 1600
+    assert found.exceeds == ["cost_usd_max"]
+    assert len(target.asked) == 40

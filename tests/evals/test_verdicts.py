@@ -1,0 +1,329 @@
+"""Two runs, one answer; and an honest one where the data is bad."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from evals.conftest import ScriptedTarget, rows
+from lineside.core import Invalid, Unavailable
+from lineside.evals import Run, verdicts
+from lineside.evals.run import RunScorer
+from lineside.evals.verdicts import RunVerdict
+from lineside.trust import Scope
+
+RunCases = Callable[..., Run]
+Judge = Callable[..., RunVerdict]
+
+
+@pytest.fixture
+def judge(run_cases: RunCases, target: ScriptedTarget, scope: Scope) -> Judge:
+    """Judges two runs over the same cases: the messages that each of them answers wrongly."""
+
+    def judge_wrong(
+        cases: list[dict[str, Any]], before: list[int], after: list[int], **asked: Any
+    ) -> RunVerdict:
+        runs = []
+        for subject, wrong in (("a", before), ("b", after)):
+            target.answers.clear()
+            target.answers |= {f"m{n}": "lost_card" for n in wrong}
+            runs.append(run_cases(cases, subject=subject).id)
+        return verdicts.judge_pair(scope, *runs, **asked)
+
+    return judge_wrong
+
+
+def test_a_candidate_that_is_surely_better_ships(judge: Judge) -> None:
+    found = judge(rows(100), before=list(range(1, 31)), after=[1, 2])
+
+    assert found.verdict.decision == "ship"
+    assert found.headline == "Ship: accuracy is 28.0 points higher, surely better than the baseline"
+    assert (found.flips.won_total, found.flips.lost_total, found.flips.tied_total) == (28, 0, 72)
+    assert found.main is not None
+    assert (found.main.kind, found.main.standing) == ("binary", "better")
+    assert RunVerdict.model_validate_json(found.model_dump_json()) == found
+
+
+def test_not_enough_data_says_what_it_takes_to_know(judge: Judge) -> None:
+    found = judge(rows(40), before=[1, 2, 3], after=[3, 4])
+
+    assert found.verdict.decision == "more"
+    assert found.more is not None
+    # Each answer costs a tenth of a cent, and both runs answer every case.
+    assert found.more.cost_usd == pytest.approx(found.more.cases * 0.002)
+    assert found.headline == f"Not enough data: {found.more.in_words}"
+    assert " USD and " in found.headline
+
+
+def test_a_gain_too_small_to_matter_holds_where_a_gain_was_asked_for(judge: Judge) -> None:
+    found = judge(rows(100), before=[1], after=[1], goal="better", margin=0.2)
+
+    assert found.verdict.decision == "hold"
+    assert found.headline == "Hold: accuracy is not better by as much as matters"
+
+
+def test_a_guard_holds_what_the_main_score_would_ship(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    before = run_cases(rows(60), subject="a")
+    target.answers |= {f"m{n}": Unavailable("model_down", "down") for n in range(1, 61, 2)}
+    after = run_cases(rows(60), subject="b")
+
+    found = verdicts.judge_pair(scope, before.id, after.id, guards={"failed": 0.05})
+
+    failed = next(effect for effect in found.effects if effect.name == "failed")
+    assert (failed.kind, failed.role, failed.standing) == ("rate", "guard", "worse")
+    assert found.verdict.decision == "hold"
+    assert "30 cases lack a score in one of the runs; they count both ways" in found.notes
+    with pytest.raises(Invalid) as caught:
+        verdicts.judge_pair(scope, before.id, after.id, guards={"latency": 0.1})
+    assert caught.value.hint == "Did you mean `latency_ms`?"
+
+
+def test_measures_beside_the_main_score_hold_at_once(judge: Judge) -> None:
+    found = judge(rows(60), before=[1, 2, 3], after=[4])
+
+    beside = [effect for effect in found.effects if effect.role == "watched"]
+    assert {effect.name for effect in beside} == {"latency_ms", "cost_usd", "cost_per_success"}
+    ratio = next(effect for effect in beside if effect.name == "cost_per_success")
+    assert ratio.kind == "ratio"
+    assert ratio.baseline == pytest.approx(0.001 * 60 / 57)
+    assert ratio.together_low is not None
+    assert ratio.low is not None
+    assert ratio.together_low < ratio.low
+
+
+def test_a_grade_is_judged_by_who_got_better_and_who_got_worse(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    source = b"def score(context):\n    return len(context.output['tags'])\n"
+    grade = {"name": "grade", "kind": "python", "arguments": {"function": "grade.py:score"}}
+    runs = []
+    for subject, more in (("a", 0), ("b", 1)):
+        answers = {
+            f"m{n}": {"topic": "refund", "confidence": 1.0, "tags": ["x"] * (n % 3 + more)}
+            for n in range(1, 41)
+        }
+        target.answers |= answers
+        runs.append(
+            run_cases(
+                rows(40),
+                subject=subject,
+                scorers=[RunScorer.model_validate(grade)],
+                scorer_files={"grade.py": source},
+            ).id
+        )
+
+    main = verdicts.judge_pair(scope, *runs).main
+
+    assert main is not None
+    assert (main.kind, main.unit, main.difference_unit) == ("ordinal", "", "points")
+    assert main.difference == 1.0  # each of the 40 got better
+    assert main.candidate - main.baseline == pytest.approx(1.0)
+    assert main.standing == "better"
+
+
+def test_a_slice_that_fares_unlike_the_rest_is_found(judge: Judge) -> None:
+    cases = rows(120)
+    for number, case in enumerate(cases):
+        case["slices"] = {"channel": ["mail", "chat", "phone"][number // 40], "half": number % 2}
+    found = judge(cases, before=[], after=list(range(1, 31)))
+
+    surely = [one for one in found.slices.effects if one.is_unlike_rest]
+    assert ("channel", "mail") in {(one.slice, one.value) for one in surely}
+    assert not any(one.slice == "half" for one in surely)
+    assert surely[0].difference == pytest.approx(-0.75)
+
+
+# What may be wrong with the data, each with a clear word and an honest verdict.
+
+
+def test_runs_without_a_common_case_are_not_enough_data(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    before = run_cases(rows(3), subject="a")
+    others = [{**case, "id": f"other-{case['id']}"} for case in rows(3)]
+    after = run_cases(others, subject="b")
+
+    found = verdicts.judge_pair(scope, before.id, after.id)
+
+    assert found.verdict.decision == "more"
+    assert found.headline == ("Not enough data: the two runs share no case with the same input")
+    assert (found.effects, found.more) == ([], None)
+
+
+def test_one_case_shows_nothing_beyond_itself(judge: Judge) -> None:
+    found = judge(rows(1), before=[1], after=[])
+
+    assert found.verdict.decision == "more"
+    assert found.notes[0].startswith("There is one case only")
+
+
+@pytest.mark.parametrize(("wrong", "score"), [([], "1"), (list(range(1, 61)), "0")])
+def test_a_dataset_that_tells_nothing_apart_says_so(
+    judge: Judge, wrong: list[int], score: str
+) -> None:
+    found = judge(rows(60), before=wrong, after=wrong, goal="better")
+
+    assert found.verdict.decision == "more"
+    assert found.flips.tied_total == 60
+    assert any(f"Every case scored {score} in both runs" in text for text in found.notes)
+
+
+def test_all_ties_of_different_cases_do_not_read_as_certain(judge: Judge) -> None:
+    found = judge(rows(30), before=[1, 2], after=[1, 2], margin=0.01)
+
+    assert found.verdict.decision == "more"
+    assert found.main is not None
+    assert found.main.low is not None
+    assert found.main.low < 0
+    assert "No case scored differently in the two runs" in found.notes
+
+
+def test_one_cluster_only_counts_as_one(judge: Judge) -> None:
+    found = judge(rows(40, cluster="talk"), before=list(range(1, 30)), after=[])
+
+    assert found.verdict.decision == "more"
+    assert any("they count as one" in text for text in found.notes)
+    assert found.main is not None
+    assert found.main.units == 1
+
+
+def test_clusters_of_size_one_are_as_good_as_none(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    intervals = []
+    for clustered in (False, True):
+        cases = rows(40)
+        for number, case in enumerate(cases):
+            case["cluster"] = f"talk-{number}" if clustered else None
+        runs = []
+        for subject, wrong in (("a", range(1, 9)), ("b", range(1, 3))):
+            target.answers.clear()
+            target.answers |= {f"m{n}": "lost_card" for n in wrong}
+            runs.append(run_cases(cases, subject=subject).id)
+        main = verdicts.judge_pair(scope, *runs).main
+        assert main is not None
+        intervals.append((main.low, main.high, main.p_adjusted))
+
+    assert intervals[0] == intervals[1]
+
+
+def test_a_score_that_is_no_number_is_missing_and_counts_both_ways(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    source = (
+        b"def score(context):\n"
+        b"    return float('nan') if context.input['message'] == 'm1' else 1.0\n"
+    )
+    odd = {"name": "odd", "kind": "python", "arguments": {"function": "odd.py:score"}}
+    more = {"scorers": [RunScorer.model_validate(odd)], "scorer_files": {"odd.py": source}}
+    runs = [run_cases(rows(50), subject=subject, **more).id for subject in ("a", "b")]
+
+    found = verdicts.judge_pair(scope, *runs)
+
+    assert found.main is not None
+    assert (found.main.cases, found.main.missing) == (49, 1)
+    assert "1 cases lack a score in one of the runs; they count both ways" in found.notes
+    assert found.verdict.decision == "more"
+
+
+# Many runs, one run taken apart, and what the next one takes.
+
+
+def test_candidates_that_cannot_be_told_apart_are_tied(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    for subject, wrong in (("good", 1), ("alike", 3), ("bad", 50)):
+        target.answers.clear()
+        target.answers |= {f"m{n}": "lost_card" for n in range(1, wrong + 1)}
+        run_cases(rows(100), subject=subject)
+
+    board = verdicts.rank_runs(scope, "triage")
+
+    ranks = {entry.subject: (entry.rank_best, entry.rank_worst) for entry in board.entries}
+    assert ranks == {"good": (1, 2), "alike": (1, 2), "bad": (3, 3)}
+    assert [entry.is_on_frontier for entry in board.entries] == [True, False, False]
+    assert board.cases == 100
+    with pytest.raises(Invalid, match="there are: golden"):
+        verdicts.rank_runs(scope, "triage", dataset="other")
+
+
+def test_one_candidate_is_no_leaderboard(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    assert verdicts.rank_runs(scope, "triage").problem == "No run is done that got an answer"
+    run_cases(rows(10), subject="a")
+    alone = verdicts.rank_runs(scope, "triage")
+    assert (alone.entries, alone.problem) == ([], "Two candidates at least are needed for a rank")
+
+
+def test_the_history_marks_steps_that_cannot_be_luck(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    for subject, wrong in (("a", 2), ("b", 3), ("c", 40)):
+        target.answers.clear()
+        target.answers |= {f"m{n}": "lost_card" for n in range(1, wrong + 1)}
+        run_cases(rows(60), subject=subject)
+
+    points = verdicts.run_history(scope, "triage")
+
+    assert [point.run.subject for point in points] == ["c", "b", "a"]
+    assert [point.standing for point in points] == ["worse", "open", "first"]
+    assert points[0].change == pytest.approx(-37 / 60)
+
+
+def test_failures_fall_into_themes_with_quotes(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    kinds = {
+        "train": "the train to {} was late and my ticket is lost",
+        "hotel": "the hotel room in {} had no hot water at all",
+        "meal": "our meal in {} was cold, the waiter rude",
+    }
+    towns = [f"town{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(40)]
+    cases = [
+        {
+            "id": f"{kind}-{town}",
+            "input": {"message": text.format(town)},
+            "expected": {"topic": "refund"},
+        }
+        for kind, text in kinds.items()
+        for town in towns
+    ]
+    for case in cases:
+        if case["id"].startswith(("train", "hotel")):
+            target.answers[case["input"]["message"]] = "lost_card"
+    target.answers[cases[-1]["input"]["message"]] = Unavailable("model_down", "The model is away")
+    run = run_cases(cases)
+
+    found = verdicts.analyse_errors(scope, run.id)
+
+    assert found.failed == 81
+    assert [(theme.kind, theme.cases) for theme in found.themes] == [
+        ("wrong", 40),
+        ("wrong", 40),
+        ("no_answer", 1),
+    ]
+    names = {theme.name for theme in found.themes}
+    assert any("train" in name for name in names)
+    assert any("hotel" in name for name in names)
+    assert found.themes[0].quotes[0].answered == "lost_card"
+    assert found.themes[2].quotes[0].answered == "The model is away"
+
+
+def test_a_plan_prices_what_the_pilots_took(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    runs = []
+    for subject, wrong in (("a", {1, 2, 3}), ("b", {3, 4})):
+        target.answers.clear()
+        target.answers |= {f"m{n}": ["lost_card", "refund"] for n in wrong}
+        runs.append(run_cases(rows(30), subject=subject, repetitions=2).id)
+
+    plans = verdicts.plan_runs(scope, *runs, margin=0.05)
+
+    assert [plan.repetitions for plan in plans] == [1, 2, 3, 4, 5]
+    assert plans[0].cases >= plans[-1].cases
+    assert plans[0].cost_usd == pytest.approx(plans[0].answers * 0.001)
+    assert sum(plan.is_cheapest for plan in plans) >= 1

@@ -1,0 +1,151 @@
+"""People rate in a real Chromium: two at once, by keys alone, and by thumb."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from lineside.apps import open_line
+from lineside.evals import list_runs, reviews
+from lineside.trust import create_key, local_scope
+from web.chromium import DESK, PHONE, OpenPage, running, scrolled_sideways
+from web.small_case import settings_for
+
+pytestmark = pytest.mark.xdist_group("chromium")
+
+RIGHT = {"name": "right", "ask": "Is the topic right?", "kind": "choice", "options": ["yes", "no"]}
+MANY = [
+    {"name": "clear", "ask": "How clear is it?", "kind": "scale", "anchors": ["not", "fully"]},
+    {"name": "wrong", "ask": "Mark what is wrong", "kind": "spans", "options": ["fact", "tone"]},
+    {"name": "note", "ask": "Anything else?", "kind": "text", "is_optional": True},
+]
+
+
+class Made(NamedTuple):
+    home: Path
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="module", autouse=True)  # before the browser, whose loop jobs refuse
+def made(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A state folder with a run, two reviews of it, and a key for each of two raters."""
+    root = tmp_path_factory.mktemp("reviews")
+    shutil.copytree(line_home, root / "home")
+    store = open_line(settings_for(root / "home"))
+    scope = local_scope(store)
+    run = list_runs(scope)[0]
+    for name, questions, items in (("topics", [RIGHT], 4), ("details", MANY, 3)):
+        fields: dict[str, Any] = {"name": name, "questions": questions, "source": {"run": run.id}}
+        reviews.open_review(scope, reviews.ReviewWish.model_validate(fields | {"items": items}))
+    keys = {name: create_key(scope, name, rights=["review"])[1] for name in ("ben", "cem")}
+    store.close()
+    return Made(root, keys)
+
+
+@pytest.fixture(scope="module")
+def server(made: Made) -> Iterator[str]:
+    with running(made.home) as address:
+        yield address
+
+
+def signed_in(browser: Browser, server: str, key: str) -> Page:
+    page = browser.new_context(base_url=server, viewport={"width": DESK, "height": 800}).new_page()
+    page.goto("/reviews/topics/sign-in")
+    page.keyboard.type(key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Is the topic right?")).to_be_visible()
+    return page
+
+
+def test_two_raters_at_once_by_keys_alone_are_blind_and_agree(
+    browser: Browser, server: str, made: Made, open_page: OpenPage
+) -> None:
+    raters = [signed_in(browser, server, key) for key in made.keys.values()]
+    for turn in range(4):
+        for page in raters:
+            expect(page.get_by_text(f"{turn} judged, {4 - turn} left")).to_be_visible()
+            body = page.locator("main").inner_text()
+            assert not any(word in body for word in ("v1", "triage", "confidence", "cem, ben"))
+            if turn == 2:
+                page.keyboard.press("b")
+                expect(page.get_by_text("You judged this one before")).to_be_visible()
+                page.keyboard.press("2")
+                expect(page.get_by_text("2 judged, 2 left")).to_be_visible()
+            page.keyboard.press("1")
+    for page in raters:
+        expect(page.get_by_role("heading", name="All done, thank you")).to_be_visible()
+        assert page.goto("/reviews/topics").status == 403
+        page.context.close()
+
+    with open_page() as page:
+        page.goto("/reviews/topics")
+        for name in ("ben", "cem"):
+            expect(page.get_by_role("row", name=f"{name} 4 0")).to_be_visible()
+        expect(page.get_by_role("link", name="Labels as CSV")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_many_questions_are_answered_with_and_without_a_script(
+    open_page: OpenPage, script: bool
+) -> None:
+    with open_page(PHONE, "dark", script=script) as page:
+        page.goto("/reviews/details/rate")
+        assert scrolled_sideways(page) == 0
+        page.get_by_text("4", exact=True).click()
+        if script:
+            page.get_by_role("button", name="tone", exact=True).click()
+            words = page.locator(".marker-word")
+            words.first.focus()
+            page.keyboard.press("Space")
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("Space")
+            expect(words.first).to_have_attribute("aria-pressed", "true")
+        else:
+            item = page.locator("input[name=item]").get_attribute("value") or ""
+            wrong = {"item": item, "q-clear": "4", "q-wrong": "[fact] nowhere in it"}
+            refused = page.request.post("/reviews/details/rate", form=wrong)
+            assert refused.status == 422
+            assert "holds no passage" in refused.text()
+            page.get_by_label("Copy each passage").fill(page.locator("[data-text]").text_content())
+        before = page.locator(".rate-count").inner_text()
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator(".rate-count")).not_to_have_text(before)
+
+
+def test_a_review_is_opened_in_the_browser_and_its_differences_settled(
+    open_page: OpenPage, browser: Browser, server: str, made: Made
+) -> None:
+    with open_page() as page:
+        page.goto("/reviews")
+        page.get_by_role("link", name="Open a review").click()
+        page.get_by_label("What do you want to know").fill("Is it right?")
+        page.get_by_label("Name", exact=True).fill("opened")
+        page.get_by_label("Answers", exact=True).fill("1")
+        page.get_by_role("button", name="Open the review").click()
+        expect(page.get_by_text("Nobody has answered yet: 1 item to judge")).to_be_visible()
+        page.get_by_role("link", name="Rate").click()
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
+        page.keyboard.press("1")
+        expect(page.get_by_role("heading", name="All done")).to_be_visible()
+        other = signed_in_elsewhere(browser, server, made.keys["ben"])
+        other.keyboard.press("2")
+        expect(other.get_by_role("heading", name="All done")).to_be_visible()
+        other.context.close()
+
+        page.goto("/reviews/opened")
+        page.get_by_role("link", name="Settle 1").click()
+        page.get_by_text("no", exact=True).last.click()
+        page.get_by_role("button", name="This is the last word").click()
+        expect(page.get_by_text("Nothing is left to be settled")).to_be_visible()
+
+
+def signed_in_elsewhere(browser: Browser, server: str, key: str) -> Page:
+    page = browser.new_context(base_url=server).new_page()
+    page.goto("/reviews/opened/sign-in")
+    page.get_by_label("Key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("Is it right?")).to_be_visible()
+    return page
