@@ -38,14 +38,14 @@ def build(settings: Settings | None = None) -> Starlette:
     settings = settings or Settings.from_environment()
     refuse_open_address(settings.host)
     store = open_line(settings)
+    serving = Serving(store)
     try:
+        models = model_calls.open_model_calls(settings, serving)
         lock = store.claim_server(f"http://{settings.host}:{settings.port} (pid {os.getpid()})")
     except LinesideError:
         store.close()
         raise
     local = local_scope(store)
-    serving = Serving(store)
-    models = model_calls.open_model_calls(settings, serving)
     guarding = enforcement.Enforcement(local, serving)
     otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from starlette.testclient import TestClient
 
 from lineside.apps import Call, CallAnswer, Serving, deploy, open_line, release_folder
 from lineside.apps import enforcement as enforcing
 from lineside.core import Denied, Settings
+from lineside.server import build
 from lineside.traces import get_trace, latest_calls
 from lineside.trust import Scope, local_scope
 from lineside.usecases import check_folder, read_folder
@@ -166,3 +168,26 @@ def test_a_guard_that_cannot_be_is_named_with_its_line(guarded_folder: Folder) -
         "Move it to `guards.output`.",
         "Did you mean `check`?",
     ]
+
+
+def test_every_door_and_format_of_a_live_app_is_proven(
+    made_home: Path, guarded_folder: Folder
+) -> None:
+    settings = Settings(home=made_home, flush_seconds=0.05, otlp_grpc_port=0)
+    store = open_line(settings)
+    release_folder(local_scope(store), read_folder(guarded_folder("  input: [mask_pii]\n")))
+    deploy(local_scope(store), "triage")
+    store.close()
+
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        found = client.post("/api/guards/probe?use_case=triage").json()
+        tried = client.post(
+            "/usecases/triage/guards", data={"point": "input", "text": "to ann@example.com"}
+        )
+        said = client.post(
+            "/api/usecases/triage/guards/try", json={"text": "to ann@example.com"}
+        ).json()
+
+    assert (found["state"], len(found["results"])) == ("enforced", 28), found["results"]
+    assert "to [EMAIL_1]" in tried.text
+    assert (said["text"], said["decisions"][0]["verdict"]) == ("to [EMAIL_1]", "transform")

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Message
 from lineside.guardrails import probes
 
 _HOST = (b"host", b"127.0.0.1")
+_PLAIN_MODEL = "openai/probe"
+"""Stands for every plain model: the probe is answered before a provider is asked."""
 Body = Callable[[str, str, str, bool], dict[str, Any]]
 
 
@@ -17,14 +19,19 @@ def _run(_use_case: str, field: str, text: str, _is_streamed: bool) -> dict[str,
     return {"input": {field: text}}
 
 
+def _words(field: str, text: str) -> str:
+    """The text as a model is told it, or as the field of an app that takes several."""
+    return orjson.dumps({field: text}).decode() if field else text
+
+
 def _chat(use_case: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
-    said = orjson.dumps({field: text}).decode()
+    said = _words(field, text)
     turns = [{"role": "user", "content": said}]
     return {"model": use_case, "messages": turns, "stream": is_streamed, "max_tokens": 64}
 
 
 def _responses(use_case: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
-    said = orjson.dumps({field: text}).decode()
+    said = _words(field, text)
     return {"model": use_case, "input": said, "stream": is_streamed, "store": False}
 
 
@@ -43,11 +50,14 @@ def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPa
         app: The whole server, so that a probe meets all that a caller's request meets.
         fields_of: Names of the input fields of a use case.
     """
-    return [
-        _path(app, fields_of, path, form, body, is_streamed=is_streamed)
-        for path, form, body, ways in _DOORS
-        for is_streamed in ways
-    ]
+    found = []
+    for path, form, body, ways in _DOORS:
+        for is_streamed in ways:
+            one = _path(app, fields_of, path, form, body, is_streamed=is_streamed)
+            found.append(one)
+            if path.startswith("/v1/"):
+                found.append(one.model_copy(update={"subject": _PLAIN_MODEL}))
+    return found
 
 
 def _path(
@@ -60,7 +70,7 @@ def _path(
     is_streamed: bool,
 ) -> probes.ServedPath:
     async def send(use_case: str, text: str) -> str:
-        [field, *_] = await fields_of(use_case)
+        [field, *_] = [""] if use_case == _PLAIN_MODEL else await fields_of(use_case)
         asked = orjson.dumps(body(use_case, field, text, is_streamed))
         return await post(app, path.replace("{name}", use_case), asked)
 

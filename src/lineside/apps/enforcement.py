@@ -34,7 +34,10 @@ class Enforcement:
     async def probe(self, use_case: str | None = None) -> probes.Coverage:
         """Probe what is live, or one use case of it; only a whole round is remembered."""
         names = [use_case] if use_case else await asyncio.to_thread(live_names, self._scope)
-        coverage = await probes.probe_paths(self._paths, names)
+        paths = self._paths
+        if use_case:
+            paths = tuple(one for one in paths if one.subject is None)
+        coverage = await probes.probe_paths(paths, names)
         if use_case is None:
             self.coverage = coverage
         return coverage

@@ -12,6 +12,7 @@ import orjson
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
+from lineside.apps.model_guards import GUARDS, GUARDS_FILE, decisions_of, open_model_guards
 from lineside.apps.serving import Call, CallAnswer, Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import calls, canonical
@@ -43,6 +44,11 @@ class OpenAnswer:
         self.span_id = trace.span_id
         self._events = events
         self._first: canonical.AnswerEvent | None = None
+
+    @property
+    def guards(self) -> dict[str, str]:
+        """What each guard said so far, by its name."""
+        return {one.guard: one.verdict for one in decisions_of(self.call)}
 
     async def begin(self) -> None:
         """Wait for the first event, so that a failure before it is a failure of the whole call."""
@@ -178,7 +184,7 @@ class ModelCalls:
             answer.arm,
         )
         served.waited_s = answer.model_ms / 1000
-        served.attributes["hand_off"] = answer.hand_off
+        served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards}
         for event in canonical.events_of(_said(answer, use_case)):
             yield event
 
@@ -264,4 +270,5 @@ def open_model_calls(settings: Settings, serving: Serving) -> ModelCalls:
         Invalid: The file of providers and routes does not fit.
     """
     path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
-    return ModelCalls(serving, calls.Gateway(path))
+    guards = open_model_guards(settings.home / GUARDS_FILE)
+    return ModelCalls(serving, calls.Gateway(path), steps=[guards.step])

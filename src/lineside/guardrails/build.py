@@ -1,6 +1,6 @@
 """From what a manifest declares to guards that judge."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from lineside.guardrails import grounding, injection, personal, presidio, wording
@@ -81,18 +81,30 @@ def guard_kinds() -> dict[str, str]:
 
 
 def chain_for(folder: UseCaseFolder) -> GuardChain:
-    """The guards of a use case, and before them the one that proves they stand on every path.
+    """The guards of a use case, and before them those that prove they stand on every path.
 
     Raises:
         Invalid: A guard cannot be made as it is declared.
     """
+    return chain_of(
+        folder.manifest.guards.by_point, files=folder.files, output_schema=folder.output_schema
+    )
+
+
+def chain_of(
+    by_point: Mapping[str, Sequence[declarations.GuardDeclaration]],
+    *,
+    files: Mapping[str, bytes] | None = None,
+    output_schema: Mapping[str, Any] | None = None,
+) -> GuardChain:
+    """The same of guards that are declared elsewhere."""
     guards: list[Guard] = []
-    for point, declared in folder.manifest.guards.by_point.items():
+    for point in declarations.GUARD_POINTS:
         where = cast("GuardPoint", point)
         guards.append(PROBE_GUARDS[where])
         guards += [
-            build_guard(one, where, files=folder.files, output_schema=folder.output_schema)
-            for one in declared
+            build_guard(one, where, files=files or {}, output_schema=output_schema or {})
+            for one in by_point.get(point, ())
         ]
     return GuardChain(guards)
 

@@ -87,6 +87,10 @@ class GuardedCall:
             return value
         return put_back(value, [self.pseudonyms.reveal(text) for text in texts_of(value)])
 
+    def conceal(self, value: Any) -> Any:
+        """A value with marks again, as a trace may keep it."""
+        return put_back(value, [self.pseudonyms.conceal(text) for text in texts_of(value)])
+
     @property
     def escalation(self) -> str | None:
         """Why a person must decide, where a guard says so."""

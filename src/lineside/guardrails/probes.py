@@ -64,6 +64,7 @@ class ProbeResult(Record):
     """What came of one probe.
 
     Attributes:
+        use_case: Or the plain model that was asked.
         path: The door the call came in by, such as `POST /api/usecases/{name}/run`.
         format: What the door speaks, such as `lineside` or `openai.chat`.
         is_held_back: The guard of that very point said no. Anything else is not enforced: an
@@ -116,6 +117,7 @@ class ServedPath(Record):
     """A way in which answers are served; whoever adds one adds it here, too.
 
     Attributes:
+        subject: What is asked there in place of each use case, such as a plain model.
         send: Sends one text to a use case by this path and returns all that a caller would get,
             the words of an error among it, or raises that error.
     """
@@ -123,6 +125,7 @@ class ServedPath(Record):
     path: str
     format: str
     is_streamed: bool = False
+    subject: str | None = None
     send: Callable[[str, str], Awaitable[str]]
 
 
@@ -133,9 +136,9 @@ FieldsOf = Callable[[str], Awaitable[Sequence[str]]]
 async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> Coverage:
     """Send a probe for every point through every path of every use case; none reaches a model."""
     planned = [
-        (use_case, path, point)
-        for use_case in use_cases
+        (subject, path, point)
         for path in paths
+        for subject in ([path.subject] if path.subject else use_cases)
         for point in guards.GUARD_POINTS
     ]
     results = [await _probe(*one) for one in planned[:_PROBES_MAX]]

@@ -35,6 +35,14 @@ class Pseudonyms:
     def __bool__(self) -> bool:
         return bool(self._values)
 
+    def conceal(self, text: str) -> str:
+        """The text with marks again in the place of what they stand for, as it may be kept."""
+        for value in sorted(self._values.values(), key=len, reverse=True):
+            if value in text:
+                mark = next(mark for mark, one in self._values.items() if one == value)
+                text = text.replace(value, mark)
+        return text
+
     def reveal(self, text: str) -> str:
         """The text with what the marks stand for; marks that nobody gave stay."""
         if not self._values or "[" not in text:

@@ -193,14 +193,14 @@ def _misread(read: str, expected: str, *, hint: str = _HINT) -> Misread:
     return Misread(read, expected, hint=hint, code="bad_guard")
 
 
-def declared_as(name: str) -> GuardDeclaration:
-    """The guard that a name alone declares.
+def declared_as(declared: object) -> GuardDeclaration:
+    """The guard that a name declares, or a name with arguments, outside of a manifest.
 
     Raises:
         Invalid: There is no such guard, or it needs arguments.
     """
     try:
-        return GuardDeclaration.read(name)
+        return GuardDeclaration.read(declared)
     except Misread as wrong:
         message = f"Read {wrong.read}, expected {wrong.expected}"
         raise Invalid(wrong.code, message, hint=wrong.hint) from None
