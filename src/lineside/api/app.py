@@ -78,6 +78,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for record in (Call, CallAnswer):
         schema = record.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
         schemas[record.__name__] = schema
     paths = {"/usecases/{name}/run": {"post": apps.RUN_OPERATION}}
     document["paths"] = paths | document["paths"]

