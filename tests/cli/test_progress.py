@@ -50,7 +50,7 @@ class Terminal:
 def test_a_run_shows_how_far_it_is_stops_on_ctrl_c_and_goes_on_later(
     lineside, place: Path, write_folder
 ) -> None:
-    folder = write_folder(right=120, delay_ms=150)
+    folder = write_folder(right=120, delay_ms=300)
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     terminal = Terminal("test", folder, environment=environment | {"TERM": "xterm"})
 

@@ -101,7 +101,9 @@ def _so_far(run: "Run") -> str:
     if run.looks:
         words = f"; look {len(run.looks)}: {run.looks[-1].decision}"
     elif spent.right + spent.wrong:
-        words = f", {spent.right / (spent.right + spent.wrong):.0%} right so far"
+        share = 100 * spent.right / (spent.right + spent.wrong)
+        is_last = run.cases_done == run.cases_total
+        words = f", {share:.0f} % right" + ("" if is_last else " so far")
     if spent.cost_usd:
         words += f", {spent.cost_usd:.3g} USD"
     if spent.rate_limited:

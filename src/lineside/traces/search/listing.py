@@ -172,29 +172,32 @@ def _candidates(
     reading: TraceReading, workspace: str, asked: Asked, at: datetime, depth: int
 ) -> tuple[Rows, datetime]:
     """The newest so many rows of traces that may be wanted, and since when they are all of them."""
-    conditions = [sql for sql, _ in asked.traces]
-    of_rows = None if asked.rows is None else [sql for sql, _ in asked.rows]
-    sql = queries.candidates_query(conditions, of_rows, runs=asked.has_runs)
+    sql = queries.candidates_query([sql for sql, _ in asked.traces], runs=asked.has_runs)
+    values = values_of(asked.traces)
     found: Rows = []
     until = at
     # The last day mostly holds enough; to look there first spares the rest.
     for since in sorted({max(asked.since, earlier(min(at, plain(now())))), asked.since})[::-1]:
-        bounds = [workspace, since, until]
-        values = [*bounds, *values_of(asked.traces)]
-        values += [*bounds, *values_of(asked.rows or [])] if conditions else []
-        found += reading.rows(sql, [*values, depth - len(found)])
-        if len(found) >= depth:
-            # Other rows of the last moment may be left out.
-            start: datetime = found[-1]["first_at"] + _MICROSECOND
+        found += reading.rows(sql, [workspace, since, until, *values, depth - len(found)])
+        start = _start_of(found, depth, since)
+        if start > since:
             break
-        start = since
         until = max(since, EARLIEST + _MICROSECOND) - _MICROSECOND
-    if conditions and at < LATEST:
-        # A row that meets a condition may begin long after its trace did.
-        sql = queries.candidates_query(conditions, of_rows, runs=asked.has_runs, later=True)
-        bounds = [workspace, at + _MICROSECOND, later(at)]
-        found += reading.rows(sql, [*bounds, *values_of(asked.rows or [])])
-    return found, start
+    if not asked.traces:
+        return found, start
+    of_rows = None if asked.rows is None else [sql for sql, _ in asked.rows]
+    sql = queries.parts_query(of_rows, runs=asked.has_runs)
+    # A row that meets a condition may begin long after its trace did.
+    until = at if at >= LATEST else later(at)
+    values = values_of(asked.rows or [])
+    parts = reading.rows(sql, [workspace, start, until, *values, depth])
+    return found + parts, _start_of(parts, depth, start)
+
+
+def _start_of(rows: Rows, limit: int, since: datetime) -> datetime:
+    """Since when newest rows are all there are; of the last moment others may be left out."""
+    start: datetime = rows[-1]["first_at"] + _MICROSECOND if len(rows) >= limit else since
+    return start
 
 
 def _page(

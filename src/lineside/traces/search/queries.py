@@ -150,31 +150,35 @@ def within(runs: bool, *, since: bool = True, until: bool = True) -> str:
     return f"workspace = ?{bounds}{others}"
 
 
-def candidates_query(
-    traces: Sequence[str], rows: Sequence[str] | None, *, runs: bool, later: bool = False
-) -> str:
-    """The newest rows of traces that may meet what a trace must meet as a whole.
+def candidates_query(traces: Sequence[str], *, runs: bool) -> str:
+    """The newest rows that meet what a trace must meet as a whole.
 
-    Nearly all traces are one row, which is held against the conditions itself. Of one whose steps
-    came in several batches, some row that came later meets what a row must, or the first one
-    meets it all.
+    Nearly all traces are one row; `parts_query` finds the others.
+    Parameters: bounds, the values of the conditions, the limit.
+    """
+    wanted = "".join(f" AND {condition}" for condition in traces)
+    return f"""
+SELECT trace_key, first_at, last_at FROM {{traces}} WHERE {within(runs)}{wanted}
+ORDER BY first_at DESC LIMIT ?
+"""
 
-    Parameters: bounds and the values of the conditions on traces unless `later`; where there are
-    conditions, bounds and the values of those on rows; the limit unless `later`.
+
+def parts_query(rows: Sequence[str] | None, *, runs: bool) -> str:
+    """The newest rows of what came in later batches of traces that may be wanted.
+
+    Of a trace whose steps came in several batches, some row that came later meets what a row must,
+    or the first one meets it all. Parameters: bounds, the values of the conditions, the limit.
 
     Args:
         rows: What at least one row of such a trace meets, or nothing if that cannot be told.
-        later: Only what came in later batches, of which there is no limit.
     """
-    columns = "SELECT trace_key, first_at, last_at FROM {traces} WHERE"
-    alone = "".join(f" AND {condition}" for condition in traces)
     some_row = f" AND ({' OR '.join(rows)})" if rows else ""
-    # One OR of both takes twice as long: nothing of it can be left out while the lake is read.
-    kinds = [] if later else [f"{columns} {within(runs)}{alone}"]
-    if traces or later:
-        kinds.append(f"{columns} {within(runs)} AND is_more{some_row}")
-    newest = "" if later else " ORDER BY first_at DESC LIMIT ?"
-    return f"SELECT * FROM ({' UNION ALL '.join(kinds)}){newest}"
+    # As a comparison, it is held against what is known of a part of the lake before that is read.
+    return f"""
+SELECT trace_key, first_at, last_at FROM {{traces}}
+WHERE {within(runs)} AND is_more > false{some_row}
+ORDER BY first_at DESC LIMIT ?
+"""
 
 
 def page_query(traces: Sequence[str], *, runs: bool, few: bool = False) -> str:
