@@ -5,7 +5,7 @@ import random
 import pytest
 
 from lineside.core import Denied
-from lineside.guardrails import GuardChain, GuardedCall, build_guard
+from lineside.guardrails import GuardChain, GuardedCall, build_guard, chain_of, probes
 from lineside.usecases import guards as declarations
 
 
@@ -111,8 +111,15 @@ async def test_a_guard_of_whole_answers_holds_all_of_it() -> None:
     assert stream.cost.is_whole
 
 
-async def test_a_stream_without_guards_is_not_held() -> None:
-    stream = chain().begin().stream("output")
+async def test_a_stream_with_nothing_but_probes_is_not_held_and_a_split_probe_is_stopped() -> None:
+    stream = chain_of({}).begin().stream("post_model_call", "output")
+    word = probes.probe_word("output")
 
-    assert await stream.feed("wor") == "wor"
-    assert stream.cost.held_characters_max == 0
+    assert [await stream.feed(piece) for piece in ("wor", "d li", "near")] == [
+        "wor",
+        "d li",
+        "near",
+    ]
+    assert await stream.feed(" " + word[:20]) == " "
+    with pytest.raises(Denied, match="`probe`"):
+        await stream.feed(word[20:] + " ")

@@ -75,6 +75,8 @@ class Guard:
         on_error: What happens where the check fails or is late.
         hold_back: Characters of a stream it must see behind a place before it can judge it;
             nothing means that it must see the whole answer.
+        literal: The one word it looks for; then only its beginning is held back, where a stream
+            happens to end with one.
         hides_text: What it catches may not be kept in a trace either.
         is_own: Somebody's own code: it runs where it can be left behind when it hangs.
     """
@@ -88,6 +90,7 @@ class Guard:
     on_error: guards.GuardVerdict = "deny"
     sees: Literal["each", "whole"] = "each"
     hold_back: int | None = None
+    literal: str | None = None
     hides_text: bool = False
     is_own: bool = False
 

@@ -18,7 +18,8 @@ from lineside.guardrails.values import texts_of
 from lineside.usecases import guards
 
 PROBE = "probe"
-_PREFIX = "lineside-probe-"
+# Streams hold back what may be the beginning of the word, so it begins as no word does.
+_PREFIX = "\u27e6lineside-probe-"
 _HELD_BACK = f"The guard `{PROBE}` held back"
 _KEY = secrets.token_bytes(32)
 _PROBES_MAX = 2_000
@@ -52,7 +53,7 @@ def _probe_guard(point: GuardPoint) -> Guard:
             return None
         return Caught("it is a probe", stretches=((place, place + len(word)),))
 
-    return Guard(PROBE, point, check, hold_back=len(word))
+    return Guard(PROBE, point, check, hold_back=0, literal=word)
 
 
 PROBE_GUARDS: dict[str, Guard] = {
@@ -150,7 +151,7 @@ async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
     is_held_back = False
     try:
         answer = await asyncio.wait_for(path.send(use_case, probe_word(point)), _PROBE_SECONDS)
-        is_held_back = _HELD_BACK in answer and probe_word(point) not in answer
+        is_held_back = _HELD_BACK in answer and not _is_in(answer, point)
         said = None if is_held_back else _said(answer, point)
     except LinesideError as error:
         is_held_back = is_probe(error)
@@ -169,5 +170,10 @@ async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
 
 
 def _said(answer: str, point: str) -> str:
-    what = "an answer with the probe in it" if probe_word(point) in answer else "an answer"
-    return f"{what} came back: {answer[:160].replace(probe_word(point), '…')}"
+    what = "an answer with the probe in it" if _is_in(answer, point) else "an answer"
+    return f"{what} came back: {answer[:160].replace(probe_word(point)[1:], '…')}"
+
+
+def _is_in(answer: str, point: str) -> bool:
+    # Its first sign may be written as an escape.
+    return probe_word(point)[1:] in answer

@@ -92,7 +92,7 @@ class GuardedStream:
                 f"More than {HELD_CHARACTERS_MAX:,} characters of the answer had to be held back",
                 hint="A guard could not tell where what it found ends.",
             )
-        cut = 0 if self._is_whole else self._cut(len(self._held) - self._hold_back)
+        cut = 0 if self._is_whole else self._safe_cut()
         self._held_max = max(self._held_max, len(self._held) - cut)
         if cut <= 0:
             return ""
@@ -130,7 +130,8 @@ class GuardedStream:
                 # What reaches the end may go on, or turn out to be nothing.
                 if start < cut and (stop > cut or stop >= size):
                     cut = start
-        cut = self._cut(cut) if any(one.caught for one in judged) else cut
+        if self._hold_back and any(one.caught for one in judged):
+            cut = self._cut(cut)
         if cut <= 0:
             return ""
         prefix = self._held[:cut]
@@ -181,6 +182,15 @@ class GuardedStream:
             self._first_ms = round((time.perf_counter() - self._started) * 1000, 3)
         return shown
 
+    def _safe_cut(self) -> int:
+        """Up to where nothing can become part of what a guard looks for."""
+        size = len(self._held)
+        cut = self._cut(size - self._hold_back) if self._hold_back else size
+        for guard in self._guards:
+            if guard.literal is not None:
+                cut = min(cut, size - _begun(self._held, guard.literal))
+        return cut
+
     def _cut(self, cut: int) -> int:
         """The last place before it where no word is torn."""
         floor = max(0, cut - _WORD_CHARACTERS_MAX)
@@ -197,6 +207,11 @@ class GuardedStream:
 
 _NOT_YET: dict[str, Any] = {"verdict": "allow", "reason": None, "kinds": {}}
 """What is in the window is decided on when it is released; it must not count twice."""
+
+
+def _begun(text: str, word: str) -> int:
+    """How many of the first signs of a word the text ends with."""
+    return next((size for size in range(len(word) - 1, 0, -1) if text.endswith(word[:size])), 0)
 
 
 def _window(guard: Guard) -> int | None:
