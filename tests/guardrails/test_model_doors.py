@@ -54,6 +54,7 @@ def test_the_model_sees_a_mark_and_the_caller_sees_himself(
     trace_id = answer.headers["x-lineside-trace-id"]
     trace = client.get(f"/api/traces/{trace_id}").text
     assert "[EMAIL_1]" in trace
+    assert '"held_characters_max"' in trace
     assert "ann@example.com" not in trace
 
 

@@ -5,7 +5,7 @@ import re
 import time
 from typing import Any, NamedTuple
 
-from lineside.apps.model_guards import decisions_of, request_kept, turn_kept
+from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
 from lineside.core import LinesideError, now
 from lineside.gateway import calls, canonical
 from lineside.traces import Message, Span, new_span_id, new_trace_id, record_spans
@@ -95,7 +95,10 @@ class CallTrace:
             tokens_reasoning_out=tokens.tokens_reasoning_out,
             first_chunk_ms=self._first_ms if request.is_stream else None,
             attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
-            | {"guards": [one.model_dump() for one in decisions_of(call)]},
+            | {
+                "guards": [one.model_dump() for one in decisions_of(call)],
+                "hold_back": hold_back_of(call),
+            },
         )
 
 

@@ -18,6 +18,7 @@ from lineside.guardrails import (
     GuardedCall,
     GuardedStream,
     GuardPoint,
+    StreamCost,
     chain_of,
     probes,
 )
@@ -29,7 +30,7 @@ _ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
 _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
 """Where a call's decisions stand among what is known of how it was served."""
-_GUARDED, _SEEN = "guarded_call", "request_seen"
+_GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
 
 
 class ModelGuards:
@@ -54,6 +55,7 @@ class ModelGuards:
         word = probes.probed_point([turn.text for turn in call.request.all_turns])
         events = _echo(asked) if word else proceed(call.asking(asked))
         answer = _Answer(guarded)
+        call.served.attributes[_COSTS] = answer.costs
         async with aclosing(events):
             async for event in events:
                 for passed in await answer.passed(event):
@@ -88,6 +90,7 @@ class _Answer:
 
     def __init__(self, guarded: GuardedCall) -> None:
         self._guarded = guarded
+        self.costs: list[StreamCost] = []
         self._streams: dict[tuple[int, int], GuardedStream] = {}
         self._held: dict[tuple[int, int], list[str]] = {}
 
@@ -138,7 +141,9 @@ class _Answer:
     async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:
         key, rest = (event.choice, event.at), ""
         if key in self._streams:
-            rest = await self._streams.pop(key).finish()
+            stream = self._streams.pop(key)
+            rest = await stream.finish()
+            self.costs.append(stream.cost)
         elif key in self._held:
             rest = await self._value("".join(self._held.pop(key)))
         grown = canonical.PartGrew(choice=event.choice, at=event.at, text=rest)
@@ -182,6 +187,12 @@ def decisions_of(call: calls.ModelCall) -> list[GuardDecision]:
     said = call.served.attributes.get(GUARDS, [])
     decisions = said if isinstance(said, list) else []
     return [one for one in decisions if one.guard != probes.PROBE]
+
+
+def hold_back_of(call: calls.ModelCall) -> list[dict[str, Any]]:
+    """What holding back took, for each text of the answer."""
+    costs = call.served.attributes.get(_COSTS)
+    return [one.model_dump() for one in costs] if isinstance(costs, list) else []
 
 
 def open_model_guards(path: Path) -> ModelGuards:

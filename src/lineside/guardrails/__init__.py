@@ -5,7 +5,7 @@ from lineside.guardrails.build import build_guard, chain_for, chain_of, guard_ki
 from lineside.guardrails.chain import GuardChain, GuardedCall, Tried, try_guards
 from lineside.guardrails.guard import Guard, GuardDecision, GuardPoint
 from lineside.guardrails.provenance import Provenance, provenance_of
-from lineside.guardrails.streams import GuardedStream
+from lineside.guardrails.streams import GuardedStream, StreamCost
 
 __all__ = [
     "Guard",
@@ -15,6 +15,7 @@ __all__ = [
     "GuardedCall",
     "GuardedStream",
     "Provenance",
+    "StreamCost",
     "Tried",
     "build_guard",
     "chain_for",

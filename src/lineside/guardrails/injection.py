@@ -108,11 +108,6 @@ _FINDERS = {
 LIMIT = 0.5
 
 
-def signals() -> tuple[str, ...]:
-    """Names of the rules."""
-    return tuple(_SIGNALS)
-
-
 def no_injection(passage: Passage) -> Caught | None:
     """Catches texts that carry signals; the score is 0 to 1 and grows with each kind of signal."""
     doubt, kinds = 1.0, {}
