@@ -74,6 +74,9 @@ class _Knock:
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
             "x-lineside-left-out": ", ".join(served.left_out),
+            "x-lineside-guards": ", ".join(
+                f"{name}={said}" for name, said in opened.guards.items()
+            ),
             "x-lineside-hand-off": "true" if served.attributes.get("hand_off") else None,
         }
         return found | {name: value for name, value in named.items() if value}

@@ -11,12 +11,13 @@ import orjson
 
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
-from lineside.apps.rollout import load_rollouts
+from lineside.apps.enforcement import live_names
+from lineside.apps.model_guards import GUARDS, GUARDS_FILE, decisions_of, open_model_guards
 from lineside.apps.serving import Call, CallAnswer, Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import calls, canonical
+from lineside.guardrails import probes
 from lineside.trust import Scope
-from lineside.usecases import list_use_cases
 
 _VECTORS = "vectors"
 
@@ -43,6 +44,11 @@ class OpenAnswer:
         self.span_id = trace.span_id
         self._events = events
         self._first: canonical.AnswerEvent | None = None
+
+    @property
+    def guards(self) -> dict[str, str]:
+        """What each guard said so far, by its name."""
+        return {one.guard: one.verdict for one in decisions_of(self.call)}
 
     async def begin(self) -> None:
         """Wait for the first event, so that a failure before it is a failure of the whole call."""
@@ -110,7 +116,7 @@ class ModelCalls:
 
     async def names(self, scope: Scope) -> list[str]:
         """What a caller may give as `model`: live use cases, routes, named models."""
-        found = await asyncio.to_thread(_live_names, scope)
+        found = await asyncio.to_thread(live_names, scope)
         return [*found, *self.gateway.names(), calls.EMBEDDED]
 
     async def close(self) -> None:
@@ -178,7 +184,7 @@ class ModelCalls:
             answer.arm,
         )
         served.waited_s = answer.model_ms / 1000
-        served.attributes["hand_off"] = answer.hand_off
+        served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards}
         for event in canonical.events_of(_said(answer, use_case)):
             yield event
 
@@ -207,11 +213,6 @@ class ModelCalls:
         yield canonical.AnswerEnded()
 
 
-def _live_names(scope: Scope) -> list[str]:
-    names = [use_case.name for use_case in list_use_cases(scope)]
-    return [name for name in names if load_rollouts(scope, name, limit=1)]
-
-
 async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
     """Pass the events on; the trace is durable before the caller hears that the answer is whole."""
     try:
@@ -222,7 +223,8 @@ async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
                     await trace.keep()
                 yield event
     except LinesideError as error:
-        await trace.keep_error(error)
+        if not probes.is_probe(error):
+            await trace.keep_error(error)
         raise
     except BaseException:
         trace.keep_left()
@@ -268,4 +270,5 @@ def open_model_calls(settings: Settings, serving: Serving) -> ModelCalls:
         Invalid: The file of providers and routes does not fit.
     """
     path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
-    return ModelCalls(serving, calls.Gateway(path))
+    guards = open_model_guards(settings.home / GUARDS_FILE)
+    return ModelCalls(serving, calls.Gateway(path), steps=[guards.step])

@@ -8,11 +8,12 @@ from typing import Any
 
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
+from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
-from lineside.gateway import ModelReply
+from lineside.guardrails import GuardChain, GuardDecision, Provenance, probes
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
@@ -51,6 +52,8 @@ class CallAnswer(Record):
         release: What answered, such as `v2`, with its id and its arm.
         latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
         tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
+        guards: What each guard said on the way, in order.
+        provenance: Says to programs that AI made the answer, where the manifest asks for it.
     """
 
     output: dict[str, Any]
@@ -66,6 +69,8 @@ class CallAnswer(Record):
     model_ms: float = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
+    guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
+    provenance: Provenance | None = None
 
 
 class Serving:
@@ -108,22 +113,25 @@ class Serving:
         trace = _Trace(
             scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
         )
+        guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input, knobs=settings)
+            reply = await app.answer(call.input, knobs=settings, guarded=guarded)
         except LinesideError as error:
-            elapsed_ms = (time.perf_counter() - clock) * 1000
-            await trace.keep(duration_ms=elapsed_ms, error=f"{error.code}: {error.message}")
+            if not probes.is_probe(error):
+                elapsed_ms = (time.perf_counter() - clock) * 1000
+                said = f"{error.code}: {error.message}"
+                await trace.keep(duration_ms=elapsed_ms, error=said, guarded=guarded)
             raise
         finished = time.perf_counter()
-        reason = hand_off_reason(reply.confidence, settings)
+        reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
         await trace.keep(
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
-            reply=reply,
+            guarded=guarded,
             attributes={"knobs": settings, "hand_off": reason is not None},
         )
         return CallAnswer(
@@ -140,6 +148,8 @@ class Serving:
             model_ms=round((finished - asked) * 1000, 3),
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
+            guards=[one for one in guarded.decisions if one.guard != probes.PROBE],
+            provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
         )
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
@@ -148,6 +158,12 @@ class Serving:
         rollout = await self._rollout(scope, use_case)
         app = await self._app(scope, rollout.arms[0].release_id)
         return list(app.folder.input_schema.get("properties", {}))
+
+    async def guards(self, scope: Scope, use_case: str) -> GuardChain:
+        """The guards of the live release."""
+        scope.require("run", use_case=use_case)
+        rollout = await self._rollout(scope, use_case)
+        return (await self._app(scope, rollout.arms[0].release_id)).chain
 
     async def warm(self, scope: Scope) -> bool:
         """Open what is live, so that the first caller need not wait; say whether anything is."""
@@ -248,10 +264,11 @@ class _Trace:
         *,
         duration_ms: float,
         model_ms: float = 0,
-        reply: ModelReply | None = None,
+        guarded: GuardedAnswer,
         error: str | None = None,
         attributes: dict[str, Any] | None = None,
     ) -> None:
+        reply = None if error else guarded.reply
         root = Span(
             **self._common,
             span_id=new_span_id(),
@@ -261,12 +278,12 @@ class _Trace:
             status="error" if error else "ok",
             error=error,
             duration_ms=duration_ms,
-            input=self._input,
+            input=self._kept_input(guarded),
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
             attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
         )
-        spans = [root]
+        spans = [root, *self._guard_spans(root.span_id, guarded)]
         if reply is not None:
             spans.append(
                 Span(
@@ -284,6 +301,29 @@ class _Trace:
                 )
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
+
+    def _kept_input(self, guarded: GuardedAnswer) -> Any:
+        """The input as guards let it pass: what they mask or hide is not kept in the clear."""
+        if guarded.call.is_hidden:
+            return None
+        return self._input if guarded.seen is None else guarded.seen
+
+    def _guard_spans(self, parent_span_id: str, guarded: GuardedAnswer) -> list[Span]:
+        return [
+            Span(
+                **self._common,
+                span_id=new_span_id(),
+                parent_span_id=parent_span_id,
+                name=one.guard,
+                kind="guard",
+                status="ok" if one.is_enforced else "error",
+                error=None if one.is_enforced else f"not_enforced: {one.error}",
+                duration_ms=one.duration_ms,
+                attributes=one.model_dump(exclude={"guard", "duration_ms", "error"}),
+            )
+            for one in guarded.decisions
+            if one.guard != probes.PROBE
+        ]
 
 
 def _nothing_live(scope: Scope, use_case: str) -> NotFound:
