@@ -4,15 +4,17 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
 from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.metered import bound_of, payer_of, used_by
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
-from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
-from lineside.gateway import ModelReply
+from lineside.core import Denied, LinesideError, NotFound, Record, Unavailable, did_you_mean, now
+from lineside.gateway import ModelReply, budgets
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
@@ -73,10 +75,14 @@ class Serving:
 
     A deploy or rollback made anywhere, by page, terminal or another process, counts here within a
     quarter of a second.
+
+    Attributes:
+        meter: Counts every call against its budgets; the calls of plain models, too.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.meter = budgets.Meter(store)
         self._apps: dict[str, asyncio.Future[App]] = {}
         self._rollouts: dict[tuple[str, str], tuple[float, Rollout]] = {}
 
@@ -88,16 +94,19 @@ class Serving:
         *,
         trace_id: str | None = None,
         parent_span_id: str | None = None,
+        limits: dict[str, str] | None = None,
     ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
 
         Args:
             trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
+            limits: Takes in what is left of the caller's budgets, as headers.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
             Invalid: Input or knobs do not fit.
             Denied: The caller may not, turned an operator's knob, or the answer was held back.
+            BudgetExceeded: A limit leaves no room for the call.
             Unavailable: The model does not answer now.
         """
         scope.require("run", use_case=use_case)
@@ -113,7 +122,7 @@ class Serving:
             user = turn_knobs(knobs, call.knobs, who="user")
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input, knobs=settings)
+            reply = await self._metered(scope, use_case, app, call, settings, limits)
         except LinesideError as error:
             elapsed_ms = (time.perf_counter() - clock) * 1000
             await trace.keep(duration_ms=elapsed_ms, error=f"{error.code}: {error.message}")
@@ -158,10 +167,41 @@ class Serving:
         return bool(self._apps)
 
     async def close(self) -> None:
-        """Close every open app."""
+        """Close every open app, and count what is not counted yet."""
+        await self.meter.close()
         apps, self._apps = self._apps, {}
         for opened in apps.values():
             await (await opened).close()
+
+    async def _metered(
+        self,
+        scope: Scope,
+        use_case: str,
+        app: App,
+        call: Call,
+        settings: Mapping[str, Any],
+        limits: dict[str, str] | None,
+    ) -> ModelReply:
+        """Ask the app only after the most it can take is reserved, and count what it took."""
+        app.check_input(call.input)
+        table = partial(self.meter.price_tables.of, scope.workspace)
+        hold = await self.meter.reserve(
+            payer_of(scope, use_case=use_case, session=call.session),
+            lambda: bound_of(app.folder, call.input, settings, table(), now()),
+        )
+        if limits is not None:
+            limits.update(hold.headers)
+        used: budgets.Used | None = None
+        try:
+            reply = await app.answer(call.input, knobs=settings)
+            if hold.parts:
+                used = used_by(reply, app.folder, table(), now())
+            return reply
+        except Unavailable:
+            used = budgets.NOTHING  # it gave no answer
+            raise
+        finally:
+            await self.meter.settle(hold, used)
 
     async def _rollout(self, scope: Scope, use_case: str) -> Rollout:
         key = (scope.workspace, use_case)
