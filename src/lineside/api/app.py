@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    budgets,
     datasets,
     evals,
     judges,
@@ -47,7 +48,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     for room in (
         *(usecases, apps, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
         *(marks, unclaimed),
-        *(scores, prices, privacy, trust, reviews),
+        *(scores, prices, budgets, privacy, trust, reviews),
     ):
         app.include_router(room.router)
 

@@ -3,8 +3,10 @@
 from lineside.gateway.budgets.bound import FREE, Bound, Dearest, dearest
 from lineside.gateway.budgets.cap import (
     OWNER,
+    About,
     Cap,
     CapUse,
+    Measure,
     cap_uses,
     nano_usd,
     remove_cap,
@@ -12,6 +14,7 @@ from lineside.gateway.budgets.cap import (
 )
 from lineside.gateway.budgets.meter import Meter
 from lineside.gateway.budgets.metering import metering
+from lineside.gateway.budgets.periods import Every
 from lineside.gateway.budgets.refusal import BudgetExceeded, label
 from lineside.gateway.budgets.reserving import NOTHING, Payer, Used
 
@@ -19,11 +22,14 @@ __all__ = [
     "FREE",
     "NOTHING",
     "OWNER",
+    "About",
     "Bound",
     "BudgetExceeded",
     "Cap",
     "CapUse",
     "Dearest",
+    "Every",
+    "Measure",
     "Meter",
     "Payer",
     "Used",

@@ -68,8 +68,8 @@ class CapUse(Record):
 
     Attributes:
         subject: Whom it counts for; the name of a key, where it is one.
-        spent: By calls that have ended, in the measure of the cap.
-        reserved: The most that calls under way may come to.
+        spent: By calls that have ended, in the measure of the cap; `spent_units` as it is counted.
+        reserved: The most that calls under way may come to; `reserved_units` likewise.
         begins_at: When the period began; nothing where it lasts for ever.
         renews_at: When it counts anew.
     """
@@ -80,6 +80,30 @@ class CapUse(Record):
     reserved: float
     begins_at: datetime | None
     renews_at: datetime | None
+
+    @property
+    def spent_units(self) -> int:
+        return units_of(self.cap.measure, self.spent)
+
+    @property
+    def reserved_units(self) -> int:
+        return units_of(self.cap.measure, self.reserved)
+
+    @property
+    def share(self) -> float:
+        """How much of the cap is spent; what is more than all of it is told, too."""
+        return self.spent_units / self.cap.units if self.cap.units else 1.0
+
+    @property
+    def spent_share(self) -> float:
+        """The same as a part of a bar, from 0 to 1."""
+        return min(1.0, self.share)
+
+    @property
+    def reserved_share(self) -> float:
+        """What is reserved as the next part of that bar."""
+        share = self.reserved_units / self.cap.units if self.cap.units else 0.0
+        return min(share, 1.0 - self.spent_share)
 
 
 def set_cap(

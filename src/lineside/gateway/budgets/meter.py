@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
@@ -125,7 +126,7 @@ class Meter:
             asked = monotonic()
             with contextlib.suppress(Exception):  # tried again; `check` says when it is too late
                 ids = list(self._open)
-                alive = await self._in_thread(lambda ids=ids: reserving.renew(self._store, ids))
+                alive = await self._in_thread(partial(reserving.renew, self._store, ids))
                 renewed = asked
                 for hold_id in ids:
                     if hold_id in self._open:
