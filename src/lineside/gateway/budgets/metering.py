@@ -78,6 +78,9 @@ def _shortened(call: ModelCall, hold: Hold) -> ModelCall:
     if hold.tokens_out is None or call.wants != "words":
         return call
     limit = hold.tokens_out // max(1, request.choices_wanted or 1)
+    if request.tokens_out_max is not None:
+        # More may be held than was asked for: on another wire thoughts come on top.
+        limit = min(limit, request.tokens_out_max)
     return call.asking(request.model_copy(update={"tokens_out_max": limit}))
 
 

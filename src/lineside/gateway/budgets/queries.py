@@ -56,6 +56,8 @@ holds = sa.Table(
 )
 sa.Index("ix_cap_holds_hold_id", holds.c.hold_id)
 
+_FORGOTTEN_MAX = 20
+
 EACH = "*"
 """Subject of a cap that holds for each of its kind by itself."""
 
@@ -125,9 +127,7 @@ def lock_counter(
         makes: Begin the counter where it is not there, and forget those of earlier periods.
     """
     if makes and _insert_counter(connection, place):
-        earlier = (counters.c.cap_id == place.cap_id, counters.c.begins_at < place.begins_at)
-        idle = counters.c.reserved == 0
-        connection.execute(counters.delete().where(*earlier, idle))
+        _forget_earlier(connection, place)
     row = connection.execute(
         sa.select(counters.c.spent, counters.c.reserved)
         .where(*_at(counters, place))
@@ -204,6 +204,15 @@ def _insert_counter(connection: sa.Connection, place: Place) -> bool:
     values = {**place._asdict(), "spent": 0, "reserved": 0}
     made = make(counters).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
     return connection.execute(made).first() is not None
+
+
+def _forget_earlier(connection: sa.Connection, place: Place) -> None:
+    """Drop some counters of earlier periods; those that somebody works on are left alone."""
+    key = (counters.c.cap_id, counters.c.subject, counters.c.begins_at)
+    earlier = (counters.c.cap_id == place.cap_id, counters.c.begins_at < place.begins_at)
+    idle = sa.select(*key).where(*earlier, counters.c.reserved == 0).limit(_FORGOTTEN_MAX)
+    for row in connection.execute(idle.with_for_update(skip_locked=True)).all():
+        connection.execute(counters.delete().where(*_at(counters, Place(*row))))
 
 
 def _at(table: sa.Table, place: Place) -> tuple[sa.ColumnElement[bool], ...]:
