@@ -8,7 +8,7 @@ from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.release import Release, keep_release
 from lineside.apps.rollout import live_release
-from lineside.core import Denied, Settings
+from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (
     Comparison,
     GateOutcome,
@@ -71,7 +71,7 @@ def open_line(settings: Settings) -> Store:
     """Open the state folder with everything in place to test, release and serve."""
     store = open_store(settings)
     open_traces(store)
-    register_runner(store, lambda run: _Judged(store, run))
+    register_runner(store, lambda run: _opened(store, run))
     return store
 
 
@@ -226,18 +226,32 @@ def _dataset(scope: Scope, folder: UseCaseFolder) -> dataset.Dataset:
     )
 
 
-class _Judged:
-    """The candidate of a run, opened when the first case asks for it."""
+def _opened(store: Store, run: Run) -> "_Judged":
+    """What a run judges.
 
-    def __init__(self, store: Store, run: Run) -> None:
+    Raises:
+        Unavailable: `program_ended` where that is a function of a program that was killed: better
+            the run stops than that its cases fail one by one for nothing they did.
+    """
+    try:
+        return _Judged(store, get_candidate(store, run.workspace, run.subject))
+    except NotFound:
+        if not running.is_of_program(run):
+            raise
+        raise running.program_ended(run) from None
+
+
+class _Judged:
+    """The candidate of a run, whose app is opened when the first case asks for it."""
+
+    def __init__(self, store: Store, candidate: Candidate) -> None:
         self._store = store
-        self._run = run
+        self._candidate = candidate
         self._app: App | None = None
 
     async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
         if self._app is None:
-            candidate = get_candidate(self._store, self._run.workspace, self._run.subject)
-            self._app = open_app(self._store, candidate)
+            self._app = open_app(self._store, self._candidate)
         return await self._app.answer(payload)
 
     async def close(self) -> None:
