@@ -12,6 +12,9 @@ from lineside.traces import prices
 from lineside.trust import Scope
 from lineside.usecases import UseCaseFolder
 
+ANSWERED = ("output_misfit", "reply_too_large")
+"""Codes of failures after a model has answered, so that somebody has to pay for it."""
+
 _ASKED_TIMES = 2  # an answer in the wrong form is asked for once more
 _FRAME_TOKENS = 2_000
 _LOCAL = ("embedded", "scripted")

@@ -10,10 +10,10 @@ from typing import Any
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
 from lineside.apps.knobs import settings_of, turn_knobs
-from lineside.apps.metered import bound_of, payer_of, used_by
+from lineside.apps.metered import ANSWERED, bound_of, payer_of, used_by
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
-from lineside.core import Denied, LinesideError, NotFound, Record, Unavailable, did_you_mean, now
+from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
 from lineside.gateway import ModelReply, budgets
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
@@ -197,8 +197,8 @@ class Serving:
             if hold.parts:
                 used = used_by(reply, app.folder, table(), now())
             return reply
-        except Unavailable:
-            used = budgets.NOTHING  # it gave no answer
+        except LinesideError as error:
+            used = None if error.code in ANSWERED else budgets.NOTHING
             raise
         finally:
             await self.meter.settle(hold, used)

@@ -75,7 +75,8 @@ def create_key(
     Args:
         rights: What it may; never more than its maker.
         use_cases: The only use cases it may touch; nothing means all.
-        models: The only models it may call beside use cases, as patterns such as `openai/*`.
+        models: The only plain models it may call, as patterns such as `openai/*`; without
+            `use_cases` it may then call no use case.
         team: Name under which its calls are counted together with those of other keys.
         expires_at: An aware moment in the future, or nothing for a key that stays.
 

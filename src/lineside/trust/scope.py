@@ -39,7 +39,8 @@ class Scope:
         actor: Who acts, as the ledger will name them.
         rights: What they may, out of `RIGHTS`.
         use_cases: The only use cases they may touch, or nothing where there is no such limit.
-        models: The only plain models they may call, as patterns with `*`, or nothing likewise.
+        models: The only plain models they may call, as patterns with `*`, or nothing likewise. Who
+            is limited to models and to no use cases may call no use case.
         team: Whom the calls of an API key count for beside itself, if anybody.
     """
 
@@ -70,6 +71,12 @@ class Scope:
                 hint=f"It has: {', '.join(sorted(self.rights)) or 'no right'}. "
                 "An owner can give another key or more rights.",
             )
+        if right == "run" and self.models is not None and self.use_cases is None:
+            raise Denied(
+                "use_case_not_allowed",
+                f"{who} may call some models, and no use case",
+                hint=f"It is limited to: {', '.join(self.models)}.",
+            )
         if self.use_cases is not None and use_case not in self.use_cases:
             asked = f"use case `{use_case}`" if use_case else "the whole workspace"
             raise Denied(
@@ -87,7 +94,7 @@ class Scope:
         if self.models is None:
             self.require("run")
             return
-        replace(self, use_cases=None).require("run")
+        replace(self, use_cases=None, models=None).require("run")
         if not any(fnmatchcase(model, pattern) for pattern in self.models):
             raise Denied(
                 "model_not_allowed",

@@ -105,3 +105,5 @@ def test_a_key_may_be_for_some_models_only(server: str) -> None:
     assert client.chat.completions.create(model="play/any", messages=ASK).choices
     with pytest.raises(openai.PermissionDeniedError, match="may not call `play/other`"):
         client.chat.completions.create(model="play/other", messages=ASK)
+    with pytest.raises(openai.PermissionDeniedError, match="and no use case"):
+        client.chat.completions.create(model="triage", messages=ASK)
