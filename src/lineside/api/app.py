@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    budgets,
     datasets,
     evals,
     guards,
@@ -53,7 +54,7 @@ def build_api(
     for room in (
         *(usecases, apps, guards, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
         *(marks, unclaimed),
-        *(scores, prices, privacy, trust, reviews),
+        *(scores, prices, budgets, privacy, trust, reviews),
     ):
         app.include_router(room.router)
 

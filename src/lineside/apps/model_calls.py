@@ -12,10 +12,11 @@ import orjson
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
+from lineside.apps.metered import payer_of
 from lineside.apps.model_guards import GUARDS, GUARDS_FILE, decisions_of, open_model_guards
 from lineside.apps.serving import Call, CallAnswer, Serving
 from lineside.core import Invalid, LinesideError, Settings, now
-from lineside.gateway import calls, canonical
+from lineside.gateway import budgets, calls, canonical
 from lineside.guardrails import probes
 from lineside.trust import Scope
 
@@ -75,7 +76,8 @@ class ModelCalls:
     """Answers every call that comes by a model door, by one path. One per process.
 
     Args:
-        steps: What stands around every call, streamed or not: guards, budgets, a cache.
+        steps: What stands around every call, streamed or not: guards, a cache. Budgets are always
+            there, closest to the models, so that they count what really goes out.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class ModelCalls:
     ) -> None:
         self._serving = serving
         self.gateway = gateway
-        self._steps = tuple(steps)
+        self._steps = (*steps, budgets.metering(serving.meter, gateway))
 
     async def open(self, caller: ModelCaller, request: canonical.ModelRequest) -> OpenAnswer:
         """Begin to answer.
@@ -133,11 +135,16 @@ class ModelCalls:
     ) -> OpenAnswer:
         is_plain = self.gateway.knows(request.model) or request.model == calls.EMBEDDED
         use_case = None if is_plain else request.model
-        caller.scope.require("run", use_case=use_case)
+        if use_case is None:
+            caller.scope.require_model(request.model)
+        else:
+            caller.scope.require("run", use_case=use_case)
         call = calls.ModelCall(
             request=request,
             workspace=caller.scope.workspace,
             actor=caller.scope.actor.name,
+            key=payer_of(caller.scope).key,
+            team=caller.scope.team,
             wants="vectors" if vectors else wants,
             use_case=use_case,
             session=caller.session,
@@ -176,6 +183,7 @@ class ModelCalls:
             given,
             trace_id=caller.parent.trace_id,
             parent_span_id=caller.parent.span_id,
+            limits=call.served.limits,
         )
         served = call.served
         served.release, served.release_id, served.arm = (

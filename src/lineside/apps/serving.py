@@ -4,15 +4,18 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
 from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.metered import Metered, payer_of
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
+from lineside.gateway import budgets
 from lineside.guardrails import GuardChain, GuardDecision, Provenance, probes
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
@@ -78,10 +81,14 @@ class Serving:
 
     A deploy or rollback made anywhere, by page, terminal or another process, counts here within a
     quarter of a second.
+
+    Attributes:
+        meter: Counts every call against its budgets; the calls of plain models, too.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.meter = budgets.Meter(store)
         self._apps: dict[str, asyncio.Future[App]] = {}
         self._rollouts: dict[tuple[str, str], tuple[float, Rollout]] = {}
 
@@ -93,16 +100,19 @@ class Serving:
         *,
         trace_id: str | None = None,
         parent_span_id: str | None = None,
+        limits: dict[str, str] | None = None,
     ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
 
         Args:
             trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
+            limits: Takes in what is left of the caller's budgets, as headers.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
             Invalid: Input or knobs do not fit.
             Denied: The caller may not, turned an operator's knob, or the answer was held back.
+            BudgetExceeded: A limit leaves no room for the call.
             Unavailable: The model does not answer now.
         """
         scope.require("run", use_case=use_case)
@@ -119,7 +129,14 @@ class Serving:
             user = turn_knobs(knobs, call.knobs, who="user")
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input, knobs=settings, guarded=guarded)
+            ask = partial(app.answer, call.input, knobs=settings, guarded=guarded)
+            if probes.probed_point(call.input) is None:
+                app.check_input(call.input)
+                payer = payer_of(scope, use_case=use_case, session=call.session)
+                asked_for = Metered(app.folder, call.input, settings, guarded)
+                reply = await asked_for.answer(self.meter, payer, ask, limits)
+            else:
+                reply = await ask()
         except LinesideError as error:
             if not probes.is_probe(error):
                 elapsed_ms = (time.perf_counter() - clock) * 1000
@@ -174,7 +191,8 @@ class Serving:
         return bool(self._apps)
 
     async def close(self) -> None:
-        """Close every open app."""
+        """Close every open app, and count what is not counted yet."""
+        await self.meter.close()
         apps, self._apps = self._apps, {}
         for opened in apps.values():
             await (await opened).close()

@@ -14,6 +14,7 @@ from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.boards import ROUTES as BOARDS
+from lineside.web.budgets import ROUTES as BUDGETS
 from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
@@ -78,6 +79,7 @@ def build_web(
             *MARKS,
             *PRICES,
             *GUARDS,
+            *BUDGETS,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
