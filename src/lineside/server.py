@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
 from lineside.api import OtlpGrpc, build_api, door_paths, model_routes, otlp_routes
-from lineside.apps import Serving, enforcement, model_calls, open_line
+from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
@@ -42,13 +42,14 @@ def build(settings: Settings | None = None) -> Starlette:
     store = open_line(settings)
     serving = Serving(store)
     try:
-        models = model_calls.open_model_calls(settings, serving)
+        plain = guards_file.GuardsFile(settings.home / guards_file.GUARDS_FILE)
+        models = model_calls.open_model_calls(settings, serving, plain)
         lock = store.claim_server(f"http://{settings.host}:{settings.port} (pid {os.getpid()})")
     except LinesideError:
         store.close()
         raise
     local = local_scope(store)
-    guarding = enforcement.Enforcement(local, serving)
+    guarding = enforcement.Enforcement(local, serving, plain=plain)
     otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()
 
@@ -102,14 +103,16 @@ def _health(
         except Unavailable as away:
             error = away.message
         guards = guarding.coverage.view()
-        is_degraded = error is not None or guards.state == "not enforced"
+        unread = guarding.plain.problem if guarding.plain else None
+        is_degraded = bool(error or unread) or guards.state == "not enforced"
         state = {
             "status": "degraded" if is_degraded else "ok",
             "is_warm": request.app.state.warming.done(),
             "inbox_rows": waiting,
             "lake": error,
             "otlp_grpc": otlp_grpc.state._asdict(),
-            "guards": guards.model_dump(mode="json", include={"state", "proven", "probed_at"}),
+            "guards": guards.model_dump(mode="json", include={"state", "proven", "probed_at"})
+            | {"file": unread},
         }
         return JSONResponse(state, status_code=503 if is_degraded else 200)
 

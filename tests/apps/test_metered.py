@@ -57,3 +57,34 @@ async def test_a_release_without_a_longest_answer_is_refused_under_a_limit_of_mo
     assert told.endless is None
     assert told.tokens_out == 200  # what does not fit is asked for once more
     assert told.nano_usd(200) > 200 * 600
+
+
+async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
+    scope: Scope, folder
+) -> None:
+    from lineside.apps.guarded import GuardedAnswer
+    from lineside.apps.metered import Metered, payer_of
+    from lineside.core import Denied
+    from lineside.gateway import ModelReply
+    from lineside.guardrails import chain_of
+
+    budgets.set_cap(scope, "use_case", "triage", measure="tokens", amount=9_000, every="ever")
+    options = {"max_tokens": 100}
+    app = folder.manifest.app.model_copy(update={"model": "openai:gpt-4o-mini", "options": options})
+    paid = type(folder)(
+        **{**vars(folder), "manifest": folder.manifest.model_copy(update={"app": app})}
+    )
+    guarded = GuardedAnswer(chain_of({}).begin())
+
+    async def held_back() -> ModelReply:
+        guarded.reply = ModelReply(output={}, model="gpt-4o-mini", tokens_in=70, tokens_out=7)
+        raise Denied("guard_denied", "Held back")
+
+    meter = budgets.Meter(scope.store)
+    call = Metered(paid, {"message": "Hello"}, {}, guarded)
+    with pytest.raises(Denied):
+        await call.answer(meter, payer_of(scope, use_case="triage"), held_back, None)
+    await meter.close()
+
+    [use] = budgets.cap_uses(scope)
+    assert (use.spent, use.reserved) == (77, 0)

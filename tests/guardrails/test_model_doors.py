@@ -105,3 +105,28 @@ def _words(text: str, *, is_streamed: bool) -> str:
             pieces += [delta.get("content") or "" for delta in deltas]
             pieces.append(event.get("delta", {}).get("text") or "")
     return "".join(pieces)
+
+
+def test_a_guards_file_that_breaks_while_it_counts_changes_nothing_and_is_seen(
+    client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.apps.guards_file._LOOK_SECONDS", 0)
+    file = home / "guards.yaml"
+
+    file.write_text("input: [mask_pi]\n")
+    answer = ask(client, "I am ann@example.com", is_streamed=False)
+
+    assert answer.headers["x-lineside-guards"].startswith("mask_pii=transform")
+    health = client.get("/healthz")
+    assert health.status_code == 503
+    assert "mask_pi" in health.json()["guards"]["file"]
+    assert "still hold" in client.get("/guards").text
+
+    file.unlink()
+    ask(client, "I am ann@example.com", is_streamed=False)
+    assert "it is gone" in client.get("/healthz").json()["guards"]["file"]
+
+    file.write_text("output:\n  - banned_phrases: [eve]\n")
+    answer = ask(client, "an offer", is_streamed=False)
+    assert "`banned_phrases` held back" in answer.json()["error"]["message"]
+    assert client.get("/healthz").json()["guards"]["file"] is None

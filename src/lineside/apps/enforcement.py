@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from lineside.apps.guards_file import GuardsFile
 from lineside.apps.rollout import load_rollouts
 from lineside.apps.serving import Call, Serving
 from lineside.core import LinesideError
@@ -16,10 +17,14 @@ class Enforcement:
     """Sends probes and remembers what came of the last round. One per process.
 
     Without doors, as in a command, serving itself is probed.
+
+    Attributes:
+        plain: The file with the guards of plain models, where those are served.
     """
 
-    def __init__(self, scope: Scope, serving: Serving) -> None:
+    def __init__(self, scope: Scope, serving: Serving, *, plain: GuardsFile | None = None) -> None:
         self._scope, self._serving = scope, serving
+        self.plain = plain
         self._paths: tuple[probes.ServedPath, ...] = (self._serving_itself(),)
         self.coverage = probes.Coverage()
 
@@ -48,6 +53,8 @@ class Enforcement:
             # Where the database is away, the last word stands, with its time.
             with suppress(LinesideError):
                 await self.probe()
+            if self.plain:
+                self.plain.look()
             await asyncio.sleep(every_seconds)
 
     def _serving_itself(self) -> probes.ServedPath:

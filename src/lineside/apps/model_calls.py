@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import orjson
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
+from lineside.apps.guards_file import GuardsFile
 from lineside.apps.metered import payer_of
-from lineside.apps.model_guards import GUARDS, GUARDS_FILE, decisions_of, open_model_guards
+from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Call, CallAnswer, Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import budgets, calls, canonical
@@ -118,8 +119,14 @@ class ModelCalls:
 
     async def names(self, scope: Scope) -> list[str]:
         """What a caller may give as `model`: live use cases, routes, named models."""
-        found = await asyncio.to_thread(live_names, scope)
-        return [*found, *self.gateway.names(), calls.EMBEDDED]
+        if "run" not in scope.rights:
+            scope.require("run")
+        # Who may run all of them, or some, may know what those are called.
+        seeing = replace(scope, rights=scope.rights | {"read"})
+        is_barred = scope.models is not None and scope.use_cases is None
+        found = [] if is_barred else await asyncio.to_thread(live_names, seeing)
+        plain = [*self.gateway.names(), calls.EMBEDDED]
+        return [*found, *(name for name in plain if scope.may_call(name))]
 
     async def close(self) -> None:
         """Give back the connections to providers."""
@@ -271,12 +278,14 @@ def _said(answer: CallAnswer, use_case: str) -> canonical.ModelAnswer:
     )
 
 
-def open_model_calls(settings: Settings, serving: Serving) -> ModelCalls:
+def open_model_calls(settings: Settings, serving: Serving, guards: GuardsFile) -> ModelCalls:
     """Everything between the model doors and the providers, as the settings ask.
+
+    Args:
+        guards: Those of plain models.
 
     Raises:
         Invalid: The file of providers and routes does not fit.
     """
     path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
-    guards = open_model_guards(settings.home / GUARDS_FILE)
-    return ModelCalls(serving, calls.Gateway(path), steps=[guards.step])
+    return ModelCalls(serving, calls.Gateway(path), steps=[ModelGuards(guards).step])

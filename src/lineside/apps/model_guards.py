@@ -1,31 +1,24 @@
 """Guards around calls of plain models, on the one form that every wire is read into.
 
-Calls of a use case have the guards of its release. A call of `provider/model` has those of
-`guards.yaml`, which stands in the state folder and is written like `guards` in a manifest.
+Calls of a use case have the guards of its release. A call of `provider/model` has those of the
+file `guards.yaml`.
 """
 
 from contextlib import aclosing
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import yaml
-
-from lineside.core import Denied, Invalid
+from lineside.apps.guards_file import GuardsFile
+from lineside.core import Denied
 from lineside.gateway import calls, canonical
 from lineside.guardrails import (
-    GuardChain,
     GuardDecision,
     GuardedCall,
     GuardedStream,
     GuardPoint,
     StreamCost,
-    chain_of,
     probes,
 )
-from lineside.usecases import guards as declarations
 
-GUARDS_FILE = "guards.yaml"
-_BYTES_MAX = 256 * 1024
 _ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
 _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
@@ -36,8 +29,8 @@ _GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
 class ModelGuards:
     """A step around every call: it judges what is asked, and what is answered as it streams."""
 
-    def __init__(self, chain: GuardChain) -> None:
-        self._chain = chain
+    def __init__(self, file: GuardsFile) -> None:
+        self._file = file
 
     async def step(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
         """Let a call pass under guard; one of a use case has guards of its own."""
@@ -48,7 +41,7 @@ class ModelGuards:
                 yield event
 
     async def _guarded(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
-        guarded = self._chain.begin()
+        guarded = self._file.chain().begin()
         call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded, _SEEN: None}
         asked = await _request(guarded, call.request)
         call.served.attributes[_SEEN] = asked
@@ -193,45 +186,3 @@ def hold_back_of(call: calls.ModelCall) -> list[dict[str, Any]]:
     """What holding back took, for each text of the answer."""
     costs = call.served.attributes.get(_COSTS)
     return [one.model_dump() for one in costs] if isinstance(costs, list) else []
-
-
-def open_model_guards(path: Path) -> ModelGuards:
-    """The guards of calls of plain models, as `guards.yaml` names them.
-
-    Raises:
-        Invalid: The file does not fit; nothing is served until it does.
-    """
-    return ModelGuards(chain_of(_declared(path)))
-
-
-def _declared(path: Path) -> dict[str, tuple[declarations.GuardDeclaration, ...]]:
-    try:
-        data = path.read_bytes()[: _BYTES_MAX + 1]
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise _unfit(path, f"it cannot be read: {error.strerror}") from None
-    if len(data) > _BYTES_MAX:
-        raise _unfit(path, f"it is larger than {_BYTES_MAX:,} bytes")
-    try:
-        named = yaml.safe_load(data) or {}
-    except yaml.YAMLError as error:
-        raise _unfit(path, f"it is no YAML: {error}") from None
-    if not isinstance(named, dict):
-        raise _unfit(path, "it names no points")
-    for point, listed in named.items():
-        if point not in declarations.GUARD_POINTS or not isinstance(listed, list):
-            points = ", ".join(declarations.GUARD_POINTS)
-            raise _unfit(path, f"`{point}` is no list of guards at one of: {points}")
-    return {
-        point: tuple(declarations.declared_as(one) for one in cast("list[object]", listed))
-        for point, listed in named.items()
-    }
-
-
-def _unfit(path: Path, why: str) -> Invalid:
-    return Invalid(
-        "guards_unfit",
-        f"`{path}` does not fit: {why}",
-        hint="It is written like `guards` in a manifest: `input: [mask_pii]`.",
-    )

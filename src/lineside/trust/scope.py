@@ -95,12 +95,16 @@ class Scope:
             self.require("run")
             return
         replace(self, use_cases=None, models=None).require("run")
-        if not any(fnmatchcase(model, pattern) for pattern in self.models):
+        if not self.may_call(model):
             raise Denied(
                 "model_not_allowed",
                 f"{_KINDS[self.actor.kind]} `{self.actor.name}` may not call `{model[:120]}`",
                 hint=f"It is limited to: {', '.join(self.models)}.",
             )
+
+    def may_call(self, model: str) -> bool:
+        """Whether a plain model is within the limit, if there is one."""
+        return self.models is None or any(fnmatchcase(model, one) for one in self.models)
 
 
 def checked_rights(rights: frozenset[str]) -> frozenset[str]:

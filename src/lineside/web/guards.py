@@ -26,6 +26,9 @@ def overview(request: Request) -> Response:
     """How many paths are proven guarded, which are not, and which guards each use case has."""
     scope: Scope = request.app.state.local
     coverage: probes.Coverage = request.app.state.enforcement.coverage
+    plain = request.app.state.enforcement.plain
+    if plain:
+        plain.look()
     return page(
         request,
         "guards.html",
@@ -33,6 +36,7 @@ def overview(request: Request) -> Response:
         paths=_by_path(coverage),
         points=_POINTS,
         cases=[(known.name, _declared(known.manifest)) for known in list_use_cases(scope)],
+        plain=plain,
         kinds=guard_kinds(),
     )
 
