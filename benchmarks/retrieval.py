@@ -17,7 +17,7 @@ import numpy as np
 from report import Report, options
 
 from lineside.apps.answers.index import SourceIndex, build_index, make_part
-from lineside.apps.answers.passages import Passage
+from lineside.apps.answers.passages import SourcePassage
 from lineside.gateway import quoting
 
 _WORDS = 30_000
@@ -49,7 +49,7 @@ def main() -> None:
     report.close(as_json=given.json)
 
 
-def _measure(report: Report, index: SourceIndex, passages: list[Passage]) -> None:
+def _measure(report: Report, index: SourceIndex, passages: list[SourcePassage]) -> None:
     choice = np.random.default_rng(7)
     wanted = [passages[at] for at in choice.integers(0, len(passages), _QUESTIONS)]
     questions = [" ".join(choice.choice(passage.text.split(), 6)) for passage in wanted]
@@ -73,7 +73,7 @@ def _times_ms(questions: list[str], call: Callable[[str], object]) -> list[float
     return sorted(taken)
 
 
-def _made(count: int) -> list[Passage]:
+def _made(count: int) -> list[SourcePassage]:
     choice = np.random.default_rng(1)
     letters = np.array(list("abcdefghiklmnoprstuvw"))
     words = np.array(
@@ -86,7 +86,7 @@ def _made(count: int) -> list[Passage]:
         drawn = choice.choice(words, choice.integers(60, 161), p=shares)
         lines = [" ".join(drawn[first : first + 15]) for first in range(0, len(drawn), 15)]
         source = f"sources/{at // _PER_SOURCE:04}.md"
-        made.append(Passage(source, at % _PER_SOURCE + 1, "", None, "\n".join(lines)))
+        made.append(SourcePassage(source, at % _PER_SOURCE + 1, "", None, "\n".join(lines)))
     return made
 
 

@@ -4,15 +4,19 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
+from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.metered import Metered, payer_of
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
-from lineside.gateway import ModelReply, ReplyStep
+from lineside.gateway import ReplyStep, budgets
+from lineside.guardrails import GuardChain, GuardDecision, Provenance, probes
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
@@ -51,6 +55,8 @@ class CallAnswer(Record):
         release: What answered, such as `v2`, with its id and its arm.
         latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
         tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
+        guards: What each guard said on the way, in order.
+        provenance: Says to programs that AI made the answer, where the manifest asks for it.
     """
 
     output: dict[str, Any]
@@ -66,6 +72,8 @@ class CallAnswer(Record):
     model_ms: float = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
+    guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
+    provenance: Provenance | None = None
 
 
 class Serving:
@@ -73,10 +81,14 @@ class Serving:
 
     A deploy or rollback made anywhere, by page, terminal or another process, counts here within a
     quarter of a second.
+
+    Attributes:
+        meter: Counts every call against its budgets; the calls of plain models, too.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.meter = budgets.Meter(store)
         self._apps: dict[str, asyncio.Future[App]] = {}
         self._rollouts: dict[tuple[str, str], tuple[float, Rollout]] = {}
 
@@ -88,16 +100,19 @@ class Serving:
         *,
         trace_id: str | None = None,
         parent_span_id: str | None = None,
+        limits: dict[str, str] | None = None,
     ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
 
         Args:
             trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
+            limits: Takes in what is left of the caller's budgets, as headers.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
             Invalid: Input or knobs do not fit.
             Denied: The caller may not, turned an operator's knob, or the answer was held back.
+            BudgetExceeded: A limit leaves no room for the call.
             Unavailable: The model does not answer now.
         """
         scope.require("run", use_case=use_case)
@@ -108,22 +123,32 @@ class Serving:
         trace = _Trace(
             scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
         )
+        guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input, knobs=settings)
+            ask = partial(app.answer, call.input, knobs=settings, guarded=guarded)
+            if probes.probed_point(call.input) is None:
+                app.check_input(call.input)
+                payer = payer_of(scope, use_case=use_case, session=call.session)
+                asked_for = Metered(app.folder, call.input, settings, guarded)
+                reply = await asked_for.answer(self.meter, payer, ask, limits)
+            else:
+                reply = await ask()
         except LinesideError as error:
-            elapsed_ms = (time.perf_counter() - clock) * 1000
-            await trace.keep(duration_ms=elapsed_ms, error=f"{error.code}: {error.message}")
+            if not probes.is_probe(error):
+                elapsed_ms = (time.perf_counter() - clock) * 1000
+                said = f"{error.code}: {error.message}"
+                await trace.keep(duration_ms=elapsed_ms, error=said, guarded=guarded)
             raise
         finished = time.perf_counter()
-        reason = hand_off_reason(reply.confidence, settings)
+        reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
         await trace.keep(
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
-            reply=reply,
+            guarded=guarded,
             attributes={"knobs": settings, "hand_off": reason is not None},
         )
         return CallAnswer(
@@ -140,6 +165,8 @@ class Serving:
             model_ms=round((finished - asked) * 1000, 3),
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
+            guards=[one for one in guarded.decisions if one.guard != probes.PROBE],
+            provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
         )
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
@@ -148,6 +175,12 @@ class Serving:
         rollout = await self._rollout(scope, use_case)
         app = await self._app(scope, rollout.arms[0].release_id)
         return list(app.folder.input_schema.get("properties", {}))
+
+    async def guards(self, scope: Scope, use_case: str) -> GuardChain:
+        """The guards of the live release."""
+        scope.require("run", use_case=use_case)
+        rollout = await self._rollout(scope, use_case)
+        return (await self._app(scope, rollout.arms[0].release_id)).chain
 
     async def warm(self, scope: Scope) -> bool:
         """Open what is live, so that the first caller need not wait; say whether anything is."""
@@ -158,7 +191,8 @@ class Serving:
         return bool(self._apps)
 
     async def close(self) -> None:
-        """Close every open app."""
+        """Close every open app, and count what is not counted yet."""
+        await self.meter.close()
         apps, self._apps = self._apps, {}
         for opened in apps.values():
             await (await opened).close()
@@ -248,10 +282,11 @@ class _Trace:
         *,
         duration_ms: float,
         model_ms: float = 0,
-        reply: ModelReply | None = None,
+        guarded: GuardedAnswer,
         error: str | None = None,
         attributes: dict[str, Any] | None = None,
     ) -> None:
+        reply = None if error else guarded.reply
         root = Span(
             **self._common,
             span_id=new_span_id(),
@@ -261,13 +296,17 @@ class _Trace:
             status="error" if error else "ok",
             error=error,
             duration_ms=duration_ms,
-            input=self._input,
+            input=self._kept_input(guarded),
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
             attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
         )
         steps = reply.steps if reply else ()
-        spans = [root, *self._step_spans(root.span_id, steps)]
+        spans = [
+            root,
+            *self._guard_spans(root.span_id, guarded),
+            *self._step_spans(root.span_id, steps, is_hidden=guarded.call.is_hidden),
+        ]
         if reply is not None and reply.attempts:
             before_ms = sum(step.duration_ms for step in steps)
             spans.append(
@@ -287,7 +326,9 @@ class _Trace:
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
 
-    def _step_spans(self, parent_span_id: str, steps: Sequence[ReplyStep]) -> list[Span]:
+    def _step_spans(
+        self, parent_span_id: str, steps: Sequence[ReplyStep], *, is_hidden: bool
+    ) -> list[Span]:
         spans, before_ms = list[Span](), 0.0
         for step in steps:
             spans.append(
@@ -298,7 +339,7 @@ class _Trace:
                     name=step.name,
                     kind=step.kind,
                     duration_ms=step.duration_ms,
-                    input=step.input,
+                    input=None if is_hidden else step.input,
                     output=step.output,
                     attributes=dict(step.attributes),
                 )
@@ -308,6 +349,29 @@ class _Trace:
 
     def _at(self, after_ms: float) -> dict[str, Any]:
         return self._common | {"started_at": self._started + timedelta(milliseconds=after_ms)}
+
+    def _kept_input(self, guarded: GuardedAnswer) -> Any:
+        """The input as guards let it pass: what they mask or hide is not kept in the clear."""
+        if guarded.call.is_hidden:
+            return None
+        return self._input if guarded.seen is None else guarded.seen
+
+    def _guard_spans(self, parent_span_id: str, guarded: GuardedAnswer) -> list[Span]:
+        return [
+            Span(
+                **self._common,
+                span_id=new_span_id(),
+                parent_span_id=parent_span_id,
+                name=one.guard,
+                kind="guard",
+                status="ok" if one.is_enforced else "error",
+                error=None if one.is_enforced else f"not_enforced: {one.error}",
+                duration_ms=one.duration_ms,
+                attributes=one.model_dump(exclude={"guard", "duration_ms", "error"}),
+            )
+            for one in guarded.decisions
+            if one.guard != probes.PROBE
+        ]
 
 
 def _nothing_live(scope: Scope, use_case: str) -> NotFound:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from lineside.apps.answers.index import Hit, SourceIndex
-from lineside.apps.answers.passages import Passage
+from lineside.apps.answers.passages import SourcePassage
 from lineside.gateway import Model, ModelReply, ReplyStep, quoting
 from lineside.usecases import manifest
 
@@ -87,11 +87,11 @@ class GroundedModel:
         return _Found(hits, support, step)
 
 
-def _place(passage: Passage) -> dict[str, Any]:
+def _place(passage: SourcePassage) -> dict[str, Any]:
     return {"source": passage.source, "page": passage.page, "heading": passage.heading}
 
 
-def _document(passage: Passage) -> dict[str, Any]:
+def _document(passage: SourcePassage) -> dict[str, Any]:
     return {"id": passage.id, "text": passage.text, **_place(passage)}
 
 
@@ -111,7 +111,7 @@ def _abstained(documents: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _supported(
-    citations: Iterable[Mapping[str, Any]], found: Sequence[Passage]
+    citations: Iterable[Mapping[str, Any]], found: Sequence[SourcePassage]
 ) -> list[dict[str, Any]]:
     """The citations whose quote stands in the passage they name, with the place it stands at."""
     passages = {passage.id: passage for passage in found}

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from lineside.apps.answers.passages import Passage
+from lineside.apps.answers.passages import SourcePassage
 from lineside.core import Invalid
 from lineside.gateway import quoting, reading
 
@@ -44,7 +44,7 @@ class Hit(NamedTuple):
         by_meaning: Cosine of its vector and the question's.
     """
 
-    passage: Passage
+    passage: SourcePassage
     score: float
     by_words: float
     by_meaning: float
@@ -53,11 +53,11 @@ class Hit(NamedTuple):
 class Part(NamedTuple):
     """What one source gives to an index: its passages, and the vector of each."""
 
-    passages: list[Passage]
+    passages: list[SourcePassage]
     vectors: NDArray[np.float16]
 
 
-def make_part(passages: Sequence[Passage]) -> Part:
+def make_part(passages: Sequence[SourcePassage]) -> Part:
     """Turn the passages of one source into vectors; about 0.2 ms each."""
     words = reading.word_vectors()
     vectors = np.zeros((len(passages), words.dimensions), np.float16)
@@ -79,7 +79,7 @@ def unpack_part(content: bytes, *, source: str) -> Part:
 
     arrays = load(content)
     rows = orjson.loads(arrays["passages"].tobytes())
-    return Part([Passage(source, *row[1:]) for row in rows], arrays["vectors"])
+    return Part([SourcePassage(source, *row[1:]) for row in rows], arrays["vectors"])
 
 
 def build_index(sources: Iterable[tuple[str, str, Part]]) -> bytes:
@@ -91,7 +91,7 @@ def build_index(sources: Iterable[tuple[str, str, Part]]) -> bytes:
     from safetensors.numpy import save
 
     listed: list[IndexedSource] = []
-    passages: list[Passage] = []
+    passages: list[SourcePassage] = []
     vectors: list[NDArray[np.float16]] = []
     for path, digest, part in sources:
         listed.append(IndexedSource(path, digest, len(part.passages)))
@@ -192,11 +192,11 @@ class SourceIndex:
         nearness: NDArray[np.float32] = self._vectors @ reading.word_vectors().mean(" ".join(asked))
         return nearness
 
-    def _passage(self, at: int) -> Passage:
+    def _passage(self, at: int) -> SourcePassage:
         which = int(np.searchsorted(self._first, at, side="right")) - 1
         ends, arrays = self._arrays["text_ends"], self._arrays
         text = arrays["texts"][ends[at - 1] if at else 0 : ends[at]].tobytes().decode()
-        return Passage(
+        return SourcePassage(
             source=self.sources[which].path,
             number=at - int(self._first[which]) + 1,
             heading=self._headings[arrays["headings"][at]],
@@ -205,7 +205,7 @@ class SourceIndex:
         )
 
 
-def _terms(passage: Passage) -> list[str]:
+def _terms(passage: SourcePassage) -> list[str]:
     return quoting.terms_of(f"{passage.heading}\n{passage.text}")
 
 
@@ -215,7 +215,7 @@ def _packed(value: Any) -> Bytes:
 
 
 def _postings(
-    passages: Sequence[Passage],
+    passages: Sequence[SourcePassage],
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
     """Every term with the passages that have it, and its BM25 weight in each."""
     counts = [Counter(_terms(passage)) for passage in passages]

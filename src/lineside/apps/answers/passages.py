@@ -9,7 +9,7 @@ from lineside.apps.answers.sections import Section
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+(?=[^\sa-z])")
 
 
-class Passage(NamedTuple):
+class SourcePassage(NamedTuple):
     """A piece of one source that an answer can rest on.
 
     Attributes:
@@ -29,7 +29,9 @@ class Passage(NamedTuple):
         return f"{self.source}#{self.number}"
 
 
-def cut_passages(source: str, sections: Iterable[Section], *, words_max: int) -> list[Passage]:
+def cut_passages(
+    source: str, sections: Iterable[Section], *, words_max: int
+) -> list[SourcePassage]:
     """Pack paragraphs into passages of at most so many words; none crosses a heading or a page.
 
     A paragraph that is longer is parted between sentences; one sentence that is longer, by words.
@@ -40,7 +42,7 @@ def cut_passages(source: str, sections: Iterable[Section], *, words_max: int) ->
         for piece in _packed(_parts(section.text, words_max), words_max)
     )
     return [
-        Passage(source, number, section.heading, section.page, piece)
+        SourcePassage(source, number, section.heading, section.page, piece)
         for number, (section, piece) in enumerate(pieces, start=1)
     ]
 
