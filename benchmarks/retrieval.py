@@ -53,7 +53,9 @@ def _measure(report: Report, index: SourceIndex, passages: list[SourcePassage]) 
     choice = np.random.default_rng(7)
     wanted = [passages[at] for at in choice.integers(0, len(passages), _QUESTIONS)]
     questions = [" ".join(choice.choice(passage.text.split(), 6)) for passage in wanted]
-    found = [index.search(question, limit=_LIMIT) for question in questions]
+    found = [
+        [hit.passage for hit in index.search(question, limit=_LIMIT)] for question in questions
+    ]
     hits = sum(passage in some for passage, some in zip(wanted, found, strict=True))
     report.add("found_share", hits / len(wanted), "", note=f"the passage is among the {_LIMIT}")
     times = _times_ms(questions, lambda question: index.search(question, limit=_LIMIT))

@@ -58,7 +58,7 @@ class Part(NamedTuple):
 
 
 def make_part(passages: Sequence[SourcePassage]) -> Part:
-    """Turn the passages of one source into vectors; about 0.2 ms each."""
+    """Turn the passages of one source into vectors, one each."""
     words = reading.word_vectors()
     vectors = np.zeros((len(passages), words.dimensions), np.float16)
     for at, passage in enumerate(passages):
