@@ -8,12 +8,15 @@ from lineside.gateway.model import ModelProvider
 
 # Named and not imported: each brings libraries that only its own models need.
 _BUILT_IN = {
-    "embedded": ("lineside.gateway.embedded", "EmbeddedProvider"),
-    "openai": ("lineside.gateway.openai", "OpenAIProvider"),
-    "scripted": ("lineside.gateway.scripted", "ScriptedProvider"),
+    "embedded": ("lineside.gateway.embedded", "EmbeddedProvider", ()),
+    **{
+        name: ("lineside.gateway.prompted", "PromptedProvider", (name,))
+        for name in ("openai", "anthropic", "gemini")
+    },
+    "scripted": ("lineside.gateway.scripted", "ScriptedProvider", ()),
 }
 # Models that have a provider of their own within the family their name begins with.
-_BY_SPEC = {"embedded:quotes": ("lineside.gateway.quoting", "QuotesProvider")}
+_BY_SPEC = {"embedded:quotes": ("lineside.gateway.quoting", "QuotesProvider", ())}
 _METHODS = ("check", "files", "fit", "open")
 
 
@@ -39,8 +42,8 @@ def provider_for(spec: str) -> ModelProvider:
             f"providers: {known}.",
         )
     if name in _BUILT_IN:
-        module, attribute = _BY_SPEC.get(spec) or _BUILT_IN[name]
-        return cast(ModelProvider, getattr(import_module(module), attribute)())
+        module, attribute, given = _BY_SPEC.get(spec) or _BUILT_IN[name]
+        return cast(ModelProvider, getattr(import_module(module), attribute)(*given))
     if name not in provider_names():
         near = did_you_mean(name, provider_names())
         question = f"Did you mean `{near}:{model[:80]}`? " if near else ""
