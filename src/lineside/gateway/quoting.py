@@ -114,6 +114,8 @@ SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+(?=[^\sa-z])")
 
 
 def _stem(word: str) -> str:
+    if not word.endswith("s"):  # most words, and this is asked of each
+        return word
     for ending in ("'s", "ies", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
             return word.removesuffix(ending) + ("y" if ending == "ies" else "")

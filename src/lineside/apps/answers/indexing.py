@@ -20,6 +20,8 @@ from lineside.usecases import UseCaseFolder
 
 JOB = "index-sources"
 _SHOWN = 20
+_READING = 2
+"""Goes up when a source is read or kept otherwise, so that nothing kept before is taken up."""
 
 
 def register_indexing(store: Store) -> None:
@@ -111,7 +113,8 @@ def _part(store: Store, workspace: str, path: str, digest: str, words_max: int) 
 
 
 def _recipe(parts: Mapping[str, Any]) -> str:
-    made_by = {"lineside": version("lineside"), "pypdf": version("pypdf"), **parts}
+    made_by = {"lineside": version("lineside"), "pypdf": version("pypdf"), "reading": _READING}
+    made_by |= parts
     return digest_of(orjson.dumps(made_by, option=orjson.OPT_SORT_KEYS))
 
 
