@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from lineside.apps import Call, Serving, deploy, get_release, release_folder
 from lineside.core import Invalid
+from lineside.gateway import quoting
 from lineside.traces import get_trace
 from lineside.trust import Scope
 from lineside.usecases import check_folder, read_folder
@@ -225,6 +227,23 @@ async def test_the_release_keeps_its_sources_as_they_were(scope: Scope, folder: 
 
     assert (second.digest != first.digest, same.is_new) == (True, False)
     assert live == before
+
+
+async def test_what_supports_an_answer_is_read_once_and_then_quoted(
+    scope: Scope, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ask(scope, folder)
+    serving = Serving(scope.store)
+    read, known = Counter[str](), quoting.sentences
+    monkeypatch.setattr(quoting, "sentences", lambda text: (read.update([text]), known(text))[1])
+
+    # What was once read stays read for a while, so nobody may have asked this before.
+    asked = Call(input={"question": f"What does a lost key cost, {folder.parent.name}?"})
+    key = (await serving.call(scope, "house-rules", asked)).output
+    await serving.close()
+
+    assert key["answered"]
+    assert read == Counter(document["text"] for document in key["documents"])
 
 
 @pytest.mark.parametrize("quoted", [True, False])
