@@ -286,6 +286,7 @@ class _Trace:
         error: str | None = None,
         attributes: dict[str, Any] | None = None,
     ) -> None:
+        # What a guard held back has no reply here, and so no steps that would show it.
         reply = None if error else guarded.reply
         root = Span(
             **self._common,
@@ -305,7 +306,7 @@ class _Trace:
         spans = [
             root,
             *self._guard_spans(root.span_id, guarded),
-            *self._step_spans(root.span_id, steps, is_hidden=guarded.call.is_hidden),
+            *self._step_spans(root.span_id, steps),
         ]
         if reply is not None and reply.attempts:
             before_ms = sum(step.duration_ms for step in steps)
@@ -326,9 +327,7 @@ class _Trace:
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
 
-    def _step_spans(
-        self, parent_span_id: str, steps: Sequence[ReplyStep], *, is_hidden: bool
-    ) -> list[Span]:
+    def _step_spans(self, parent_span_id: str, steps: Sequence[ReplyStep]) -> list[Span]:
         spans, before_ms = list[Span](), 0.0
         for step in steps:
             spans.append(
@@ -339,7 +338,7 @@ class _Trace:
                     name=step.name,
                     kind=step.kind,
                     duration_ms=step.duration_ms,
-                    input=None if is_hidden else step.input,
+                    input=step.input,
                     output=step.output,
                     attributes=dict(step.attributes),
                 )
