@@ -42,21 +42,22 @@ PROGRAM = """
 import os, sys, time
 from pathlib import Path
 from lineside.apps import open_line
-from lineside.apps.answers import index_sources, indexing
+from lineside.apps.answers import index_sources
+from lineside.apps.answers.reader import SourceReader
 from lineside.core import Settings
 from lineside.trust import local_scope
 from lineside.usecases import read_folder
 
 home, url, log, folder = sys.argv[1:]
 file = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-read = indexing.read_sections
+read = SourceReader.read
 
-def read_slowly(path, content):
+def read_slowly(reader, path, content):
     os.write(file, (path + "\\n").encode())
     time.sleep(0.02)
-    return read(path, content)
+    return read(reader, path, content)
 
-indexing.read_sections = read_slowly
+SourceReader.read = read_slowly
 store = open_line(Settings(home=Path(home), database_url=url))
 print(index_sources(local_scope(store), read_folder(Path(folder))), flush=True)
 store.close()
