@@ -13,6 +13,7 @@ import orjson
 
 from lineside.core import SYSTEM, Invalid, NotFound, Unavailable, now
 from lineside.evals.dataset import Case
+from lineside.evals.datasets.files import refuse_large
 from lineside.evals.plan import RunTarget
 from lineside.evals.run import Run
 from lineside.evals.target import CaseTarget, RecordedReply, Target
@@ -233,8 +234,13 @@ def _keep_outputs(store: Store, path: Path) -> str:
             f"`{path.name}` is no file, and no other target either",
             hint="Name `python:module:function`, an http address, `traces` or a JSONL file.",
         )
-    if path.stat().st_size > OUTPUTS_BYTES_MAX:
-        raise Invalid("outputs_too_large", f"`{path.name}` has more than {OUTPUTS_BYTES_MAX} bytes")
+    refuse_large(
+        path.name,
+        path.stat().st_size,
+        OUTPUTS_BYTES_MAX,
+        code="outputs_too_large",
+        hint="Run the dataset in parts, with a file of outputs for each.",
+    )
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip() and not _is_output(line):
