@@ -179,12 +179,15 @@ class PairedRatePivot:
 
     def statistic(self, limit: float) -> float:
         """Return Tango's statistic for "the truth is the limit"; it falls as the limit rises."""
-        away = self.wins - self.losses - self.n * limit
+        away, variance = self.wins - self.losses - self.n * limit, self.variance(limit)
+        if variance <= 1e-15:
+            return 0.0 if abs(away) < 1e-12 else inf if away > 0 else -inf
+        return away / sqrt(variance)
+
+    def variance(self, limit: float) -> float:
+        """Return that of wins less losses, if the truth is the limit."""
         # The loss rate which makes the observed table likeliest when the difference is the limit.
         b = (2 * self.n - self.wins + self.losses) * limit - self.wins - self.losses
         c = -self.losses * limit * (1 - limit)
         loss_rate = (sqrt(max(0.0, b * b - 8 * self.n * c)) - b) / (4 * self.n)
-        variance = self.n * (2 * loss_rate + limit * (1 - limit))
-        if variance <= 1e-15:
-            return 0.0 if abs(away) < 1e-12 else inf if away > 0 else -inf
-        return away / sqrt(variance)
+        return self.n * (2 * loss_rate + limit * (1 - limit))
