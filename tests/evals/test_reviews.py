@@ -49,6 +49,17 @@ def test_two_raters_judge_every_item_and_their_agreement_is_told(scope, run, rat
     assert kinds == ["review.opened"]
 
 
+def test_raters_who_all_say_the_same_leave_their_agreement_unknown(scope, run, rater) -> None:
+    review = open_review(scope, run)
+    for name in ("ann", "bob"):
+        rate_all(rater(name), review, always({"right": "yes"}))
+
+    [agreement] = reviews.review_state(scope, review.id).questions
+
+    assert (agreement.alpha, agreement.decision) == (None, "unknown")
+    assert agreement.sentence.startswith("All said the same so far")
+
+
 def test_a_rater_sees_neither_release_nor_confidence_nor_what_others_said(
     scope, run, rater
 ) -> None:

@@ -68,11 +68,12 @@ def plan_runs(
     baseline.trait(name)
     pairing = pair(baseline, candidate, name)
     measured = measure(baseline, candidate, name)
-    if measured is None or measured.difference.cases < 2:
+    if measured is None or measured.difference.n < 2:
+        shared = 0 if measured is None else measured.difference.n
         raise Invalid(
             "too_few_cases",
-            f"The pilots share {len(pairing.pairs)} cases with a score, at least 2 are needed",
-            hint="Run both over the same few cases first.",
+            f"Of independent cases with a score the pilots share {shared}, at least 2 are needed",
+            hint="Run both over the same few cases of several conversations or documents first.",
         )
     difference, are_rates = measured.difference, measured.kind in ("binary", "ordinal")
     repeats = min(before.repetitions, after.repetitions)
