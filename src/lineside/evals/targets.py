@@ -115,7 +115,7 @@ class _Endpoint:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_HTTP_SECONDS))
         try:
             async with self._session.post(self._url, json={"input": payload}) as response:
-                body = await response.content.read(ANSWER_BYTES_MAX)
+                body = await self._read(response.content)
                 status, headers = response.status, response.headers
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             said = str(error) or type(error).__name__
@@ -132,6 +132,18 @@ class _Endpoint:
             return reply_from(orjson.loads(body), self._url)
         except orjson.JSONDecodeError as error:
             raise Invalid("answer_not_json", f"`{self._url}` sent no JSON: {text}") from error
+
+    async def _read(self, content: Any) -> bytes:
+        # A single read would end with the first piece that has arrived.
+        body = bytearray()
+        async for piece in content.iter_any():
+            body += piece
+            if len(body) > ANSWER_BYTES_MAX:
+                raise Invalid(
+                    "answer_too_large",
+                    f"`{self._url}` sent more than {ANSWER_BYTES_MAX:,} bytes for one case",
+                )
+        return bytes(body)
 
     async def close(self) -> None:
         if self._session is not None:
