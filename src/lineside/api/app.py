@@ -12,6 +12,7 @@ from lineside.api import (
     evals,
     judges,
     marks,
+    ofrep,
     prices,
     privacy,
     reviews,
@@ -45,7 +46,7 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
+        *(usecases, apps, ofrep, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
         *(marks, unclaimed),
         *(scores, prices, privacy, trust, reviews),
     ):

@@ -9,6 +9,7 @@ from typing import Any
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import get_candidate
 from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.knobs_now import KnobsNow, knobs_now
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
 from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
@@ -141,6 +142,14 @@ class Serving:
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
         )
+
+    async def knobs_now(self, scope: Scope, use_case: str, *, user: str | None = None) -> KnobsNow:
+        """What the knobs stand at in the release that would answer this user now."""
+        scope.require("run", use_case=use_case)
+        rollout = await self._rollout(scope, use_case)
+        arm = choose_arm(rollout, user)
+        app = await self._app(scope, arm.release_id)
+        return knobs_now(rollout, arm, app.folder.manifest.knobs, {})
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
         """Names of the fields that the live release takes."""
