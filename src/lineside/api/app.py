@@ -11,6 +11,7 @@ from lineside.api import (
     datasets,
     evals,
     judges,
+    knobs,
     marks,
     ofrep,
     prices,
@@ -46,7 +47,19 @@ def build_api(local: Scope, serving: Serving) -> FastAPI:
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, ofrep, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
+        *(
+            usecases,
+            apps,
+            knobs,
+            ofrep,
+            evals,
+            verdicts,
+            datasets,
+            judges,
+            trace_watch,
+            traces,
+            sessions,
+        ),
         *(marks, unclaimed),
         *(scores, prices, privacy, trust, reviews),
     ):

@@ -3,14 +3,15 @@
 The base address of a client is that of a use case, so its flags have the knobs' own names.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from lineside.api.caller import model_caller
 from lineside.api.errors import error_status
@@ -20,6 +21,7 @@ from lineside.core import Invalid, LinesideError, NotFound, did_you_mean
 router = APIRouter(prefix="/usecases/{name}/ofrep/v1", tags=["knobs"])
 
 _CONTEXT_BYTES_MAX = 64 * 1024
+_TICKS_PER_SIGN = 60
 
 
 @router.post("/evaluate/flags/{key}", response_class=Response)
@@ -33,7 +35,7 @@ async def evaluate_flag(request: Request, name: str, key: str) -> Response:
             near = did_you_mean(key, [one.knob.name for one in now.knobs])
             said = f"`{now.release}` of `{name}` has no knob `{key[:80]}`"
             raise NotFound("unknown_knob", said, hint=near and f"Did you mean `{near}`?")
-        return _json(_flag(now, found))
+        return _json({**_flag(now, found), **_streams(request, now)})
 
     return await _in_ofrep_words(answer, key=key)
 
@@ -44,15 +46,55 @@ async def evaluate_flags(request: Request, name: str) -> Response:
 
     async def answer() -> Response:
         now, context = await _evaluated(request, name)
-        body = orjson.dumps({"flags": [_flag(now, one) for one in now.knobs]})
+        flags = [_flag(now, one) for one in now.knobs]
         # Clients keep one tag through a change of context, so the tag must tell contexts apart.
-        of = orjson.dumps(context, option=orjson.OPT_SORT_KEYS)
-        tag = f'"{sha256(of + body).hexdigest()[:32]}"'
+        of = orjson.dumps([flags, context], option=orjson.OPT_SORT_KEYS)
+        tag = f'"{sha256(of).hexdigest()[:32]}"'
         if tag in _tags(request.headers.get("if-none-match", "")):
             return Response(status_code=304, headers={"etag": tag})
-        return Response(body, headers={"etag": tag}, media_type="application/json")
+        body = {"flags": flags, **_streams(request, now)}
+        return _json(body, headers={"etag": tag})
 
     return await _in_ofrep_words(answer)
+
+
+@router.get("/events", response_class=StreamingResponse)
+async def flag_events(
+    request: Request, name: str, watch: str | None = None, since: str | None = None
+) -> Response:
+    """Server-sent events that say when to ask again; the address stands in every evaluation."""
+    scope = await model_caller(request, request.app.state.local)
+    since = request.headers.get("last-event-id") or since
+    changes = request.app.state.serving.knob_changes(scope, name, digest=watch, since=since)
+    first = await anext(changes)  # so that a refusal is a status and not a broken stream
+    return StreamingResponse(
+        _events(first, changes),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+    )
+
+
+async def _events(first: str | None, changes: AsyncIterator[str | None]) -> AsyncIterator[bytes]:
+    said = orjson.dumps({"type": "refetchEvaluation"}).decode()
+    ticks = 0
+    yield b"retry: 1000\n\n"
+    if first is not None:
+        yield f"id: {first}\nevent: message\ndata: {said}\n\n".encode()
+    async for marker in changes:
+        ticks += 1
+        if marker is not None:
+            yield f"id: {marker}\nevent: message\ndata: {said}\n\n".encode()
+        elif ticks % _TICKS_PER_SIGN == 0:
+            yield b": still here\n\n"
+
+
+def _streams(request: Request, now: knobs_now.KnobsNow) -> dict[str, Any]:
+    """Where to hear of changes; the user stands in the address as a digest, never by name."""
+    base = str(request.url).partition("/evaluate/flags")[0]
+    asked = {"since": now.marker}
+    if now.user_digest:
+        asked["watch"] = now.user_digest
+    return {"eventStreams": [{"type": "sse", "url": f"{base}/events?{urlencode(asked)}"}]}
 
 
 async def _evaluated(request: Request, name: str) -> tuple[knobs_now.KnobsNow, dict[str, Any]]:
@@ -118,5 +160,7 @@ async def _in_ofrep_words(
         return _json(said if key is None else {"key": key, **said}, status)
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type="application/json")
+def _json(
+    body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(orjson.dumps(body), status, headers, "application/json")

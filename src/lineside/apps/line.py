@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from lineside.apps import queries
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
+from lineside.apps.knobs import read_subject, settings_of
 from lineside.apps.release import Release, keep_release
 from lineside.apps.rollout import live_release
 from lineside.core import Denied, Settings
@@ -232,13 +233,15 @@ class _Judged:
     def __init__(self, store: Store, run: Run) -> None:
         self._store = store
         self._run = run
+        self._digest, self._settings = read_subject(run.subject)
         self._app: App | None = None
 
     async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
         if self._app is None:
-            candidate = get_candidate(self._store, self._run.workspace, self._run.subject)
+            candidate = get_candidate(self._store, self._run.workspace, self._digest)
             self._app = open_app(self._store, candidate)
-        return await self._app.answer(payload)
+        knobs = settings_of(self._app.folder.manifest.knobs, self._settings, {})
+        return await self._app.answer(payload, knobs=knobs)
 
     async def close(self) -> None:
         if self._app is not None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.knobs_now import KnobsNow, knobs_now
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout, choose_arm, load_rollouts
-from lineside.core import Denied, LinesideError, NotFound, Record, did_you_mean, now
+from lineside.apps.turning import Live, Turned, keep_turn, load_live, load_turned, user_digest
+from lineside.core import Denied, LinesideError, NotFound, Record, Unavailable, did_you_mean, now
 from lineside.gateway import ModelReply
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
@@ -21,6 +23,8 @@ from lineside.usecases import list_use_cases
 
 _ROLLOUT_SECONDS = 0.25
 _OPEN_APPS_MAX = 32
+_TURNED_MAX = 10_000
+_WATCH_SECONDS = 600
 
 
 class Call(Record):
@@ -79,7 +83,8 @@ class Serving:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._apps: dict[str, asyncio.Future[App]] = {}
-        self._rollouts: dict[tuple[str, str], tuple[float, Rollout]] = {}
+        self._lives: dict[tuple[str, str], tuple[float, Live]] = {}
+        self._turned: dict[tuple[str, str, str, str | None], tuple[Live, Turned]] = {}
 
     async def call(
         self,
@@ -112,6 +117,9 @@ class Serving:
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
+            if call.user is not None and any(knob.who == "user" for knob in knobs):
+                left = await self._knobs_now(scope, rollout, arm, call.user)
+                user = left.users | user
             settings = settings_of(knobs, rollout.knobs, user)
             asked = time.perf_counter()
             reply = await app.answer(call.input, knobs=settings)
@@ -147,9 +155,45 @@ class Serving:
         """What the knobs stand at in the release that would answer this user now."""
         scope.require("run", use_case=use_case)
         rollout = await self._rollout(scope, use_case)
-        arm = choose_arm(rollout, user)
-        app = await self._app(scope, arm.release_id)
-        return knobs_now(rollout, arm, app.folder.manifest.knobs, {})
+        return await self._knobs_now(scope, rollout, choose_arm(rollout, user), user)
+
+    async def turn_knob(
+        self, scope: Scope, use_case: str, name: str, value: Any, *, user: str
+    ) -> KnobsNow:
+        """Leave a user's knob at a value, for every call that names the user; see `keep_turn`."""
+        key = (scope.workspace, use_case)
+        self._lives.pop(key, None)  # what was proved a moment ago counts
+        before = await self.knobs_now(scope, use_case, user=user)
+        await asyncio.to_thread(keep_turn, scope, before, name, value, user=user)
+        self._lives.pop(key, None)
+        return await self.knobs_now(scope, use_case, user=user)
+
+    async def knob_changes(
+        self, scope: Scope, use_case: str, *, digest: str | None, since: str | None
+    ) -> AsyncIterator[str | None]:
+        """Yield the new marker whenever a user's knobs change, and nothing four times a second.
+
+        Ends after ten minutes, so that a key that was revoked does not watch for ever.
+
+        Args:
+            digest: `KnobsNow.user_digest`, so that no name of a user stands in an address.
+            since: The marker that the watcher knows; a change it missed is told at once.
+        """
+        scope.require("run", use_case=use_case)
+        known: Live | None = None
+        ends_at = time.monotonic() + _WATCH_SECONDS
+        while time.monotonic() < ends_at:
+            # A watcher outlives a database that is away for a moment; the first look says so.
+            with suppress(Unavailable) if known else nullcontext():
+                live = await self._live(scope, use_case)
+                if live != known:
+                    turned = await self._turned_by(scope, live, live.rollout.live, digest)
+                    known, marker = live, _marker(live, turned)
+                    if since is not None and marker != since:
+                        yield marker
+                    since = marker
+            yield None
+            await asyncio.sleep(_ROLLOUT_SECONDS)
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
         """Names of the fields that the live release takes."""
@@ -173,15 +217,50 @@ class Serving:
             await (await opened).close()
 
     async def _rollout(self, scope: Scope, use_case: str) -> Rollout:
+        return (await self._live(scope, use_case)).rollout
+
+    async def _live(self, scope: Scope, use_case: str) -> Live:
         key = (scope.workspace, use_case)
-        kept = self._rollouts.get(key)
+        kept = self._lives.get(key)
         if kept is not None and time.monotonic() - kept[0] < _ROLLOUT_SECONDS:
             return kept[1]
-        found = await asyncio.to_thread(load_rollouts, scope, use_case, limit=1)
-        if not found:
+        found = await asyncio.to_thread(load_live, scope, use_case)
+        if found is None:
             raise await asyncio.to_thread(_nothing_live, scope, use_case)
-        self._rollouts[key] = (time.monotonic(), found[0])
-        return found[0]
+        self._lives[key] = (time.monotonic(), found)
+        return found
+
+    async def _knobs_now(
+        self, scope: Scope, rollout: Rollout, arm: Arm, user: str | None
+    ) -> KnobsNow:
+        live = await self._live(scope, rollout.use_case)
+        app = await self._app(scope, arm.release_id)
+        digest = user_digest(scope.workspace, rollout.use_case, user) if user else None
+        turned = await self._turned_by(scope, live, arm, digest)
+        return knobs_now(
+            rollout,
+            arm,
+            app.folder.manifest.knobs,
+            turned=turned.values,
+            proved=turned.proved,
+            marker=_marker(live, turned),
+            user_digest=digest,
+        )
+
+    async def _turned_by(self, scope: Scope, live: Live, arm: Arm, digest: str | None) -> Turned:
+        """What a user turned; asked of the database only after somebody turned anything."""
+        if not live.turns and not live.proofs:
+            return Turned({}, [], 0)
+        use_case = live.rollout.use_case
+        key = (scope.workspace, use_case, arm.release_id, digest)
+        kept = self._turned.get(key)
+        if kept is not None and kept[0] == live:
+            return kept[1]
+        found = await asyncio.to_thread(load_turned, scope, use_case, arm.release_id, digest)
+        if len(self._turned) >= _TURNED_MAX:
+            self._turned.clear()
+        self._turned[key] = (live, found)
+        return found
 
     async def _app(self, scope: Scope, release_id: str) -> App:
         opened = self._apps.get(release_id)
@@ -293,6 +372,10 @@ class _Trace:
                 )
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
+
+
+def _marker(live: Live, turned: Turned) -> str:
+    return f"{live.rollout.id}.{live.proofs}.{turned.last}"
 
 
 def _nothing_live(scope: Scope, use_case: str) -> NotFound:

@@ -1,0 +1,66 @@
+"""Users turn their knobs, to what was tested, and the ledger has it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lineside.apps import Call, Serving, deploy, proving, release_folder
+from lineside.core import Denied, Invalid
+from lineside.trust import Scope, ledger_entries
+from lineside.usecases import read_folder
+
+
+async def test_a_user_is_offered_what_was_tested_and_keeps_what_they_turned(
+    scope: Scope, make_folder: Callable[..., Path]
+) -> None:
+    await asyncio.to_thread(release_folder, scope, read_folder(make_folder()))
+    await asyncio.to_thread(deploy, scope, "triage")
+    serving = Serving(scope.store)
+    with pytest.raises(Denied, match=r"Nobody has tested v1 with `autonomy` at `act`"):
+        await serving.turn_knob(scope, "triage", "autonomy", "act", user="ann@example.org")
+
+    proof = await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
+    turned = await serving.turn_knob(scope, "triage", "autonomy", "act", user="ann@example.org")
+
+    assert proof.decision == "ship"
+    assert (turned.knobs[0].value, turned.knobs[0].offered) == ("act", ("suggest", "act"))
+    asked = Call(input={"message": "message 1"}, user="ann@example.org")
+    assert (await serving.call(scope, "triage", asked)).knobs["autonomy"] == "act"
+    other = asked.model_copy(update={"user": "bob"})
+    assert (await serving.call(scope, "triage", other)).knobs["autonomy"] == "suggest"
+    for value, kind in (("fly", Invalid), (1, Invalid)):
+        with pytest.raises(kind, match="expected one of suggest, act"):
+            await serving.turn_knob(scope, "triage", "autonomy", value, user="bob")
+    with pytest.raises(Denied, match="turned by the operator"):
+        await serving.turn_knob(scope, "triage", "hand_off_below", 0.1, user="bob")
+
+    entries = [entry for entry in ledger_entries(scope) if entry.kind.startswith("knob.")]
+    assert [entry.kind for entry in entries] == ["knob.judged", "knob.turned"]
+    assert (entries[1].details["value"], entries[1].details["before"]) == ("act", "suggest")
+    assert "ann@example.org" not in str(entries)
+    back = await serving.turn_knob(scope, "triage", "autonomy", None, user="ann@example.org")
+    assert (back.knobs[0].value, back.knobs[0].turned_by) == ("suggest", "nobody")
+
+
+async def test_a_value_its_gate_refuses_is_not_offered_and_a_new_release_earns_anew(
+    scope: Scope, make_folder: Callable[..., Path]
+) -> None:
+    folder = make_folder(gate=["accuracy >= 0.9"])
+    await asyncio.to_thread(release_folder, scope, read_folder(folder))
+    await asyncio.to_thread(deploy, scope, "triage")
+    serving = Serving(scope.store)
+    await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
+    await serving.turn_knob(scope, "triage", "autonomy", "act", user="ann")
+
+    second = read_folder(make_folder(gate=["accuracy >= 0.9"], note="second"))
+    await asyncio.to_thread(release_folder, scope, second)
+    await asyncio.to_thread(deploy, scope, "triage")
+    await asyncio.sleep(0.3)
+
+    now = await serving.knobs_now(scope, "triage", user="ann")
+    assert (now.release, now.knobs[0].value, now.knobs[0].offered) == (
+        *("v2", "suggest"),
+        ("suggest",),
+    )
