@@ -81,6 +81,8 @@ def test_a_large_run_says_the_same_from_its_columns_as_from_its_results(
     assert compare(scope, large.id, again.id).difference.value == 0
     found = compare(scope, small.id, large.id)
     assert (found.worsened, found.unpaired_cases) == (["c9"], 1)
+    in_mail = found.slices["channel"]["mail"]
+    assert (in_mail.value, in_mail.cases, in_mail.n) == (pytest.approx(-1 / 39), 39, 1)
     summary = summarise(scope, large)
     accuracy = summary.scores["accuracy"].interval
     assert accuracy is not None

@@ -67,7 +67,9 @@ def subject_with(digest: str, settings: Mapping[str, Any]) -> str:
 
 
 def read_subject(subject: str) -> tuple[str, dict[str, Any]]:
-    """The digest and the settings of a run's subject; most have none."""
+    """The digest and the settings of a run's subject; most have none, and programs never."""
+    if not subject.startswith("sha256:"):
+        return subject, {}
     digest, _, settings = subject.partition("?")
     return digest, orjson.loads(settings) if settings else {}
 

@@ -9,7 +9,7 @@ from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
 from lineside.apps.release import Release, keep_release
 from lineside.apps.rollout import live_release
-from lineside.core import Denied, Settings
+from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (
     Comparison,
     GateOutcome,
@@ -72,7 +72,7 @@ def open_line(settings: Settings) -> Store:
     """Open the state folder with everything in place to test, release and serve."""
     store = open_store(settings)
     open_traces(store)
-    register_runner(store, lambda run: _Judged(store, run))
+    register_runner(store, lambda run: _opened(store, run))
     return store
 
 
@@ -227,19 +227,34 @@ def _dataset(scope: Scope, folder: UseCaseFolder) -> dataset.Dataset:
     )
 
 
-class _Judged:
-    """The candidate of a run, opened when the first case asks for it."""
+def _opened(store: Store, run: Run) -> "_Judged":
+    """What a run judges.
 
-    def __init__(self, store: Store, run: Run) -> None:
+    Raises:
+        Unavailable: `program_ended` where that is a function of a program that was killed: better
+            the run stops than that its cases fail one by one for nothing they did.
+    """
+    try:
+        digest, settings = read_subject(run.subject)
+        return _Judged(store, get_candidate(store, run.workspace, digest), settings)
+    except NotFound:
+        if not running.is_of_program(run):
+            raise
+        raise running.program_ended(run) from None
+
+
+class _Judged:
+    """The candidate of a run, whose app is opened when the first case asks for it."""
+
+    def __init__(self, store: Store, candidate: Candidate, settings: Mapping[str, Any]) -> None:
         self._store = store
-        self._run = run
-        self._digest, self._settings = read_subject(run.subject)
+        self._candidate = candidate
+        self._settings = settings
         self._app: App | None = None
 
     async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
         if self._app is None:
-            candidate = get_candidate(self._store, self._run.workspace, self._digest)
-            self._app = open_app(self._store, candidate)
+            self._app = open_app(self._store, self._candidate)
         knobs = settings_of(self._app.folder.manifest.knobs, self._settings, {})
         return await self._app.answer(payload, knobs=knobs)
 

@@ -1,13 +1,26 @@
 """How two runs differ, case by case."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from lineside.core import Invalid, Record
-from lineside.evals.judged import JudgedCase, JudgedRun, clusters_of, read_judged
+from lineside.evals.judged import (
+    Column,
+    JudgedCase,
+    JudgedRun,
+    cluster_keys,
+    read_judged,
+    where_shared,
+)
 from lineside.evals.run import get_run
+from lineside.evals.sheet import Sheet, places_by_slice
 from lineside.stats import PairedDifference, paired_difference
 from lineside.trust import Scope
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _IDS_MAX = 1000
 
@@ -42,18 +55,49 @@ class Pairing:
     """The cases of two runs that were asked the same.
 
     Attributes:
-        pairs: Baseline and candidate of each case that both scored, in the candidate's order.
+        ids: Cases that both scored, in the candidate's order.
+        before: The score of each in the baseline.
+        after: The score of each in the candidate, with its cluster and slices.
         missing: Pairs in which one of the two should have a score and has none.
         unpaired: Cases of either run that are in no pair.
     """
 
-    pairs: list[tuple[JudgedCase, JudgedCase]]
+    ids: list[str]
+    before: "NDArray[Any]"
+    after: Column
     missing: int
     unpaired: int
+    _runs: tuple[JudgedRun, JudgedRun] = field(repr=False)
 
-    def difference(self, score: str, *, confidence: float = 0.95) -> PairedDifference | None:
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Baseline and candidate of each of these cases; the columns are quicker."""
+        scored = set(self.ids)
+        return [(old, new) for old, new in met(*self._runs) if new.id in scored]
+
+    def difference(self, *, confidence: float = 0.95) -> PairedDifference | None:
         """Candidate minus baseline, or nothing without a pair."""
-        return _difference(self.pairs, score, confidence=confidence)
+        if not self.ids:
+            return None
+        return paired_difference(
+            self.before, self.after.values, confidence=confidence, clusters=self.after.clusters
+        )
+
+    def by_slice(self) -> dict[str, dict[str, PairedDifference]]:
+        """Name of a slice to its values, each with the difference within."""
+        values, clusters, slices, slice_codes = self.after
+        found: dict[str, dict[str, PairedDifference]] = {}
+        for name, inside in places_by_slice(slices, slice_codes).items():
+            for value, places in inside.items():
+                keys = clusters and where_shared([clusters[place] for place in places.tolist()])
+                found.setdefault(name, {})[value] = paired_difference(
+                    self.before[places], values[places], clusters=keys
+                )
+        return found
+
+    def ids_where(self, is_so: "NDArray[Any]") -> list[str]:
+        """The first cases for which it is so."""
+        return [self.ids[place] for place in is_so.nonzero()[0][:_IDS_MAX].tolist()]
 
 
 def compare(
@@ -77,7 +121,7 @@ def compare(
     trait = candidate.trait(name)
     baseline.trait(name)
     pairing = pair(baseline, candidate, name)
-    difference = pairing.difference(name)
+    difference = pairing.difference()
     if difference is None:
         raise Invalid(
             "no_paired_cases",
@@ -85,7 +129,7 @@ def compare(
             f"for `{name}`",
             hint="Run both over the same dataset.",
         )
-    changes = [(new.id, new.scores[name] - old.scores[name]) for old, new in pairing.pairs]
+    change = pairing.after.values - pairing.before
     return Comparison(
         baseline_run_id=baseline_run_id,
         candidate_run_id=candidate_run_id,
@@ -94,57 +138,52 @@ def compare(
         higher_is_better=trait.higher_is_better,
         difference=difference,
         unpaired_cases=pairing.unpaired + pairing.missing,
-        slices=_slices(pairing.pairs, name),
-        improved=[case_id for case_id, change in changes if change > 0][:_IDS_MAX],
-        worsened=[case_id for case_id, change in changes if change < 0][:_IDS_MAX],
+        slices=pairing.by_slice(),
+        improved=pairing.ids_where(change > 0),
+        worsened=pairing.ids_where(change < 0),
     )
 
 
-def pair(
-    baseline: JudgedRun, candidate: JudgedRun, score: str, *, both: Pairs | None = None
-) -> Pairing:
-    """Find the cases that both runs asked, by id and by input.
+def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
+    """Find the cases that both runs asked, by id and by input."""
+    old, new = baseline.sheet, candidate.sheet
+    here, there = _met(old, new)
+    before = old.values[baseline.row(score)][here]
+    after = new.values[candidate.row(score)][there]
+    lacks = old.missing[baseline.row(score)][here] | new.missing[candidate.row(score)][there]
+    has_both = (before == before) & (after == after)  # what is not a number differs from itself
+    places = [place for place, has in zip(there, has_both.tolist(), strict=True) if has]
+    return Pairing(
+        ids=[new.ids[place] for place in places],
+        before=before[has_both],
+        after=Column(
+            after[has_both],
+            cluster_keys(new, places),
+            new.slices,
+            new.slice_codes[there][has_both],
+        ),
+        missing=int((lacks & ~has_both).sum()),
+        unpaired=len(old.ids) + len(new.ids) - 2 * len(there),
+        _runs=(baseline, candidate),
+    )
 
-    Args:
-        both: What `met` found, where it is known.
-    """
-    pairs, missing, both = [], 0, met(baseline, candidate) if both is None else both
-    for old, new in both:
-        if score in old.scores and score in new.scores:
-            pairs.append((old, new))
-        elif score in old.missing or score in new.missing:
-            missing += 1
-    unpaired = len(baseline.cases) + len(candidate.cases) - 2 * len(both)
-    return Pairing(pairs, missing, unpaired)
 
-
-def met(baseline: JudgedRun, candidate: JudgedRun) -> list[tuple[JudgedCase, JudgedCase]]:
+def met(baseline: JudgedRun, candidate: JudgedRun) -> Pairs:
     """The cases that both runs asked, scored or not, in the candidate's order."""
-    before = {case.id: case for case in baseline.cases}
-    pairs = ((before.get(new.id), new) for new in candidate.cases)
-    return [(old, new) for old, new in pairs if old is not None and old.asked == new.asked]
+    here, there = _met(baseline.sheet, candidate.sheet)
+    return [
+        (baseline.cases[old], candidate.cases[new]) for old, new in zip(here, there, strict=True)
+    ]
 
 
-def _difference(pairs: Pairs, score: str, *, confidence: float = 0.95) -> PairedDifference | None:
-    if not pairs:
-        return None
-    return paired_difference(
-        [old.scores[score] for old, _ in pairs],
-        [new.scores[score] for _, new in pairs],
-        confidence=confidence,
-        clusters=clusters_of([new for _, new in pairs]),
-    )
-
-
-def _slices(pairs: Pairs, score: str) -> dict[str, dict[str, PairedDifference]]:
-    members: dict[str, dict[str, list[tuple[JudgedCase, JudgedCase]]]] = {}
-    for old, new in pairs:
-        for name, value in new.slices.items():
-            members.setdefault(name, {}).setdefault(value, []).append((old, new))
-    found: dict[str, dict[str, PairedDifference]] = {}
-    for name, values in sorted(members.items()):
-        for value, inside in sorted(values.items()):
-            difference = _difference(inside, score)
-            if difference is not None:
-                found.setdefault(name, {})[value] = difference
-    return found
+def _met(old: Sheet, new: Sheet) -> tuple[list[int], list[int]]:
+    """Where each case that both asked stands in the one and in the other."""
+    place_of = {case_id: place for place, case_id in enumerate(old.ids)}
+    here, there = [], []
+    for place, case_id in enumerate(new.ids):
+        other = place_of.get(case_id)
+        if other is None or (old.asked and new.asked and old.asked[other] != new.asked[place]):
+            continue
+        here.append(other)
+        there.append(place)
+    return here, there

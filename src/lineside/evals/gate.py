@@ -199,7 +199,7 @@ def _find_not_worse(
     if pairing.unpaired:
         notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
     return judge_non_inferiority(
-        pairing.difference(rule.score, confidence=judged.confidence),
+        pairing.difference(confidence=judged.confidence),
         _number(rule, rule.margin),
         rule=rule.text,
         label=trait.label,

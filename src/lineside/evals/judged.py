@@ -58,12 +58,13 @@ class Column(NamedTuple):
 
     Attributes:
         clusters: The cluster of each case, where there are any.
-        slices: What each case lies in; the same object for cases that lie in the same.
+        slices: The different slices that cases lie in; `slice_codes` says which, for each case.
     """
 
-    values: "Sequence[float] | NDArray[Any]"
+    values: "NDArray[Any]"
     clusters: list[str] | None
     slices: list[dict[str, str]]
+    slice_codes: "NDArray[Any]"
 
 
 class JudgedRun:
@@ -84,37 +85,35 @@ class JudgedRun:
     ) -> None:
         self.run = run
         self.is_partial = is_partial
-        self._sheet = sheet
         if cases is not None:
             self.cases = cases
+        if sheet is not None:
+            self.sheet = sheet
 
     @cached_property
     def cases(self) -> list[JudgedCase]:
         """Each case by itself; for those who need all of a score, `column` is quicker."""
-        return _cases_of(self._sheet, self.run) if self._sheet is not None else []
+        return _cases_of(self.sheet, self.run)
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """All cases in columns."""
+        return _sheet_of(self.cases, self.run)
 
     def column(self, score: str) -> Column:
         """A score of all cases that have it."""
-        if self._sheet is None:
-            cases = self.scored(score)
-            return Column(
-                [case.scores[score] for case in cases],
-                clusters_of(cases) if cases else None,
-                [case.slices for case in cases],
-            )
-        sheet = self._sheet
-        row = sheet.values[self._row(score)]
-        places = (row == row).nonzero()[0]
-        clusters = None
-        if sheet.clusters is not None:
-            clusters = [
-                _cluster(sheet.clusters[place], sheet.ids[place]) for place in places.tolist()
-            ]
+        sheet = self.sheet
+        row = sheet.values[self.row(score)]
+        places = (row == row).nonzero()[0]  # what is not a number differs from itself
         return Column(
-            row[places], clusters, [sheet.slices[code] for code in sheet.slice_codes[places]]
+            row[places],
+            cluster_keys(sheet, places.tolist()),
+            sheet.slices,
+            sheet.slice_codes[places],
         )
 
-    def _row(self, score: str) -> int:
+    def row(self, score: str) -> int:
+        """Where the sheet has a score."""
         return [item.name for item in self.run.scorers].index(score)
 
     def scored(self, score: str) -> list[JudgedCase]:
@@ -131,14 +130,11 @@ class JudgedRun:
         """Cases that nobody asked though they were to be; none where the run ended on purpose."""
         if self.run.is_settled or self.is_partial:
             return 0
-        known = len(self.cases) if self._sheet is None else len(self._sheet.ids)
-        return self.run.cases_total // self.run.repetitions - known
+        return self.run.cases_total // self.run.repetitions - len(self.sheet.ids)
 
     def count_missing(self, score: str) -> int:
         """The cases that should have a score and have none; those never asked are among them."""
-        if self._sheet is not None:
-            return self.never_asked + int(self._sheet.missing[self._row(score)].sum())
-        return self.never_asked + sum(score in case.missing for case in self.cases)
+        return self.never_asked + int(self.sheet.missing[self.row(score)].sum())
 
     def trait(self, score: str) -> ScoreTrait:
         """How a score reads.
@@ -160,15 +156,27 @@ class JudgedRun:
         is_share = known is not None and known.is_share
         if not is_share:
             values = self.column(score).values
-            is_share = len(values) > 0 and all(value in (0.0, 1.0) for value in values)
+            is_share = len(values) > 0 and bool(((values == 0) | (values == 1)).all())
         return ScoreTrait(score, "%" if is_share else "", higher_is_better=True)
+
+
+def cluster_keys(sheet: Sheet, places: Sequence[int]) -> list[str] | None:
+    """The cluster of each of some cases, as `clusters_of` gives it."""
+    clusters = sheet.clusters
+    if clusters is None or all(clusters[place] is None for place in places):
+        return None
+    return where_shared([_cluster(clusters[place], sheet.ids[place]) for place in places])
 
 
 def clusters_of(cases: list[JudgedCase]) -> list[str] | None:
     """The cluster of each case; nothing where every case stands for itself."""
     if all(case.cluster is None for case in cases):
         return None
-    keys = [_cluster(case.cluster, case.id) for case in cases]
+    return where_shared([_cluster(case.cluster, case.id) for case in cases])
+
+
+def where_shared(keys: list[str]) -> list[str] | None:
+    """The clusters of some cases; nothing where every case stands for itself."""
     return keys if len(set(keys)) < len(keys) else None
 
 
@@ -193,11 +201,29 @@ def _cases_of(sheet: Sheet, run: Run) -> list[JudgedCase]:
     ]
     for name, row, missing in zip(names, sheet.values, sheet.missing, strict=True):
         for case, value in zip(cases, row.tolist(), strict=True):
-            if value == value:  # what is not a number differs from itself
+            if value == value:
                 case.scores[name] = value
         for place in missing.nonzero()[0].tolist():
             cases[place].missing = cases[place].missing | {name}
     return cases
+
+
+def _sheet_of(cases: Sequence[JudgedCase], run: Run) -> Sheet:
+    import numpy as np
+
+    names = [item.name for item in run.scorers]
+    slices: dict[tuple[tuple[str, str], ...], int] = {}
+    codes = [slices.setdefault(tuple(case.slices.items()), len(slices)) for case in cases]
+    nothing = float("nan")
+    return Sheet(
+        ids=[case.id for case in cases],
+        values=np.array([[case.scores.get(name, nothing) for case in cases] for name in names]),
+        missing=np.array([[name in case.missing for case in cases] for name in names], dtype=bool),
+        slices=[dict(key) for key in slices],
+        slice_codes=np.array(codes, dtype=np.int32),
+        clusters=[case.cluster for case in cases],
+        asked=[case.asked for case in cases],
+    )
 
 
 def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedRun:

@@ -7,13 +7,13 @@ from typing import Any, Literal
 import orjson
 from pydantic import Field
 
-from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.core import Invalid, LinesideError, NotFound, Record, new_id, now
 from lineside.evals import queries
 from lineside.evals.dataset import DatasetVersion
 from lineside.evals.datasets.held_out import refuse_held_out
 from lineside.evals.plan import RunLook, RunPlan, RunSpent
 from lineside.evals.scorers import Declared, build_scorers, files_named
-from lineside.store import digest_of
+from lineside.store import Store, digest_of
 from lineside.trust import Scope
 
 JOB = "evals.run"
@@ -196,6 +196,20 @@ def list_runs(scope: Scope, *, use_case: str | None = None, limit: int = 200) ->
 
 def run_from(row: Mapping[str, Any]) -> Run:
     return Run.model_validate(dict(row))
+
+
+def stop_run(store: Store, run: Run, error: Exception) -> None:
+    """Say in the run itself why it cannot go on."""
+    code = error.code if isinstance(error, LinesideError) else type(error).__name__
+    reason = RunFailure(cases=0, message=str(error)[:500])
+    with store.records.write() as connection:
+        queries.update_run(
+            connection,
+            run.id,
+            status="stopped",
+            finished_at=now(),
+            failures={f"stopped:{code}": reason.model_dump()},
+        )
 
 
 def ensure_job(scope: Scope, run: Run) -> None:

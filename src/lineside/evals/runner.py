@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from lineside.core import LinesideError, now
+from lineside.core import now
 from lineside.evals import queries
 from lineside.evals.budget import Budget, pricing
 from lineside.evals.concurrency import Concurrency
@@ -16,7 +16,7 @@ from lineside.evals.judging import Judge
 from lineside.evals.plan import RunSpent
 from lineside.evals.recall import CASES_AT_ONCE, Memory, ToAsk
 from lineside.evals.result import Result, result_from
-from lineside.evals.run import JOB, Run, RunFailure, run_from
+from lineside.evals.run import JOB, Run, RunFailure, run_from, stop_run
 from lineside.evals.schedule import Schedule, Stretch
 from lineside.evals.scorers import build_scorers
 from lineside.evals.sheet import write_sheet
@@ -68,6 +68,7 @@ class _Performance:
         self._on_results = on_results
         self._ready: list[Answered] = []
         self._woken = asyncio.Event()
+        self._taken = asyncio.Event()
         self._is_keeping = False
         self._asked_all = False
         self._process_ends = False
@@ -99,7 +100,7 @@ class _Performance:
                 # An Exception would end the job for good; this leaves it to the next process.
                 raise asyncio.CancelledError from error
             cause = _only(error)
-            self._stop(cause)
+            stop_run(self._store, self._run, cause)
             raise cause from None
         self._finish()
         return "done"
@@ -165,8 +166,12 @@ class _Performance:
             self._ready.append(answered)
             self._woken.set()
             # A target that never waits gives nobody else a turn; we do, but not for every case.
-            while time.perf_counter() - turn > _TURN_SECONDS or len(self._ready) > _BACKLOG_MAX:
-                await asyncio.sleep(_TURN_SECONDS if len(self._ready) > _BACKLOG_MAX else 0)
+            while len(self._ready) > _BACKLOG_MAX:
+                self._taken.clear()
+                await self._taken.wait()
+                turn = time.perf_counter()
+            if time.perf_counter() - turn > _TURN_SECONDS:
+                await asyncio.sleep(0)
                 turn = time.perf_counter()
 
     async def _answer(self, asker: Asker, asked: ToAsk) -> Answered | None:
@@ -198,11 +203,13 @@ class _Performance:
             await self._woken.wait()
             self._woken.clear()
             batch, self._ready = self._ready, []
+            self._taken.set()
             if batch:
                 self._is_keeping = True
                 await asyncio.wrap_future(self._hand_over(self._keep, batch, self._pace()))
                 self._is_keeping = False
-                await asyncio.sleep(_TURN_SECONDS)
+                # Who is held up by us should not wait for others to come along, too.
+                await asyncio.sleep(0 if len(self._ready) > _BACKLOG_MAX else _TURN_SECONDS)
             elif self._asked_all:
                 return
             if self._asked_all:
@@ -257,19 +264,6 @@ class _Performance:
                 ended["failures"] = {**ended["failures"], code: reason}
                 ended["status"] = "stopped"
             queries.update_run(connection, self._run.id, finished_at=now(), **ended)
-
-    def _stop(self, error: Exception) -> None:
-        """Say in the run itself why it cannot go on."""
-        code = error.code if isinstance(error, LinesideError) else type(error).__name__
-        reason = RunFailure(cases=0, message=str(error)[:500])
-        with self._store.records.write() as connection:
-            queries.update_run(
-                connection,
-                self._run.id,
-                status="stopped",
-                finished_at=now(),
-                failures={f"stopped:{code}": reason.model_dump()},
-            )
 
 
 def _only(error: Exception) -> Exception:

@@ -3,14 +3,18 @@
 import time
 from collections.abc import Callable, Sequence
 
+from lineside.core import Unavailable
 from lineside.evals.dataset import Dataset, keep_dataset
 from lineside.evals.plan import RunPlan
-from lineside.evals.run import Run, get_run, start_run
+from lineside.evals.run import Run, get_run, list_runs, start_run, stop_run
 from lineside.evals.scorers import Declared
 from lineside.trust import Scope
 
 Told = Callable[[Run], None]
 
+_PROGRAM_MARK = "@"
+"""Stands in the subject of a function, and never in a digest."""
+_RUNS_MAX = 200
 _POLL_SECONDS = 0.1
 
 
@@ -60,3 +64,39 @@ def wait_for(scope: Scope, run: Run, *, progress: Told = lambda _run: None) -> R
         run = get_run(scope, run.id)
     progress(run)
     return run
+
+
+def subject_of_program(name: str, version: str) -> str:
+    """The subject of a function that only the program at hand can call."""
+    return f"{name}{_PROGRAM_MARK}{version}"
+
+
+def is_of_program(run: Run) -> bool:
+    """Whether a run judges a function that only the program which started it can call."""
+    return _PROGRAM_MARK in run.subject
+
+
+def program_ended(run: Run) -> Unavailable:
+    """Why such a run cannot go on in another process."""
+    name = run.subject.rpartition(_PROGRAM_MARK)[0]
+    return Unavailable(
+        "program_ended",
+        f"The program that judged its function `{name}` ended after {run.cases_done:,} of "
+        f"{run.cases_total:,} cases",
+        hint="Evaluate it again; with the same `version=` what was answered is not asked again.",
+    )
+
+
+def stop_ended_programs(scope: Scope, use_case: str, *, except_of: str) -> None:
+    """Stop runs that say they are under way though the program that judged them was killed.
+
+    A run of a function can be carried on by no other process, and nobody else would say so before
+    a server is started.
+
+    Args:
+        except_of: The subject that this program is about to judge, whose run it carries on.
+    """
+    for run in list_runs(scope, use_case=use_case, limit=_RUNS_MAX):
+        is_ours = run.subject == except_of or not is_of_program(run)
+        if run.status == "running" and not is_ours and scope.store.jobs.is_orphan(run.id):
+            stop_run(scope.store, run, program_ended(run))

@@ -1,6 +1,6 @@
 """The scores of a large run in columns, kept beside its results so that they read at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ class Sheet:
         missing: Alike; whether the score should be there.
         slices: The different slices that cases lie in; `slice_codes` says which, for each case.
         clusters: For each case; nothing where no case has one.
+        asked: Digests of the inputs, where they were read to tell them apart; never kept.
     """
 
     ids: list[str]
@@ -35,6 +36,27 @@ class Sheet:
     slices: list[dict[str, str]]
     slice_codes: "NDArray[Any]"
     clusters: list[str | None] | None
+    asked: list[bytes] | None = None
+
+
+def places_by_slice(
+    slices: Sequence[Mapping[str, str]], slice_codes: "NDArray[Any]"
+) -> dict[str, dict[str, "NDArray[Any]"]]:
+    """Name of a slice to its values, each with the places of the cases in it, in order."""
+    import numpy as np
+
+    if not slices:
+        return {}
+    order = np.argsort(slice_codes, kind="stable")
+    ends = np.cumsum(np.bincount(slice_codes, minlength=len(slices)))
+    parts: dict[tuple[str, str], list[NDArray[Any]]] = {}
+    for lies_in, inside in zip(slices, np.split(order, ends[:-1]), strict=True):
+        for name_and_value in lies_in.items() if inside.size else ():
+            parts.setdefault(name_and_value, []).append(inside)
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for (name, value), insides in sorted(parts.items()):
+        found.setdefault(name, {})[value] = np.sort(np.concatenate(insides))
+    return found
 
 
 def write_sheet(store: Store, run: Run, measures: Iterable[str]) -> str | None:

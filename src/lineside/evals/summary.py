@@ -4,9 +4,10 @@ from pydantic import Field
 
 from lineside.core import Record
 from lineside.evals.judge_summary import JudgeSummary, judge_summaries
-from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged
+from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged, where_shared
 from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.run import Run
+from lineside.evals.sheet import places_by_slice
 from lineside.stats import Interval, attempts, mean_interval
 from lineside.trust import Scope
 
@@ -115,25 +116,17 @@ def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
 
 
 def _by_slice(column: Column) -> dict[str, dict[str, Interval]]:
-    members: dict[tuple[str, str], list[int]] = {}
-    places: dict[int, list[int]] = {}
-    # Cases that lie in the same slices mostly share one object: few to look into, many to count.
-    known = {id(slices): slices for slices in column.slices}
-    for place, slices in enumerate(column.slices):
-        places.setdefault(id(slices), []).append(place)
-    for key, slices in known.items():
-        for pair in slices.items():
-            members.setdefault(pair, []).extend(places[key])
-    found: dict[str, dict[str, Interval]] = {}
-    for (name, value), inside in sorted(members.items()):
-        inside.sort()
-        clusters = column.clusters
-        interval = mean_interval(
-            [column.values[place] for place in inside],
-            clusters=clusters and [clusters[place] for place in inside],
-        )
-        found.setdefault(name, {})[value] = interval
-    return found
+    clusters = column.clusters
+    return {
+        name: {
+            value: mean_interval(
+                column.values[places],
+                clusters=clusters and where_shared([clusters[place] for place in places.tolist()]),
+            )
+            for value, places in values.items()
+        }
+        for name, values in places_by_slice(column.slices, column.slice_codes).items()
+    }
 
 
 def _interval(column: Column) -> Interval | None:

@@ -23,6 +23,7 @@ from lineside.evals import (
     register_runner,
     reports,
     results_of,
+    running,
     start_run,
 )
 from lineside.sdk import given, listening
@@ -189,10 +190,11 @@ class _Work:
     def judged(self, scope: Scope, target: Callable[[Any], Any], *, version: str | None) -> Run:
         bytes_max = scope.store.settings.dataset_bytes_max
         rows, is_plain = given.rows_of(self.dataset, name=self.title, bytes_max=bytes_max)
-        subject = f"{given.name_of(target)}@{version or token_hex(6)}"
+        subject = running.subject_of_program(given.name_of(target), version or token_hex(6))
         declared = given.scorers_of(self.scorers, subject=subject)
         answering = given.GivenTarget(target, is_plain=is_plain)
         register_runner(scope.store, lambda _run: answering)
+        running.stop_ended_programs(scope, self.title, except_of=subject)
         run = start_run(
             scope,
             use_case=self.title,

@@ -72,6 +72,13 @@ class Jobs:
         )
         return bool(found) and found[0].status in _DONE
 
+    def is_orphan(self, job_id: str) -> bool:
+        """Whether nobody works on a job because the process that did has died."""
+        found = self._launch().list_workflows(
+            workflow_ids=[job_id], load_input=False, load_output=False
+        )
+        return any(job.status == "PENDING" and not self._is_alive(job.executor_id) for job in found)
+
     def result(self, job_id: str) -> Any:
         """Wait for a job and return what it returned, or raise what it raised."""
         job = self._launch().retrieve_workflow(job_id)

@@ -18,6 +18,7 @@ from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
 from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
+from lineside.web.knobs import ROUTES as KNOBS
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
 from lineside.web.prices import ROUTES as PRICES
@@ -54,6 +55,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
         routes=[
             *USE_CASES,
             *TRY,
+            *KNOBS,
             *RUNS,
             *VERDICTS,
             *BOARDS,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from lineside.evals.compare import pair
-from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.correction import keys_of
 from lineside.evals.licences.licence import get_licence
 from lineside.evals.licences.standing import JudgeStanding, binary_labels, judge_standings
@@ -93,9 +93,8 @@ class Leaning:
     ) -> Finding:
         score = standing.score
         pairing = pair(self._baseline or self._judged, self._judged, score)
-        before = [old.scores[score] for old, _ in pairing.pairs]
-        after = [new.scores[score] for _, new in pairing.pairs]
-        alone = pairing.difference(score, confidence=finding.confidence)
+        before, after = pairing.before.tolist(), pairing.after.values.tolist()
+        alone = pairing.difference(confidence=finding.confidence)
         is_binary = {*before, *after} <= {0.0, 1.0}
         if alone is None or not is_binary or standing.licence_id is None:
             notes.append(f"`{finding.rule}` is the judge's own word, not corrected for its error")
@@ -107,7 +106,7 @@ class Leaning:
             judge=[item.judge for item in labels],
             people=[float(item.people or 0) for item in labels],
             confidence=finding.confidence,
-            clusters=clusters_of([new for _, new in pairing.pairs]),
+            clusters=pairing.after.clusters,
             labelled_clusters=keys_of(labels),
         )
         if found.value is None:

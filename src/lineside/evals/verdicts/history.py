@@ -88,7 +88,7 @@ def run_history(
 
 def _step(before: JudgedRun, judged: JudgedRun, name: str) -> _Step | None:
     """The change since the run before, over the cases that both have, with the same input."""
-    found = pair(before, judged, name).difference(name)
+    found = pair(before, judged, name).difference()
     if found is None:
         return None
     is_up_good = judged.trait(name).higher_is_better

@@ -39,23 +39,19 @@ class Measured(NamedTuple):
     missing: int
 
 
-def measure(baseline: JudgedRun, candidate: JudgedRun, both: Pairs, name: str) -> Measured | None:
+def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | None:
     """One score of both runs; nothing where no case has it in both.
-
-    Args:
-        both: The cases that both runs asked.
 
     Raises:
         Invalid: `unknown_score` for a name that one of the runs does not have.
     """
     trait = candidate.trait(name)
     baseline.trait(name)
-    pairing = pair(baseline, candidate, name, both=both)
-    if not pairing.pairs:
+    pairing = pair(baseline, candidate, name)
+    if not pairing.ids:
         return None
-    before = [old.scores[name] for old, _ in pairing.pairs]
-    after = [new.scores[name] for _, new in pairing.pairs]
-    clusters = clusters_of([new for _, new in pairing.pairs])
+    before, after = pairing.before.tolist(), pairing.after.values.tolist()
+    clusters = pairing.after.clusters
     kind, unit = _kind(before + after), trait.unit
     if kind == "ordinal" and unit == "":
         unit = "%"
@@ -91,7 +87,7 @@ def other_measures(
     """Everything beside the main score that both runs can be compared on."""
     shared = {item.name for item in baseline.run.scorers}
     names = [item.name for item in candidate.run.scorers if item.name in shared]
-    found = (measure(baseline, candidate, both, name) for name in names if name != main)
+    found = (measure(baseline, candidate, name) for name in names if name != main)
     yield from (one for one in found if one is not None)
     yield from _failed(both, main)
     if candidate.trait(main).unit == "%":

@@ -66,7 +66,7 @@ def plan_runs(
     sign = 1 if candidate.trait(name).higher_is_better else -1
     baseline.trait(name)
     pairing = pair(baseline, candidate, name)
-    difference = pairing.difference(name)
+    difference = pairing.difference()
     if difference is None or difference.cases < 2:
         raise Invalid(
             "too_few_cases",

@@ -102,13 +102,13 @@ def judge_pair(
     candidate = read_judged(scope.store, after, beside=before)
     main_name = score or after.main_score or "latency_ms"
     both = met(baseline, candidate)
-    main = measure(baseline, candidate, both, main_name)
+    main = measure(baseline, candidate, main_name)
     others = list(other_measures(baseline, candidate, both, main_name))
     _require_known(guards, others)
     findings = [_main_finding(main, main_name, goal, margin)]
     findings += [_guard_finding(one, guards[one.name]) for one in others if one.name in guards]
     answer = verdict(findings, confidence=CONFIDENCE)
-    pairing = pair(baseline, candidate, main_name, both=both)
+    pairing = pair(baseline, candidate, main_name)
     hindrance = obstacle(after) or obstacle(before) or _nothing_in_common(pairing)
     if hindrance is not None:
         sentence = f"Not enough data: {hindrance}"
@@ -203,7 +203,7 @@ def _direction(one: Measured | None) -> wording.Direction:
 
 
 def _nothing_in_common(pairing: Pairing) -> str | None:
-    if pairing.pairs:
+    if pairing.ids:
         return None
     if pairing.missing:
         return f"of {pairing.missing:,} cases in common none has a score in both runs"
