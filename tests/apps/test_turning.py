@@ -19,10 +19,10 @@ async def test_a_user_is_offered_what_was_tested_and_keeps_what_they_turned(
     await asyncio.to_thread(deploy, scope, "triage")
     serving = Serving(scope.store)
     with pytest.raises(Denied, match=r"Nobody has tested v1 with `autonomy` at `act`"):
-        await serving.turn_knob(scope, "triage", "autonomy", "act", user="ann@example.org")
+        await serving.knobs.turn(scope, "triage", "autonomy", "act", user="ann@example.org")
 
     proof = await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
-    turned = await serving.turn_knob(scope, "triage", "autonomy", "act", user="ann@example.org")
+    turned = await serving.knobs.turn(scope, "triage", "autonomy", "act", user="ann@example.org")
 
     assert proof.decision == "ship"
     assert (turned.knobs[0].value, turned.knobs[0].offered) == ("act", ("suggest", "act"))
@@ -32,15 +32,15 @@ async def test_a_user_is_offered_what_was_tested_and_keeps_what_they_turned(
     assert (await serving.call(scope, "triage", other)).knobs["autonomy"] == "suggest"
     for value, kind in (("fly", Invalid), (1, Invalid)):
         with pytest.raises(kind, match="expected one of suggest, act"):
-            await serving.turn_knob(scope, "triage", "autonomy", value, user="bob")
+            await serving.knobs.turn(scope, "triage", "autonomy", value, user="bob")
     with pytest.raises(Denied, match="turned by the operator"):
-        await serving.turn_knob(scope, "triage", "hand_off_below", 0.1, user="bob")
+        await serving.knobs.turn(scope, "triage", "hand_off_below", 0.1, user="bob")
 
     entries = [entry for entry in ledger_entries(scope) if entry.kind.startswith("knob.")]
     assert [entry.kind for entry in entries] == ["knob.judged", "knob.turned"]
     assert (entries[1].details["value"], entries[1].details["before"]) == ("act", "suggest")
     assert "ann@example.org" not in str(entries)
-    back = await serving.turn_knob(scope, "triage", "autonomy", None, user="ann@example.org")
+    back = await serving.knobs.turn(scope, "triage", "autonomy", None, user="ann@example.org")
     assert (back.knobs[0].value, back.knobs[0].turned_by) == ("suggest", "nobody")
 
 
@@ -52,14 +52,14 @@ async def test_a_value_its_gate_refuses_is_not_offered_and_a_new_release_earns_a
     await asyncio.to_thread(deploy, scope, "triage")
     serving = Serving(scope.store)
     await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
-    await serving.turn_knob(scope, "triage", "autonomy", "act", user="ann")
+    await serving.knobs.turn(scope, "triage", "autonomy", "act", user="ann")
 
     second = read_folder(make_folder(gate=["accuracy >= 0.9"], note="second"))
     await asyncio.to_thread(release_folder, scope, second)
     await asyncio.to_thread(deploy, scope, "triage")
     await asyncio.sleep(0.3)
 
-    now = await serving.knobs_now(scope, "triage", user="ann")
+    now = await serving.knobs.now(scope, "triage", user="ann")
     assert (now.release, now.knobs[0].value, now.knobs[0].offered) == (
         *("v2", "suggest"),
         ("suggest",),

@@ -41,7 +41,7 @@ User = Annotated[str | None, Depends(_user)]
 @router.get("/usecases/{name}/knobs")
 async def knobs(request: Request, scope: Caller, user: User, name: str) -> knobs_now.KnobsNow:
     """What each knob stands at for a user, and the values there is evidence for."""
-    found: knobs_now.KnobsNow = await request.app.state.serving.knobs_now(scope, name, user=user)
+    found: knobs_now.KnobsNow = await request.app.state.serving.knobs.now(scope, name, user=user)
     return found
 
 
@@ -56,7 +56,7 @@ async def turn_knob(
             "Nobody is named whose knob it is",
             hint="Send the header `X-Lineside-User`; `lineside deploy --knob` turns it for all.",
         )
-    found: knobs_now.KnobsNow = await request.app.state.serving.turn_knob(
+    found: knobs_now.KnobsNow = await request.app.state.serving.knobs.turn(
         scope, name, knob, setting.value, user=user
     )
     return found

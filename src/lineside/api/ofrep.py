@@ -65,7 +65,7 @@ async def flag_events(
     """Server-sent events that say when to ask again; the address stands in every evaluation."""
     scope = await model_caller(request, request.app.state.local)
     since = request.headers.get("last-event-id") or since
-    changes = request.app.state.serving.knob_changes(scope, name, digest=watch, since=since)
+    changes = request.app.state.serving.knobs.changes(scope, name, digest=watch, since=since)
     first = await anext(changes)  # so that a refusal is a status and not a broken stream
     return StreamingResponse(
         _events(first, changes),
@@ -101,7 +101,7 @@ async def _evaluated(request: Request, name: str) -> tuple[knobs_now.KnobsNow, d
     scope = await model_caller(request, request.app.state.local)
     context = _context(await request.body())
     user = context.get("targetingKey")
-    now = await request.app.state.serving.knobs_now(scope, name, user=user)
+    now = await request.app.state.serving.knobs.now(scope, name, user=user)
     return now, context
 
 

@@ -225,6 +225,26 @@ def turn_rows(
     return _all(connection, query.order_by(knob_turns.c.number))
 
 
+def turned_use_cases(connection: sa.Connection, workspace: str) -> list[str]:
+    query = sa.select(knob_turns.c.use_case).where(knob_turns.c.workspace == workspace)
+    return list(connection.execute(query.distinct()).scalars())
+
+
+def erase_turns(connection: sa.Connection, workspace: str, use_case: str, user_digest: str) -> int:
+    """Delete what a user turned; servers hear of it by a turn of nobody's, numbered on."""
+    mine = (
+        knob_turns.c.workspace == workspace,
+        knob_turns.c.use_case == use_case,
+        knob_turns.c.user_digest == user_digest,
+    )
+    if connection.execute(sa.select(knob_turns.c.knob).where(*mine)).first() is None:
+        return 0
+    # First, since numbers must rise also where the newest is one of those that go.
+    nobodys = {"use_case": use_case, "user_digest": "", "knob": "", "value": None}
+    replace_turn(connection, workspace, nobodys | {"turned_at": now(), "turned_by": ""})
+    return connection.execute(knob_turns.delete().where(*mine)).rowcount
+
+
 def keep_proof(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
     """Keep what a run proved; the same run proves the same thing once."""
     connection.execute(knob_proofs.delete().where(knob_proofs.c.run_id == values["run_id"]))

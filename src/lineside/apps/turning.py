@@ -1,6 +1,5 @@
 """Users turn their knobs: within the range, with evidence, and written down."""
 
-import hashlib
 from typing import Any, NamedTuple
 
 from lineside.apps import queries
@@ -8,7 +7,8 @@ from lineside.apps.knobs import turn_knobs
 from lineside.apps.knobs_now import KnobsNow
 from lineside.apps.rollout import Rollout, load_rollouts
 from lineside.core import Denied, now
-from lineside.trust import Scope, record
+from lineside.store import Store
+from lineside.trust import Scope, pseudonyms, record
 
 
 class Live(NamedTuple):
@@ -56,16 +56,16 @@ def load_turned(scope: Scope, use_case: str, release_id: str, digest: str | None
     )
 
 
-def user_digest(workspace: str, use_case: str, user: str) -> str:
-    """What stands for a user in tables and ledger, so that neither holds a name or an address."""
-    return hashlib.sha256(f"{workspace}\n{use_case}\n{user}".encode()).hexdigest()[:32]
+def user_digest(known: pseudonyms.Pseudonyms, use_case: str, user: str) -> str:
+    """What stands for a user in tables and ledger; another in each use case."""
+    return known.of("knobs", use_case, user)
 
 
-def keep_turn(scope: Scope, before: KnobsNow, name: str, value: Any, *, user: str) -> None:
+def keep_turn(scope: Scope, before: KnobsNow, name: str, value: Any) -> None:
     """Leave a user's knob at a value until they turn it again, and write that into the ledger.
 
     Args:
-        before: What the user's knobs stand at.
+        before: What the knobs of the user stand at, whose they are.
         value: Nothing gives the knob back to the operator.
 
     Raises:
@@ -83,18 +83,41 @@ def keep_turn(scope: Scope, before: KnobsNow, name: str, value: Any, *, user: st
             f"Nobody has tested {before.release} with `{name}` at `{value}`; offered: {offered}",
             hint=f"Test it: `lineside knobs prove {before.use_case} {name}={value}`.",
         )
-    digest = user_digest(scope.workspace, before.use_case, user)
     values = {
         "use_case": before.use_case,
-        "user_digest": digest,
+        "user_digest": before.user_digest,
         "knob": name,
         "value": value,
         "turned_at": now(),
         "turned_by": scope.actor.name,
     }
-    details = {"use_case": before.use_case, "release": before.release, "user": digest}
+    details = {"use_case": before.use_case, "release": before.release, "user": before.user_digest}
     details |= {"knob": name, "value": value, "before": mine.value}
     with scope.store.records.write() as connection:
         queries.lock_turns(connection, scope.workspace, before.use_case)
         queries.replace_turn(connection, scope.workspace, values)
         record(connection, scope, "knob.turned", before.release_id, details)
+
+
+def erase_turns(store: Store, workspace: str, user: str, *, only_look: bool) -> int:
+    """Forget where a user left their knobs, or only count it, in every use case.
+
+    The ledger keeps that somebody turned them, under a pseudonym that leads nowhere any more but
+    for whoever has the installation's key and the name.
+    """
+    with store.records.read() as connection:
+        use_cases = queries.turned_use_cases(connection, workspace)
+    if not use_cases:
+        return 0
+    known = pseudonyms.open_pseudonyms(store, workspace)
+    erased = 0
+    for use_case in use_cases:
+        whose = workspace, use_case, user_digest(known, use_case, user)
+        if only_look:
+            with store.records.read() as connection:
+                erased += len(queries.turn_rows(connection, *whose))
+        else:
+            with store.records.write() as connection:
+                queries.lock_turns(connection, workspace, use_case)
+                erased += queries.erase_turns(connection, *whose)
+    return erased

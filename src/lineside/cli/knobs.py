@@ -34,7 +34,7 @@ def list_knobs(use_case: str, user: str | None, as_json: bool) -> None:
     async def look(scope: Scope) -> knobs_now.KnobsNow:
         serving = Serving(scope.store)
         try:
-            return await serving.knobs_now(scope, use_case, user=user)
+            return await serving.knobs.now(scope, use_case, user=user)
         finally:
             await serving.close()
 
