@@ -93,6 +93,15 @@ def test_a_turn_reaches_its_user_and_everybody_hears_of_a_deploy(
     with httpx.stream("GET", missed, headers={"last-event-id": "before"}) as stream:
         assert any("refetchEvaluation" in line for line in stream.iter_lines())
 
+    traces = f"{url.partition('/usecases')[0]}/traces"
+    erased = httpx.delete(traces, params={"user": "u1"}, timeout=60)
+    assert erased.json()["beside"] == {"knob settings": 1}
+    mine.wait_for(3)
+    body = {"context": {"targetingKey": "u1"}}
+    flag = httpx.post(f"{url}/ofrep/v1/evaluate/flags/autonomy", json=body).json()
+    assert (flag["value"], flag["reason"]) == ("suggest", "STATIC")
+    assert len(other.ids) == 1
+
 
 class Watching:
     """A client that listens to the change stream its first evaluation named."""

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from lineside.apps import Call, Serving, deploy, proving, release_folder
-from lineside.core import Denied, Invalid
-from lineside.trust import Scope, ledger_entries
+from lineside.core import Denied, Invalid, Settings
+from lineside.store import open_store
+from lineside.traces import rewriting
+from lineside.trust import Scope, ledger_entries, local_scope, pseudonyms
 from lineside.usecases import read_folder
 
 
@@ -64,3 +66,42 @@ async def test_a_value_its_gate_refuses_is_not_offered_and_a_new_release_earns_a
         *("v2", "suggest"),
         ("suggest",),
     )
+
+
+async def test_a_user_who_is_erased_has_turned_nothing_and_others_have(
+    scope: Scope, make_folder: Callable[..., Path]
+) -> None:
+    await asyncio.to_thread(release_folder, scope, read_folder(make_folder()))
+    await asyncio.to_thread(deploy, scope, "triage")
+    await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
+    serving, elsewhere = Serving(scope.store), Serving(scope.store)
+    for user in ("bob", "ann"):
+        await serving.knobs.turn(scope, "triage", "autonomy", "act", user=user)
+    before = await elsewhere.knobs.now(scope, "triage", user="ann")
+
+    looked = await asyncio.to_thread(rewriting.erase, scope, user="ann", only_look=True)
+    erased = await asyncio.to_thread(rewriting.erase, scope, user="ann")
+    await serving.knobs.turn(scope, "triage", "autonomy", None, user="bob")
+    await serving.knobs.turn(scope, "triage", "autonomy", "act", user="bob")
+    await asyncio.sleep(0.3)
+
+    assert (looked.beside, looked.is_nothing) == ({"knob settings": 1}, False)
+    assert (erased.beside, erased.traces) == ({"knob settings": 1}, 0)
+    for server in (serving, elsewhere):
+        ann, bob = [await server.knobs.now(scope, "triage", user=user) for user in ("ann", "bob")]
+        assert (ann.knobs[0].turned_by, bob.knobs[0].turned_by) == ("nobody", "user")
+        assert ann.marker != before.marker
+    assert (await asyncio.to_thread(rewriting.erase, scope, user="ann")).is_nothing
+    assert ledger_entries(scope)[-1].details["beside"] == {"knob settings": 0}
+
+
+def test_pseudonyms_are_the_installations_own(scope: Scope, tmp_path: Path) -> None:
+    mine = pseudonyms.open_pseudonyms(scope.store, scope.workspace)
+    again = pseudonyms.open_pseudonyms(scope.store, scope.workspace)
+    other = open_store(Settings(home=tmp_path / "other"))
+    theirs = pseudonyms.open_pseudonyms(other, local_scope(other).workspace)
+    other.close()
+
+    assert mine.of("knobs", "triage", "ann") == again.of("knobs", "triage", "ann")
+    found = {mine.of("ann"), theirs.of("ann"), mine.of("a", "nn"), mine.of("an", "n")}
+    assert len(found) == 4

@@ -30,7 +30,9 @@ async def _scope(request: Request) -> Scope:
 def _user(request: Request) -> str | None:
     user = request.headers.get("x-lineside-user", "").strip()
     if len(user) > _USER_CHARACTERS_MAX:
-        raise Invalid("bad_user", f"The user has {len(user):,} characters, at most 400")
+        raise Invalid(
+            "bad_user", f"The user has {len(user):,} characters, at most {_USER_CHARACTERS_MAX}"
+        )
     return user or None
 
 

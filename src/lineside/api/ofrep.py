@@ -5,11 +5,11 @@ The base address of a client is that of a use case, so its flags have the knobs'
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -22,6 +22,7 @@ router = APIRouter(prefix="/usecases/{name}/ofrep/v1", tags=["knobs"])
 
 _CONTEXT_BYTES_MAX = 64 * 1024
 _TICKS_PER_SIGN = 60
+_DIGEST_CHARACTERS_MAX = 64
 
 
 @router.post("/evaluate/flags/{key}", response_class=Response)
@@ -60,7 +61,10 @@ async def evaluate_flags(request: Request, name: str) -> Response:
 
 @router.get("/events", response_class=StreamingResponse)
 async def flag_events(
-    request: Request, name: str, watch: str | None = None, since: str | None = None
+    request: Request,
+    name: str,
+    watch: Annotated[str | None, Query(max_length=_DIGEST_CHARACTERS_MAX)] = None,
+    since: str | None = None,
 ) -> Response:
     """Server-sent events that say when to ask again; the address stands in every evaluation."""
     scope = await model_caller(request, request.app.state.local)
@@ -108,7 +112,10 @@ async def _evaluated(request: Request, name: str) -> tuple[knobs_now.KnobsNow, d
 def _context(body: bytes) -> dict[str, Any]:
     """The context of a request; a body may be empty, since nothing in it is required."""
     if len(body) > _CONTEXT_BYTES_MAX:
-        raise Invalid("context_too_large", f"The context has {len(body):,} bytes, at most 65,536")
+        raise Invalid(
+            "context_too_large",
+            f"The context has {len(body):,} bytes, at most {_CONTEXT_BYTES_MAX:,}",
+        )
     try:
         asked = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as error:

@@ -1,6 +1,7 @@
 """The line itself: a folder goes in, and comes out tested, released or refused."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from lineside.apps import queries
@@ -9,6 +10,7 @@ from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
 from lineside.apps.release import Release, keep_release
 from lineside.apps.rollout import live_release
+from lineside.apps.turning import erase_turns
 from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (
     Comparison,
@@ -73,6 +75,7 @@ def open_line(settings: Settings) -> Store:
     store = open_store(settings)
     open_traces(store)
     register_runner(store, lambda run: _opened(store, run))
+    store.keepers["knob settings"] = partial(erase_turns, store)
     return store
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 
+from lineside.apps.call import Call, CallAnswer
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.rollout import load_rollouts
-from lineside.apps.serving import Call, CallAnswer, Serving
+from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import calls, canonical
 from lineside.trust import Scope
