@@ -15,7 +15,7 @@ async def knob_page(request: Request) -> Response:
     scope: Scope = request.app.state.local
     name = request.path_params["name"]
     user = request.query_params.get("user", "").strip()[:_USER_CHARACTERS_MAX]
-    now = await request.app.state.serving.knobs.now(scope, name, user=user or None)
+    now = await request.app.state.serving.knobs.now(scope, name)
     return page(request, "knobs.html", now=now, user=user)
 
 
