@@ -15,8 +15,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
-from lineside.api import OtlpGrpc, build_api, model_routes, otlp_routes
-from lineside.apps import Serving, model_calls, open_line
+from lineside.api import OtlpGrpc, build_api, door_paths, model_routes, otlp_routes
+from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
@@ -40,14 +40,16 @@ def build(settings: Settings | None = None) -> Starlette:
     settings = settings or Settings.from_environment()
     refuse_open_address(settings.host)
     store = open_line(settings)
+    serving = Serving(store)
     try:
+        plain = guards_file.GuardsFile(settings.home / guards_file.GUARDS_FILE)
+        models = model_calls.open_model_calls(settings, serving, plain)
         lock = store.claim_server(f"http://{settings.host}:{settings.port} (pid {os.getpid()})")
     except LinesideError:
         store.close()
         raise
     local = local_scope(store)
-    serving = Serving(store)
-    models = model_calls.open_model_calls(settings, serving)
+    guarding = enforcement.Enforcement(local, serving, plain=plain)
     otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()
 
@@ -58,8 +60,11 @@ def build(settings: Settings | None = None) -> Starlette:
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
+        every_seconds = settings.guard_probe_seconds
+        app.state.probing = asyncio.create_task(_probe(guarding, answered, every_seconds))
         yield
         app.state.warming.cancel()
+        app.state.probing.cancel()
         await asyncio.to_thread(otlp_grpc.stop)
         await models.close()
         await serving.close()
@@ -69,14 +74,14 @@ def build(settings: Settings | None = None) -> Starlette:
 
     large = [Middleware(BodyLimit, bytes_max=settings.model_bytes_max)]
     small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
-    return Starlette(
+    server = Starlette(
         routes=[
-            Route("/healthz", _health(store, otlp_grpc)),
+            Route("/healthz", _health(store, otlp_grpc, guarding)),
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
             Mount("/v1", routes=model_routes(local, models), middleware=large),
-            Mount("/api", build_api(local, serving), middleware=small),
-            Mount("/", build_web(local, serving), middleware=small),
+            Mount("/api", build_api(local, serving, enforcement=guarding), middleware=small),
+            Mount("/", build_web(local, serving, enforcement=guarding), middleware=small),
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
@@ -84,23 +89,32 @@ def build(settings: Settings | None = None) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    guarding.knock_at(door_paths(server, guarding.fields_of))
+    return server
 
 
-def _health(store: Store, otlp_grpc: OtlpGrpc) -> Callable[[Request], Awaitable[Response]]:
+def _health(
+    store: Store, otlp_grpc: OtlpGrpc, guarding: enforcement.Enforcement
+) -> Callable[[Request], Awaitable[Response]]:
     async def health(request: Request) -> Response:
         error, waiting = store.flushing.last_error, None
         try:
             waiting = await asyncio.to_thread(store.inbox.count)
         except Unavailable as away:
             error = away.message
+        guards = guarding.coverage.view()
+        unread = guarding.plain.problem if guarding.plain else None
+        is_degraded = bool(error or unread) or guards.state == "not enforced"
         state = {
-            "status": "degraded" if error else "ok",
+            "status": "degraded" if is_degraded else "ok",
             "is_warm": request.app.state.warming.done(),
             "inbox_rows": waiting,
             "lake": error,
             "otlp_grpc": otlp_grpc.state._asdict(),
+            "guards": guards.model_dump(mode="json", include={"state", "proven", "probed_at"})
+            | {"file": unread},
         }
-        return JSONResponse(state, status_code=503 if error else 200)
+        return JSONResponse(state, status_code=503 if is_degraded else 200)
 
     return health
 
@@ -182,6 +196,15 @@ class BodyLimit:
 
 def _refusal(status: int, code: str, message: str) -> Response:
     return JSONResponse({"error": {"code": code, "message": message, "hint": None}}, status)
+
+
+async def _probe(
+    guarding: enforcement.Enforcement, answered: asyncio.Event, every_seconds: float
+) -> None:
+    """Prove that the guards act, and prove it again; the first request does not wait for it."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(answered.wait(), _WARM_AFTER_SECONDS)
+    await guarding.keep_probing(every_seconds=every_seconds)
 
 
 async def _warm(serving: Serving, local: TrustScope, answered: asyncio.Event) -> None:

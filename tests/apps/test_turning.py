@@ -10,7 +10,7 @@ from lineside.apps import Call, Serving, deploy, proving, release_folder
 from lineside.core import Denied, Invalid, Settings
 from lineside.store import open_store
 from lineside.traces import rewriting
-from lineside.trust import Scope, ledger_entries, local_scope, pseudonyms
+from lineside.trust import Scope, keyed_digests, ledger_entries, local_scope
 from lineside.usecases import read_folder
 
 
@@ -95,11 +95,11 @@ async def test_a_user_who_is_erased_has_turned_nothing_and_others_have(
     assert ledger_entries(scope)[-1].details["beside"] == {"knob settings": 0}
 
 
-def test_pseudonyms_are_the_installations_own(scope: Scope, tmp_path: Path) -> None:
-    mine = pseudonyms.open_pseudonyms(scope.store, scope.workspace)
-    again = pseudonyms.open_pseudonyms(scope.store, scope.workspace)
+def test_digests_are_the_installations_own(scope: Scope, tmp_path: Path) -> None:
+    mine = keyed_digests.open_digests(scope.store, scope.workspace)
+    again = keyed_digests.open_digests(scope.store, scope.workspace)
     other = open_store(Settings(home=tmp_path / "other"))
-    theirs = pseudonyms.open_pseudonyms(other, local_scope(other).workspace)
+    theirs = keyed_digests.open_digests(other, local_scope(other).workspace)
     other.close()
 
     assert mine.of("knobs", "triage", "ann") == again.of("knobs", "triage", "ann")

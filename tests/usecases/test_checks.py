@@ -103,7 +103,7 @@ def test_a_guard_that_nobody_offers_is_refused_with_the_known_ones(make: Make) -
     [problem] = check_folder(make(add="guards:\n  output: [match_schema]\n"))
 
     assert problem.text.startswith(
-        "usecase.yaml:19: read `match_schema`, expected a guard that is installed: `matches_schema`"
+        "usecase.yaml:19: read `match_schema`, expected a guard that is installed: `mask_pii`, "
     )
     assert problem.hint == "Did you mean `matches_schema`?"
 

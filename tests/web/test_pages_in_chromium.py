@@ -123,7 +123,7 @@ def test_the_keyboard_reaches_the_content_first(open_page: OpenPage) -> None:
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
         page.keyboard.press("Enter")
-        assert page.url.endswith("#main")
+        page.wait_for_url("**/runs#main")
 
 
 def test_wrong_answers_of_a_slice_are_two_choices_away(open_page: OpenPage) -> None:

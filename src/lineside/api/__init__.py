@@ -1,8 +1,9 @@
 """Door for programs: REST under `/api`, models under `/v1`, OTLP where its senders look."""
 
 from lineside.api.app import build_api
+from lineside.api.door_paths import door_paths
 from lineside.api.models import model_routes
 from lineside.api.otlp import otlp_routes
 from lineside.api.otlp_grpc import OtlpGrpc
 
-__all__ = ["OtlpGrpc", "build_api", "model_routes", "otlp_routes"]
+__all__ = ["OtlpGrpc", "build_api", "door_paths", "model_routes", "otlp_routes"]

@@ -8,8 +8,10 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    budgets,
     datasets,
     evals,
+    guards,
     judges,
     knobs,
     marks,
@@ -29,39 +31,33 @@ from lineside.api import (
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
 from lineside.apps import Call, CallAnswer, Serving
+from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
 from lineside.trust import Scope
 
 
-def build_api(local: Scope, serving: Serving) -> FastAPI:
+def build_api(
+    local: Scope, serving: Serving, *, enforcement: enforcing.Enforcement | None = None
+) -> FastAPI:
     """Put the API together.
 
     Args:
         local: Scope of a caller without a key: the owner, on this machine.
         serving: Answers the live calls.
+        enforcement: Probes their guards.
     """
     app = FastAPI(title="lineside", docs_url=None, redoc_url=None)
     app.state.local = local
     app.state.serving = serving
+    app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.add_exception_handler(LinesideError, error_response)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(
-            usecases,
-            apps,
-            knobs,
-            ofrep,
-            evals,
-            verdicts,
-            datasets,
-            judges,
-            trace_watch,
-            traces,
-            sessions,
-        ),
+        *(usecases, apps, knobs, ofrep, guards, evals, verdicts, datasets, judges),
+        *(trace_watch, traces, sessions),
         *(marks, unclaimed),
-        *(scores, prices, privacy, trust, reviews),
+        *(scores, prices, budgets, privacy, trust, reviews),
     ):
         app.include_router(room.router)
 
@@ -86,6 +82,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for record in (Call, CallAnswer):
         schema = record.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
         schemas[record.__name__] = schema
     paths = {"/usecases/{name}/run": {"post": apps.RUN_OPERATION}}
     document["paths"] = paths | document["paths"]

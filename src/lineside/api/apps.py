@@ -37,8 +37,11 @@ async def run(request: Request) -> Response:
     """Answer one live call. A plain route: the checks are the app's own, and it must be quick."""
     scope = await caller_soon(request)
     call = read_call(await request.body())
-    answer = await request.app.state.serving.call(scope, request.path_params["name"], call)
-    return Response(orjson.dumps(answer.model_dump()), media_type="application/json")
+    limits: dict[str, str] = {}
+    answer = await request.app.state.serving.call(
+        scope, request.path_params["name"], call, limits=limits
+    )
+    return Response(orjson.dumps(answer.model_dump()), 200, limits, "application/json")
 
 
 def read_call(body: bytes) -> Call:
@@ -117,6 +120,7 @@ RUN_OPERATION: dict[str, Any] = {
         "403": {"description": "The caller may not, or the answer was held back"},
         "404": {"description": "No such use case, or nothing of it is live"},
         "422": {"description": "The input or a knob does not fit; every reason is named"},
+        "429": {"description": "A limit leaves no room for the call; says when to come back"},
         "503": {"description": "The model does not answer now"},
     },
 }

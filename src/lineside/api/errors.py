@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lineside.core import Conflict, Denied, Invalid, LinesideError, NotFound, Unavailable
+from lineside.gateway import budgets
 
 STATUSES: dict[type[LinesideError], int] = {
     Invalid: 422,
@@ -13,7 +14,7 @@ STATUSES: dict[type[LinesideError], int] = {
     Denied: 403,
     Unavailable: 503,
 }
-_CODES = {"bad_key": 401, "body_too_large": 413}
+_CODES = {"bad_key": 401, "body_too_large": 413, "budget_exceeded": 429}
 _RETRY_AFTER_SECONDS = "2"
 
 
@@ -24,6 +25,8 @@ def error_response(_request: Request, error: Exception) -> Response:
     status = error_status(error)
     body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}
+    if isinstance(error, budgets.BudgetExceeded):
+        headers |= error.headers
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(orjson.dumps(body), status, headers, "application/json")

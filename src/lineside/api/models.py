@@ -14,7 +14,7 @@ from lineside.api.caller import model_caller
 from lineside.api.streaming import EventStream, unless_gone
 from lineside.apps import model_calls
 from lineside.core import LinesideError
-from lineside.gateway import canonical, wires
+from lineside.gateway import budgets, canonical, wires
 from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
@@ -66,6 +66,7 @@ class _Knock:
         if opened is None:
             return found
         served = opened.call.served
+        found |= served.limits
         own_ms = (time.perf_counter() - self.started - served.waited_s) * 1000
         found["x-lineside-own-ms"] = f"{max(0.0, own_ms):.3f}"
         found["traceparent"] = f"00-{self.parent.trace_id}-{opened.span_id}-01"
@@ -74,6 +75,9 @@ class _Knock:
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
             "x-lineside-left-out": ", ".join(served.left_out),
+            "x-lineside-guards": ", ".join(
+                f"{name}={said}" for name, said in opened.guards.items()
+            ),
             "x-lineside-hand-off": "true" if served.attributes.get("hand_off") else None,
         }
         return found | {name: value for name, value in named.items() if value}
@@ -178,4 +182,7 @@ def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
     headers = knock.headers()
     if status in (429, 503):
         headers["retry-after"] = _RETRY_AFTER_SECONDS
+    if isinstance(error, budgets.BudgetExceeded):
+        del headers["retry-after"]  # it says itself when to come back, if ever
+        headers |= error.headers
     return _json(wires.write_error(wire, error, request_id=knock.id), headers, status)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -40,10 +40,9 @@ async def _left(receive: Receive) -> None:
 
 async def _stop(*tasks: "asyncio.Future[Any]") -> None:
     for task in tasks:
-        if not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        task.cancel()
+    # What they raise at their end nobody waits for any more.
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class EventStream(Response):

@@ -30,6 +30,8 @@ class KeyWish(Record):
     name: str = Field(min_length=1, max_length=100)
     rights: list[str] = Field(default_factory=lambda: ["run", "feedback"])
     use_cases: list[str] | None = None
+    models: list[str] | None = None
+    team: str | None = None
     expires_at: datetime | None = None
 
 
@@ -48,6 +50,8 @@ def make_key(scope: Caller, wish: KeyWish) -> NewKey:
         wish.name,
         rights=wish.rights,
         use_cases=wish.use_cases,
+        models=wish.models,
+        team=wish.team,
         expires_at=wish.expires_at,
     )
     return NewKey(key=key, secret=secret)

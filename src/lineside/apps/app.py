@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lineside.apps.candidate import Candidate, folder_of
+from lineside.apps.guarded import Guarded, GuardedAnswer
 from lineside.core import Denied, Invalid
 from lineside.gateway import Form, Model, ModelReply, provider_for, show
+from lineside.guardrails import chain_for, probes
 from lineside.store import Store
 from lineside.usecases import UseCaseFolder
 
@@ -21,6 +23,9 @@ class App:
         self._model = model
         self._input = Form(folder.input_schema)
         self._output = Form(folder.output_schema)
+        self.chain = chain_for(folder)
+        names = [guard.kind for guard in folder.manifest.guards.output]
+        self.guarded = Guarded(self.chain, marks_provenance="provenance" in names)
 
     def check_input(self, payload: Any) -> None:
         """Raise `Invalid` with every reason why the input does not fit the app's schema."""
@@ -37,24 +42,47 @@ class App:
             )
 
     async def answer(
-        self, payload: Mapping[str, Any], *, knobs: Mapping[str, Any] | None = None
+        self,
+        payload: Mapping[str, Any],
+        *,
+        knobs: Mapping[str, Any] | None = None,
+        guarded: GuardedAnswer | None = None,
     ) -> ModelReply:
-        """Answer one input; what comes back fits the output schema.
+        """Answer one input between the app's guards; what comes back fits the output schema.
+
+        Args:
+            guarded: Keeps what the guards said, also where they hold the call back.
 
         Raises:
             Invalid: The input or the model's output does not fit its schema.
+            Denied: A guard holds the call back.
             Unavailable: The model does not answer now.
         """
-        self.check_input(payload)
-        reply = await self._model.answer(payload, knobs=knobs)
-        problems = self._output.problems(reply.output)
+        if probes.probed_point(payload) is None:
+            self.check_input(payload)
+
+        async def ask(passed: Mapping[str, Any]) -> ModelReply:
+            reply = await self._model.answer(passed, knobs=knobs)
+            self.check_output(reply.output)
+            return reply
+
+        return await self.guarded.run(
+            guarded or self.guarded.begin(),
+            payload,
+            check_input=self.check_input,
+            ask=ask,
+            check_output=self.check_output,
+        )
+
+    def check_output(self, output: Any) -> None:
+        """Raise `Denied` with every reason why an answer does not fit the app's schema."""
+        problems = self._output.problems(output)
         if problems:
             raise Denied(
                 "output_misfit",
                 f"The model's answer was held back, it does not fit: {'; '.join(problems)}",
                 hint="The guard `matches_schema` lets out only what the manifest allows.",
             )
-        return reply
 
     async def close(self) -> None:
         await self._model.close()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lineside.core import Record
+from lineside.guardrails import GuardDecision, Provenance
 
 
 class Call(Record):
@@ -34,6 +35,8 @@ class CallAnswer(Record):
         release: What answered, such as `v2`, with its id and its arm.
         latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
         tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
+        guards: What each guard said on the way, in order.
+        provenance: Says to programs that AI made the answer, where the manifest asks for it.
     """
 
     output: dict[str, Any]
@@ -49,3 +52,5 @@ class CallAnswer(Record):
     model_ms: float = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
+    guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
+    provenance: Provenance | None = None

@@ -5,6 +5,7 @@ import re
 import time
 from typing import Any, NamedTuple
 
+from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
 from lineside.core import LinesideError, now
 from lineside.gateway import calls, canonical
 from lineside.traces import Message, Span, new_span_id, new_trace_id, record_spans
@@ -65,7 +66,7 @@ class CallTrace:
 
     def _span(self, error: str | None) -> Span:
         call, served, answer = self._call, self._call.served, self._assembly.answer()
-        request, tokens = call.request, answer.tokens or canonical.TokenCounts()
+        request, tokens = request_kept(call), answer.tokens or canonical.TokenCounts()
         model = answer.model or served.model or request.model
         return Span(
             trace_id=self._parent.trace_id,
@@ -84,14 +85,20 @@ class CallTrace:
             model=None if call.use_case else model,
             model_asked=request.model,
             messages_in=[_traced(turn) for turn in request.all_turns],
-            messages_out=[_traced(choice.turn, choice) for choice in answer.choices],
+            messages_out=[
+                _traced(turn_kept(call, choice.turn), choice) for choice in answer.choices
+            ],
             tokens_in=tokens.tokens_in,
             tokens_out=tokens.tokens_out,
             tokens_cached_in=tokens.tokens_cached_in,
             tokens_cache_written_in=tokens.tokens_cache_written_in,
             tokens_reasoning_out=tokens.tokens_reasoning_out,
             first_chunk_ms=self._first_ms if request.is_stream else None,
-            attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants},
+            attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
+            | {
+                "guards": [one.model_dump() for one in decisions_of(call)],
+                "hold_back": hold_back_of(call),
+            },
         )
 
 

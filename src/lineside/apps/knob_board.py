@@ -11,7 +11,7 @@ from lineside.apps.open_releases import FRESH_SECONDS, OpenReleases
 from lineside.apps.rollout import Arm, choose_arm
 from lineside.apps.turning import Live, Turned, keep_turn, load_turned, user_digest
 from lineside.core import Unavailable
-from lineside.trust import Scope, pseudonyms
+from lineside.trust import Scope, keyed_digests
 
 _USERS_MAX = 10_000
 _WATCH_SECONDS = 600
@@ -22,7 +22,7 @@ class KnobBoard:
 
     def __init__(self, releases: OpenReleases) -> None:
         self._releases = releases
-        self._pseudonyms: dict[str, pseudonyms.Pseudonyms] = {}
+        self._digests: dict[str, keyed_digests.KeyedDigests] = {}
         self._turned: dict[tuple[str, str, str, str | None], tuple[Live, Turned]] = {}
 
     async def now(self, scope: Scope, use_case: str, *, user: str | None = None) -> KnobsNow:
@@ -89,12 +89,12 @@ class KnobBoard:
         )
 
     async def _digest(self, scope: Scope, use_case: str, user: str) -> str:
-        known = self._pseudonyms.get(scope.workspace)
+        known = self._digests.get(scope.workspace)
         if known is None:
             known = await asyncio.to_thread(
-                pseudonyms.open_pseudonyms, scope.store, scope.workspace
+                keyed_digests.open_digests, scope.store, scope.workspace
             )
-            self._pseudonyms[scope.workspace] = known
+            self._digests[scope.workspace] = known
         return user_digest(known, use_case, user)
 
     async def _turned_by(self, scope: Scope, live: Live, arm: Arm, digest: str | None) -> Turned:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ import orjson
 from lineside.apps.call import Call, CallAnswer
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
-from lineside.apps.rollout import load_rollouts
+from lineside.apps.enforcement import live_names
+from lineside.apps.guards_file import GuardsFile
+from lineside.apps.metered import payer_of
+from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
-from lineside.gateway import calls, canonical
+from lineside.gateway import budgets, calls, canonical
+from lineside.guardrails import probes
 from lineside.trust import Scope
-from lineside.usecases import list_use_cases
 
 _VECTORS = "vectors"
 
@@ -45,6 +48,11 @@ class OpenAnswer:
         self._events = events
         self._first: canonical.AnswerEvent | None = None
 
+    @property
+    def guards(self) -> dict[str, str]:
+        """What each guard said so far, by its name."""
+        return {one.guard: one.verdict for one in decisions_of(self.call)}
+
     async def begin(self) -> None:
         """Wait for the first event, so that a failure before it is a failure of the whole call."""
         self._first = await anext(self._events)
@@ -70,7 +78,8 @@ class ModelCalls:
     """Answers every call that comes by a model door, by one path. One per process.
 
     Args:
-        steps: What stands around every call, streamed or not: guards, budgets, a cache.
+        steps: What stands around every call, streamed or not: guards, a cache. Budgets are always
+            there, closest to the models, so that they count what really goes out.
     """
 
     def __init__(
@@ -78,7 +87,7 @@ class ModelCalls:
     ) -> None:
         self._serving = serving
         self.gateway = gateway
-        self._steps = tuple(steps)
+        self._steps = (*steps, budgets.metering(serving.meter, gateway))
 
     async def open(self, caller: ModelCaller, request: canonical.ModelRequest) -> OpenAnswer:
         """Begin to answer.
@@ -111,8 +120,14 @@ class ModelCalls:
 
     async def names(self, scope: Scope) -> list[str]:
         """What a caller may give as `model`: live use cases, routes, named models."""
-        found = await asyncio.to_thread(_live_names, scope)
-        return [*found, *self.gateway.names(), calls.EMBEDDED]
+        if "run" not in scope.rights:
+            scope.require("run")
+        # Who may run all of them, or some, may know what those are called.
+        seeing = replace(scope, rights=scope.rights | {"read"})
+        is_barred = scope.models is not None and scope.use_cases is None
+        found = [] if is_barred else await asyncio.to_thread(live_names, seeing)
+        plain = [*self.gateway.names(), calls.EMBEDDED]
+        return [*found, *(name for name in plain if scope.may_call(name))]
 
     async def close(self) -> None:
         """Give back the connections to providers."""
@@ -128,11 +143,16 @@ class ModelCalls:
     ) -> OpenAnswer:
         is_plain = self.gateway.knows(request.model) or request.model == calls.EMBEDDED
         use_case = None if is_plain else request.model
-        caller.scope.require("run", use_case=use_case)
+        if use_case is None:
+            caller.scope.require_model(request.model)
+        else:
+            caller.scope.require("run", use_case=use_case)
         call = calls.ModelCall(
             request=request,
             workspace=caller.scope.workspace,
             actor=caller.scope.actor.name,
+            key=payer_of(caller.scope).key,
+            team=caller.scope.team,
             wants="vectors" if vectors else wants,
             use_case=use_case,
             session=caller.session,
@@ -171,6 +191,7 @@ class ModelCalls:
             given,
             trace_id=caller.parent.trace_id,
             parent_span_id=caller.parent.span_id,
+            limits=call.served.limits,
         )
         served = call.served
         served.release, served.release_id, served.arm = (
@@ -179,7 +200,7 @@ class ModelCalls:
             answer.arm,
         )
         served.waited_s = answer.model_ms / 1000
-        served.attributes["hand_off"] = answer.hand_off
+        served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards}
         for event in canonical.events_of(_said(answer, use_case)):
             yield event
 
@@ -208,11 +229,6 @@ class ModelCalls:
         yield canonical.AnswerEnded()
 
 
-def _live_names(scope: Scope) -> list[str]:
-    names = [use_case.name for use_case in list_use_cases(scope)]
-    return [name for name in names if load_rollouts(scope, name, limit=1)]
-
-
 async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
     """Pass the events on; the trace is durable before the caller hears that the answer is whole."""
     try:
@@ -223,7 +239,8 @@ async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
                     await trace.keep()
                 yield event
     except LinesideError as error:
-        await trace.keep_error(error)
+        if not probes.is_probe(error):
+            await trace.keep_error(error)
         raise
     except BaseException:
         trace.keep_left()
@@ -262,11 +279,14 @@ def _said(answer: CallAnswer, use_case: str) -> canonical.ModelAnswer:
     )
 
 
-def open_model_calls(settings: Settings, serving: Serving) -> ModelCalls:
+def open_model_calls(settings: Settings, serving: Serving, guards: GuardsFile) -> ModelCalls:
     """Everything between the model doors and the providers, as the settings ask.
+
+    Args:
+        guards: Those of plain models.
 
     Raises:
         Invalid: The file of providers and routes does not fit.
     """
     path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
-    return ModelCalls(serving, calls.Gateway(path))
+    return ModelCalls(serving, calls.Gateway(path), steps=[ModelGuards(guards).step])

@@ -2,15 +2,20 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from lineside.apps.app import App
 from lineside.apps.call import Call, CallAnswer
 from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.metered import Metered, payer_of
 from lineside.apps.open_releases import OpenReleases
 from lineside.apps.rollout import choose_arm
 from lineside.apps.served_trace import ServedTrace
 from lineside.core import LinesideError, now
+from lineside.gateway import budgets
+from lineside.guardrails import GuardChain, probes
 from lineside.store import Store
 from lineside.traces import new_trace_id
 from lineside.trust import Scope
@@ -23,10 +28,12 @@ class Serving:
     quarter of a second.
 
     Attributes:
+        meter: Counts every call against its budgets; the calls of plain models, too.
         knobs: Where the knobs of users stand, and how they turn them.
     """
 
     def __init__(self, store: Store) -> None:
+        self.meter = budgets.Meter(store)
         self._releases = OpenReleases(store)
         self.knobs = KnobBoard(self._releases)
 
@@ -38,16 +45,19 @@ class Serving:
         *,
         trace_id: str | None = None,
         parent_span_id: str | None = None,
+        limits: dict[str, str] | None = None,
     ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
 
         Args:
             trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
+            limits: Takes in what is left of the caller's budgets, as headers.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
             Invalid: Input or knobs do not fit.
             Denied: The caller may not, turned an operator's knob, or the answer was held back.
+            BudgetExceeded: A limit leaves no room for the call.
             Unavailable: The model does not answer now.
         """
         scope.require("run", use_case=use_case)
@@ -58,6 +68,7 @@ class Serving:
         trace = ServedTrace(
             scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
         )
+        guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
@@ -65,17 +76,26 @@ class Serving:
                 user = await self.knobs.left_by(scope, live, arm, call.user) | user
             settings = settings_of(knobs, live.rollout.knobs, user)
             asked = time.perf_counter()
-            reply = await app.answer(call.input, knobs=settings)
+            ask = partial(app.answer, call.input, knobs=settings, guarded=guarded)
+            if probes.probed_point(call.input) is None:
+                app.check_input(call.input)
+                payer = payer_of(scope, use_case=use_case, session=call.session)
+                asked_for = Metered(app.folder, call.input, settings, guarded)
+                reply = await asked_for.answer(self.meter, payer, ask, limits)
+            else:
+                reply = await ask()
         except LinesideError as error:
-            elapsed_ms = (time.perf_counter() - clock) * 1000
-            await trace.keep(duration_ms=elapsed_ms, error=f"{error.code}: {error.message}")
+            if not probes.is_probe(error):
+                elapsed_ms = (time.perf_counter() - clock) * 1000
+                said = f"{error.code}: {error.message}"
+                await trace.keep(duration_ms=elapsed_ms, error=said, guarded=guarded)
             raise
         finished = time.perf_counter()
-        reason = hand_off_reason(reply.confidence, settings)
+        reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
         await trace.keep(
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
-            reply=reply,
+            guarded=guarded,
             attributes={"knobs": settings, "hand_off": reason is not None},
         )
         return CallAnswer(
@@ -92,22 +112,33 @@ class Serving:
             model_ms=round((finished - asked) * 1000, 3),
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
+            guards=[one for one in guarded.decisions if one.guard != probes.PROBE],
+            provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
         )
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
         """Names of the fields that the live release takes."""
         scope.require("run", use_case=use_case)
-        live = await self._releases.live(scope, use_case)
-        app = await self._releases.app(scope, live.rollout.arms[0].release_id)
+        app = await self._live_app(scope, use_case)
         return list(app.folder.input_schema.get("properties", {}))
+
+    async def guards(self, scope: Scope, use_case: str) -> GuardChain:
+        """The guards of the live release."""
+        scope.require("run", use_case=use_case)
+        return (await self._live_app(scope, use_case)).chain
 
     async def warm(self, scope: Scope) -> bool:
         """Open what is live, so that the first caller need not wait; say whether anything is."""
         return await self._releases.warm(scope)
 
     async def close(self) -> None:
-        """Close every open app."""
+        """Close every open app, and count what is not counted yet."""
+        await self.meter.close()
         await self._releases.close()
+
+    async def _live_app(self, scope: Scope, use_case: str) -> App:
+        live = await self._releases.live(scope, use_case)
+        return await self._releases.app(scope, live.rollout.arms[0].release_id)
 
 
 def hand_off_reason(confidence: float | None, settings: Mapping[str, Any]) -> str | None:

@@ -8,7 +8,7 @@ from lineside.apps.knobs_now import KnobsNow
 from lineside.apps.rollout import Rollout, load_rollouts
 from lineside.core import Denied, now
 from lineside.store import Store
-from lineside.trust import Scope, pseudonyms, record
+from lineside.trust import Scope, keyed_digests, record
 
 
 class Live(NamedTuple):
@@ -56,7 +56,7 @@ def load_turned(scope: Scope, use_case: str, release_id: str, digest: str | None
     )
 
 
-def user_digest(known: pseudonyms.Pseudonyms, use_case: str, user: str) -> str:
+def user_digest(known: keyed_digests.KeyedDigests, use_case: str, user: str) -> str:
     """What stands for a user in tables and ledger; another in each use case."""
     return known.of("knobs", use_case, user)
 
@@ -102,14 +102,14 @@ def keep_turn(scope: Scope, before: KnobsNow, name: str, value: Any) -> None:
 def erase_turns(store: Store, workspace: str, user: str, *, only_look: bool) -> int:
     """Forget where a user left their knobs, or only count it, in every use case.
 
-    The ledger keeps that somebody turned them, under a pseudonym that leads nowhere any more but
+    The ledger keeps that somebody turned them, under a digest that leads nowhere any more but
     for whoever has the installation's key and the name.
     """
     with store.records.read() as connection:
         use_cases = queries.turned_use_cases(connection, workspace)
     if not use_cases:
         return 0
-    known = pseudonyms.open_pseudonyms(store, workspace)
+    known = keyed_digests.open_digests(store, workspace)
     erased = 0
     for use_case in use_cases:
         whose = workspace, use_case, user_digest(known, use_case, user)

@@ -48,8 +48,10 @@ _COMMANDS = {
         _LOOK, f"{_ROOMS}.judges:judges", "LLM judges: hold them against people, license them"
     ),
     "reviews": Late(_LOOK, f"{_ROOMS}.reviews:reviews", "People judge answers: open, look, export"),
+    "guards": Late(_LINE, f"{_ROOMS}.guards:guards", "Guards: list, try on a text, prove they act"),
     "traces": Late(_LOOK, f"{_ROOMS}.traces:traces", "What happened: list, search, count, export"),
     "prices": Late(_LOOK, f"{_ROOMS}.prices:prices", "What models cost: list, set, show"),
+    "budgets": Late(_TRUST, f"{_ROOMS}.budgets:budgets", "What calls may take: set, list, show"),
     "privacy": Late(
         _TRUST, f"{_ROOMS}.privacy:privacy", "What is masked, and how long traces are kept"
     ),

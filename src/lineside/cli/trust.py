@@ -30,12 +30,16 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--right", "rights", multiple=True, required=True, help="What it may; repeatable.")
 @click.option("--use-case", "use_cases", multiple=True, help="Only this use case; repeatable.")
+@click.option("--model", "models", multiple=True, help="Only this plain model; `*` as in openai/*.")
+@click.option("--team", metavar="NAME", help="Its calls count for this team's budgets, too.")
 @click.option("--expires", metavar="90d", help="When it ends: hours (h), days (d), weeks (w).")
 @json_option
 def create(
     name: str,
     rights: tuple[str, ...],
     use_cases: tuple[str, ...],
+    models: tuple[str, ...],
+    team: str | None,
     expires: str | None,
     as_json: bool,
 ) -> None:
@@ -45,7 +49,13 @@ def create(
 
     with scope_here() as scope:
         key, secret = create_key(
-            scope, name, rights=rights, use_cases=use_cases or None, expires_at=expires_at
+            scope,
+            name,
+            rights=rights,
+            use_cases=use_cases or None,
+            models=models or None,
+            team=team,
+            expires_at=expires_at,
         )
     if as_json:
         print_json({"key": key, "secret": secret})
@@ -76,7 +86,7 @@ def list_all(as_json: bool) -> None:
                 key.name,
                 key.id,
                 ", ".join(key.rights),
-                ", ".join(key.use_cases or ("everything",)),
+                ", ".join([*(key.use_cases or ()), *(key.models or ())]) or "everything",
                 "revoked" if key.revoked_at else "works" if key.is_usable else "expired",
                 local_time(key.last_used_at),
             )

@@ -23,6 +23,8 @@ PREFIXES = {
     "fb": "feedback",
     "job": "job",
     "price": "price",
+    "cap": "limit of a budget",
+    "hold": "reservation of a call",
     "mark": "mark",
     "view": "saved view",
     "rev": "review",

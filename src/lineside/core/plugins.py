@@ -10,7 +10,7 @@ of the entry point is the word a manifest uses:
 |---|---|---|
 | model provider | `lineside.models` | a `gateway.ModelProvider`; used as `app.model: name:…` |
 | scorer | `lineside.scorers` | a function of one `evals.ScorerContext` to a number or bool |
-| guard | `lineside.guards` | a function of one message, to a yes or no |
+| guard | `lineside.guards` | a function of one message to true, false or a text in its place |
 | importer | `lineside.importers` | a function of one file path to rows |
 """
 

@@ -60,6 +60,9 @@ class Settings:
     flush_seconds: float = 2.0
     """How often the flusher looks into the inbox, in seconds."""
 
+    guard_probe_seconds: float = 300.0
+    """How often probes go through every door to see that the guards act, in seconds."""
+
     run_concurrency: int = 8
     """Cases of one run that are asked at once."""
 

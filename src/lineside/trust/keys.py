@@ -33,6 +33,8 @@ class ApiKey(Record):
         name: What the key is for, as people read it.
         rights: What a program with this key may.
         use_cases: The only use cases it may touch, or nothing where there is no such limit.
+        models: The only plain models it may call, as patterns with `*`, or nothing likewise.
+        team: Whom its calls count for beside itself, if anybody.
         created_by: Name of the actor who made it.
         expires_at: From when it no longer works, if ever.
         revoked_at: When it was taken back, if it was.
@@ -48,6 +50,8 @@ class ApiKey(Record):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    models: tuple[str, ...] | None = None
+    team: str | None = None
 
     @property
     def is_usable(self) -> bool:
@@ -62,6 +66,8 @@ def create_key(
     *,
     rights: Iterable[str],
     use_cases: Iterable[str] | None = None,
+    models: Iterable[str] | None = None,
+    team: str | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which nobody can read again.
@@ -69,18 +75,24 @@ def create_key(
     Args:
         rights: What it may; never more than its maker.
         use_cases: The only use cases it may touch; nothing means all.
+        models: The only plain models it may call, as patterns such as `openai/*`; without
+            `use_cases` it may then call no use case.
+        team: Name under which its calls are counted together with those of other keys.
         expires_at: An aware moment in the future, or nothing for a key that stays.
 
     Raises:
-        Denied: The actor may not make keys, or gives a right it lacks.
-        Invalid: A right is unknown, the name is empty, or the moment has passed.
+        Denied: The actor may not make keys, or gives a right, a model or a team it lacks.
+        Invalid: A right is unknown, a name is empty, or the moment has passed.
     """
     scope.require("keys")
     granted = checked_rights(frozenset(rights))
     for right in sorted(granted):
         scope.require(right)
     limit = None if use_cases is None else sorted(set(use_cases))
+    patterns = None if models is None else sorted(set(models))
+    team = scope.team if team is None else team
     _check(name, limit, expires_at)
+    _check_reach(scope, patterns, team)
     key_id = new_id("key")
     random_part = secrets.token_urlsafe(_SECRET_BYTES)
     values = {
@@ -88,6 +100,8 @@ def create_key(
         "name": name,
         "rights": sorted(granted),
         "use_cases": limit,
+        "models": patterns,
+        "team": team,
         "created_at": now(),
         "created_by": scope.actor.name,
         "expires_at": expires_at,
@@ -98,6 +112,8 @@ def create_key(
         "name": name,
         "rights": values["rights"],
         "use_cases": limit,
+        "models": patterns,
+        "team": team,
         "expires_at": expires_at,
     }
     with scope.store.records.write() as connection:
@@ -165,6 +181,8 @@ def scope_for_key(store: Store, secret: str) -> Scope:
         Actor(kind="key", id=row["id"], name=row["name"]),
         frozenset(row["rights"]),
         None if limit is None else frozenset(limit),
+        None if row["models"] is None else tuple(row["models"]),
+        row["team"],
     )
 
 
@@ -194,7 +212,7 @@ def _hash(random_part: str) -> bytes:
 
 
 def _check(name: str, use_cases: list[str] | None, expires_at: datetime | None) -> None:
-    if not name.strip() or len(name) > _NAME_CHARACTERS_MAX or not name.isprintable():
+    if not _is_name(name):
         raise Invalid(
             "bad_key_name",
             f"Not a name for a key: `{name[:120]}`",
@@ -212,6 +230,33 @@ def _check(name: str, use_cases: list[str] | None, expires_at: datetime | None) 
             f"The key would expire at {expires_at.isoformat()}",
             hint="Give a moment in the future, with its time zone.",
         )
+
+
+def _check_reach(scope: Scope, models: list[str] | None, team: str | None) -> None:
+    if models is not None and (not models or not all(map(_is_name, models))):
+        raise Invalid(
+            "bad_key_models",
+            "The key is limited to no model, or to one without a name",
+            hint="Name at least one, such as `openai/gpt-4o*`, or leave the limit out.",
+        )
+    if team is not None and not _is_name(team):
+        raise Invalid(
+            "bad_key_team",
+            f"Not a name for a team: `{team[:120]}`",
+            hint=f"Write 1 to {_NAME_CHARACTERS_MAX} printable characters, or leave it out.",
+        )
+    is_wider = scope.models is not None and not set(models or ("*",)) <= set(scope.models)
+    if is_wider or (scope.team is not None and team != scope.team):
+        raise Denied(
+            "key_too_wide",
+            f"API key `{scope.actor.name}` may make no key that reaches farther than itself",
+            hint=f"It may call: {', '.join(scope.models or ('any model',))}; "
+            f"its team: {scope.team or 'none'}.",
+        )
+
+
+def _is_name(text: str) -> bool:
+    return bool(text.strip()) and len(text) <= _NAME_CHARACTERS_MAX and text.isprintable()
 
 
 def _api_key(row: Mapping[str, Any]) -> ApiKey:

@@ -41,6 +41,8 @@ api_keys = sa.Table(
     sa.Column("expires_at", Moment),
     sa.Column("revoked_at", Moment),
     sa.Column("last_used_at", Moment),
+    sa.Column("models", Document),
+    sa.Column("team", sa.Text),
 )
 ledger_entries = sa.Table(
     "ledger_entries",

@@ -1,6 +1,7 @@
 """Who acts, where, and what they may: the first argument of everything that decides or shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from lineside.core import Actor, Denied, Invalid, did_you_mean
 from lineside.store import Store
@@ -16,6 +17,7 @@ RIGHTS = {
     "feedback": "give feedback on an answer",
     "ingest": "send traces",
     "prices": "set what models cost",
+    "budgets": "limit what calls may take",
     "claim": "say which use case a service belongs to",
     "views": "save views of traces for everybody",
     "erase": "erase traces for good",
@@ -37,6 +39,9 @@ class Scope:
         actor: Who acts, as the ledger will name them.
         rights: What they may, out of `RIGHTS`.
         use_cases: The only use cases they may touch, or nothing where there is no such limit.
+        models: The only plain models they may call, as patterns with `*`, or nothing likewise. Who
+            is limited to models and to no use cases may call no use case.
+        team: Whom the calls of an API key count for beside itself, if anybody.
     """
 
     store: Store
@@ -44,6 +49,8 @@ class Scope:
     actor: Actor
     rights: frozenset[str]
     use_cases: frozenset[str] | None = None
+    models: tuple[str, ...] | None = None
+    team: str | None = None
 
     def require(self, right: str, use_case: str | None = None) -> None:
         """Go on only if the actor has the right, here on this use case.
@@ -64,6 +71,12 @@ class Scope:
                 hint=f"It has: {', '.join(sorted(self.rights)) or 'no right'}. "
                 "An owner can give another key or more rights.",
             )
+        if right == "run" and self.models is not None and self.use_cases is None:
+            raise Denied(
+                "use_case_not_allowed",
+                f"{who} may call some models, and no use case",
+                hint=f"It is limited to: {', '.join(self.models)}.",
+            )
         if self.use_cases is not None and use_case not in self.use_cases:
             asked = f"use case `{use_case}`" if use_case else "the whole workspace"
             raise Denied(
@@ -71,6 +84,27 @@ class Scope:
                 f"{who} may not `{right}` on {asked}",
                 hint=f"It is limited to: {', '.join(sorted(self.use_cases))}.",
             )
+
+    def require_model(self, model: str) -> None:
+        """Go on only if the actor may call this plain model, which is no use case.
+
+        Raises:
+            Denied: The right `run` is missing, or the model is outside the limit.
+        """
+        if self.models is None:
+            self.require("run")
+            return
+        replace(self, use_cases=None, models=None).require("run")
+        if not self.may_call(model):
+            raise Denied(
+                "model_not_allowed",
+                f"{_KINDS[self.actor.kind]} `{self.actor.name}` may not call `{model[:120]}`",
+                hint=f"It is limited to: {', '.join(self.models)}.",
+            )
+
+    def may_call(self, model: str) -> bool:
+        """Whether a plain model is within the limit, if there is one."""
+        return self.models is None or any(fnmatchcase(model, one) for one in self.models)
 
 
 def checked_rights(rights: frozenset[str]) -> frozenset[str]:

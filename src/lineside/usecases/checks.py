@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from lineside.core import did_you_mean, plugins
+from lineside.core import did_you_mean
 from lineside.gateway import provider_names
 from lineside.usecases.document import ManifestProblem, Mark, Misread, Node, quoted
 from lineside.usecases.fields import FieldReader, with_probability
 from lineside.usecases.files import FILE_BYTES_MAX, Files
-from lineside.usecases.manifest import BUILT_IN_GUARDS, read_share
+from lineside.usecases.guards import GUARD_POINTS, GuardDeclaration
+from lineside.usecases.manifest import read_share
 from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
     ALWAYS_SCORED,
@@ -218,17 +219,21 @@ class Meaning:
             )
 
     def _guards(self) -> None:
-        known = [*BUILT_IN_GUARDS, *plugins.plugin_names("guards")]
-        for side in ("input", "output"):
-            for guard in self._items("guards", side):
-                if isinstance(guard.value, str) and guard.value not in known:
-                    near = did_you_mean(guard.value, known)
-                    names = ", ".join(f"`{name}`" for name in known)
-                    hint = f"Did you mean `{near}`?" if near else "Remove it"
-                    hint += "" if near else ", or install the package that offers it."
-                    self._note(
-                        guard.mark, guard.shown(), f"a guard that is installed: {names}", hint=hint
-                    )
+        for point in GUARD_POINTS:
+            for node in self._items("guards", point):
+                try:
+                    guard = GuardDeclaration.read(node.plain())
+                except Misread:
+                    continue  # the structure has said so
+                if guard.is_for_output and point in ("input", "pre_model_call"):
+                    read = f"`{guard.name}` at `guards.{point}`"
+                    hint = "Move it to `guards.output`."
+                    self._note(node.mark, read, "it on answers", hint=hint, code="bad_guard")
+                if guard.file is not None and self._hold(node, guard.file):
+                    function = guard.arguments["function"]
+                    self._function(node, function, takes="message", code="bad_guard")
+                for source in guard.sources:
+                    self._hold(node, source)
 
     def _prompt_and_dataset(self) -> None:
         prompt = self._root.get("app", "prompt")
@@ -285,20 +290,21 @@ class Meaning:
                 self._hold(node, path)
             self._secrets(node.get(scorer.name, scorer.kind, "options"))
             if scorer.file is not None and self._hold(node, scorer.file):
-                self._function(node, scorer)
+                function = scorer.arguments["function"]
+                self._function(node, function, takes="context", code="bad_scorer")
         for scorer in (*(() if nodes else DEFAULT_SCORERS), *ALWAYS_SCORED):
             found.setdefault(scorer.name, scorer)
         return found
 
-    def _function(self, node: Node, scorer: ScorerDeclaration) -> None:
-        """See that a Python scorer names a function of its file, without running the file."""
-        file, _, function = scorer.arguments["function"].rpartition(":")
+    def _function(self, node: Node, place: str, *, takes: str, code: str) -> None:
+        """See that a declaration names a function of its file, without running the file."""
+        file, _, function = place.rpartition(":")
         try:
             tree = ast.parse(self.files[file])
         except (SyntaxError, ValueError, RecursionError) as error:
             line = getattr(error, "lineno", None)
             hint = f"Line {line}: {getattr(error, 'msg', error)}." if line else f"{error}."
-            self._note(node.mark, quoted(file), "a Python file", hint=hint, code="bad_scorer")
+            self._note(node.mark, quoted(file), "a Python file", hint=hint, code=code)
             return
         names = [part.name for part in tree.body if hasattr(part, "name")]
         names += [
@@ -312,14 +318,14 @@ class Meaning:
         if function not in names:
             near = did_you_mean(function, names)
             hint = (
-                f"Did you mean `{near}`?" if near else f"Define `def {function}(context):` there."
+                f"Did you mean `{near}`?" if near else f"Define `def {function}({takes}):` there."
             )
             self._note(
                 node.mark,
                 quoted(function),
                 f"a function of `{file}`",
                 hint=hint,
-                code="bad_scorer",
+                code=code,
             )
 
     def _gate(self, scorers: dict[str, ScorerDeclaration]) -> None:

@@ -22,6 +22,7 @@ from lineside.core import Record
 from lineside.usecases.document import Misread, quoted
 from lineside.usecases.fields import FIELDS_SCHEMA
 from lineside.usecases.fit import FitAnswers, Interface
+from lineside.usecases.guards import GUARD_POINTS, GuardDeclaration
 from lineside.usecases.rules import GateRule, StopRule
 from lineside.usecases.scorers import ALWAYS_SCORED, DEFAULT_SCORERS, ScorerDeclaration
 
@@ -146,6 +147,19 @@ Scorer = Annotated[
     PlainSerializer(ScorerDeclaration.declared),
     WithJsonSchema({"type": "object", "minProperties": 1, "maxProperties": 1}),
 ]
+Guard = Annotated[
+    GuardDeclaration,
+    PlainValidator(GuardDeclaration.read),
+    PlainSerializer(GuardDeclaration.declared),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["mask_pii", "matches_schema"]},
+                {"type": "object", "minProperties": 1, "maxProperties": 1},
+            ]
+        }
+    ),
+]
 Fields = Annotated[
     dict[str, Any], Field(min_length=1), WithJsonSchema({"type": "object", "minProperties": 1})
 ]
@@ -225,8 +239,19 @@ class Knob(Record):
 class Guards(Record):
     """What is checked on every call, before effect."""
 
-    input: Annotated[tuple[Word, ...], Field(description="Guards on what comes in.")] = ()
-    output: Annotated[tuple[Word, ...], Field(description="Guards on what goes out.")] = ()
+    input: Annotated[tuple[Guard, ...], Field(description="Guards on what comes in.")] = ()
+    pre_model_call: Annotated[
+        tuple[Guard, ...], Field(description="Guards on what a model is about to be asked.")
+    ] = ()
+    post_model_call: Annotated[
+        tuple[Guard, ...], Field(description="Guards on what a model answered.")
+    ] = ()
+    output: Annotated[tuple[Guard, ...], Field(description="Guards on what goes out.")] = ()
+
+    @property
+    def by_point(self) -> dict[str, tuple[GuardDeclaration, ...]]:
+        """Every guard, by where it stands, in the order in which a call passes them."""
+        return {point: getattr(self, point) for point in GUARD_POINTS}
 
 
 class TestPlan(Record):
@@ -288,12 +313,6 @@ class Manifest(Record):
             said.append(f"`app.kind: {self.app.kind}`: can be checked and kept, not served yet")
         if self.app.boundary:
             said.append("`app.boundary`: nothing holds the agent to it yet")
-        for side, names in (("input", self.guards.input), ("output", self.guards.output)):
-            said += [
-                f"`guards.{side}: {name}`: installed guards are not called yet"
-                for name in names
-                if name not in BUILT_IN_GUARDS
-            ]
         if self.rollout.steps:
             said.append("`rollout.steps`: shares are set by hand with `lineside deploy`")
         if self.rollout.hold:
@@ -307,10 +326,6 @@ class Manifest(Record):
         if self.kill_criterion:
             said.append("`kill_criterion`: it is kept for people to act on")
         return said
-
-
-BUILT_IN_GUARDS = ("matches_schema",)
-"""Guards that serving itself enforces."""
 
 
 def manifest_schema() -> dict[str, Any]:

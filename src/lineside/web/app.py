@@ -9,13 +9,16 @@ from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from lineside.apps import Serving
+from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
 from lineside.web.boards import ROUTES as BOARDS
+from lineside.web.budgets import ROUTES as BUDGETS
 from lineside.web.datasets import ROUTES as DATASETS
 from lineside.web.errors import broken, not_served, refused
 from lineside.web.evals import ROUTES as RUNS
+from lineside.web.guards import ROUTES as GUARDS
 from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
 from lineside.web.knobs import ROUTES as KNOBS
@@ -44,12 +47,15 @@ _POLICY = (
 )
 
 
-def build_web(local: Scope, serving: Serving) -> Starlette:
+def build_web(
+    local: Scope, serving: Serving, *, enforcement: enforcing.Enforcement | None = None
+) -> Starlette:
     """Put the pages together.
 
     Args:
         local: The owner, on this machine; every page is shown to them.
         serving: Answers what is typed into the try-it form.
+        enforcement: Probes the guards of what is live.
     """
     app = Starlette(
         routes=[
@@ -74,6 +80,8 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
             *UNCLAIMED,
             *MARKS,
             *PRICES,
+            *GUARDS,
+            *BUDGETS,
             *LEDGER,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
@@ -86,6 +94,7 @@ def build_web(local: Scope, serving: Serving) -> Starlette:
     )
     app.state.local = local
     app.state.serving = serving
+    app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.state.kept = Kept()
     return app
 

@@ -24,7 +24,7 @@ STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
     ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges", "/reviews")),
-    ("Ship", "/releases", ("/releases",)),
+    ("Ship", "/releases", ("/releases", "/guards")),
     (
         "Watch",
         "/traces",

@@ -128,8 +128,8 @@ def upstream(_upstream: FakeUpstream) -> FakeUpstream:
 
 @pytest.fixture(scope="module")
 def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
-    """What `gateway.yaml` says; a provider for each wire, short of patience."""
-    limits = {"first_token_s": 0.5, "total_s": 2.0, "api_key_env": "FAKE_KEY"}
+    """What `gateway.yaml` says; a provider for each wire, and two that are short of patience."""
+    limits = {"first_token_s": 20, "total_s": 30, "api_key_env": "FAKE_KEY"}
     providers = {
         f"fake-{wire}": {"wire": wire, "base_url": f"{_upstream.url}/{wire}/v1", **limits}
         for wire in ("chat", "messages", "responses", "gemini")
@@ -138,6 +138,9 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
     # A breaker opens after some failures, so each test of failures has a provider of its own.
     shaky = {f"shaky-{at}": providers["fake-chat"] for at in range(SHAKY)}
     again = {f"again-{at}": {"targets": [f"shaky-{at}/m"], "retries_max": 1} for at in range(SHAKY)}
+    for name, hasty in {"first": {"first_token_s": 0.5}, "whole": {"total_s": 3}}.items():
+        shaky[f"hasty-{name}"] = providers["fake-chat"] | hasty
+        again[f"hasty-{name}"] = {"targets": [f"hasty-{name}/m"], "retries_max": 1}
     return {
         "providers": providers | shaky,
         "scripted": {"play": {"file": "play.jsonl"}},

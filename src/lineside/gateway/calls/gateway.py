@@ -21,6 +21,7 @@ class ModelCall:
 
     Attributes:
         workspace: Where it is made, by `actor`.
+        key: Id of the API key it is made with, or `owner`; `team` is the key's.
         wants: Words, vectors of the turns, or the count of their tokens.
         use_case: Set where the model asked for is a use case.
         served: Filled in while the call is answered.
@@ -29,6 +30,8 @@ class ModelCall:
     request: ModelRequest
     workspace: str
     actor: str
+    key: str
+    team: str | None = None
     wants: "Wants" = "words"
     use_case: str | None = None
     session: str | None = None

@@ -50,6 +50,7 @@ class ServedBy:
     Attributes:
         waited_s: Time that was spent waiting for a provider.
         left_out: Fields of the request that the model's wire has no words for.
+        limits: What is left of the caller's budgets, as headers.
         release: What answered a call of a use case, with its arm.
     """
 
@@ -58,6 +59,7 @@ class ServedBy:
     attempts: int = 0
     waited_s: float = 0.0
     left_out: Sequence[str] = ()
+    limits: dict[str, str] = field(default_factory=dict)
     release: str | None = None
     release_id: str | None = None
     arm: str | None = None

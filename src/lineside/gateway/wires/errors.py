@@ -11,6 +11,7 @@ from lineside.gateway.wires.sse import write_event
 _STATUS_OF_CODE = {
     "bad_key": 401,
     "body_too_large": 413,
+    "budget_exceeded": 429,
     "model_rate_limited": 429,
     "model_slow": 504,
     "model_not_found": 404,
@@ -54,7 +55,11 @@ def write_error(wire: str, error: LinesideError, *, request_id: str) -> dict[str
             "error": {"type": kind, "message": text},
             "request_id": request_id,
         }
-    kind = _CHAT_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    if error.code == "budget_exceeded":
+        kind = error.code  # so that a client tells it from a provider's own limit
+    else:
+        otherwise = "invalid_request_error" if status < 500 else "server_error"
+        kind = _CHAT_TYPES.get(status, otherwise)
     return {"error": {"message": text, "type": kind, "param": None, "code": error.code}}
 
 

@@ -11,7 +11,7 @@ from lineside.gateway.wires.messages_parts import read_content, read_turn, write
 from lineside.gateway.wires.turns import hosted, joined, without_system
 
 _TOKENS_OUT_MAX = 4096  # this wire asks for a limit; here for callers who give none
-_EFFORT_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
+EFFORT_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 24576}
 _MODES = {"auto": "auto", "any": "required", "none": "none", "tool": "named"}
 _PLAIN: dict[str, tuple[str, type]] = {
     "tokens_out_max": ("max_tokens", int),
@@ -121,7 +121,7 @@ def _written_reasoning(request: ModelRequest, *, is_own: bool) -> dict[str, Any]
     else:
         written["max_tokens"] = request.tokens_out_max or _TOKENS_OUT_MAX
         if budget is None:
-            budget = _EFFORT_TOKENS.get(request.reasoning_effort or "")
+            budget = EFFORT_TOKENS.get(request.reasoning_effort or "")
         if budget is not None:
             # The limit here counts thoughts in, and a thinking model takes no other temperature.
             written["max_tokens"] = max(written["max_tokens"], budget + _TOKENS_OUT_MAX)

@@ -1,6 +1,7 @@
 """What is masked before it is kept."""
 
 from lineside.traces.privacy.door import masked_body, masked_span, masked_words, masker_of
+from lineside.traces.privacy.patterns import finder_of, found_in
 from lineside.traces.privacy.rules import (
     MaskRule,
     built_in_patterns,
@@ -13,6 +14,8 @@ from lineside.traces.privacy.rules import (
 __all__ = [
     "MaskRule",
     "built_in_patterns",
+    "finder_of",
+    "found_in",
     "list_rules",
     "mask",
     "masked_body",

@@ -7,12 +7,15 @@ or back.
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import re2  # type: ignore[import-untyped] # has none
 
 from lineside.core import Invalid
+from lineside.traces.privacy.identities import IDENTITY_PATTERN, is_identity, is_luhn
+from lineside.traces.privacy.secrets import DISCLOSED, secret_stretches
 
 PATTERN_CHARACTERS_MAX = 1_000
 _PATTERN_MEMORY_BYTES = 8 * 1024 * 1024
@@ -22,16 +25,16 @@ Finder = Callable[[str], Iterable[Stretch]]
 """Gives where in a text something to be masked stands, in order, without overlap."""
 
 
-def compiled(pattern: str) -> Any:
+def compiled(pattern: str, *, length_max: int = PATTERN_CHARACTERS_MAX) -> Any:
     """The pattern, ready to search with.
 
     Raises:
         Invalid: It is too long, cannot be read, or would match a text of no characters.
     """
-    if len(pattern) > PATTERN_CHARACTERS_MAX:
+    if len(pattern) > length_max:
         raise Invalid(
             "pattern_too_long",
-            f"The pattern has {len(pattern):,} characters, the limit is {PATTERN_CHARACTERS_MAX:,}",
+            f"The pattern has {len(pattern):,} characters, the limit is {length_max:,}",
         )
     options = re2.Options()
     options.max_mem = _PATTERN_MEMORY_BYTES
@@ -55,9 +58,9 @@ def compiled(pattern: str) -> Any:
     return found
 
 
-def finder_of(pattern: str) -> Finder:
+def finder_of(pattern: str, *, length_max: int = PATTERN_CHARACTERS_MAX) -> Finder:
     """Finds a pattern that somebody wrote; see `compiled`."""
-    expression = compiled(pattern)
+    expression = compiled(pattern, length_max=length_max)
 
     def find(text: str) -> Iterator[Stretch]:
         for match in expression.finditer(text):
@@ -73,8 +76,13 @@ def glob_of(pattern: str) -> Any:
     return compiled(f"(?is)^(?:{'.*'.join(parts)})$") if pattern.strip("*") else compiled("(?s).+")
 
 
-def _checked(pattern: str, check: Callable[[str], Iterable[Stretch]]) -> Finder:
-    expression = compiled(pattern)
+def _checked(
+    pattern: str,
+    check: Callable[[str], Iterable[Stretch]],
+    *,
+    length_max: int = PATTERN_CHARACTERS_MAX,
+) -> Finder:
+    expression = compiled(pattern, length_max=length_max)
 
     def find(text: str) -> Iterator[Stretch]:
         for match in expression.finditer(text):
@@ -122,18 +130,11 @@ def _runs(
 
 
 _CARD_DIGITS = range(13, 20)
-_DOUBLED = {str(digit): sum(divmod(2 * digit, 10)) for digit in range(10)}
 
 
 def _card_sizes(group: str) -> range | None:
     # No network's numbers begin with anything else.
     return _CARD_DIGITS if group[0] in "23456" else None
-
-
-def _is_card(digits: str) -> bool:
-    """Luhn's check."""
-    doubled = sum(_DOUBLED[digit] for digit in digits[-2::-2])
-    return (sum(map(int, digits[::-2])) + doubled) % 10 == 0
 
 
 _IBAN_LENGTHS = (
@@ -157,7 +158,7 @@ def _is_iban(text: str) -> bool:
 
 
 def _cards(text: str) -> Iterator[Stretch]:
-    return _runs(text, sizes=_card_sizes, is_one=_is_card)
+    return _runs(text, sizes=_card_sizes, is_one=is_luhn)
 
 
 def _ibans(text: str) -> Iterator[Stretch]:
@@ -166,6 +167,11 @@ def _ibans(text: str) -> Iterator[Stretch]:
 
 def _phones(text: str) -> Iterator[Stretch]:
     if 7 <= sum(sign.isdigit() for sign in text) <= 15:
+        yield 0, len(text)
+
+
+def _identities(text: str) -> Iterator[Stretch]:
+    if is_identity(text):
         yield 0, len(text)
 
 
@@ -186,12 +192,20 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
         "numbers of payment cards that pass Luhn's check, with blanks or hyphens or without",
         _checked(r"[0-9](?:[ -]?[0-9]){12,}", _cards),
     ),
+    "national_id": (
+        "numbers of people in seventeen states' registers, tax and health offices, by their checks",
+        _checked(IDENTITY_PATTERN, _identities, length_max=3_000),
+    ),
     "api_key": (
         "keys of well-known products, bearer tokens, JSON web tokens, private keys",
         finder_of(
             r"\b(?:sk|rk|pk|lsk)[-_][A-Za-z0-9_-]{16,}"
             r"|\bgh[oprsu]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
             r"|\bxox[abeprs]-[\w-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}"
+            r"|\b(?:whsec|npm|glsa|shpat|shpss|dop_v1|gsk|r8|sq0csp)_[A-Za-z0-9_-]{20,}"
+            r"|\b(?:xai|nvapi|pypi|AGE-SECRET-KEY)-[A-Za-z0-9_-]{20,}"
+            r"|\bSG\.[\w-]{16,}\.[\w-]{16,}|\bya29\.[\w-]{20,}"
+            r"|\bhooks\.slack\.com/services/[\w/]{20,}"
             r"|\bhf_[A-Za-z0-9]{20,}|\beyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]{4,}"
             r"|(?i:\bbearer )[\w.~+/-]{16,}=*"
             r"|(?s:-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,30}KEY-----|$))"
@@ -216,5 +230,27 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
             _phones,
         ),
     ),
+    "secret": (
+        "what stands after `password=`, `token:` and the like, and long random-looking words",
+        _checked(DISCLOSED, secret_stretches),
+    ),
 }
 """Name to what it finds, in words, and the finder; the surest first."""
+
+
+def found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
+    """Where patterns that come with lineside find something: start, stop and kind, in order.
+
+    Where two of them see the same place, the surer one has it.
+    """
+    wanted = set(kinds)
+    found: list[tuple[int, int, str]] = []
+    for kind, (_, find) in BUILT_IN.items():
+        if kind not in wanted:
+            continue
+        for start, stop in find(text):
+            place = bisect_left(found, (start, stop, ""))
+            is_after = place == 0 or found[place - 1][1] <= start
+            if is_after and (place == len(found) or stop <= found[place][0]):
+                found.insert(place, (start, stop, kind))
+    return found

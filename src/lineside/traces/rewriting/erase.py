@@ -7,7 +7,7 @@ from lineside.store import Store
 from lineside.traces import queries as opinions
 from lineside.traces.rewriting import queries
 from lineside.traces.rewriting.batches import Found, batches, forget
-from lineside.trust import Scope, pseudonyms, record
+from lineside.trust import Scope, keyed_digests, record
 
 _FOUND_MAX = 5_000
 _ROUNDS_MAX = 10_000
@@ -47,7 +47,7 @@ def erase(
     When this returns they are gone from the lake, its files, the index of words and what people
     said of them; of a user also what rooms keep beside, see `Store.keepers`. What waits in the
     inbox is moved first, so that it goes with the rest; what arrives later is new. The ledger keeps
-    that it was done, with a pseudonym in the name's place.
+    that it was done, with a keyed digest in the name's place.
 
     Raises:
         Invalid: Not exactly one of user, session and trace is given.
@@ -122,7 +122,7 @@ def _added(erased: Erased, batch: list[Found], feedback: int) -> Erased:
 
 
 def _write_down(scope: Scope, kind: str, name: str, erased: Erased) -> None:
-    whose = pseudonyms.open_pseudonyms(scope.store, scope.workspace).of("erased", kind, name)
+    whose = keyed_digests.open_digests(scope.store, scope.workspace).of("erased", kind, name)
     details = {"kind": kind} | erased.model_dump(exclude={"is_done"})
     with scope.store.records.write() as connection:
-        record(connection, scope, "traces.erased", f"pseudonym:{whose}", details)
+        record(connection, scope, "traces.erased", f"hmac:{whose}", details)

@@ -1,0 +1,114 @@
+"""Every door that answers for a use case, as the probes of its guards knock at it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp, Message
+
+from lineside.guardrails import probes
+
+_HOST = (b"host", b"127.0.0.1")
+_PLAIN_MODEL = "openai/probe"
+"""Stands for every plain model: the probe is answered before a provider is asked."""
+Body = Callable[[str, str, str, bool], dict[str, Any]]
+
+
+def _run(_use_case: str, field: str, text: str, _is_streamed: bool) -> dict[str, Any]:
+    return {"input": {field: text}}
+
+
+def _words(field: str, text: str) -> str:
+    """The text as a model is told it, or as the field of an app that takes several."""
+    return orjson.dumps({field: text}).decode() if field else text
+
+
+def _chat(use_case: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
+    said = _words(field, text)
+    turns = [{"role": "user", "content": said}]
+    return {"model": use_case, "messages": turns, "stream": is_streamed, "max_tokens": 64}
+
+
+def _responses(use_case: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
+    said = _words(field, text)
+    return {"model": use_case, "input": said, "stream": is_streamed, "store": False}
+
+
+_DOORS: tuple[tuple[str, str, Body, tuple[bool, ...]], ...] = (
+    ("/api/usecases/{name}/run", "lineside", _run, (False,)),
+    ("/v1/chat/completions", "openai.chat", _chat, (False, True)),
+    ("/v1/responses", "openai.responses", _responses, (False, True)),
+    ("/v1/messages", "anthropic.messages", _chat, (False, True)),
+)
+
+
+def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPath]:
+    """The doors of a server, streamed and not; whoever adds a door adds it to the list above.
+
+    Args:
+        app: The whole server, so that a probe meets all that a caller's request meets.
+        fields_of: Names of the input fields of a use case.
+    """
+    found = []
+    for path, form, body, ways in _DOORS:
+        for is_streamed in ways:
+            one = _path(app, fields_of, path, form, body, is_streamed=is_streamed)
+            found.append(one)
+            if path.startswith("/v1/"):
+                found.append(one.model_copy(update={"subject": _PLAIN_MODEL}))
+    return found
+
+
+def _path(
+    app: ASGIApp,
+    fields_of: probes.FieldsOf,
+    path: str,
+    form: str,
+    body: Body,
+    *,
+    is_streamed: bool,
+) -> probes.ServedPath:
+    async def send(use_case: str, text: str) -> str:
+        [field, *_] = [""] if use_case == _PLAIN_MODEL else await fields_of(use_case)
+        asked = orjson.dumps(body(use_case, field, text, is_streamed))
+        return await post(app, path.replace("{name}", use_case), asked)
+
+    return probes.ServedPath(path=f"POST {path}", format=form, is_streamed=is_streamed, send=send)
+
+
+async def post(app: ASGIApp, path: str, body: bytes) -> str:
+    """What a server answers to a request, without a connection in between."""
+    pieces: list[bytes] = []
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if waiting:
+            return waiting.pop()
+        return await _never()
+
+    async def send(message: Message) -> None:
+        pieces.append(message.get("body", b""))
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [_HOST, (b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 0),
+        "server": ("127.0.0.1", 0),
+    }
+    await app(scope, receive, send)
+    return b"".join(pieces).decode(errors="replace")
+
+
+async def _never() -> Message:
+    """A caller who stays until he has his answer."""
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")

@@ -1,0 +1,188 @@
+"""Guards around calls of plain models, on the one form that every wire is read into.
+
+Calls of a use case have the guards of its release. A call of `provider/model` has those of the
+file `guards.yaml`.
+"""
+
+from contextlib import aclosing
+from typing import Any
+
+from lineside.apps.guards_file import GuardsFile
+from lineside.core import Denied
+from lineside.gateway import calls, canonical
+from lineside.guardrails import (
+    GuardDecision,
+    GuardedCall,
+    GuardedStream,
+    GuardPoint,
+    StreamCost,
+    probes,
+)
+
+_ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
+_ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
+GUARDS = "guards"
+"""Where a call's decisions stand among what is known of how it was served."""
+_GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
+
+
+class ModelGuards:
+    """A step around every call: it judges what is asked, and what is answered as it streams."""
+
+    def __init__(self, file: GuardsFile) -> None:
+        self._file = file
+
+    async def step(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
+        """Let a call pass under guard; one of a use case has guards of its own."""
+        is_guarded = call.use_case is not None
+        events = proceed(call) if is_guarded else self._guarded(call, proceed)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _guarded(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
+        guarded = self._file.chain().begin()
+        call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded, _SEEN: None}
+        asked = await _request(guarded, call.request)
+        call.served.attributes[_SEEN] = asked
+        word = probes.probed_point([turn.text for turn in call.request.all_turns])
+        events = _echo(asked) if word else proceed(call.asking(asked))
+        answer = _Answer(guarded)
+        call.served.attributes[_COSTS] = answer.costs
+        async with aclosing(events):
+            async for event in events:
+                for passed in await answer.passed(event):
+                    yield passed
+
+
+async def _request(guarded: GuardedCall, request: canonical.ModelRequest) -> canonical.ModelRequest:
+    """The request as it may go to the model: every text in it, results of tools too."""
+    turns = [turn.model_dump(mode="json") for turn in request.all_turns]
+    spoken: list[tuple[dict[str, Any], str]] = []
+    for turn in turns:
+        for part in turn["parts"]:
+            for piece in (part, *part.get("parts", ())):
+                spoken += [(piece, key) for key in ("text", "arguments") if piece.get(key)]
+    texts = [piece[key] for piece, key in spoken]
+    for point in _ASKED_POINTS:
+        texts = await guarded.texts(point, texts)
+    if texts == [piece[key] for piece, key in spoken]:
+        return request
+    for (piece, key), text in zip(spoken, texts, strict=True):
+        if piece[key] != text:
+            piece[key] = text
+            # A signature seals the words that it was given for.
+            piece.pop("signature", None)
+    read = [canonical.Turn.model_validate(turn) for turn in turns]
+    system = read.pop(0) if request.system else None
+    return request.model_copy(update={"system": system, "turns": tuple(read)})
+
+
+class _Answer:
+    """The answer's parts: words pass as they stream, all else when it is whole."""
+
+    def __init__(self, guarded: GuardedCall) -> None:
+        self._guarded = guarded
+        self.costs: list[StreamCost] = []
+        self._streams: dict[tuple[int, int], GuardedStream] = {}
+        self._held: dict[tuple[int, int], list[str]] = {}
+
+    async def passed(self, event: canonical.AnswerEvent) -> list[canonical.AnswerEvent]:
+        """The events that may go on now."""
+        if isinstance(event, canonical.PartStarted):
+            return [await self._started(event)]
+        if isinstance(event, canonical.PartGrew):
+            return await self._grew(event)
+        if isinstance(event, canonical.PartEnded):
+            return [*await self._ended(event), event]
+        if isinstance(event, canonical.AnswerEnded) and (self._streams or self._held):
+            raise Denied("guard_denied", "The answer ended within a part; it was held back")
+        return [event]
+
+    async def _started(self, event: canonical.PartStarted) -> canonical.PartStarted:
+        part, key = event.part, (event.choice, event.at)
+        kept: canonical.Part
+        if isinstance(part, canonical.TextPart):
+            stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
+            text = await stream.feed(part.text)
+            kept = part.model_copy(update={"text": text, "logprobs": ()})
+        elif isinstance(part, canonical.ReasoningPart):
+            self._held[key] = [part.text]
+            kept = part.model_copy(update={"text": ""})
+        elif isinstance(part, canonical.ToolCall):
+            self._held[key] = [part.arguments]
+            kept = part.model_copy(update={"arguments": ""})
+        else:
+            raw = part.model_dump(mode="json")
+            passed = await self._value(raw)
+            kept = part if passed == raw else type(part).model_validate(passed)
+        return event.model_copy(update={"part": kept})
+
+    async def _grew(self, event: canonical.PartGrew) -> list[canonical.AnswerEvent]:
+        key = event.choice, event.at
+        if key in self._held:
+            self._held[key].append(event.text)
+            text = ""
+        elif key in self._streams:
+            text = await self._streams[key].feed(event.text)
+        else:
+            raise Denied("guard_denied", "A part grew that had not begun; it was held back")
+        # Probabilities of words would tell the words that were masked.
+        grown = event.model_copy(update={"text": text, "logprobs": ()})
+        return [grown] if text or event.signature else []
+
+    async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:
+        key, rest = (event.choice, event.at), ""
+        if key in self._streams:
+            stream = self._streams.pop(key)
+            rest = await stream.finish()
+            self.costs.append(stream.cost)
+        elif key in self._held:
+            rest = await self._value("".join(self._held.pop(key)))
+        grown = canonical.PartGrew(choice=event.choice, at=event.at, text=rest)
+        return [grown] if rest else []
+
+    async def _value(self, value: Any) -> Any:
+        for point in _ANSWER_POINTS:
+            value = await self._guarded.value(point, value)
+        return self._guarded.reveal(value)
+
+
+async def _echo(request: canonical.ModelRequest) -> calls.Events:
+    """What comes back of a probe that got as far as the model: what was asked."""
+    part = canonical.TextPart(text=" ".join(turn.text for turn in request.all_turns))
+    turn = canonical.Turn(role="assistant", parts=(part,), is_plain=True)
+    choice = canonical.Choice(turn=turn, finish_reason="stop")
+    answer = canonical.ModelAnswer(wire="lineside", model=request.model, choices=(choice,))
+    for event in canonical.events_of(answer):
+        yield event
+
+
+def request_kept(call: calls.ModelCall) -> canonical.ModelRequest:
+    """What a trace may keep of a request: as guards let it pass, nothing where one held it back."""
+    seen = call.served.attributes.get(_SEEN, call.request)
+    if isinstance(seen, canonical.ModelRequest):
+        return seen
+    return call.request.model_copy(update={"turns": (), "system": None})
+
+
+def turn_kept(call: calls.ModelCall, turn: canonical.Turn) -> canonical.Turn:
+    """What a trace may keep of an answer: with marks for what its caller had said."""
+    guarded = call.served.attributes.get(_GUARDED)
+    if not isinstance(guarded, GuardedCall) or not guarded.pseudonyms:
+        return turn
+    raw = turn.model_dump(mode="json")
+    return canonical.Turn.model_validate(guarded.conceal(raw))
+
+
+def decisions_of(call: calls.ModelCall) -> list[GuardDecision]:
+    """What guards said of a call, probes aside."""
+    said = call.served.attributes.get(GUARDS, [])
+    decisions = said if isinstance(said, list) else []
+    return [one for one in decisions if one.guard != probes.PROBE]
+
+
+def hold_back_of(call: calls.ModelCall) -> list[dict[str, Any]]:
+    """What holding back took, for each text of the answer."""
+    costs = call.served.attributes.get(_COSTS)
+    return [one.model_dump() for one in costs] if isinstance(costs, list) else []

@@ -1,0 +1,43 @@
+"""Budgets: what calls may take, reserved before each and settled after it, and never overrun."""
+
+from lineside.gateway.budgets.bound import FREE, Bound, Dearest, dearest
+from lineside.gateway.budgets.cap import (
+    OWNER,
+    About,
+    Cap,
+    CapUse,
+    Measure,
+    cap_uses,
+    nano_usd,
+    remove_cap,
+    set_cap,
+)
+from lineside.gateway.budgets.meter import Meter
+from lineside.gateway.budgets.metering import metering
+from lineside.gateway.budgets.periods import Every
+from lineside.gateway.budgets.refusal import BudgetExceeded, label
+from lineside.gateway.budgets.reserving import NOTHING, Payer, Used
+
+__all__ = [
+    "FREE",
+    "NOTHING",
+    "OWNER",
+    "About",
+    "Bound",
+    "BudgetExceeded",
+    "Cap",
+    "CapUse",
+    "Dearest",
+    "Every",
+    "Measure",
+    "Meter",
+    "Payer",
+    "Used",
+    "cap_uses",
+    "dearest",
+    "label",
+    "metering",
+    "nano_usd",
+    "remove_cap",
+    "set_cap",
+]

@@ -1,0 +1,168 @@
+"""Reserving and settling off the event loop, and keeping alive what is held meanwhile."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from time import monotonic
+from typing import TypeVar
+
+from lineside.core import LinesideError, Unavailable
+from lineside.gateway.budgets import reserving
+from lineside.gateway.budgets.bound import Bound
+from lineside.gateway.budgets.reserving import NOTHING, Hold, Payer, Used
+from lineside.store import Store
+from lineside.traces import prices
+
+_THREADS = 8
+_DATABASE_S = 10.0
+_UNSETTLED_MAX = 10_000
+_AGAIN_S = 1.0
+
+Outcome = TypeVar("Outcome")
+
+
+class Meter:
+    """Counts calls against their caps. One per process.
+
+    The database is asked before each call and never a memory of it: what another process took or
+    set counts at once, and where the database does not answer, no call is made.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="budgets")
+        self._open: dict[str, Hold] = {}
+        self._unsettled: list[tuple[Hold, Used]] = []
+        self._keeping: asyncio.Task[None] | None = None
+        self.price_tables = prices.PriceTables(store)
+
+    async def reserve(self, payer: Payer, bound_of: Callable[[], Bound]) -> Hold:
+        """Hold the most that a call can come to; see `reserving.reserve`.
+
+        Raises:
+            BudgetExceeded: A cap has no room.
+            Invalid: No limit could hold for such a call.
+            Unavailable: The limits cannot be read; says that the call was not made.
+        """
+        asked = self._threads.submit(reserving.reserve, self._store, payer, bound_of)
+        try:
+            hold = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(asked)), _DATABASE_S)
+        except TimeoutError:
+            asked.add_done_callback(self._give_back)
+            raise _away(f"no answer within {_DATABASE_S:g} s") from None
+        except asyncio.CancelledError:
+            asked.add_done_callback(self._give_back)
+            raise
+        except Unavailable as error:
+            raise _away(error.message) from error
+        if hold.parts:
+            self._open[hold.id] = hold
+            self._keep()
+        return hold
+
+    async def settle(self, hold: Hold, used: Used | None) -> None:
+        """Put what a call took in place of what was held; done when this returns.
+
+        Where the database is away it is done as soon as it is back. Settling twice counts once.
+
+        Args:
+            used: Nothing where it is not known: then all that was held counts as spent.
+        """
+        if hold.is_settled or not hold.parts:
+            return
+        hold.is_settled = True
+        self._open.pop(hold.id, None)
+        told = used or Used()
+        settling: Future[None] = Future()
+        try:
+            settling = self._threads.submit(reserving.settle, self._store, hold, told)
+            await asyncio.shield(asyncio.wrap_future(settling))
+        except asyncio.CancelledError:
+            settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
+            raise
+        except Exception:  # noqa: BLE001 # whatever it was, the call has to be counted
+            self._later(hold, told)
+
+    def check(self, hold: Hold) -> None:
+        """Go on only as long as what is held is surely still ours.
+
+        Raises:
+            Unavailable: The lease could not be renewed in time, so that others may have the room.
+        """
+        if monotonic() > hold.lives_until:
+            raise Unavailable(
+                "budget_lost",
+                "The answer was cut off: what was reserved for it could not be kept, because the "
+                "database does not answer",
+                hint="Check the database, then call again.",
+            )
+
+    async def close(self) -> None:
+        """Settle what is left, as far as the database lets us."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeping
+        await asyncio.to_thread(self._threads.shutdown, wait=True)
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(self._settle_again)
+
+    def _keep(self) -> None:
+        if self._keeping is None or self._keeping.done():
+            self._keeping = asyncio.ensure_future(self._keep_alive())
+
+    async def _keep_alive(self) -> None:
+        """Renew the leases of what is open, and settle again what could not be."""
+        renewed = monotonic()
+        while self._open or self._unsettled:
+            await asyncio.sleep(_AGAIN_S)
+            if self._unsettled:
+                with contextlib.suppress(Exception):
+                    await self._in_thread(self._settle_again)
+            if monotonic() - renewed < reserving.LEASE_S / 3 or not self._open:
+                continue
+            asked = monotonic()
+            with contextlib.suppress(Exception):  # tried again; `check` says when it is too late
+                ids = list(self._open)
+                alive = await self._in_thread(partial(reserving.renew, self._store, ids))
+                renewed = asked
+                for hold_id in ids:
+                    if hold_id in self._open:
+                        lives = asked + reserving.LEASE_S if hold_id in alive else 0.0
+                        self._open[hold_id].lives_until = lives
+
+    async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
+        return await asyncio.wrap_future(self._threads.submit(work))
+
+    def _settle_again(self) -> None:
+        for _ in range(len(self._unsettled)):
+            hold, used = self._unsettled[0]
+            reserving.settle(self._store, hold, used)
+            self._unsettled.pop(0)
+
+    def _later(self, hold: Hold, used: Used) -> None:
+        if len(self._unsettled) < _UNSETTLED_MAX:
+            self._unsettled.append((hold, used))
+        self._keep()
+
+    def _later_if_failed(self, done: "Future[None]", hold: Hold, used: Used) -> None:
+        if done.cancelled() or done.exception() is not None:
+            self._unsettled.append((hold, used))
+
+    def _give_back(self, done: "Future[Hold]") -> None:
+        """A reservation that came after its caller had left; no model was asked."""
+        if done.cancelled() or done.exception() is not None:
+            return
+        with contextlib.suppress(LinesideError):  # else its lease runs out
+            reserving.settle(self._store, done.result(), NOTHING)
+
+
+def _away(reason: str) -> Unavailable:
+    return Unavailable(
+        "budget_unreadable",
+        "The call was refused and no model asked, because its limits cannot be read and nothing "
+        f"goes unmetered: {reason}",
+        hint="Check the database, then call again.",
+    )

@@ -1,0 +1,208 @@
+"""Reserve before a call, settle after it: each in one transaction, or not at all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import NamedTuple
+
+from lineside.core import LinesideError, new_id
+from lineside.gateway.budgets import queries
+from lineside.gateway.budgets.bound import Bound
+from lineside.gateway.budgets.cap import Cap, caps_on
+from lineside.gateway.budgets.periods import period_at
+from lineside.gateway.budgets.queries import Place
+from lineside.gateway.budgets.refusal import Standing, headers_of, refusal
+from lineside.store import Store
+
+LEASE_S = 60.0
+"""How long a reservation lives without a sign of life from the process that made it."""
+
+
+@dataclass(frozen=True)
+class Payer:
+    """Whom a call counts for.
+
+    Attributes:
+        key: Id of the API key, or `owner`.
+    """
+
+    workspace: str
+    key: str
+    team: str | None = None
+    use_case: str | None = None
+    session: str | None = None
+
+    @property
+    def subjects(self) -> dict[str, str]:
+        """Names by their kind, as caps have them; an absent one has no limit to meet."""
+        named = {
+            "workspace": queries.EACH,
+            "key": self.key,
+            "team": self.team,
+            "use_case": self.use_case,
+            "session": self.session,
+        }
+        return {about: name for about, name in named.items() if name}
+
+
+class Held(NamedTuple):
+    """What one cap holds for a call."""
+
+    place: Place
+    cap: Cap
+    units: int
+
+
+@dataclass
+class Hold:
+    """A reservation of one call over all its caps; empty where none holds for it.
+
+    Attributes:
+        tokens_out: The longest answer that is paid for, all choices together; nothing where no
+            limit of tokens or money asks.
+        headers: What is left, for the caller.
+        lives_until: On this process's own clock; later the hold may be given back.
+    """
+
+    id: str
+    parts: tuple[Held, ...] = ()
+    tokens_out: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    lives_until: float = 0.0
+    is_settled: bool = False
+
+    @property
+    def counts_money(self) -> bool:
+        """Whether a limit of money holds."""
+        return any(part.cap.measure == "usd" for part in self.parts)
+
+
+class Used(NamedTuple):
+    """What a call took; a missing figure is unknown, and counts as all that was held."""
+
+    tokens: int | None = None
+    nano_usd: int | None = None
+
+
+NOTHING = Used(0, 0)
+
+
+def reserve(store: Store, payer: Payer, bound_of: Callable[[], Bound]) -> Hold:
+    """Hold the most that a call can come to, of every cap that is on it.
+
+    Args:
+        bound_of: Asked only where a limit of tokens or money holds.
+
+    Raises:
+        BudgetExceeded: A cap has no room.
+        Invalid: What the call can come to cannot be said, so that no limit could hold.
+        Unavailable: The database does not answer.
+    """
+    begun = monotonic()
+    with store.records.read() as connection:
+        caps = caps_on(queries.select_caps_on(connection, payer.workspace, payer.subjects))
+    hold = Hold(new_id("hold"), lives_until=float("inf"))
+    if not caps:
+        return hold
+    bound = _bound(caps, bound_of)
+    with store.records.write() as connection:
+        at = queries.moment(connection)
+        standings = []
+        for cap in caps:
+            place, renews_at = _place(cap, payer, at)
+            spent, reserved = queries.lock_counter(connection, place, at=at, makes=True) or (0, 0)
+            standings.append((place, Standing(cap, spent, reserved, renews_at)))
+        tokens_out = _fitting(bound, [one for _, one in standings], at)
+        expires_at = at + timedelta(seconds=LEASE_S)
+        parts, after = [], []
+        for place, one in standings:
+            units = _need(one.cap, bound, tokens_out)
+            queries.write_counter(connection, place, spent=one.spent, reserved=one.reserved + units)
+            queries.insert_hold(connection, place, hold.id, units=units, expires_at=expires_at)
+            parts.append(Held(place, one.cap, units))
+            after.append(one._replace(reserved=one.reserved + units))
+    hold.parts = tuple(parts)
+    hold.tokens_out = tokens_out if bound is not None else None
+    hold.headers = headers_of(after, at=at)
+    hold.lives_until = begun + LEASE_S
+    return hold
+
+
+def settle(store: Store, hold: Hold, used: Used) -> None:
+    """Put what a call took in place of what was held; the request itself stays counted.
+
+    A hold that lapsed meanwhile, because its lease could not be renewed, is counted all the same.
+    """
+    with store.records.write() as connection:
+        at = queries.moment(connection)
+        for part in hold.parts:
+            standing = queries.lock_counter(connection, part.place, at=at)
+            if standing is None:
+                continue  # the cap was removed, or its period is long over
+            # Nothing is left to take where its own hold has lapsed and just been given back.
+            held = queries.take_hold(connection, part.place, hold.id)
+            spent, reserved = standing[0] + _taken(part, used), standing[1] - held
+            queries.write_counter(connection, part.place, spent=spent, reserved=reserved)
+
+
+def renew(store: Store, hold_ids: list[str]) -> set[str]:
+    """Say that calls are still under way; returns those that still hold."""
+    with store.records.write() as connection:
+        at = queries.moment(connection)
+        expires_at = at + timedelta(seconds=LEASE_S)
+        return queries.renew_holds(connection, sorted(hold_ids), at=at, expires_at=expires_at)
+
+
+def _bound(caps: list[Cap], bound_of: Callable[[], Bound]) -> Bound | None:
+    """What the call can come to, refused where a limit could not hold it."""
+    measures = {cap.measure for cap in caps}
+    if measures <= {"requests"}:
+        return None
+    bound = bound_of()
+    reason: LinesideError | None = bound.endless
+    if "usd" in measures:
+        reason = reason or bound.unpriced
+    if reason is not None:
+        raise reason
+    return bound
+
+
+def _place(cap: Cap, payer: Payer, at: datetime) -> tuple[Place, datetime | None]:
+    begins_at, renews_at = period_at(cap.every, at)
+    return Place(cap.id, payer.subjects[cap.about], begins_at), renews_at
+
+
+def _fitting(bound: Bound | None, standings: list[Standing], at: datetime) -> int:
+    """The longest answer that every cap has room for, at most the one that is wanted."""
+    longest = bound.tokens_out if bound else 0
+    shortest = bound.tokens_out_min if bound else 0
+    headers = headers_of(standings, at=at)
+    for one in standings:
+        if one.cap.measure == "requests" or bound is None:
+            fits = longest if one.room >= 1 else -1
+        elif one.cap.measure == "tokens":
+            fits = one.room - bound.tokens_in
+        else:
+            fits = bound.tokens_out_for(one.room)
+        if fits < shortest:
+            raise refusal(one, _need(one.cap, bound, shortest), at=at, headers=headers)
+        longest = min(longest, fits)
+    if bound is None:
+        return 0
+    return longest // bound.choices * bound.choices
+
+
+def _need(cap: Cap, bound: Bound | None, tokens_out: int) -> int:
+    if cap.measure == "requests" or bound is None:
+        return 1
+    if cap.measure == "tokens":
+        return bound.tokens_in + tokens_out
+    return bound.nano_usd(tokens_out)
+
+
+def _taken(part: Held, used: Used) -> int:
+    if part.cap.measure == "requests":
+        return 1
+    taken = used.tokens if part.cap.measure == "tokens" else used.nano_usd
+    return part.units if taken is None else taken

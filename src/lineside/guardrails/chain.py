@@ -1,0 +1,181 @@
+"""The guards of one app, and one call's way through them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from lineside.core import Denied, Record
+from lineside.guardrails.guard import Guard, GuardDecision, GuardPoint, Passage
+from lineside.guardrails.judging import judge, together
+from lineside.guardrails.probes import PROBE
+from lineside.guardrails.pseudonyms import Pseudonyms
+from lineside.guardrails.streams import GuardedStream
+from lineside.guardrails.values import put_back, texts_of
+
+
+class GuardChain:
+    """Guards in the order in which they judge; one chain serves many calls at once."""
+
+    def __init__(self, guards: Sequence[Guard] = ()) -> None:
+        self.guards = tuple(guards)
+
+    def at(self, point: GuardPoint) -> tuple[Guard, ...]:
+        """The guards that stand at a point."""
+        return tuple(guard for guard in self.guards if guard.point == point)
+
+    def begin(self, *, sources: Iterable[str] = ()) -> "GuardedCall":
+        """Begin one call's way."""
+        return GuardedCall(self, sources=tuple(sources))
+
+
+class GuardedCall:
+    """One call on its way: its texts pass point after point, and each decision is kept.
+
+    Attributes:
+        decisions: What every guard said, in order.
+        pseudonyms: What stands for what a person said, in this call only.
+        is_hidden: Something was held back that may not be kept in a trace either.
+    """
+
+    def __init__(self, chain: GuardChain, *, sources: tuple[str, ...] = ()) -> None:
+        self.chain = chain
+        self.decisions: list[GuardDecision] = []
+        self.pseudonyms = Pseudonyms()
+        self.is_hidden = False
+        self._sources = sources
+        self._asked = ""
+
+    async def texts(
+        self, point: GuardPoint, texts: Sequence[str], *, value: Any = None
+    ) -> list[str]:
+        """The texts as they may go on.
+
+        Args:
+            value: The JSON value they are of, for guards that judge its form.
+
+        Raises:
+            Denied: `guard_denied`, a guard holds the message back; or it failed or was late, and
+                then the message says that it was not enforced.
+        """
+        passing = list(texts)
+        for guard in self.chain.at(point):
+            if guard.sees == "whole":
+                passing = await self._whole(guard, passing, value)
+            else:
+                passing = await self._each(guard, passing)
+        if point == "input":
+            self._asked = "\n".join(passing)
+        return passing
+
+    async def value(self, point: GuardPoint, value: Any) -> Any:
+        """A JSON value whose texts passed; long numbers count as texts.
+
+        Raises:
+            Denied: As `texts`; also where it nests too deeply to be looked through.
+        """
+        if not self.chain.at(point):
+            return value
+        found = texts_of(value)
+        return put_back(value, await self.texts(point, found, value=value))
+
+    def stream(self, *points: GuardPoint) -> GuardedStream:
+        """A stream of text that passes these points piece by piece."""
+        return GuardedStream(self, points)
+
+    def reveal(self, value: Any) -> Any:
+        """A value with what its marks stand for, for the person who said it."""
+        if not self.pseudonyms:
+            return value
+        return put_back(value, [self.pseudonyms.reveal(text) for text in texts_of(value)])
+
+    def conceal(self, value: Any) -> Any:
+        """A value with marks again, as a trace may keep it."""
+        return put_back(value, [self.pseudonyms.conceal(text) for text in texts_of(value)])
+
+    @property
+    def escalation(self) -> str | None:
+        """Why a person must decide, where a guard says so."""
+        for one in self.decisions:
+            if one.verdict == "escalate":
+                return f"the guard `{one.guard}` says so: {one.reason}"
+        return None
+
+    def passage(self, text: str, point: GuardPoint, value: Any = None) -> Passage:
+        """A text as this call's guards get it."""
+        return Passage(text, point, self._asked, self._sources, self.pseudonyms, value)
+
+    def keep(self, guard: Guard, decision: GuardDecision) -> None:
+        """Keep a decision, and end the call where it is a no."""
+        self.decisions.append(decision)
+        if decision.verdict == "deny":
+            self.is_hidden = self.is_hidden or guard.hides_text
+            raise held_back(decision)
+
+    async def _whole(self, guard: Guard, texts: list[str], value: Any) -> list[str]:
+        joined = texts[0] if len(texts) == 1 else "\n".join(texts)
+        decision, caught = await judge(guard, self.passage(joined, guard.point, value))
+        if decision.verdict == "transform" and len(texts) != 1:
+            decision = decision.model_copy(update={"verdict": "deny"})
+        self.keep(guard, decision)
+        if decision.verdict == "transform" and caught is not None:
+            return [caught.replacement or ""]
+        return texts
+
+    async def _each(self, guard: Guard, texts: list[str]) -> list[str]:
+        passed, said = [], None
+        for text in texts:
+            decision, caught = await judge(guard, self.passage(text, guard.point))
+            said = decision if said is None else together(said, decision)
+            if decision.verdict == "deny":
+                break
+            is_mended = decision.verdict == "transform" and caught is not None
+            passed.append(caught.replacement or "" if is_mended and caught else text)
+        if said is not None:
+            self.keep(guard, said)
+        return passed
+
+
+_SAID_OF = {
+    "input": "the input",
+    "pre_model_call": "what the model was to be asked",
+    "post_model_call": "the model's answer",
+    "output": "the answer",
+}
+
+
+def held_back(decision: GuardDecision) -> Denied:
+    """The error a caller gets where a guard says no."""
+    what = _SAID_OF.get(decision.point, "the message")
+    hint = "Nothing was judged, so nothing passed; see the guard in the trace."
+    if decision.is_enforced:
+        hint = "Change what it names, or ask the owner of the use case about the guard."
+    return Denied(
+        "guard_denied",
+        f"The guard `{decision.guard}` held back {what}: {decision.reason}",
+        hint=hint,
+    )
+
+
+class Tried(Record):
+    """What guards say of a text.
+
+    Attributes:
+        text: As it may go on; nothing where it is held back.
+        why: Why it is held back.
+    """
+
+    point: GuardPoint
+    text: str | None
+    why: str | None = None
+    decisions: list[GuardDecision]
+
+
+async def try_guards(chain: GuardChain, point: GuardPoint, text: str) -> Tried:
+    """Let the guards of one point look at a text; nothing is served and nothing kept."""
+    call = chain.begin()
+    passed, why = None, None
+    try:
+        [passed] = await call.texts(point, [text])
+    except Denied as denied:
+        why = denied.message
+    said = [one for one in call.decisions if one.guard != PROBE]
+    return Tried(point=point, text=passed, why=why, decisions=said)

@@ -1,0 +1,149 @@
+"""Lets one guard judge, and makes a no of everything that goes wrong while it does."""
+
+import asyncio
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from lineside.guardrails.guard import Caught, Guard, GuardDecision, Passage
+from lineside.usecases import guards
+
+INLINE_CHARACTERS_MAX = 200_000
+"""Longer texts are judged beside the loop that serves other calls."""
+
+_THREADS_MAX = 64
+_REASON_MAX = 300
+_slots = threading.BoundedSemaphore(_THREADS_MAX)
+
+
+async def judge(guard: Guard, passage: Passage) -> tuple[GuardDecision, Caught | None]:
+    """What a guard says of a passage, and what it caught; never raises.
+
+    A check that raises, gives what is no answer, or comes later than its deadline counts as the
+    guard's `on_error` says, and the decision says that nothing was judged.
+    """
+    started = time.perf_counter()
+    try:
+        caught = await _checked(guard, passage)
+        if caught is not None and not isinstance(caught, Caught):
+            raise TypeError(f"it gave {type(caught).__name__}, expected what it caught, or nothing")
+    except TimeoutError:
+        return _not_judged(guard, f"it took longer than {guard.deadline_ms:g} ms", started), None
+    except Exception as error:  # noqa: BLE001 # whatever it was, nothing was judged
+        # Never the error's own words: they may quote the text.
+        return _not_judged(guard, f"it failed with {type(error).__name__}", started), None
+    elapsed_ms = (time.perf_counter() - started) * 1000
+    if elapsed_ms > guard.deadline_ms:
+        late = f"it took {elapsed_ms:.0f} ms, longer than {guard.deadline_ms:g} ms"
+        return _not_judged(guard, late, started), None
+    if caught is None or caught.score < guard.limit:
+        score = None if caught is None else round(caught.score, 4)
+        said = _decision(guard, "allow", started, score=score)
+        return said, None
+    if guard.action == "transform" and caught.replacement is None:
+        # It was to mend the text and cannot: what cannot be mended does not pass.
+        return _decision(guard, "deny", started, caught=caught), caught
+    return _decision(guard, guard.action, started, caught=caught), caught
+
+
+_GRAVITY = ("allow", "warn", "transform", "escalate", "deny")
+
+
+def together(first: GuardDecision, second: GuardDecision) -> GuardDecision:
+    """One decision on several texts of a message: the gravest, with the counts of all."""
+    graver = max(first, second, key=lambda one: _GRAVITY.index(one.verdict))
+    kinds = {
+        kind: first.kinds.get(kind, 0) + second.kinds.get(kind, 0)
+        for kind in {**first.kinds, **second.kinds}
+    }
+    return graver.model_copy(
+        update={
+            "kinds": kinds,
+            "is_enforced": first.is_enforced and second.is_enforced,
+            "error": first.error or second.error,
+            "duration_ms": round(first.duration_ms + second.duration_ms, 3),
+        }
+    )
+
+
+async def _checked(guard: Guard, passage: Passage) -> object:
+    seconds = guard.deadline_ms / 1000
+    if inspect.iscoroutinefunction(guard.check):
+        return await asyncio.wait_for(guard.check(passage), seconds)
+    if guard.is_own or len(passage.text) > INLINE_CHARACTERS_MAX:
+        return await asyncio.wait_for(_beside(guard.check, passage), seconds)
+    return guard.check(passage)
+
+
+async def _beside(check: Callable[[Passage], object], passage: Passage) -> object:
+    """Run a check in a thread that can be left behind; the interpreter does not wait for it."""
+    if not _slots.acquire(blocking=False):
+        raise RuntimeError(f"{_THREADS_MAX} checks hang already")
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[object] = loop.create_future()
+
+    def settle(result: object, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(result)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        result: object = None
+        failed: Exception | None = None
+        try:
+            result = check(passage)
+        except StopIteration:
+            failed = RuntimeError("it stopped an iteration")  # no future may carry StopIteration
+        except Exception as error:  # noqa: BLE001 # given on to whoever waits
+            failed = error
+        except BaseException as error:  # noqa: BLE001 # an exit is no verdict either
+            failed = RuntimeError(type(error).__name__)
+        finally:
+            _slots.release()
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, failed)
+
+    threading.Thread(target=work, name="guard", daemon=True).start()
+    return await done
+
+
+def _decision(
+    guard: Guard,
+    verdict: guards.GuardVerdict,
+    started: float,
+    *,
+    caught: Caught | None = None,
+    score: float | None = None,
+) -> GuardDecision:
+    return GuardDecision(
+        guard=guard.name,
+        point=guard.point,
+        verdict=verdict,
+        reason=caught.reason[:_REASON_MAX] if caught else None,
+        score=round(caught.score, 4) if caught else score,
+        kinds=dict(caught.kinds) if caught else {},
+        duration_ms=_since(started),
+    )
+
+
+def _not_judged(guard: Guard, why: str, started: float) -> GuardDecision:
+    # A check that failed has nothing to put in the text's place.
+    verdict = "deny" if guard.on_error == "transform" else guard.on_error
+    return GuardDecision(
+        guard=guard.name,
+        point=guard.point,
+        verdict=verdict,
+        reason=f"not enforced: {why}",
+        is_enforced=False,
+        error=why,
+        duration_ms=_since(started),
+    )
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

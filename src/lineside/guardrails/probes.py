@@ -1,0 +1,179 @@
+"""Proof that guards stand on every path: calls that must be held back, sent through each of them.
+
+Every chain begins, at every point, with a guard that knows one word. Only this process knows the
+word, and it changes with each process. A probe carries it for one point; where the probe's answer
+comes back, that path does not enforce that point, whatever a page says is switched on.
+"""
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Literal, cast
+
+from lineside.core import LinesideError, Record, now
+from lineside.guardrails.guard import Caught, Guard, GuardPoint, Passage
+from lineside.guardrails.values import texts_of
+from lineside.usecases import guards
+
+PROBE = "probe"
+# Streams hold back what may be the beginning of the word, so it begins as no word does.
+_PREFIX = "\u27e6lineside-probe-"
+_HELD_BACK = f"The guard `{PROBE}` held back"
+_KEY = secrets.token_bytes(32)
+_PROBES_MAX = 2_000
+_PROBE_SECONDS = 10.0
+
+
+def probe_word(point: str) -> str:
+    """The word that the guards of one point must hold back; of no use outside this process."""
+    return _PREFIX + hmac.digest(_KEY, point.encode(), "sha256").hex()[:32]
+
+
+def probed_point(value: Any) -> str | None:
+    """Which point a message probes, where it is a probe of this process."""
+    for text in texts_of(value):
+        if _PREFIX in text:
+            return next((point for point in guards.GUARD_POINTS if probe_word(point) in text), None)
+    return None
+
+
+def is_probe(error: LinesideError) -> bool:
+    """Whether an error is that of a probe that was held back, as it should be."""
+    return error.code == "guard_denied" and error.message.startswith(_HELD_BACK)
+
+
+def _probe_guard(point: GuardPoint) -> Guard:
+    word = probe_word(point)
+
+    def check(passage: Passage) -> Caught | None:
+        place = passage.text.find(word)
+        if place == -1:
+            return None
+        return Caught("it is a probe", stretches=((place, place + len(word)),))
+
+    return Guard(PROBE, point, check, hold_back=0, literal=word)
+
+
+PROBE_GUARDS: dict[str, Guard] = {
+    point: _probe_guard(cast("GuardPoint", point)) for point in guards.GUARD_POINTS
+}
+
+
+class ProbeResult(Record):
+    """What came of one probe.
+
+    Attributes:
+        use_case: Or the plain model that was asked.
+        path: The door the call came in by, such as `POST /api/usecases/{name}/run`.
+        format: What the door speaks, such as `lineside` or `openai.chat`.
+        is_held_back: The guard of that very point said no. Anything else is not enforced: an
+            answer, and an error of another kind as well, since it proves nothing.
+        said: What came instead.
+    """
+
+    use_case: str
+    path: str
+    format: str
+    is_streamed: bool
+    point: str
+    is_held_back: bool
+    said: str | None = None
+
+
+class Coverage(Record):
+    """How much of what is served was proven to be guarded, and when."""
+
+    results: list[ProbeResult] = []  # noqa: RUF012 # pydantic copies it
+    probed_at: datetime | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Part of the probes that were held back; nothing where none was sent."""
+        if not self.results:
+            return None
+        return sum(one.is_held_back for one in self.results) / len(self.results)
+
+    @property
+    def status(self) -> Literal["enforced", "not enforced", "nothing probed"]:
+        """The same in words."""
+        if not self.results:
+            return "nothing probed"
+        return "enforced" if self.share == 1 else "not enforced"
+
+    def view(self) -> "CoverageView":
+        """As programs read it."""
+        return CoverageView(**dict(self), proven=self.share, state=self.status)
+
+
+class CoverageView(Coverage):
+    """The same with the share in it."""
+
+    proven: float | None
+    state: str
+
+
+class ServedPath(Record):
+    """A way in which answers are served; whoever adds one adds it here, too.
+
+    Attributes:
+        subject: What is asked there in place of each use case, such as a plain model.
+        send: Sends one text to a use case by this path and returns all that a caller would get,
+            the words of an error among it, or raises that error.
+    """
+
+    path: str
+    format: str
+    is_streamed: bool = False
+    subject: str | None = None
+    send: Callable[[str, str], Awaitable[str]]
+
+
+FieldsOf = Callable[[str], Awaitable[Sequence[str]]]
+"""Gives the names of the input fields of a use case."""
+
+
+async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> Coverage:
+    """Send a probe for every point through every path of every use case; none reaches a model."""
+    planned = [
+        (subject, path, point)
+        for path in paths
+        for subject in ([path.subject] if path.subject else use_cases)
+        for point in guards.GUARD_POINTS
+    ]
+    results = [await _probe(*one) for one in planned[:_PROBES_MAX]]
+    return Coverage(results=results, probed_at=now())
+
+
+async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
+    said: str | None = None
+    is_held_back = False
+    try:
+        answer = await asyncio.wait_for(path.send(use_case, probe_word(point)), _PROBE_SECONDS)
+        is_held_back = _HELD_BACK in answer and not _is_in(answer, point)
+        said = None if is_held_back else _said(answer, point)
+    except LinesideError as error:
+        is_held_back = is_probe(error)
+        said = None if is_held_back else f"{error.code}: {error.message}"[:300]
+    except Exception as error:  # noqa: BLE001 # a path that breaks proves nothing
+        said = f"{type(error).__name__}: {error}"[:300]
+    return ProbeResult(
+        use_case=use_case,
+        path=path.path,
+        format=path.format,
+        is_streamed=path.is_streamed,
+        point=point,
+        is_held_back=is_held_back,
+        said=said,
+    )
+
+
+def _said(answer: str, point: str) -> str:
+    what = "an answer with the probe in it" if _is_in(answer, point) else "an answer"
+    return f"{what} came back: {answer[:160].replace(probe_word(point)[1:], '…')}"
+
+
+def _is_in(answer: str, point: str) -> bool:
+    # Its first sign may be written as an escape.
+    return probe_word(point)[1:] in answer

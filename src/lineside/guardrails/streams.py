@@ -1,0 +1,218 @@
+"""Streams under guard: what is released was judged, and nothing is judged after it was released.
+
+Guards that know how far a thing can reach judge a moving window, of which the last part is held
+back. A guard that must see the whole answer holds all of it. What that costs is counted.
+"""
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lineside.core import Denied, Record
+from lineside.guardrails.guard import Caught, Guard, GuardDecision, GuardPoint
+from lineside.guardrails.judging import judge, together
+from lineside.guardrails.pseudonyms import Revealing
+
+if TYPE_CHECKING:
+    from lineside.guardrails.chain import GuardedCall
+
+HELD_CHARACTERS_MAX = 4_000_000
+_WORD_CHARACTERS_MAX = 16_384
+_IDEOGRAPHS_FROM = "\u2e80"
+
+
+class StreamCost(Record):
+    """What guarding a stream took.
+
+    Attributes:
+        held_characters_max: The most that was held back at a time.
+        first_piece_delay_ms: From the model's first piece to the first that was released.
+        judging_ms: Spent in guards, all pieces together.
+        is_whole: A guard had to see the whole answer, so nothing was released before its end.
+    """
+
+    held_characters_max: int = 0
+    first_piece_delay_ms: float | None = None
+    judging_ms: float = 0.0
+    pieces: int = 0
+    is_whole: bool = False
+
+
+class _Judged(NamedTuple):
+    guard: Guard
+    decision: GuardDecision
+    caught: Caught | None
+
+
+class GuardedStream:
+    """Takes a model's pieces, gives what may be shown. Feed it, then `finish` it, always.
+
+    Raises `Denied` from either as soon as a guard says no; then nothing more may be shown.
+    """
+
+    def __init__(self, call: "GuardedCall", points: tuple[GuardPoint, ...]) -> None:
+        self._call = call
+        self._points = points
+        self._guards = [guard for point in points for guard in call.chain.at(point)]
+        windows = [_window(guard) for guard in self._guards]
+        self._is_whole = None in windows
+        self._hold_back = max((window or 0 for window in windows), default=0)
+        self._held = ""
+        self._said: dict[tuple[str, str], GuardDecision] = {}
+        self._revealing = Revealing(call.pseudonyms)
+        self._started: float | None = None
+        self._first_ms: float | None = None
+        self._held_max = 0
+        self._judging_ms = 0.0
+        self._pieces = 0
+        self._is_over = False
+
+    @property
+    def cost(self) -> StreamCost:
+        """What it took so far."""
+        return StreamCost(
+            held_characters_max=self._held_max,
+            first_piece_delay_ms=self._first_ms,
+            judging_ms=round(self._judging_ms, 3),
+            pieces=self._pieces,
+            is_whole=self._is_whole,
+        )
+
+    async def feed(self, piece: str) -> str:
+        """Take a piece; give what is released by it, often nothing."""
+        self._refuse_after_end()
+        self._started = self._started or time.perf_counter()
+        self._pieces += 1
+        if not self._guards:
+            return self._released(0, piece)
+        self._held += piece
+        if len(self._held) > HELD_CHARACTERS_MAX:
+            self._is_over = True
+            raise Denied(
+                "guard_denied",
+                f"More than {HELD_CHARACTERS_MAX:,} characters of the answer had to be held back",
+                hint="A guard could not tell where what it found ends.",
+            )
+        cut = 0 if self._is_whole else self._safe_cut()
+        self._held_max = max(self._held_max, len(self._held) - cut)
+        if cut <= 0:
+            return ""
+        return await self._release(cut)
+
+    async def finish(self) -> str:
+        """The model has said all: judge the rest and give it."""
+        self._refuse_after_end()
+        self._is_over = True
+        if self._is_whole:
+            rest = self._held
+            started = time.perf_counter()
+            try:
+                for point in self._points:
+                    [rest] = await self._call.texts(point, [rest])
+            finally:
+                self._judging_ms += (time.perf_counter() - started) * 1000
+            return self._released(len(self._held), rest) + self._revealing.finish()
+        text = await self._mended(self._held)
+        for decision in self._said.values():
+            self._call.decisions.append(decision)
+        return self._released(len(self._held), text) + self._revealing.finish()
+
+    async def _release(self, cut: int) -> str:
+        judged = await self._judged(self._held)
+        size = len(self._held)
+        for guard, decision, caught in judged:
+            if decision.verdict == "deny":
+                is_growing = caught is not None and all(
+                    stop >= size for _, stop in caught.stretches or ((0, 0),)
+                )
+                if not is_growing:
+                    self._end(guard, decision)
+            for start, stop in caught.stretches if caught else ():
+                # What reaches the end may go on, or turn out to be nothing.
+                if start < cut and (stop > cut or stop >= size):
+                    cut = start
+        if self._hold_back and any(one.caught for one in judged):
+            cut = self._cut(cut)
+        if cut <= 0:
+            return ""
+        prefix = self._held[:cut]
+        is_clean = not any(one.caught for one in judged)
+        return self._released(cut, prefix if is_clean else await self._mended(prefix))
+
+    async def _judged(self, text: str) -> list[_Judged]:
+        found = []
+        started = time.perf_counter()
+        for guard in self._guards:
+            decision, caught = await judge(guard, self._call.passage(text, guard.point))
+            self._note(decision if caught is None else decision.model_copy(update=_NOT_YET))
+            if not decision.is_enforced and decision.verdict == "deny":
+                self._end(guard, decision)
+            found.append(_Judged(guard, decision, caught))
+        self._judging_ms += (time.perf_counter() - started) * 1000
+        return found
+
+    async def _mended(self, text: str) -> str:
+        started = time.perf_counter()
+        for guard in self._guards:
+            decision, caught = await judge(guard, self._call.passage(text, guard.point))
+            self._note(decision)
+            if decision.verdict == "deny":
+                self._end(guard, decision)
+            if decision.verdict == "transform" and caught is not None:
+                text = caught.replacement or ""
+        self._judging_ms += (time.perf_counter() - started) * 1000
+        return text
+
+    def _note(self, decision: GuardDecision) -> None:
+        """Keep one decision of each guard, however many pieces it judged."""
+        key = decision.guard, decision.point
+        before = self._said.get(key)
+        self._said[key] = decision if before is None else together(before, decision)
+
+    def _end(self, guard: Guard, decision: GuardDecision) -> None:
+        self._is_over = True
+        for key, said in self._said.items():
+            if key != (guard.name, guard.point):
+                self._call.decisions.append(said)
+        self._call.keep(guard, decision)
+
+    def _released(self, size: int, text: str) -> str:
+        self._held = self._held[size:]
+        shown = self._revealing.feed(text)
+        if shown and self._first_ms is None and self._started is not None:
+            self._first_ms = round((time.perf_counter() - self._started) * 1000, 3)
+        return shown
+
+    def _safe_cut(self) -> int:
+        """Up to where nothing can become part of what a guard looks for."""
+        size = len(self._held)
+        cut = self._cut(size - self._hold_back) if self._hold_back else size
+        for guard in self._guards:
+            if guard.literal is not None:
+                cut = min(cut, size - _begun(self._held, guard.literal))
+        return cut
+
+    def _cut(self, cut: int) -> int:
+        """The last place before it where no word is torn."""
+        floor = max(0, cut - _WORD_CHARACTERS_MAX)
+        for place in range(cut, floor, -1):
+            before = self._held[place - 1]
+            if before.isspace() or before >= _IDEOGRAPHS_FROM:
+                return place
+        return cut if floor > 0 else 0
+
+    def _refuse_after_end(self) -> None:
+        if self._is_over:
+            raise Denied("guard_denied", "The stream has ended, nothing more passes")
+
+
+_NOT_YET: dict[str, Any] = {"verdict": "allow", "reason": None, "kinds": {}}
+"""What is in the window is decided on when it is released; it must not count twice."""
+
+
+def _begun(text: str, word: str) -> int:
+    """How many of the first signs of a word the text ends with."""
+    return next((size for size in range(len(word) - 1, 0, -1) if text.endswith(word[:size])), 0)
+
+
+def _window(guard: Guard) -> int | None:
+    return None if guard.sees == "whole" else guard.hold_back

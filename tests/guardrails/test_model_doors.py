@@ -1,0 +1,132 @@
+"""Plain models by the model doors: guarded on the one form, streamed or not."""
+
+import json
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from lineside.core import Invalid, Settings
+from lineside.server import build
+
+SAID = "Sure, [EMAIL_1]! Our offer has guaranteed  returns, says eve@example.com."
+
+
+@pytest.fixture
+def home(made_home: Path) -> Path:
+    (made_home / "gateway.yaml").write_text("scripted: {play: {file: play.jsonl}}")
+    lines = [
+        {"when": {"contains": {"message": "offer"}}, "output": {"text": SAID}},
+        {"when": {"contains": {"message": "EMAIL_1"}}, "output": {"text": "Hello [EMAIL_1]."}},
+        {"when": {"default": True}, "output": {"text": "It was seen: ann@example.com."}},
+    ]
+    (made_home / "play.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    (made_home / "guards.yaml").write_text(
+        "input: [mask_pii]\noutput:\n  - banned_phrases: [guaranteed returns]\n"
+    )
+    return made_home
+
+
+@pytest.fixture
+def client(home: Path):
+    app = build(Settings(home=home, flush_seconds=0.05, otlp_grpc_port=0))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield client
+
+
+def ask(client: TestClient, words: str, *, is_streamed: bool, wire: str = "chat"):
+    body = {"model": "play/any", "stream": is_streamed, "max_tokens": 99}
+    body["messages"] = [{"role": "user", "content": words}]
+    path = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}[wire]
+    return client.post(path, json=body)
+
+
+@pytest.mark.parametrize("wire", ["chat", "messages"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_the_model_sees_a_mark_and_the_caller_sees_himself(
+    client: TestClient, wire: str, is_streamed: bool
+) -> None:
+    answer = ask(client, "I am ann@example.com", is_streamed=is_streamed, wire=wire)
+
+    assert answer.status_code == 200
+    assert "Hello ann@example.com." in _words(answer.text, is_streamed=is_streamed)
+    assert answer.headers["x-lineside-guards"].startswith("mask_pii=transform")
+    trace_id = answer.headers["x-lineside-trace-id"]
+    trace = client.get(f"/api/traces/{trace_id}").text
+    assert "[EMAIL_1]" in trace
+    assert '"held_characters_max"' in trace
+    assert "ann@example.com" not in trace
+
+
+@pytest.mark.parametrize("wire", ["chat", "messages"])
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_what_is_banned_leaves_by_no_door(client: TestClient, wire: str, is_streamed: bool) -> None:
+    answer = ask(client, "your offer please", is_streamed=is_streamed, wire=wire)
+
+    assert "banned_phrases" in answer.text
+    assert "returns, says" not in answer.text
+    assert answer.status_code == (200 if is_streamed and "data:" in answer.text else 403)
+
+
+def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path) -> None:
+    (home / "guards.yaml").unlink()
+    found = client.post("/api/guards/probe").json()
+
+    assert (found["state"], found["proven"]) == ("enforced", 1.0), found["results"]
+    assert {(one["format"], one["is_streamed"]) for one in found["results"]} == {
+        (form, is_streamed)
+        for form in ("openai.chat", "openai.responses", "anthropic.messages")
+        for is_streamed in (False, True)
+    }
+    health = client.get("/healthz").json()["guards"]
+    assert (health["state"], health["proven"]) == ("enforced", 1.0)
+    page = client.get("/guards").text
+    assert "100 % of 24 probes" in page
+    assert client.get("/api/traces").json()["traces"] == []
+
+
+def test_guards_that_cannot_be_read_stop_the_start(home: Path) -> None:
+    (home / "guards.yaml").write_text("input: [mask_pi]\n")
+
+    with pytest.raises(Invalid, match="Read `mask_pi`") as caught:
+        build(Settings(home=home, otlp_grpc_port=0))
+
+    assert caught.value.hint == "Did you mean `mask_pii`?"
+
+
+def _words(text: str, *, is_streamed: bool) -> str:
+    if not is_streamed:
+        return text
+    pieces = []
+    for line in text.splitlines():
+        if line.startswith("data: {"):
+            event = json.loads(line[6:])
+            deltas = [choice["delta"] for choice in event.get("choices", [])]
+            pieces += [delta.get("content") or "" for delta in deltas]
+            pieces.append(event.get("delta", {}).get("text") or "")
+    return "".join(pieces)
+
+
+def test_a_guards_file_that_breaks_while_it_counts_changes_nothing_and_is_seen(
+    client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.apps.guards_file._LOOK_SECONDS", 0)
+    file = home / "guards.yaml"
+
+    file.write_text("input: [mask_pi]\n")
+    answer = ask(client, "I am ann@example.com", is_streamed=False)
+
+    assert answer.headers["x-lineside-guards"].startswith("mask_pii=transform")
+    health = client.get("/healthz")
+    assert health.status_code == 503
+    assert "mask_pi" in health.json()["guards"]["file"]
+    assert "still hold" in client.get("/guards").text
+
+    file.unlink()
+    ask(client, "I am ann@example.com", is_streamed=False)
+    assert "it is gone" in client.get("/healthz").json()["guards"]["file"]
+
+    file.write_text("output:\n  - banned_phrases: [eve]\n")
+    answer = ask(client, "an offer", is_streamed=False)
+    assert "`banned_phrases` held back" in answer.json()["error"]["message"]
+    assert client.get("/healthz").json()["guards"]["file"] is None
