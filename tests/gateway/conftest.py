@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.small_model import KEY, QUICK, Opened, setup_of
 from lineside.gateway import Model
-from lineside.gateway.openai import OpenAIProvider
+from lineside.gateway.prompted import PromptedProvider
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def endpoint() -> Iterator[Endpoint]:
 
     async def serve() -> None:
         app = web.Application(client_max_size=16 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", endpoint.handle)
+        app.router.add_post("/v1/{path:.*}", endpoint.handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -149,7 +149,7 @@ def opened(endpoint: Any, folder: Any) -> Opened:
         limits = {"timeout_s": 2.0, "retries_max": 2}
         given = {"base_url": endpoint.url, "api_key_env": "OPENAI_API_KEY", **limits, **options}
         options = {name: value for name, value in given.items() if value is not None}
-        return OpenAIProvider(QUICK).open(
+        return PromptedProvider("openai", QUICK).open(
             setup_of(folder, prompt=prompt, options=options, **schemas)
         )
 

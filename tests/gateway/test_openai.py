@@ -7,7 +7,7 @@ import openai as stock
 import pytest
 
 from gateway.small_model import GOOD, KEY, OUTPUT, Opened, ask
-from lineside.core import Invalid
+from lineside.core import Invalid, Unavailable
 from lineside.gateway import ModelReply
 
 pytestmark = pytest.mark.usefixtures("openai_key")
@@ -214,7 +214,6 @@ async def test_a_schema_elsewhere_is_never_fetched(endpoint: Any, opened: Opened
         ({"content": "", "finish_reason": "content_filter"}, "answer_filtered"),
         ({"content": "  "}, "answer_empty"),
         ({"content": "x", "choices": []}, "reply_unreadable"),
-        ({"content": "x", "choices": [{"index": 0}]}, "reply_unreadable"),
     ],
 )
 async def test_a_reply_without_a_whole_answer_says_why(
@@ -234,16 +233,18 @@ async def test_a_reply_without_a_whole_answer_says_why(
         ("<!doctype html><h1>Welcome</h1>", "not_a_model_endpoint"),
         ("certainly!", "reply_unreadable"),
         ({"error": {"message": "upstream died"}}, "reply_unreadable"),
+        ({"choices": [{"index": 0}]}, "reply_unreadable"),
         ([], "reply_unreadable"),
         ("x" * 5 * 1024 * 1024, "reply_too_large"),
     ],
-    ids=["html", "text", "error with status 200", "list", "5 MB"],
+    ids=["html", "text", "error with status 200", "half an answer", "list", "5 MB"],
 )
 async def test_a_body_that_is_no_reply_is_told_apart(
     endpoint: Any, opened: Opened, body: object, code: str
 ) -> None:
     endpoint.plays(body)
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises((Invalid, Unavailable)) as caught:
         await ask(opened())
     assert caught.value.code == code
+    assert len(endpoint.requests) == 1
     assert len(str(caught.value)) < 500

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.small_model import GOOD, QUICK, Opened, ask, setup_of
 from lineside.core import Invalid, Unavailable
-from lineside.gateway.openai import OpenAIProvider
+from lineside.gateway.prompted import PromptedProvider
 from lineside.gateway.retry import Pace, read_retry_after
 
 pytestmark = pytest.mark.usefixtures("openai_key")
@@ -21,7 +21,7 @@ async def test_an_endpoint_that_is_down_is_tried_to_the_limit(folder: Any) -> No
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         options = {"base_url": url, "retries_max": 2}
-        model = OpenAIProvider(QUICK).open(setup_of(folder, options=options))
+        model = PromptedProvider("openai", QUICK).open(setup_of(folder, options=options))
         with pytest.raises(Unavailable, match=r"did not answer: Cannot connect .*asked 3 times"):
             await ask(model)
 
@@ -82,8 +82,9 @@ async def test_a_gateway_page_is_retried_and_its_text_kept_short(
 
 async def test_retries_and_the_re_ask_share_one_limit(endpoint: Any, opened: Opened) -> None:
     endpoint.fails(500).answers("nonsense").fails(500).fails(500)
-    with pytest.raises(Unavailable, match="asked 4 times"):
+    with pytest.raises(Unavailable, match="asked 2 times"):
         await ask(opened(retries_max=2))
+    assert len(endpoint.requests) == 4
 
 
 async def test_an_unknown_model_is_named_with_its_endpoint(endpoint: Any, opened: Opened) -> None:

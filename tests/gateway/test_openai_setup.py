@@ -9,7 +9,7 @@ import pytest
 
 from gateway.small_model import GOOD, KEY, QUICK, Opened, ask, setup_of
 from lineside.core import Denied, Invalid, Unavailable
-from lineside.gateway.openai import OpenAIProvider
+from lineside.gateway.prompted import PromptedProvider
 
 pytestmark = pytest.mark.usefixtures("openai_key")
 
@@ -50,7 +50,7 @@ async def test_a_refused_call_without_a_key_says_that_none_was_there(
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     endpoint.fails(401)
-    with pytest.raises(Denied, match="a call without a key, since nothing is in"):
+    with pytest.raises(Denied, match="refused a call without a key"):
         await ask(opened(api_key_env=None))
 
 
@@ -67,7 +67,7 @@ async def test_a_missing_key_is_denied_before_any_call(
     folder: Any, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
-    model = OpenAIProvider(QUICK).open(setup_of(folder, options=options))
+    model = PromptedProvider("openai", QUICK).open(setup_of(folder, options=options))
     with pytest.raises(Denied, match=f"`{options.get('api_key_env', 'OPENAI_API_KEY')}` holds no"):
         await ask(model)
 
@@ -122,12 +122,12 @@ def test_a_wrong_option_is_named_and_no_key_is_shown(
     folder: Any, options: dict[str, Any], problem: str
 ) -> None:
     setup = setup_of(folder, options=options)
-    problems = OpenAIProvider().check(setup)
+    problems = PromptedProvider("openai").check(setup)
     assert len(problems) == 1
     assert problem in problems[0]
     assert KEY not in problems[0]
     with pytest.raises(Invalid) as caught:
-        OpenAIProvider().open(setup)
+        PromptedProvider("openai").open(setup)
     assert KEY not in f"{caught.value} {caught.value.hint}"
 
 
@@ -146,13 +146,13 @@ def test_a_wrong_option_is_named_and_no_key_is_shown(
 def test_a_setup_that_cannot_work_is_named(
     folder: Any, changes: dict[str, Any], problem: str
 ) -> None:
-    (found,) = OpenAIProvider().check(setup_of(folder, **changes))
+    (found,) = PromptedProvider("openai").check(setup_of(folder, **changes))
     assert problem in found
 
 
 def test_a_good_setup_has_no_problems_and_no_files(folder: Any) -> None:
     setup = setup_of(folder, options={"base_url": "http://127.0.0.1:11434/v1/", "seed": 1})
-    provider = OpenAIProvider()
+    provider = PromptedProvider("openai")
     assert (provider.check(setup), provider.files(setup), provider.fit(setup)) == ([], [], None)
 
 
@@ -161,7 +161,7 @@ async def test_the_address_may_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", f"{endpoint.url}/")
     endpoint.answers(GOOD)
-    assert (await ask(OpenAIProvider(QUICK).open(setup_of(folder)))).output == GOOD
+    assert (await ask(PromptedProvider("openai", QUICK).open(setup_of(folder)))).output == GOOD
 
 
 def test_a_bad_address_in_the_environment_is_refused(
@@ -169,7 +169,7 @@ def test_a_bad_address_in_the_environment_is_refused(
 ) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "nonsense")
     with pytest.raises(Invalid, match="OPENAI_BASE_URL in the environment is no web address"):
-        OpenAIProvider().open(setup_of(folder))
+        PromptedProvider("openai").open(setup_of(folder))
 
 
 # Many calls, many loops
@@ -236,7 +236,7 @@ async def test_a_knob_is_placed_in_the_prompt_and_never_by_the_input(
         ),
         knobs={"tone": "plain"},
     )
-    model = OpenAIProvider(QUICK).open(setup)
+    model = PromptedProvider("openai", QUICK).open(setup)
     await model.answer({"message": "hi {{knob.tone}}"})
     await model.answer({"message": "hi"}, knobs={"tone": "warm"})
     await model.close()
@@ -246,5 +246,5 @@ async def test_a_knob_is_placed_in_the_prompt_and_never_by_the_input(
 
 def test_a_prompt_that_places_an_unknown_knob_is_named(folder: Any) -> None:
     setup = replace(setup_of(folder, prompt="{{knob.tonne}}"), knobs={"tone": "plain"})
-    (problem,) = OpenAIProvider().check(setup)
+    (problem,) = PromptedProvider("openai").check(setup)
     assert problem == "The prompt places the knob `tonne`; the manifest has: `tone`"

@@ -53,9 +53,17 @@ def _entry(name: str, thing: object) -> EntryPoint:
     return _Loaded(name=name, value=f"package:{name}", group="lineside.models")
 
 
-@pytest.mark.parametrize("spec", ["openai:gpt-4.1-mini", "scripted:answers.jsonl"])
-def test_a_built_in_provider_is_found_by_its_word(spec: str) -> None:
-    assert type(provider_for(spec)).__name__.lower().startswith(spec.partition(":")[0])
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        ("openai:gpt-4.1-mini", "PromptedProvider"),
+        ("anthropic:claude-haiku-4-5", "PromptedProvider"),
+        ("gemini:gemini-2.5-flash", "PromptedProvider"),
+        ("scripted:answers.jsonl", "ScriptedProvider"),
+    ],
+)
+def test_a_built_in_provider_is_found_by_its_word(spec: str, kind: str) -> None:
+    assert type(provider_for(spec)).__name__ == kind
 
 
 @pytest.mark.parametrize("spec", ["embedded", "", ":gpt", "openai:", "openai: "])
@@ -69,20 +77,20 @@ def test_a_mistyped_provider_is_answered_with_the_nearest_and_all_known() -> Non
     with pytest.raises(Invalid, match="`opnai`") as caught:
         provider_for("opnai:gpt-4.1-mini")
     assert "Did you mean `openai:gpt-4.1-mini`?" in str(caught.value.hint)
-    assert "`embedded:`, `openai:`, `scripted:`" in str(caught.value.hint)
+    assert "`embedded:`, `openai:`, `anthropic:`, `gemini:`, `scripted:`" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("offered", [Echo(), Echo], ids=["object", "class"])
 def test_a_plugin_serves_under_its_own_word(installed: dict[str, object], offered: object) -> None:
     installed["echo"] = offered
     assert isinstance(provider_for("echo:anything"), Echo)
-    assert provider_names() == ["embedded", "openai", "scripted", "echo"]
+    assert provider_names() == ["embedded", "openai", "anthropic", "gemini", "scripted", "echo"]
 
 
 def test_a_plugin_cannot_take_the_word_of_a_built_in_provider(installed: dict[str, object]) -> None:
     installed["openai"] = Echo()
     assert not isinstance(provider_for("openai:gpt-4.1-mini"), Echo)
-    assert provider_names() == ["embedded", "openai", "scripted"]
+    assert provider_names() == ["embedded", "openai", "anthropic", "gemini", "scripted"]
 
 
 def test_half_a_plugin_is_refused_with_what_it_lacks(installed: dict[str, object]) -> None:

@@ -1,5 +1,6 @@
 """`/v1/…`: the doors that OpenAI's and Anthropic's clients knock at."""
 
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -181,7 +182,8 @@ def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
     status = wires.status_of(error)
     headers = knock.headers()
     if status in (429, 503):
-        headers["retry-after"] = _RETRY_AFTER_SECONDS
+        asked_s = getattr(error, "asked_s", None)  # what the provider wants, where it was one
+        headers["retry-after"] = str(math.ceil(asked_s)) if asked_s else _RETRY_AFTER_SECONDS
     if isinstance(error, budgets.BudgetExceeded):
         del headers["retry-after"]  # it says itself when to come back, if ever
         headers |= error.headers

@@ -5,17 +5,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import orjson
-
 from lineside.core import Invalid
-from lineside.gateway.canonical.answer import Choice, ModelAnswer
+from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.parts import TextPart, Turn
 from lineside.gateway.canonical.request import AnswerForm, ModelRequest
 from lineside.gateway.output import shorten
-from lineside.gateway.wires.chat_answer import read_answer
-from lineside.gateway.wires.errors import read_error
 
-AnswerFormat = Literal["json_schema", "json_object"]
+AnswerFormat = Literal["json_schema", "json_object", "words"]
+"""How the endpoint is told of the output's form: as a schema, as JSON of any form, not at all."""
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*)\s*\}\}")
 _KNOB = re.compile(r"\{\{\s*knob\.(\w+)\s*\}\}")
@@ -82,12 +79,12 @@ def in_form(
 ) -> ModelRequest:
     """The request asking for an answer in the form of the output schema.
 
-    An endpoint that only knows `json_object` reads the schema in the system message instead.
+    An endpoint that does not take a schema reads it in the system message instead.
     """
     if answer_format == "json_schema":
         wire, is_strict = strict_schema(schema)
-        form = AnswerForm(kind="json_schema", name="answer", json_schema=wire, is_strict=is_strict)
-        return request.model_copy(update={"answer_form": form})
+        asked = AnswerForm(kind="json_schema", name="answer", json_schema=wire, is_strict=is_strict)
+        return request.model_copy(update={"answer_form": asked})
     rule = (
         "Answer with one JSON object that fits this JSON Schema, and nothing else:\n"
         f"{_spell(dict(schema))}"
@@ -96,9 +93,8 @@ def in_form(
     has_system = first.role == "system"
     system = f"{first.text}\n\n{rule}" if has_system else rule
     turns = (_turn("system", system), *(rest if has_system else request.turns))
-    return request.model_copy(
-        update={"turns": turns, "answer_form": AnswerForm(kind="json_object")}
-    )
+    form = AnswerForm(kind="json_object") if answer_format == "json_object" else None
+    return request.model_copy(update={"turns": turns, "answer_form": form})
 
 
 def strict_schema(schema: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -141,24 +137,19 @@ def _closed_part(part: object) -> dict[str, Any]:
     return _closed(part)
 
 
-def read_whole(body: bytes, *, where: str) -> ModelAnswer:
-    """Read the body of a reply with status 200.
+def check_whole(answer: ModelAnswer, *, where: str) -> None:
+    """Go on only if there is a whole answer.
 
     Raises:
-        Invalid: It is no Chat Completions reply, or one without a whole answer in it: the model
-            refused, was cut off or was filtered.
+        Invalid: The model refused, was cut off or was filtered.
     """
-    try:
-        answer = read_answer(orjson.loads(body))
-    except (orjson.JSONDecodeError, Invalid):
-        raise _unreadable(body, where=where) from None
     if not answer.choices:
-        raise _unreadable(body, where=where)
-    _check_whole(answer.choices[0], where=where)
-    return answer
-
-
-def _check_whole(choice: Choice, *, where: str) -> None:
+        raise Invalid(
+            "reply_unreadable",
+            f"{where} sent a reply without an answer in it",
+            hint="Check that `base_url` in `app.options` is an endpoint of a model.",
+        )
+    choice = answer.choices[0]
     parts = [part for part in choice.turn.parts if isinstance(part, TextPart)]
     refusal = "".join(part.text for part in parts if part.is_refusal)
     if refusal:
@@ -185,20 +176,6 @@ def _check_whole(choice: Choice, *, where: str) -> None:
             f"{where} sent an empty answer, finish reason `{choice.finish_as_sent}`",
             hint="Try the same call again; if it stays, the model does not take this prompt.",
         )
-
-
-def _unreadable(body: bytes, *, where: str) -> Invalid:
-    if body.lstrip()[:1] == b"<":
-        return Invalid(
-            "not_a_model_endpoint",
-            f"{where} sent a web page, not an answer",
-            hint="Check `base_url` in `app.options`; it usually ends in `/v1`.",
-        )
-    return Invalid(
-        "reply_unreadable",
-        f"{where} sent no Chat Completions reply: `{read_error(body)[1]}`",
-        hint="Check that `base_url` in `app.options` is an OpenAI-compatible endpoint.",
-    )
 
 
 def _spell(value: object) -> str:

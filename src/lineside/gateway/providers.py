@@ -8,9 +8,12 @@ from lineside.gateway.model import ModelProvider
 
 # Named and not imported: each brings libraries that only its own models need.
 _BUILT_IN = {
-    "embedded": ("lineside.gateway.embedded", "EmbeddedProvider"),
-    "openai": ("lineside.gateway.openai", "OpenAIProvider"),
-    "scripted": ("lineside.gateway.scripted", "ScriptedProvider"),
+    "embedded": ("lineside.gateway.embedded", "EmbeddedProvider", ()),
+    **{
+        name: ("lineside.gateway.prompted", "PromptedProvider", (name,))
+        for name in ("openai", "anthropic", "gemini")
+    },
+    "scripted": ("lineside.gateway.scripted", "ScriptedProvider", ()),
 }
 _METHODS = ("check", "files", "fit", "open")
 
@@ -37,8 +40,8 @@ def provider_for(spec: str) -> ModelProvider:
             f"providers: {known}.",
         )
     if name in _BUILT_IN:
-        module, attribute = _BUILT_IN[name]
-        return cast(ModelProvider, getattr(import_module(module), attribute)())
+        module, attribute, given = _BUILT_IN[name]
+        return cast(ModelProvider, getattr(import_module(module), attribute)(*given))
     if name not in provider_names():
         near = did_you_mean(name, provider_names())
         question = f"Did you mean `{near}:{model[:80]}`? " if near else ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from lineside.core import Denied, Invalid, LinesideError, Unavailable, now
-from lineside.gateway.openai_options import without_keys
+from lineside.gateway.keys import without_keys
 from lineside.gateway.output import shorten
 from lineside.gateway.retry import read_retry_after
 
@@ -29,6 +29,18 @@ class Passing(Unavailable):
         self.asked_s = asked_s
 
 
+def given_up(error: Passing, *, tries: int, seconds: float, wait_max_s: float) -> Passing:
+    """The failure that ended it, with how often was asked, or how long the provider wants quiet."""
+    asked_s = error.asked_s
+    message, hint = error.message, error.hint
+    if asked_s is not None and asked_s > wait_max_s and error.code != "breaker_open":
+        message = f"{message}; it asks to wait {asked_s:.0f} s"
+        hint = f"Try again in {asked_s:.0f} s; lineside itself waits up to {wait_max_s:.0f} s."
+    elif tries > 1:
+        message = f"{message} (asked {tries} times in {seconds:.1f} s)"
+    return Passing(error.code, message, hint=hint, asked_s=asked_s)
+
+
 def slow(where: str, seconds: float, what: str) -> Passing:
     """The provider did not answer in time."""
     return Passing(
@@ -48,22 +60,23 @@ def down(where: str, reason: str) -> Passing:
 
 
 def refused(
-    status: int, headers: Mapping[str, str], error: tuple[str, str], *, where: str, key_from: str
+    status: int,
+    headers: Mapping[str, str],
+    error: tuple[str, str],
+    *,
+    where: str,
+    key_from: str | None,
 ) -> LinesideError:
     """What a status other than 200 means; the text must hold no key any more.
 
     Args:
         error: The provider's own code and words.
-        key_from: Name of the environment variable that the key came from.
+        key_from: Name of the environment variable that the key came from, if one was sent.
     """
     code, text = error
     text = text or "no reason given"
     if status in (401, 403):
-        return Denied(
-            "model_denied",
-            f"{where} refused the key in the environment variable `{key_from}` (status {status})",
-            hint=f"Put a valid key into `{key_from}`.",
-        )
+        return _denied(status, where=where, key_from=key_from)
     if code == "insufficient_quota":
         return Unavailable(
             "model_quota_used_up",
@@ -93,6 +106,20 @@ def refused(
         "model_refused_request",
         f"{where} did not take the request (status {status}): {shorten(text, 1000)}",
         hint="Correct what it names.",
+    )
+
+
+def _denied(status: int, *, where: str, key_from: str | None) -> Denied:
+    if key_from is None:
+        return Denied(
+            "model_denied",
+            f"{where} refused a call without a key (status {status})",
+            hint="Name the environment variable that holds one as `api_key_env`.",
+        )
+    return Denied(
+        "model_denied",
+        f"{where} refused the key in the environment variable `{key_from}` (status {status})",
+        hint=f"Put a valid key into `{key_from}`, or name another variable with `api_key_env`.",
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lineside.core import LinesideError, Record, Unavailable
 from lineside.gateway.calls.breaker import Breaker
-from lineside.gateway.calls.failures import FALL_BACK_ON, Passing, slow
+from lineside.gateway.calls.failures import FALL_BACK_ON, Passing, given_up, slow
 from lineside.gateway.calls.upstream import Seconds, Upstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
@@ -28,8 +28,8 @@ class ModelRoute(Record):
     """
 
     targets: tuple[str, ...] = Field(min_length=1, max_length=16)
-    retries_max: int = Field(2, ge=0, le=10)
-    deadline_s: Seconds = 120.0
+    retries_max: int = Field(2, ge=0, le=20)
+    deadline_s: Seconds = 600.0
     fall_back_on: tuple[str, ...] = FALL_BACK_ON
 
 
@@ -40,7 +40,7 @@ class ModelTarget:
     provider: str
     model: str
     upstream: Upstream
-    breaker: Breaker
+    breaker: Breaker | None = None
 
 
 @dataclass
@@ -82,7 +82,8 @@ async def ask_in_turn(
     Raises:
         LinesideError: Of the last target that was asked.
     """
-    deadline = monotonic() + route.deadline_s
+    started = monotonic()
+    deadline = started + route.deadline_s
     last: LinesideError | None = None
     for target in targets:
         for retry in range(route.retries_max + 1):
@@ -90,7 +91,12 @@ async def ask_in_turn(
             try:
                 first = await _first(answer, route, deadline)
             except Passing as error:
-                last = error
+                last = given_up(
+                    error,
+                    tries=retry + 1,
+                    seconds=monotonic() - started,
+                    wait_max_s=pace.retry_after_max_s,
+                )
                 wait_s = pace.wait_s(retry, asked_s=error.asked_s)
                 is_hopeless = error.code == "breaker_open" or wait_s > pace.retry_after_max_s
                 if is_hopeless or monotonic() + wait_s > deadline or retry == route.retries_max:
@@ -124,7 +130,8 @@ async def _first(
 async def _attempt(
     request: ModelRequest, target: ModelTarget, served: ServedBy
 ) -> AsyncGenerator[AnswerEvent, None]:
-    target.breaker.check()
+    if target.breaker:
+        target.breaker.check()
     served.provider, served.model = target.provider, target.model
     served.attempts += 1
     served.left_out = target.upstream.unsaid(request)
@@ -138,6 +145,8 @@ async def _attempt(
                 started = monotonic()
     except Unavailable:
         served.waited_s += monotonic() - started
-        target.breaker.failed()
+        if target.breaker:
+            target.breaker.failed()
         raise
-    target.breaker.succeeded()
+    if target.breaker:
+        target.breaker.succeeded()

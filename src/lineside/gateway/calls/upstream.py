@@ -1,21 +1,23 @@
 """One provider: sends a request by its wire and gives the answer as events."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import orjson
 from pydantic import Field, ValidationError
 
-from lineside.core import Denied, Invalid, Record, Unavailable
+from lineside.core import Invalid, Record, Unavailable, now
 from lineside.gateway.calls.failures import Passing, down, refused, slow
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
-from lineside.gateway.openai_options import without_keys
+from lineside.gateway.keys import key_in, without_keys
+from lineside.gateway.output import shorten
+from lineside.gateway.retry import hear_rate_limit, read_retry_after
 from lineside.gateway.sessions import LoopSessions
 from lineside.gateway.wires.errors import read_error
 from lineside.gateway.wires.fields import read_object
@@ -40,7 +42,7 @@ class Endpoint(Record):
         base_url: Address up to and including the version, such as `https://api.openai.com/v1`.
         api_key_env: Name of the environment variable that holds the key; nothing sends none.
         headers: Further headers of each request.
-        first_token_s: Longest wait for the first piece of an answer.
+        first_token_s: Longest wait for the first piece of a streamed answer.
         total_s: Longest time that one answer may take.
         models: Models that `/v1/models` is to name.
     """
@@ -75,10 +77,25 @@ class Upstream(Protocol):
 
 
 class HttpUpstream:
-    """A provider behind an address."""
+    """A provider behind an address.
 
-    def __init__(self, name: str, endpoint: Endpoint) -> None:
+    Args:
+        name: As an error names it.
+        needs_key: Refuse to call where the endpoint names a variable and no key is in it.
+        body_bytes_max: Longest answer that is read at once.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        *,
+        needs_key: bool = True,
+        body_bytes_max: int = _BODY_BYTES_MAX,
+    ) -> None:
         self.endpoint = endpoint
+        self._needs_key = needs_key
+        self._body_bytes_max = body_bytes_max
         self.wire: Wire = wire_named(endpoint.wire)
         self._name = name
         self._base_url = endpoint.base_url.rstrip("/")
@@ -91,13 +108,22 @@ class HttpUpstream:
             request = request.model_copy(update={"wants_stream_tokens": True})
         body = self.wire.write_request(request)
         where = self.where(request.model)
-        async with self._exchange(self._path(request), body, where=where) as exchange:
+        exchanging = self._exchange(
+            self._path(request), body, where=where, is_streamed=bool(request.is_stream)
+        )
+        async with exchanging as exchange:
             if exchange.is_stream:
                 async for event in exchange.stream(self.wire):
                     yield event
                 return
             body_read = await exchange.whole()
-        with _readable(where):
+        if body_read.lstrip()[:1] == b"<":
+            raise Unavailable(
+                "not_a_model_endpoint",
+                f"{where} sent a web page, not an answer",
+                hint="Check the provider's address; it usually ends in `/v1`.",
+            )
+        with _readable(where, body_read):
             answer = self.wire.read_answer(read_object(body_read))
         for event in events_of(answer):
             yield event
@@ -121,14 +147,22 @@ class HttpUpstream:
         """Model and provider as an error names them."""
         return f"`{model}` at {self._base_url}"
 
-    def _exchange(self, path: str, body: Mapping[str, Any], *, where: str) -> "_Exchange":
+    def _exchange(
+        self, path: str, body: Mapping[str, Any], *, where: str, is_streamed: bool = False
+    ) -> "_Exchange":
+        key = self._key()
         return _Exchange(
             self._sessions,
-            f"{self._base_url}{path}",
-            orjson.dumps(body),
-            {**self.endpoint.headers, **self._auth()},
+            _Sent(
+                url=f"{self._base_url}{path}",
+                body=orjson.dumps(body),
+                headers={**self.endpoint.headers, **self._auth(key)},
+                key=key,
+                where=where,
+                is_streamed=is_streamed,
+                body_bytes_max=self._body_bytes_max,
+            ),
             self.endpoint,
-            where,
         )
 
     def _path(self, request: ModelRequest) -> str:
@@ -141,8 +175,7 @@ class HttpUpstream:
             "messages": "/messages",
         }[self.endpoint.wire]
 
-    def _auth(self) -> dict[str, str]:
-        key = self._key()
+    def _auth(self, key: str | None) -> dict[str, str]:
         if self.endpoint.wire == "messages":
             return {"anthropic-version": "2023-06-01"} | ({"x-api-key": key} if key else {})
         if self.endpoint.wire == "gemini":
@@ -150,27 +183,21 @@ class HttpUpstream:
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     def _key(self) -> str | None:
-        """The key in force now, so that a new one needs no restart."""
         variable = self.endpoint.api_key_env
         if variable is None:
             return None
-        key = os.environ.get(variable, "").strip()
-        if not key or not (key.isascii() and key.isprintable()):
-            raise Denied(
-                "model_key_missing",
-                f"The environment variable `{variable}` holds no key for `{self._name}`",
-                hint=f"Set it where lineside runs: `export {variable}=…`.",
-            )
-        return key
+        return key_in(variable, where=self._name, is_needed=self._needs_key)
 
 
 @contextmanager
-def _readable(where: str) -> Iterator[None]:
+def _readable(where: str, body: bytes | None = None) -> Iterator[None]:
     """What cannot be read is the provider's fault and not the caller's."""
     try:
         yield
     except (Invalid, ValidationError, TypeError, KeyError, AttributeError, ValueError) as error:
         why = error.message if isinstance(error, Invalid) else type(error).__name__
+        if body is not None and (said := read_error(body)[1]):
+            why = f"{why}; it says `{without_keys(shorten(said, 200))}`"
         raise Unavailable(
             "reply_unreadable",
             f"{where} sent an answer that cannot be read: {why}",
@@ -178,20 +205,25 @@ def _readable(where: str) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
+class _Sent:
+    """A request as it goes over HTTP."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+    key: str | None
+    where: str
+    is_streamed: bool
+    body_bytes_max: int
+
+
 class _Exchange:
     """One request over HTTP and its reply, within the endpoint's limits of time."""
 
-    def __init__(
-        self,
-        sessions: LoopSessions,
-        url: str,
-        body: bytes,
-        headers: dict[str, str],
-        endpoint: Endpoint,
-        where: str,
-    ) -> None:
-        self._sessions, self._url, self._body, self._headers = sessions, url, body, headers
-        self._endpoint, self._where = endpoint, where
+    def __init__(self, sessions: LoopSessions, sent: _Sent, endpoint: Endpoint) -> None:
+        self._sessions, self._sent, self._endpoint = sessions, sent, endpoint
+        self._where = sent.where
         self._started = monotonic()
         self._has_begun = False
         self._response: aiohttp.ClientResponse | None = None
@@ -200,12 +232,12 @@ class _Exchange:
         import aiohttp
 
         session = await self._sessions.session()
-        headers = {"Content-Type": "application/json", **self._headers}
+        headers = {"Content-Type": "application/json", **self._sent.headers}
         try:
             async with asyncio.timeout(self._left_s()):
                 self._response = await session.post(
-                    self._url,
-                    data=self._body,
+                    self._sent.url,
+                    data=self._sent.body,
                     headers=headers,
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None),
@@ -242,9 +274,11 @@ class _Exchange:
         while piece := await self._read():
             pieces.append(piece)
             size += len(piece)
-            if size > _BODY_BYTES_MAX:
+            if size > self._sent.body_bytes_max:
                 raise Invalid(
-                    "reply_too_large", f"{self._where} sent more than {_BODY_BYTES_MAX} bytes"
+                    "reply_too_large",
+                    f"{self._where} sent more than {self._sent.body_bytes_max} bytes",
+                    hint="Check that its address is an endpoint of a model.",
                 )
         return b"".join(pieces)
 
@@ -279,10 +313,13 @@ class _Exchange:
 
     def _left_s(self) -> float:
         limits = self._endpoint
-        end = limits.total_s if self._has_begun else min(limits.first_token_s, limits.total_s)
+        is_waiting = self._sent.is_streamed and not self._has_begun
+        end = min(limits.first_token_s, limits.total_s) if is_waiting else limits.total_s
         return max(0.0, self._started + end - monotonic())
 
     def _slow(self) -> Passing:
+        if not self._sent.is_streamed:
+            return slow(self._where, self._endpoint.total_s, "answer")
         if self._has_begun:
             return slow(self._where, self._endpoint.total_s, "whole answer")
         return slow(self._where, self._endpoint.first_token_s, "first piece of an answer")
@@ -290,9 +327,12 @@ class _Exchange:
     async def _refusal(self, response: "aiohttp.ClientResponse") -> Exception:
         body = await response.content.read(_PIECE_BYTES)
         code, text = read_error(body)
+        key = self._sent.key
         # Endpoints quote the key they refuse; nothing of it may reach a log or a page.
-        key_from = self._endpoint.api_key_env or "(none)"
-        error = (code, without_keys(text, key=os.environ.get(key_from)))
+        error = (code, without_keys(text, key=key))
+        if response.status == 429:
+            hear_rate_limit(read_retry_after(response.headers.get("Retry-After"), moment=now()))
+        key_from = self._endpoint.api_key_env if key else None
         return refused(
             response.status, response.headers, error, where=self._where, key_from=key_from
         )

@@ -1,4 +1,4 @@
-"""What `app.options` may say of an `openai:` model, and where its key comes from."""
+"""What `app.options` may say of a model that is asked by a prompt, and where it then is."""
 
 import os
 import re
@@ -8,31 +8,34 @@ from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from lineside.core import Denied, Invalid, Record, did_you_mean
+from lineside.core import Invalid, Record, did_you_mean
+from lineside.gateway.calls.settings import BUILT_IN
+from lineside.gateway.calls.upstream import Endpoint
+from lineside.gateway.keys import looks_like_key, without_keys
 from lineside.gateway.output import shorten
 
-_BASE_URL = "https://api.openai.com/v1"
+_BASE_URL = BUILT_IN["openai"].base_url
 _KEY_ENV = "OPENAI_API_KEY"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# Beginnings that providers give their keys; stars, since some show a key half hidden.
-_KEY = re.compile(r"\b(?:(?:sk|pk|rk|gsk|hf|xai|ghp|nvapi)[-_]|AIza)[\w*-]{12,}", re.ASCII)
 
 Limit = Annotated[int, Field(gt=0)]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class OpenAIOptions(Record):
-    """What `app.options` may say of an `openai:` model.
+class PromptedOptions(Record):
+    """What `app.options` may say of an `openai:`, `anthropic:` or `gemini:` model.
 
     Attributes:
-        base_url: Address up to and including `/v1`; else `OPENAI_BASE_URL` of the environment, else
-            OpenAI's own.
+        base_url: Address up to and including the version, mostly `/v1`; else `OPENAI_BASE_URL` of
+            the environment for `openai:`, else the provider's own.
         api_key_env: Name of the environment variable that holds the key. Without it
-            `OPENAI_API_KEY` is sent to OpenAI and to `OPENAI_BASE_URL`, and no key to a `base_url`.
+            `OPENAI_API_KEY` is sent to OpenAI and to `OPENAI_BASE_URL`, `ANTHROPIC_API_KEY` to
+            Anthropic, `GEMINI_API_KEY` to Gemini, and no key to a `base_url`.
         temperature: Sent only when given; some models refuse it.
         max_tokens: Tokens the answer may have; newer models of OpenAI want the next one instead.
         max_completion_tokens: The same for models that count their reasoning in.
-        seed: Asks for the same answer to the same question; endpoints promise to try.
+        seed: Asks for the same answer to the same question; endpoints promise to try. Not sent to
+            Anthropic, which has no word for it.
         timeout_s: Longest wait for one try, in seconds.
         retries_max: Further tries of one call after a failure that may pass.
         usd_per_million_in: Price of a million tokens read; the cost is known only with both prices.
@@ -56,56 +59,40 @@ class OpenAIOptions(Record):
     usd_per_million_out: Price | None = None
     trust_confidence: bool = False
 
-    @property
-    def key_variable(self) -> str:
-        """Name of the environment variable that holds the key."""
-        return self.api_key_env or _KEY_ENV
-
-    def address(self) -> str:
-        """The base URL in force, without a slash at its end.
+    def endpoint(self, provider: str) -> tuple[Endpoint, bool]:
+        """Where the model is, and whether a key is needed there.
 
         Raises:
             Invalid: `OPENAI_BASE_URL` in the environment is no address.
         """
-        from_environment = os.environ.get("OPENAI_BASE_URL", "").strip()
-        wrong = _wrong_address(from_environment) if from_environment else None
+        own = BUILT_IN[provider]
+        moved = self._address_in_environment() if provider == "openai" else ""
+        base_url = (self.base_url or moved or own.base_url).rstrip("/")
+        is_own = base_url == own.base_url
+        # A manifest from elsewhere must not be handed the provider's key unasked.
+        is_elsewhere = bool(self.base_url) and not is_own
+        variable = self.api_key_env or (None if is_elsewhere else own.api_key_env)
+        limits = {"first_token_s": self.timeout_s, "total_s": self.timeout_s}
+        there = {"base_url": base_url, "api_key_env": variable}
+        return own.model_copy(update=there | limits), bool(self.api_key_env) or is_own
+
+    def _address_in_environment(self) -> str:
+        address = os.environ.get("OPENAI_BASE_URL", "").strip()
+        wrong = _wrong_address(address) if address else None
         if wrong and not self.base_url:
             raise Invalid(
                 "bad_model_setup",
                 f"OPENAI_BASE_URL in the environment {wrong}",
                 hint=f"Write it like `{_BASE_URL}`, or unset it.",
             )
-        return (self.base_url or from_environment or _BASE_URL).rstrip("/")
-
-    def key(self, address: str) -> str | None:
-        """The key in force now, looked up at each call so that a new one needs no restart.
-
-        Raises:
-            Denied: One is needed and not there, or it cannot be sent.
-        """
-        if self.base_url and not self.api_key_env and address != _BASE_URL:
-            return None  # a manifest from elsewhere must not be handed OpenAI's key unasked
-        key = os.environ.get(self.key_variable, "").strip()
-        if not key and (self.api_key_env or address == _BASE_URL):
-            raise Denied(
-                "model_key_missing",
-                f"The environment variable `{self.key_variable}` holds no key for {address}",
-                hint=f"Set it where lineside runs: `export {self.key_variable}=…`.",
-            )
-        if not (key.isascii() and key.isprintable()):
-            raise Denied(
-                "model_key_unusable",
-                f"The environment variable `{self.key_variable}` holds signs no key has",
-                hint="Copy the key again; it is one line of letters, digits and dashes.",
-            )
-        return key or None
+        return address
 
 
 def option_problems(options: Mapping[str, Any]) -> list[str]:
-    """Say what is wrong with `app.options` of an `openai:` model, without showing a key."""
+    """Say what is wrong with `app.options` of a prompted model, without showing a key."""
     problems = []
     try:
-        OpenAIOptions.model_validate(options)
+        PromptedOptions.model_validate(options)
     except ValidationError as error:
         for detail in error.errors():
             name = str(detail["loc"][0])
@@ -132,21 +119,6 @@ def option_problems(options: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def looks_like_key(text: str) -> bool:
-    """Whether a text looks like a secret rather than like a name."""
-    if _KEY.search(text):
-        return True
-    has_both = re.search(r"\d", text) and re.search(r"[a-z]", text)
-    return len(text) >= 20 and bool(has_both) and " " not in text
-
-
-def without_keys(text: str, *, key: str | None = None) -> str:
-    """Take the given key, and whatever else has the form of one, out of a text for people."""
-    if key:
-        text = text.replace(key, "[key]")
-    return _KEY.sub("[key]", text)
-
-
 def _unknown_option(name: str) -> str:
     if name in ("api_key", "key", "token", "apikey"):
         return (
@@ -155,8 +127,8 @@ def _unknown_option(name: str) -> str:
         )
     if looks_like_key(name):
         return "An option has a key for its name: put the key into an environment variable"
-    near = did_you_mean(name, OpenAIOptions.model_fields)
-    known = ", ".join(f"`{field}`" for field in OpenAIOptions.model_fields)
+    near = did_you_mean(name, PromptedOptions.model_fields)
+    known = ", ".join(f"`{field}`" for field in PromptedOptions.model_fields)
     guess = f"did you mean `{near}`?" if near else f"known are {known}"
     return f"Option `{shorten(name, 80)}` is not known, {guess}"
 
