@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020_knobs"
-down_revision = "0016_reviews"
+down_revision = "0019_budgets"
 
 
 def upgrade() -> None:
