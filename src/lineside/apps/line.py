@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from lineside.apps import queries
+from lineside.apps.answers import register_indexing
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
@@ -74,6 +75,7 @@ def open_line(settings: Settings) -> Store:
     """Open the state folder with everything in place to test, release and serve."""
     store = open_store(settings)
     open_traces(store)
+    register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
     store.keepers["knob settings"] = partial(erase_turns, store)
     return store
@@ -166,7 +168,7 @@ def release_folder(
         raise Denied(
             "kind_cannot_serve",
             f"`{folder.manifest.name}` is of kind `{kind}`, which this version cannot serve yet",
-            hint="It can be checked and kept as a plan; apps of kind `predict` can be released.",
+            hint="It can be checked and kept as a plan; only `predict` and `answer` can serve.",
         )
     tested = judge_folder(scope, folder, progress=progress)
     known = _known(scope, tested)

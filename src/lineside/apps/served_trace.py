@@ -1,19 +1,21 @@
 """The trace of one served call: what was asked, what answered, and how it ended."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from lineside.apps.call import Call
 from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.rollout import Arm
+from lineside.gateway import ReplyStep
 from lineside.guardrails import probes
 from lineside.traces import Span, new_span_id, record_spans
 from lineside.trust import Scope
 
 
 class ServedTrace:
-    """The spans of one call: the app as a whole, the guards on its way and the model inside it."""
+    """The spans of one call: the app, the guards on its way, what was looked up, and the model."""
 
     def __init__(
         self,
@@ -28,6 +30,7 @@ class ServedTrace:
         self.id = trace_id
         self._parent_span_id = parent_span_id
         self._scope = scope
+        self._started = started
         self._input = call.input
         self._common: dict[str, Any] = {
             "trace_id": self.id,
@@ -68,16 +71,22 @@ class ServedTrace:
             cost_usd=reply.cost_usd if reply else None,
             attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
         )
-        spans = [root, *self._guard_spans(root.span_id, guarded)]
-        if reply is not None:
+        steps = reply.steps if reply else ()
+        spans = [
+            root,
+            *self._guard_spans(root.span_id, guarded),
+            *self._step_spans(root.span_id, steps, is_hidden=guarded.call.is_hidden),
+        ]
+        if reply is not None and reply.attempts:
+            before_ms = sum(step.duration_ms for step in steps)
             spans.append(
                 Span(
-                    **self._common,
+                    **self._at(before_ms),
                     span_id=new_span_id(),
                     parent_span_id=root.span_id,
                     name=reply.model,
                     kind="model",
-                    duration_ms=model_ms,
+                    duration_ms=model_ms - before_ms,
                     model=reply.model,
                     tokens_in=reply.tokens_in,
                     tokens_out=reply.tokens_out,
@@ -86,6 +95,30 @@ class ServedTrace:
                 )
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
+
+    def _step_spans(
+        self, parent_span_id: str, steps: Sequence[ReplyStep], *, is_hidden: bool
+    ) -> list[Span]:
+        spans, before_ms = list[Span](), 0.0
+        for step in steps:
+            spans.append(
+                Span(
+                    **self._at(before_ms),
+                    span_id=new_span_id(),
+                    parent_span_id=parent_span_id,
+                    name=step.name,
+                    kind=step.kind,
+                    duration_ms=step.duration_ms,
+                    input=None if is_hidden else step.input,
+                    output=step.output,
+                    attributes=dict(step.attributes),
+                )
+            )
+            before_ms += step.duration_ms
+        return spans
+
+    def _at(self, after_ms: float) -> dict[str, Any]:
+        return self._common | {"started_at": self._started + timedelta(milliseconds=after_ms)}
 
     def _kept_input(self, guarded: GuardedAnswer) -> Any:
         """The input as guards let it pass: what they mask or hide is not kept in the clear."""
