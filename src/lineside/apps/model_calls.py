@@ -9,13 +9,14 @@ from typing import Any
 
 import orjson
 
+from lineside.apps.call import Call, CallAnswer
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.metered import payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
-from lineside.apps.serving import Call, CallAnswer, Serving
+from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import budgets, calls, canonical
 from lineside.guardrails import probes
