@@ -33,6 +33,7 @@ class Serving:
     """
 
     def __init__(self, store: Store) -> None:
+        self.store = store
         self.meter = budgets.Meter(store)
         self._releases = OpenReleases(store)
         self.knobs = KnobBoard(self._releases)
