@@ -228,7 +228,7 @@ def test_an_empty_or_missing_training_file_is_told(setup_of: Any, folder: Any) -
     ("change", "said"),
     [
         ({"spec": "embedded:clasifier"}, "did you mean `classifier`?"),
-        ({"spec": "embedded:gpt"}, "the only one is `embedded:classifier`"),
+        ({"spec": "embedded:gpt"}, "there are `embedded:classifier`, `embedded:quotes`"),
         ({"options": {"temperature": 0}}, "no option `temperature`"),
         ({"options": {"train": 7}}, "the path of a file, found `7`"),
         (

@@ -11,7 +11,7 @@ from lineside.guardrails import chain_for, probes
 from lineside.store import Store
 from lineside.usecases import UseCaseFolder
 
-SERVABLE_KINDS = ("predict",)
+SERVABLE_KINDS = ("predict", "answer")
 """Kinds of app that this version can serve; the others can be written down and checked."""
 
 
@@ -92,5 +92,17 @@ def open_app(store: Store, candidate: Candidate) -> App:
     """Load a candidate's files and model from their content addresses, checked against damage."""
     folder = folder_of(store, candidate)
     artefact = store.blobs.get(candidate.artefact) if candidate.artefact else None
+    if candidate.kind == "answer":
+        return App(folder, _grounded(folder, artefact or b""))
     setup = folder.model_setup(artefact)
     return App(folder, provider_for(setup.spec).open(setup))
+
+
+def _grounded(folder: UseCaseFolder, index: bytes) -> Model:
+    # Read here, because apps that predict need nothing of it.
+    from lineside.apps.answers.grounded import GroundedModel
+    from lineside.apps.answers.index import SourceIndex
+
+    setup = folder.model_setup()
+    model = provider_for(setup.spec).open(setup)
+    return GroundedModel(model, SourceIndex(index), folder.manifest.app.retrieval)

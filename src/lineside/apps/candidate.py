@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from lineside.apps import queries
+from lineside.apps.answers import index_sources
 from lineside.core import Invalid, NotFound, Record, now
 from lineside.gateway import ModelSetup, provider_for
 from lineside.store import Store, digest_of
@@ -22,7 +23,8 @@ class Candidate(Record):
     Attributes:
         digest: Content address over files and fitted model: the same folder, the same digest.
         files: Relative path to the digest of its bytes, for everything the app reads.
-        artefact: Digest of the fitted model, or nothing for a model that is not fitted here.
+        artefact: Digest of the fitted model or, for an `answer` app, of the index of its sources;
+            nothing for a model that is not fitted here.
         model: The manifest's `app.model`.
     """
 
@@ -56,7 +58,8 @@ def build_candidate(scope: Scope, folder: UseCaseFolder) -> Candidate:
     for path in provider.files(setup):
         contents.setdefault(path, folder.read_file(path))
     files = {path: scope.store.blobs.put(contents[path]) for path in sorted(contents)}
-    artefact = _fitted(scope, setup, files)
+    is_answer = folder.manifest.app.kind == "answer"
+    artefact = index_sources(scope, folder) if is_answer else _fitted(scope, setup, files)
     candidate = Candidate(
         digest=_content_digest(files, artefact),
         use_case=folder.manifest.name,

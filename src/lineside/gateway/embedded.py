@@ -163,10 +163,14 @@ def _name_problems(setup: ModelSetup) -> list[str]:
     problems = []
     name = setup.spec.partition(":")[2].strip()
     if name != "classifier":
-        guess = did_you_mean(name, ["classifier"])
+        guess = did_you_mean(name, ["classifier", "quotes"])
         problems.append(
             f"There is no embedded model `{name}`"
-            + (f", did you mean `{guess}`?" if guess else f": the only one is `{SPEC}`")
+            + (
+                f", did you mean `{guess}`?"
+                if guess
+                else f": there are `{SPEC}`, `embedded:quotes`"
+            )
         )
     problems += [
         f"`{SPEC}` has no option `{option}`: the only one is `train`"

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from lineside.core import step_kinds
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ class ModelSetup:
     knobs: Mapping[str, Any] = field(default_factory=dict)
 
 
+class ReplyStep(NamedTuple):
+    """Something done for an answer before the model was asked, as its trace shows it."""
+
+    name: str
+    kind: step_kinds.StepKind
+    duration_ms: float
+    input: Any
+    output: Any
+    attributes: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class ModelReply:
     """What a model answered, with what it took.
@@ -43,7 +56,8 @@ class ModelReply:
         tokens_in: Tokens read, including cached ones; nothing where the model does not count.
         tokens_out: Tokens written.
         cost_usd: What the call cost; nothing means unknown, never free. An embedded model is 0.
-        attempts: Times the model was asked, re-asks included.
+        attempts: Times the model was asked, re-asks included; 0 when it was not needed.
+        steps: What was done for the answer before the model was asked, in order.
     """
 
     output: dict[str, Any]
@@ -53,6 +67,7 @@ class ModelReply:
     tokens_out: int | None = None
     cost_usd: float | None = None
     attempts: int = 1
+    steps: tuple[ReplyStep, ...] = ()
 
 
 class Model(Protocol):

@@ -15,6 +15,8 @@ _BUILT_IN = {
     },
     "scripted": ("lineside.gateway.scripted", "ScriptedProvider", ()),
 }
+# Models that have a provider of their own within the family their name begins with.
+_BY_SPEC = {"embedded:quotes": ("lineside.gateway.quoting", "QuotesProvider", ())}
 _METHODS = ("check", "files", "fit", "open")
 
 
@@ -40,7 +42,7 @@ def provider_for(spec: str) -> ModelProvider:
             f"providers: {known}.",
         )
     if name in _BUILT_IN:
-        module, attribute, given = _BUILT_IN[name]
+        module, attribute, given = _BY_SPEC.get(spec) or _BUILT_IN[name]
         return cast(ModelProvider, getattr(import_module(module), attribute)(*given))
     if name not in provider_names():
         near = did_you_mean(name, provider_names())

@@ -8,9 +8,10 @@ from typing import Any
 from lineside.core import did_you_mean
 from lineside.gateway import provider_names
 from lineside.usecases.document import ManifestProblem, Mark, Misread, Node, quoted
-from lineside.usecases.fields import FieldReader, with_probability
+from lineside.usecases.fields import FieldReader
 from lineside.usecases.files import FILE_BYTES_MAX, Files
 from lineside.usecases.guards import GUARD_POINTS, GuardDeclaration
+from lineside.usecases.kinds import kind_problems, shaped_output
 from lineside.usecases.manifest import read_share
 from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
@@ -23,8 +24,6 @@ _SECRET_WORDS = frozenset(
     {"key", "apikey", "token", "secret", "password", "passwd", "credential", "credentials"}
 )
 _SECRET_VALUE = re.compile(r"(?:(?:sk|pk|rk|gsk|hf|xai|ghp|nvapi)[-_]|AIza)[\w-]{12,}", re.ASCII)
-_KIND_KEYS = {"sources": "answer", "goal": "agent", "tools": "agent", "boundary": "agent"}
-_KIND_NEEDS = {"answer": ("sources",), "agent": ("goal",)}
 
 
 class Meaning:
@@ -83,34 +82,15 @@ class Meaning:
             if side == "input":
                 self.input_schema = schema
             else:
-                kind = self._root.get("app", "kind")
-                is_predict = kind is not None and kind.value == "predict"
-                self.output_schema = with_probability(schema) if is_predict else schema
+                self.output_schema = shaped_output(self._root.get("app", "kind"), schema)
         self.problems += reader.problems
         self.files.update(reader.files)
 
     def _kind(self) -> None:
-        app, kind = self._root.get("app"), self._root.get("app", "kind")
-        if app is None or not isinstance(app.value, dict) or kind is None:
-            return
-        for name, owner in _KIND_KEYS.items():
-            if name in app.value and kind.value in {"predict", "answer", "agent"} - {owner}:
-                self._note(
-                    (app.keys or {})[name],
-                    f"`{name}` in an app of the kind {kind.shown()}",
-                    f"it with `kind: {owner}` only",
-                    hint=f"Remove `{name}`, or change the kind on line {kind.mark.line}.",
-                    code="unknown_key",
-                )
-        for name in _KIND_NEEDS.get(str(kind.value), ()):
-            if name not in app.value:
-                self._note(
-                    kind.mark,
-                    f"`kind: {kind.value}` without `{name}`",
-                    f"`{name}` under `app`",
-                    hint=f"Add the line `  {name}: …` under `app`, line {kind.mark.line}.",
-                    code="missing_key",
-                )
+        app = self._root.get("app")
+        if app is not None:
+            for mark, wrong in kind_problems(app, self._source, with_data=self._with_data):
+                self._note_misread(mark, wrong)
 
     def _model(self) -> None:
         node = self._root.get("app", "model")

@@ -14,6 +14,9 @@ FILE_BYTES_MAX = 1024 * 1024
 READ_BYTES_MAX = 512 * 1024 * 1024
 """Of anything in the folder; each reader sets its own lower limit. In bytes."""
 
+UNDER_MAX = 10_000
+"""Files in a folder of sources; more are refused, not left out."""
+
 _NAMES_MAX = 2_000
 
 
@@ -26,6 +29,13 @@ class Files(Protocol):
 
     def has(self, path: str) -> bool:
         """Whether a file is there and may be read; raises `Misread` with the reason if not."""
+        ...
+
+    def under(self, path: str) -> list[str]:
+        """The file itself, or every file below a folder by name, hidden ones left out.
+
+        Raises `Misread` where nothing is there.
+        """
         ...
 
 
@@ -55,6 +65,28 @@ class FolderFiles:
         if len(data) > bytes_max:
             raise _too_large(path, bytes_max)
         return data
+
+    def under(self, path: str) -> list[str]:
+        name = path.rstrip("/")
+        check_path(name)
+        folder = (self._root / name).resolve()
+        if not folder.is_relative_to(self._root) or not folder.is_dir():
+            return [name] if self.has(name) else []
+        found = []
+        for file in folder.rglob("*"):
+            inside = file.relative_to(folder)
+            if file.is_file() and not any(part.startswith(".") for part in inside.parts):
+                found.append(f"{name}/{inside.as_posix()}")
+            if len(found) > UNDER_MAX:
+                raise Misread(
+                    f"{quoted(path)} with more than {UNDER_MAX:,} files",
+                    f"at most {UNDER_MAX:,}",
+                    hint="Name the folders in it that matter.",
+                    code="too_many_files",
+                )
+        if not found:
+            raise _missing(f"{name}/…", self._names())
+        return sorted(found)
 
     def _located(self, path: str) -> Path:
         check_path(path)
@@ -95,6 +127,10 @@ class HeldFiles:
         if path not in self._files:
             raise _missing(path, list(self._files))
         return True
+
+    def under(self, path: str) -> list[str]:
+        name = path.rstrip("/")
+        return [held for held in sorted(self._files) if held == name or held.startswith(f"{name}/")]
 
     def read(self, path: str, *, bytes_max: int = READ_BYTES_MAX) -> bytes:
         self.has(path)

@@ -10,6 +10,7 @@ from lineside.gateway import ModelSetup, provider_for
 from lineside.usecases.checks import Meaning
 from lineside.usecases.document import FILE_BYTES_MAX, ManifestProblem, Misread, Node, read_document
 from lineside.usecases.files import READ_BYTES_MAX, Files, FolderFiles, HeldFiles
+from lineside.usecases.grounding import grounded_model
 from lineside.usecases.manifest import Manifest
 from lineside.usecases.scorers import ScorerDeclaration
 from lineside.usecases.structure import read_structure
@@ -37,6 +38,7 @@ class UseCaseFolder:
     files: Mapping[str, bytes] = field(repr=False)
     path: Path | None
     _read: Callable[[str], bytes] = field(repr=False, compare=False)
+    _under: Callable[[str], list[str]] = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -77,12 +79,20 @@ class UseCaseFolder:
                 wrong.code, f"Read {wrong.read}, expected {wrong.expected}", hint=wrong.hint
             ) from None
 
+    def source_files(self) -> list[str]:
+        """Files that the answers of an `answer` app are grounded in, each once, by name."""
+        named = (path for source in self.manifest.app.sources for path in self._under(source))
+        return sorted(set(named))
+
     def model_setup(self, artefact: bytes | None = None) -> ModelSetup:
         """What the model's provider needs of this use case."""
+        inputs, outputs = self.input_schema, self.output_schema
+        if self.manifest.app.kind == "answer":
+            inputs, outputs = grounded_model(inputs, outputs)
         return ModelSetup(
             spec=self.manifest.app.model,
-            input_schema=self.input_schema,
-            output_schema=self.output_schema,
+            input_schema=inputs,
+            output_schema=outputs,
             read_file=self.read_file,
             prompt=self.prompt,
             options=self.manifest.app.options,
@@ -192,6 +202,7 @@ def _read(files: Files, *, path: Path | None) -> tuple[UseCaseFolder | None, lis
             files={MANIFEST_FILE: data, **dict(sorted(meaning.files.items()))},
             path=path,
             _read=lambda name: files.read(name, bytes_max=READ_BYTES_MAX),
+            _under=files.under,
         ),
         [],
     )

@@ -191,6 +191,21 @@ class ValueMeasure(Record):
     ] = ()
 
 
+class Retrieval(Record):
+    """How an `answer` app looks into its sources."""
+
+    passages: Annotated[
+        int, Field(ge=1, le=50, description="How many passages an answer may rest on.")
+    ] = 6
+    words: Annotated[
+        int, Field(ge=20, le=1000, description="Longest passage that sources are cut into.")
+    ] = 160
+    support_min: Annotated[
+        float,
+        Field(ge=0, le=1, description="It abstains below; 0 leaves that to the model."),
+    ] = 0.45
+
+
 class AppDeclaration(Record):
     """The program that serves the use case."""
 
@@ -207,8 +222,12 @@ class AppDeclaration(Record):
         Field(default_factory=dict, description="For the model's provider, such as `base_url`."),
     ]
     sources: Annotated[
-        tuple[FilePath, ...], Field(description="For `answer`: what answers are grounded in.")
+        tuple[FilePath, ...],
+        Field(description="For `answer`: files and folders that answers are grounded in."),
     ] = ()
+    retrieval: Annotated[
+        Retrieval, Field(description="For `answer`: how it looks into its sources.")
+    ] = Retrieval()
     goal: Annotated[Text | None, Field(description="For `agent`: when it is done.")] = None
     tools: Annotated[tuple[Word, ...], Field(description="For `agent`: what it may use.")] = ()
     boundary: Annotated[
@@ -309,7 +328,7 @@ class Manifest(Record):
     def declared_not_enforced(self) -> list[str]:
         """Sentences on what the manifest declares and this version of lineside does not act on."""
         said = []
-        if self.app.kind != "predict":
+        if self.app.kind == "agent":
             said.append(f"`app.kind: {self.app.kind}`: can be checked and kept, not served yet")
         if self.app.boundary:
             said.append("`app.boundary`: nothing holds the agent to it yet")

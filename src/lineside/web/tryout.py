@@ -73,6 +73,7 @@ def _page(
     given: CallAnswer | None = None,
 ) -> Response:
     scope: Scope = request.app.state.local
+    is_grounded = form.use_case.manifest.app.kind == "answer"
     return page(
         request,
         "try.html",
@@ -81,7 +82,9 @@ def _page(
         previews=[short(example) for example in form.examples],
         error=error,
         answer=given,
-        outputs=_outputs(given.output) if given else [],
+        outputs=_outputs(given.output, is_grounded=is_grounded) if given else [],
+        citations=given.output["citations"] if given and is_grounded else [],
+        is_grounded=is_grounded,
         level=_level(given) if given else None,
         correction=correction_fields(scope, form.use_case.name, given.output) if given else [],
     )
@@ -126,10 +129,12 @@ def _examples(scope: Scope, name: str) -> list[dict[str, Any]]:
     return [result.input for result in results]
 
 
-def _outputs(output: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each output field as it is shown; the confidence has a bar of its own."""
+def _outputs(output: Mapping[str, Any], *, is_grounded: bool) -> list[dict[str, Any]]:
+    """Each output field as it is shown; confidence and citations have places of their own."""
     shown = []
     for name, value in output.items():
+        if is_grounded and name != "answer":
+            continue
         if name == "confidence" and len(output) > 1:
             continue
         text = value if isinstance(value, str) else short(value)
