@@ -7,8 +7,9 @@ A stand-in for a provider answers at once from fixed bytes. It is asked directly
 `lineside up`: as a plain model with a key, a budget of the key, `mask_pii` on what is asked and
 `banned_phrases` on what is answered; and as a use case with the same key, `mask_pii` and
 `matches_schema`. Every call is traced, durable before its answer ends. Requests come from a process
-of their own over kept connections. `--peers` puts LiteLLM's proxy and Portkey's gateway, each with
-one worker and neither with key, budget, trace nor guard, in front of the same stand-in.
+of their own over kept connections. `--peers` puts LiteLLM's proxy (with its one master key) and
+Portkey's gateway, each with one worker and without budget, trace and guards, in front of the same
+stand-in.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +30,9 @@ from peers import BESIDE, environment_with, version_of
 from report import Report, options, progress
 
 _CLIENTS = 32
+_KEY = "sk-benchmark-of-the-gateway-0123456789abcdef"  # opens nothing but the peer started here
 _WARM_REQUESTS = 200
+_SETTLE_SECONDS = 12  # the flusher starts with the first traces, and imports what it needs
 _INSTALL_SECONDS_MAX = 600
 _GUARDS = "input: [mask_pii]\noutput:\n  - banned_phrases: [guaranteed returns]\n"
 _MANIFEST = """\
@@ -118,6 +122,8 @@ def _measure(
     given: argparse.Namespace,
 ) -> None:
     path = "/v1/chat/completions"
+    _latency(server.port, path, "mock/small", given, headers)
+    time.sleep(_SETTLE_SECONDS)
     for name, model in (("plain", "mock/small"), ("use_case", "desk")):
         one = _latency(server.port, path, model, given, headers)
         added = one.latency_ms_p50 - direct.latency_ms_p50
@@ -180,10 +186,12 @@ def _litellm(report: Report, upstream: int, direct: Load, given: argparse.Namesp
         command = [str(programs / "litellm"), "--config", str(config), "--port", str(port)]
         command += ["--host", "127.0.0.1", "--num_workers", "1", "--telemetry", "False"]
         quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        quiet |= {"LITELLM_MASTER_KEY": _KEY, "LITELLM_SALT_KEY": _KEY}
+        headers = {"authorization": f"Bearer {_KEY}"}
         version = version_of(programs, "litellm")
         with serving(command, port=port, environment=quiet, folder=Path(name)) as server:
             server.wait_for_page("/health/liveliness", seconds_max=240)
-            _beside(report, "litellm", server, {}, direct, given, note=f"litellm {version}")
+            _beside(report, "litellm", server, headers, direct, given, note=f"litellm {version}")
 
 
 def _portkey(report: Report, upstream: int, direct: Load, given: argparse.Namespace) -> None:
@@ -229,7 +237,11 @@ def _beside(
     figures = {"plain_added_ms_p50": one.latency_ms_p50 - direct.latency_ms_p50}
     for kind, is_streamed in (("whole", False), ("streamed", True)):
         cpu = server.cpu_seconds()
-        many = _throughput(server.port, path, "small", given, headers, is_streamed)
+        try:
+            many = _throughput(server.port, path, "small", given, headers, is_streamed)
+        except SystemExit as failed:
+            progress(f"  {name}, {kind}: not measured: {failed}")
+            continue
         figures[f"{kind}_per_second"] = many.per_second
         figures[f"{kind}_cpu_ms"] = (server.cpu_seconds() - cpu) * 1000 / many.answered
         ours = report.figures[f"{kind}_per_second"].value
