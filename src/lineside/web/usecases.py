@@ -111,7 +111,8 @@ def _standing(releases: Sequence[Release], rollout: Rollout | None) -> dict[str,
 
 
 def _totals(week: Sequence[views.Traffic]) -> dict[str, Any]:
-    """Sums over the arms; the cost is unknown as soon as that of one call is."""
+    """Sums over the arms that answer; the cost is unknown as soon as that of one call is."""
+    week = [arm for arm in week if arm.arm != "shadow"]
     calls = sum(arm.calls for arm in week)
     is_cost_known = calls > 0 and all(arm.cost_known == 1 for arm in week)
     return {
