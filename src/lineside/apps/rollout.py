@@ -180,7 +180,7 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
             hint=f"Deploy a release first: `lineside deploy {use_case}`.",
         )
     now_live = history[0].live
-    target = now_live if len(history[0].arms) > 1 else _live_before(history)
+    target = way_back(history)
     if target is None:
         raise Conflict(
             "nothing_before",
@@ -189,6 +189,17 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
         )
     arm = target.model_copy(update={"percent": 100.0})
     return _replace(scope, use_case, arms=(arm,), knobs=history[0].knobs, reason="rollback")
+
+
+def way_back(history: list[Rollout]) -> Arm | None:
+    """What a rollback would give to everybody; nothing where nothing was live before.
+
+    Args:
+        history: As `rollout_history` gives it.
+    """
+    if not history:
+        return None
+    return history[0].live if len(history[0].arms) > 1 else _live_before(history)
 
 
 def current_rollout(scope: Scope, use_case: str) -> Rollout | None:
