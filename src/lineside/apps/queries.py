@@ -65,6 +65,7 @@ rollouts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("shadow", Document),
 )
 sa.Index(None, rollouts.c.workspace, rollouts.c.use_case, rollouts.c.id)
 

@@ -11,8 +11,10 @@ from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.metered import Metered, payer_of
 from lineside.apps.open_releases import OpenReleases
-from lineside.apps.rollout import choose_arm
+from lineside.apps.rollout import Arm, choose_arm
 from lineside.apps.served_trace import ServedTrace
+from lineside.apps.shadow import Shadows
+from lineside.apps.turning import Live
 from lineside.core import LinesideError, now
 from lineside.gateway import budgets
 from lineside.guardrails import GuardChain, probes
@@ -30,6 +32,7 @@ class Serving:
     Attributes:
         meter: Counts every call against its budgets; the calls of plain models, too.
         knobs: Where the knobs of users stand, and how they turn them.
+        shadows: Copies of calls for a release that answers nobody.
     """
 
     def __init__(self, store: Store) -> None:
@@ -37,6 +40,7 @@ class Serving:
         self.meter = budgets.Meter(store)
         self._releases = OpenReleases(store)
         self.knobs = KnobBoard(self._releases)
+        self.shadows = Shadows(self._copied)
 
     async def call(
         self,
@@ -62,13 +66,39 @@ class Serving:
             Unavailable: The model does not answer now.
         """
         scope.require("run", use_case=use_case)
-        started, clock = now(), time.perf_counter()
         live = await self._releases.live(scope, use_case)
         arm = choose_arm(live.rollout, call.session or call.user)
-        app = await self._releases.app(scope, arm.release_id)
-        trace = ServedTrace(
-            scope, use_case, arm, call, started, trace_id or new_trace_id(), parent_span_id
+        answer = await self._answered(
+            scope,
+            arm,
+            call,
+            live=live,
+            trace_id=trace_id or new_trace_id(),
+            parent_span_id=parent_span_id,
+            limits=limits,
         )
+        if live.rollout.shadow is not None:
+            self.shadows.copy(scope, use_case, live.rollout.shadow, call, answer.trace_id)
+        return answer
+
+    async def _answered(
+        self,
+        scope: Scope,
+        arm: Arm,
+        call: Call,
+        *,
+        live: Live,
+        trace_id: str,
+        parent_span_id: str | None = None,
+        limits: dict[str, str] | None = None,
+        copy_of: str | None = None,
+    ) -> CallAnswer:
+        """Answer by one arm, metered and guarded, and keep the trace however it ends."""
+        started, clock = now(), time.perf_counter()
+        use_case = live.rollout.use_case
+        app = await self._releases.app(scope, arm.release_id)
+        trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
+        about = {"copy_of": copy_of} if copy_of else {}
         guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
@@ -89,7 +119,9 @@ class Serving:
             if not probes.is_probe(error):
                 elapsed_ms = (time.perf_counter() - clock) * 1000
                 said = f"{error.code}: {error.message}"
-                await trace.keep(duration_ms=elapsed_ms, error=said, guarded=guarded)
+                await trace.keep(
+                    duration_ms=elapsed_ms, error=said, guarded=guarded, attributes=about
+                )
             raise
         finished = time.perf_counter()
         reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
@@ -97,7 +129,7 @@ class Serving:
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
             guarded=guarded,
-            attributes={"knobs": settings, "hand_off": reason is not None},
+            attributes={"knobs": settings, "hand_off": reason is not None, **about},
         )
         return CallAnswer(
             output=reply.output,
@@ -117,6 +149,12 @@ class Serving:
             provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
         )
 
+    async def _copied(
+        self, scope: Scope, use_case: str, arm: Arm, call: Call, copy_of: str
+    ) -> None:
+        live = await self._releases.live(scope, use_case)
+        await self._answered(scope, arm, call, live=live, trace_id=new_trace_id(), copy_of=copy_of)
+
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
         """Names of the fields that the live release takes."""
         scope.require("run", use_case=use_case)
@@ -134,6 +172,7 @@ class Serving:
 
     async def close(self) -> None:
         """Close every open app, and count what is not counted yet."""
+        await self.shadows.close()
         await self.meter.close()
         await self._releases.close()
 
