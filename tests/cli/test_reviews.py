@@ -12,10 +12,10 @@ def rate_all(name: str, label: str) -> None:
     store = open_store(Settings.from_environment())
     scope = local_scope(store)
     for _ in range(50):
-        turn = reviews.next_turn(scope, name)
+        turn = reviews.rating.next_turn(scope, name)
         if turn.task is None:
             break
-        reviews.give_answer(scope, name, turn.task.item, {"right": label})
+        reviews.rating.give_answer(scope, name, turn.task.item, {"right": label})
     store.close()
 
 

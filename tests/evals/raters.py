@@ -28,23 +28,23 @@ def open_review(scope: Scope, run: Run, **more: Any) -> reviews.Review:
 
 
 def rate_all(
-    rater: Scope, review: reviews.Review, say: Callable[[reviews.ReviewTask], Any]
-) -> list[reviews.ReviewTask]:
+    rater: Scope, review: reviews.Review, say: Callable[[reviews.rating.ReviewTask], Any]
+) -> list[reviews.rating.ReviewTask]:
     """Answer until nothing is left."""
     seen = []
     for _ in range(100):
-        turn = reviews.next_turn(rater, review.id)
+        turn = reviews.rating.next_turn(rater, review.id)
         if turn.task is None:
             return seen
         seen.append(turn.task)
-        reviews.give_answer(rater, review.id, turn.task.item, say(turn.task))
+        reviews.rating.give_answer(rater, review.id, turn.task.item, say(turn.task))
     raise AssertionError("there was no end of items")
 
 
-def honest(task: reviews.ReviewTask) -> dict[str, Any]:
+def honest(task: reviews.rating.ReviewTask) -> dict[str, Any]:
     """What is right of the eight answers: those to `m1` to `m3` are wrong."""
     return {"right": "no" if task.input["message"] in ("m1", "m2", "m3") else "yes"}
 
 
-def always(said: dict[str, Any]) -> Callable[[reviews.ReviewTask], dict[str, Any]]:
+def always(said: dict[str, Any]) -> Callable[[reviews.rating.ReviewTask], dict[str, Any]]:
     return lambda _task: said

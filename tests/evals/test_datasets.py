@@ -84,14 +84,14 @@ def test_inputs_that_are_nearly_the_same_are_found_and_leaks_come_first(read: Re
     cases[0]["split"], cases[1]["split"] = "train", "test"
     cases[2]["expected"], cases[3]["expected"] = {"topic": "refund"}, {"topic": "lost_card"}
 
-    found = datasets.duplicates_among(list(read(cases)))
+    found = datasets.duplicates.duplicates_among(list(read(cases)))
 
     assert [group.case_ids for group in found.groups] == [["c0", "c1"], ["c2", "c3"]]
     assert [group.is_leak for group in found.groups] == [True, False]
     assert [group.is_contradiction for group in found.groups] == [False, True]
     assert found.groups[1].similarity == 1 > found.groups[0].similarity > 0.9
     assert found.leaks == 1
-    exact = datasets.duplicates_among(list(read(cases)), at_least=1)
+    exact = datasets.duplicates.duplicates_among(list(read(cases)), at_least=1)
     assert [group.case_ids for group in exact.groups] == [["c2", "c3"]]
 
 
@@ -142,7 +142,7 @@ def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
     cases = rows(4)
     cases[3]["split"] = "exam"
     version = keep_dataset(person, "triage", read(cases))
-    datasets.hold_out(person, version, "exam")
+    datasets.held_out.hold_out(person, version, "exam")
     renamed = [row | {"id": f"new-{row['id']}", "split": "train"} for row in cases]
 
     assert len(datasets.kept_cases(person, version)) == 3
@@ -153,10 +153,10 @@ def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
     part = {"use_case": "triage", "name": "golden", "split": "exam"}
     program = replace(person, actor=Actor(kind="key", id="k", name="ci"))
     with pytest.raises(Denied, match="`ci` is no person"):
-        datasets.unlock(program, **part, reason="Nightly")
+        datasets.held_out.unlock(program, **part, reason="Nightly")
     with pytest.raises(Invalid, match="reason"):
-        datasets.unlock(person, **part, reason=" ")
-    datasets.unlock(person, **part, reason="Exam of v3")
+        datasets.held_out.unlock(person, **part, reason=" ")
+    datasets.held_out.unlock(person, **part, reason="Exam of v3")
 
     assert run(renamed).cases_total == 4
     entries = ledger_entries(person, subject="triage")
@@ -186,8 +186,8 @@ def test_traces_become_cases_once_and_masked(person: Scope) -> None:
     give_feedback(person, wrong, correction={"topic": "refund"})
     privacy.mask(person, "email")
 
-    found = datasets.add_traces(person, [first, same, wrong, empty])
-    again = datasets.add_traces(person, [wrong])
+    found = datasets.from_traces.add_traces(person, [first, same, wrong, empty])
+    again = datasets.from_traces.add_traces(person, [wrong])
 
     assert found.version is not None
     cases = list(datasets.kept_cases(person, found.version))
@@ -199,4 +199,4 @@ def test_traces_become_cases_once_and_masked(person: Scope) -> None:
     assert "no recorded input" in found.left_out[empty]
     assert (again.version, again.added) == (found.version, [])
     with pytest.raises(Invalid, match="belongs to no use case"):
-        datasets.add_traces(person, [answered("Hi", use_case=None)])
+        datasets.from_traces.add_traces(person, [answered("Hi", use_case=None)])

@@ -16,22 +16,22 @@ from lineside.evals.dataset import Case
 
 PARCEL = {"role": "user", "content": "Where is my parcel?"}
 
-Import = Callable[..., datasets.ImportedCases]
+Import = Callable[..., datasets.importing.ImportedCases]
 
 
 @pytest.fixture
 def bring(tmp_path: Path) -> Import:
     """Write a file, import it."""
 
-    def write(name: str, content: Any, **more: Any) -> datasets.ImportedCases:
+    def write(name: str, content: Any, **more: Any) -> datasets.importing.ImportedCases:
         file = tmp_path / name
         file.write_bytes(content.encode() if isinstance(content, str) else orjson.dumps(content))
-        return datasets.import_cases(file, **more)
+        return datasets.importing.import_cases(file, **more)
 
     return write
 
 
-def only(found: datasets.ImportedCases) -> Case:
+def only(found: datasets.importing.ImportedCases) -> Case:
     (case,) = found.dataset
     return case
 
@@ -109,13 +109,13 @@ def test_the_openai_registry_leads_to_its_samples(tmp_path: Path) -> None:
         "post:\n  id: post.dev.v0\n  metrics: [accuracy]\npost.dev.v0:\n"
         "  class: evals.elsuite.basic.match:Match\n  args: {samples_jsonl: post/samples.jsonl}\n"
     )
-    found = datasets.import_cases(file)
+    found = datasets.importing.import_cases(file)
 
     assert (found.form, only(found).input) == ("openai", {"messages": [PARCEL]})
     assert only(found).expected == {"ideal": ["Here", "There"]}
     samples.unlink()
     with pytest.raises(Invalid, match=r"names the samples `post/samples\.jsonl`"):
-        datasets.import_cases(file)
+        datasets.importing.import_cases(file)
 
 
 def test_deepeval_goldens_keep_documents_and_tool_calls(bring: Import) -> None:
@@ -201,14 +201,14 @@ def test_a_table_is_read_by_the_columns_that_are_named(tmp_path: Path) -> None:
         "COPY (SELECT 'Where?' AS question, 'Here' AS answer, 'mail' AS channel, 7 AS score, "
         f"[1, 2] AS pages, DATE '2026-01-31' AS day) TO '{file}' (FORMAT parquet)"
     )
-    columns = datasets.TableColumns(("question", "pages", "day"), ("answer",), ("channel",))
-    found = datasets.import_cases(file, columns=columns)
+    columns = datasets.forms.TableColumns(("question", "pages", "day"), ("answer",), ("channel",))
+    found = datasets.importing.import_cases(file, columns=columns)
     case = only(found)
     assert case.input == {"question": "Where?", "pages": [1, 2], "day": "2026-01-31"}
     assert (case.expected, case.slices) == ({"answer": "Here"}, {"channel": "mail"})
     assert found.unread == {"score": 1}
     with pytest.raises(Invalid, match="its first entry has `question`"):
-        datasets.import_cases(file)
+        datasets.importing.import_cases(file)
 
 
 def test_our_own_csv_and_lines_come_back_as_they_are(bring: Import) -> None:
@@ -237,8 +237,8 @@ def test_a_cloned_folder_tells_splits_and_names_of_classes(tmp_path: Path) -> No
         duckdb.execute(
             f"COPY (SELECT '{split} me' AS text, {label} AS label) TO '{file}' (FORMAT parquet)"
         )
-    columns = datasets.TableColumns(("text",), ("label",))
-    found = datasets.import_cases(tmp_path, columns=columns)
+    columns = datasets.forms.TableColumns(("text",), ("label",))
+    found = datasets.importing.import_cases(tmp_path, columns=columns)
     cases = list(found.dataset)
 
     assert found.unread == {"configuration french": 1}
@@ -247,7 +247,7 @@ def test_a_cloned_folder_tells_splits_and_names_of_classes(tmp_path: Path) -> No
         ("test", "calm"),
     ]
     (tmp_path / "README.md").unlink()
-    cases = list(datasets.import_cases(tmp_path, columns=columns).dataset)
+    cases = list(datasets.importing.import_cases(tmp_path, columns=columns).dataset)
     assert [(case.split, case.expected["label"]) for case in cases] == [("test", 0), ("train", 1)]
 
 
@@ -262,8 +262,8 @@ def test_a_folder_saved_to_disk_is_read_from_arrow(tmp_path: Path) -> None:
     table = pa.table({"text": ["hello", "HEY"], "label": [0, 1]})
     with pa.ipc.new_stream(str(part / "data-0.arrow"), table.schema) as writer:
         writer.write_table(table)
-    columns = datasets.TableColumns(("text",), ("label",))
-    cases = list(datasets.import_cases(tmp_path, columns=columns).dataset)
+    columns = datasets.forms.TableColumns(("text",), ("label",))
+    cases = list(datasets.importing.import_cases(tmp_path, columns=columns).dataset)
     assert [(c.input["text"], c.expected["label"], c.split) for c in cases] == [
         ("hello", "calm", "train"),
         ("HEY", "cross", "train"),

@@ -307,6 +307,12 @@ def test_a_file_of_labels_is_read_as_csv_or_lines_of_json(tmp_path: Path) -> Non
         licences.read_label_rows(tmp_path / "bad.jsonl")
     with pytest.raises(Invalid, match="There is no file"):
         licences.read_label_rows(tmp_path / "none.csv")
+    # A line separator within an answer ends no line; a cell too many would shift the labels.
+    (tmp_path / "u.jsonl").write_text('{"case": "c1", "label": "yes", "answer": "a\u2028b"}\n')
+    assert licences.read_label_rows(tmp_path / "u.jsonl")[0]["answer"] == "a\u2028b"
+    (tmp_path / "wide.csv").write_text("case,label\nc1,no, yes\n")
+    with pytest.raises(Invalid, match=r"`wide.csv` line 2: more cells than the header"):
+        licences.read_label_rows(tmp_path / "wide.csv")
 
 
 def test_a_licence_is_kept_alike_on_both_databases(settings: Settings) -> None:

@@ -49,16 +49,31 @@ def test_two_raters_judge_every_item_and_their_agreement_is_told(scope, run, rat
     assert kinds == ["review.opened"]
 
 
+def test_raters_who_all_say_the_same_leave_their_agreement_unknown(scope, run, rater) -> None:
+    review = open_review(scope, run)
+    for name in ("ann", "bob"):
+        rate_all(rater(name), review, always({"right": "yes"}))
+
+    [agreement] = reviews.review_state(scope, review.id).questions
+
+    assert (agreement.alpha, agreement.decision) == (None, "unknown")
+    assert agreement.sentence.startswith("All said the same so far")
+
+
 def test_a_rater_sees_neither_release_nor_confidence_nor_what_others_said(
     scope, run, rater
 ) -> None:
     review = open_review(scope, run)
     rate_all(rater("ann"), review, honest)
 
-    seen = reviews.next_turn(rater("bob"), review.id).model_dump_json()
+    seen = reviews.rating.next_turn(rater("bob"), review.id).model_dump_json()
 
     assert not any(word in seen for word in ("candidate", "confidence", "ann", run.id, "scripted"))
-    for refused in (reviews.review_state, reviews.disagreements, reviews.labels_file):
+    for refused in (
+        reviews.review_state,
+        reviews.settling.disagreements,
+        reviews.labels.labels_file,
+    ):
         with pytest.raises(Denied):
             refused(rater("bob"), review.id)
 
@@ -66,11 +81,11 @@ def test_a_rater_sees_neither_release_nor_confidence_nor_what_others_said(
 def test_no_item_is_given_to_more_raters_than_asked_for(scope, run, rater) -> None:
     review = open_review(scope, run, raters_per_item=1, items=2)
 
-    held = [reviews.next_turn(rater(name), review.id) for name in ("ann", "bob", "cem")]
+    held = [reviews.rating.next_turn(rater(name), review.id) for name in ("ann", "bob", "cem")]
 
     assert len({turn.task.item for turn in held[:2]}) == 2
     assert (held[2].standing, held[2].task) == ("waiting", None)
-    again = reviews.next_turn(rater("ann"), review.id)
+    again = reviews.rating.next_turn(rater("ann"), review.id)
     assert again.task == held[0].task
 
 
@@ -80,7 +95,7 @@ def test_labels_and_cases_leave_as_files(scope, run, rater) -> None:
     for name in ("ann", "bob"):
         rate_all(rater(name), review, always({"topic": "refund"}))
 
-    rows = list(csv.DictReader(io.StringIO(reviews.labels_file(scope, review.id))))
+    rows = list(csv.DictReader(io.StringIO(reviews.labels.labels_file(scope, review.id))))
     by_case = {row["case"]: row for row in rows}
     assert by_case["c8"] == {
         "case": "c8",
@@ -94,8 +109,8 @@ def test_labels_and_cases_leave_as_files(scope, run, rater) -> None:
     assert by_case["c1"]["verdict"] == "0.0"
     state = reviews.review_state(scope, review.id)
     assert state.disputed == 3  # the judge says otherwise of the first three
-    assert '"expected":{"topic":"refund"}' in reviews.cases_file(scope, review.id)
-    long = reviews.labels_by_rater_file(scope, review.id).splitlines()
+    assert '"expected":{"topic":"refund"}' in reviews.labels.cases_file(scope, review.id)
+    long = reviews.labels.labels_by_rater_file(scope, review.id).splitlines()
     assert (long[0], len(long)) == ("case,rater,label,verdict", 17)
 
 
@@ -108,12 +123,12 @@ def test_sides_are_shuffled_for_each_rater_and_mean_the_same_run(
     source = {"run": plain.id, "against": other.id}
     review = open_review(scope, plain, questions=[BETTER], source=source)
 
-    def prefers_refund(task: reviews.ReviewTask) -> dict[str, Any]:
+    def prefers_refund(task: reviews.rating.ReviewTask) -> dict[str, Any]:
         return {"better": "AB"[[output["topic"] for output in task.outputs].index("refund")]}
 
     shown = {name: rate_all(rater(name), review, prefers_refund) for name in ("ann", "bob")}
 
-    assert {label.label for label in reviews.review_labels(scope, review.id)} == {"first"}
+    assert {label.label for label in reviews.labels.review_labels(scope, review.id)} == {"first"}
     sides = {
         name: {task.item: task.outputs[0]["topic"] for task in tasks}
         for name, tasks in shown.items()
@@ -142,7 +157,9 @@ def test_planted_known_items_measure_raters_and_give_no_labels(scope, run, rater
     assert (ann.known, ann.known_right, bob.known_right) == (12, 12, 0)
     assert any("bob got 0 of 12 known answers right" in warning for warning in state.warnings)
     assert state.items == 8
-    assert all(label.case.startswith("c") for label in reviews.review_labels(scope, review.id))
+    assert all(
+        label.case.startswith("c") for label in reviews.labels.review_labels(scope, review.id)
+    )
 
 
 def test_minutes_are_a_budget(scope, run, rater, monkeypatch) -> None:
@@ -155,11 +172,11 @@ def test_minutes_are_a_budget(scope, run, rater, monkeypatch) -> None:
     for place in ("rating", "progress"):
         monkeypatch.setattr(f"lineside.evals.reviews.{place}.now", later)
     for _ in range(3):
-        task = reviews.next_turn(ann, review.id).task
+        task = reviews.rating.next_turn(ann, review.id).task
         passed += 60
-        reviews.give_answer(ann, review.id, task.item, honest(task))
+        reviews.rating.give_answer(ann, review.id, task.item, honest(task))
 
-    assert reviews.next_turn(ann, review.id).standing == "budget"
+    assert reviews.rating.next_turn(ann, review.id).standing == "budget"
     state = reviews.review_state(scope, review.id)
     assert (state.minutes_spent, state.minutes_left) == (3.0, 13.0)
     assert any("budget of 3 minutes ends" in warning for warning in state.warnings)
@@ -172,13 +189,13 @@ def test_a_rater_who_never_answers_does_not_hold_an_item_for_good(
     scope, run, rater, monkeypatch
 ) -> None:
     review = open_review(scope, run, raters_per_item=1, items=1)
-    reviews.next_turn(rater("ann"), review.id)
-    assert reviews.next_turn(rater("bob"), review.id).standing == "waiting"
+    reviews.rating.next_turn(rater("ann"), review.id)
+    assert reviews.rating.next_turn(rater("bob"), review.id).standing == "waiting"
 
     later = clock.now() + timedelta(minutes=31)
     monkeypatch.setattr("lineside.evals.reviews.rating.now", lambda: later)
 
-    assert reviews.next_turn(rater("bob"), review.id).standing == "item"
+    assert reviews.rating.next_turn(rater("bob"), review.id).standing == "item"
 
 
 def test_passages_scales_and_own_words(scope, run, rater) -> None:
@@ -195,7 +212,7 @@ def test_passages_scales_and_own_words(scope, run, rater) -> None:
     review = open_review(scope, run, questions=questions)
     span = {"start": 0, "end": 6, "label": "fact"}
 
-    def said(task: reviews.ReviewTask) -> dict[str, Any]:
+    def said(task: reviews.rating.ReviewTask) -> dict[str, Any]:
         number = int(task.input["message"][1:])
         return {"clear": number % 5 + 1, "wrong": [span] if number % 2 else []}
 
@@ -207,9 +224,9 @@ def test_passages_scales_and_own_words(scope, run, rater) -> None:
     assert wrong.alpha.value == 1.0
     assert note.alpha is None
     other = open_review(scope, run, name="other", questions=questions)
-    item = reviews.next_turn(rater("cem"), other.id).task.item
+    item = reviews.rating.next_turn(rater("cem"), other.id).task.item
     with pytest.raises(Invalid, match="expected 1, 2, 3, 4, 5"):
-        reviews.give_answer(rater("cem"), other.id, item, {"clear": 9})
+        reviews.rating.give_answer(rater("cem"), other.id, item, {"clear": 9})
 
 
 def test_more_items_are_drawn_where_the_judge_was_wrong_before(scope, run_cases, target, rater):
@@ -220,7 +237,7 @@ def test_more_items_are_drawn_where_the_judge_was_wrong_before(scope, run_cases,
     review = open_review(scope, run, name="again", judge="accuracy", picked_by="judge", items=20)
     rate_all(rater("ann"), review, always({"right": "yes"}))
 
-    labels = reviews.review_labels(scope, review.id)
+    labels = reviews.labels.review_labels(scope, review.id)
     doubted = [label for label in labels if label.verdict == 0]
     assert len(doubted) > 13
     assert doubted[0].chance > 3 * next(label.chance for label in labels if label.verdict == 1)
@@ -250,16 +267,16 @@ def test_a_wish_that_cannot_be_says_why(scope, run, wish, code) -> None:
 def test_what_cannot_be_answered_says_why(scope, run, rater) -> None:
     review, ann = open_review(scope, run), rater("ann")
     with pytest.raises(NotFound, match="shown you no item 3"):
-        reviews.give_answer(ann, review.id, 3, {"right": "yes"})
+        reviews.rating.give_answer(ann, review.id, 3, {"right": "yes"})
     with pytest.raises(Invalid, match="Nobody has answered"):
-        reviews.labels_file(scope, review.id)
-    item = reviews.next_turn(ann, review.id).task.item
+        reviews.labels.labels_file(scope, review.id)
+    item = reviews.rating.next_turn(ann, review.id).task.item
     with pytest.raises(Invalid, match="`right` has no answer"):
-        reviews.give_answer(ann, review.id, item, {})
+        reviews.rating.give_answer(ann, review.id, item, {})
     reviews.close_review(scope, review.id)
-    assert reviews.next_turn(ann, review.id).standing == "closed"
+    assert reviews.rating.next_turn(ann, review.id).standing == "closed"
     with pytest.raises(Conflict, match="was not kept"):
-        reviews.give_answer(ann, review.id, item, {"right": "yes"})
+        reviews.rating.give_answer(ann, review.id, item, {"right": "yes"})
     with pytest.raises(Conflict, match="already"):
         open_review(scope, run)
     with pytest.raises(NotFound, match="No review"):

@@ -26,22 +26,22 @@ def test_an_answer_given_twice_is_one_and_a_changed_one_keeps_its_history(
     scope, run, rater
 ) -> None:
     review, ann = open_review(scope, run), rater("ann")
-    item = reviews.next_turn(ann, review.id).task.item
-    reviews.give_answer(ann, review.id, item, {"right": "yes"})
-    reviews.give_answer(ann, review.id, item, {"right": "yes"})
+    item = reviews.rating.next_turn(ann, review.id).task.item
+    reviews.rating.give_answer(ann, review.id, item, {"right": "yes"})
+    reviews.rating.give_answer(ann, review.id, item, {"right": "yes"})
 
-    turn = reviews.next_turn(ann, review.id, item=item)
+    turn = reviews.rating.next_turn(ann, review.id, item=item)
     assert turn.task.said == {"right": "yes"}
-    reviews.give_answer(ann, review.id, item, {"right": "no"})
+    reviews.rating.give_answer(ann, review.id, item, {"right": "no"})
 
-    history = reviews.answer_history(scope, review.id)
+    history = reviews.settling.answer_history(scope, review.id)
     assert [(change.revision, change.said["right"]) for change in history] == [
         (1, "yes"),
         (2, "no"),
     ]
     state = reviews.review_state(scope, review.id)
     assert (state.answers, state.raters[0].changed) == (1, 1)
-    assert [label.label for label in reviews.review_labels(scope, review.id)] == ["no"]
+    assert [label.label for label in reviews.labels.review_labels(scope, review.id)] == ["no"]
 
 
 def test_where_raters_differ_a_third_is_asked_and_the_last_word_counts(scope, run, rater) -> None:
@@ -51,16 +51,16 @@ def test_where_raters_differ_a_third_is_asked_and_the_last_word_counts(scope, ru
     third = rate_all(rater("cem"), review, always({"right": "yes"}))
 
     assert sorted(task.input["message"] for task in third) == ["m1", "m2", "m3"]
-    found = reviews.disagreements(scope, review.id)
+    found = reviews.settling.disagreements(scope, review.id)
     assert sorted(one.case_id for one in found) == ["c1", "c2", "c3"]
     one = next(one for one in found if one.case_id == "c1")
     assert one.said == {"ann": {"right": "no"}, "bob": {"right": "yes"}, "cem": {"right": "yes"}}
-    reviews.settle(scope, review.id, one.item, {"right": "no"}, why="Lost is not a refund")
+    reviews.settling.settle(scope, review.id, one.item, {"right": "no"}, why="Lost is not a refund")
 
-    labels = {label.case: label for label in reviews.review_labels(scope, review.id)}
+    labels = {label.case: label for label in reviews.labels.review_labels(scope, review.id)}
     assert (labels["c1"].label, labels["c1"].is_settled) == ("no", True)
     assert labels["c2"].label == "yes"
-    assert len(reviews.disagreements(scope, review.id)) == 2
+    assert len(reviews.settling.disagreements(scope, review.id)) == 2
     entry = ledger_entries(scope, kind="review.settled")[0]
     assert entry.details["why"] == "Lost is not a refund"
 
@@ -70,7 +70,9 @@ def test_raters_who_come_at_the_same_moment_get_different_items(scope, run, rate
     names = [f"rater{number}" for number in range(8)]
 
     with ThreadPoolExecutor(8) as threads:
-        turns = list(threads.map(lambda name: reviews.next_turn(rater(name), review.id), names))
+        turns = list(
+            threads.map(lambda name: reviews.rating.next_turn(rater(name), review.id), names)
+        )
 
     assert len({turn.task.item for turn in turns}) == 8
 
@@ -79,12 +81,14 @@ def test_labels_given_elsewhere_are_imported_whole_or_not_at_all(scope, run) -> 
     review = open_review(scope, run)
     labels = [{"case": f"c{n}", "rater": who, "label": "yes"} for n in (1, 2) for who in "ab"]
     with pytest.raises(Invalid, match=r"1 of 5 labels are for cases .* does not have: `c99`"):
-        reviews.import_labels(scope, review.id, [*labels, labels[0] | {"case": "c99"}])
+        reviews.importing.import_labels(scope, review.id, [*labels, labels[0] | {"case": "c99"}])
     assert reviews.review_state(scope, review.id).answers == 0
 
-    assert reviews.import_labels(scope, review.id, labels).labels == 4
-    again = reviews.import_labels(scope, review.id, [*labels[1:], labels[0] | {"label": "no"}])
+    assert reviews.importing.import_labels(scope, review.id, labels).labels == 4
+    again = reviews.importing.import_labels(
+        scope, review.id, [*labels[1:], labels[0] | {"label": "no"}]
+    )
 
     assert (again.labels, again.known) == (1, 3)
-    assert [one.case_id for one in reviews.disagreements(scope, review.id)] == ["c1"]
+    assert [one.case_id for one in reviews.settling.disagreements(scope, review.id)] == ["c1"]
     assert [rater.name for rater in reviews.review_state(scope, review.id).raters] == ["a", "b"]

@@ -13,7 +13,7 @@ from lineside.evals import Run, results_of
 from lineside.evals.dataset import Dataset
 from lineside.evals.forecast import forecast_run
 from lineside.evals.plan import RunLimits, RunPlan
-from lineside.evals.targets import read_target, subject_of
+from lineside.evals.targets import ANSWER_BYTES_MAX, read_target, subject_of
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans
 from lineside.trust import Scope
@@ -59,7 +59,12 @@ def test_an_endpoint_is_asked_and_its_refusals_fail_their_case_alone(
         def do_POST(self) -> None:
             given = orjson.loads(self.rfile.read(int(self.headers["content-length"])))
             is_fine = given["input"]["message"] != "m2"
-            body = orjson.dumps({"output": {"topic": "refund"}, "tokens_in": 4} if is_fine else {})
+            right = {"output": {"topic": "refund"}, "tokens_in": 4}
+            body = orjson.dumps(right if is_fine else {})
+            if given["input"]["message"] == "m3":
+                body = orjson.dumps(right | {"documents": ["x" * 1000] * 700})  # in many pieces
+            if given["input"]["message"] == "m4":
+                body = b" " * (ANSWER_BYTES_MAX + 1)
             self.send_response(200 if is_fine else 400)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -73,8 +78,8 @@ def test_an_endpoint_is_asked_and_its_refusals_fail_their_case_alone(
     run = run_target(f"http://127.0.0.1:{server.server_port}/ask", rows(6))
     server.shutdown()
 
-    assert (run.spent.right, run.spent.tokens) == (5, 20)
-    assert list(run.failures) == ["invalid:endpoint_refused"]
+    assert (run.spent.right, run.spent.tokens) == (4, 16)
+    assert set(run.failures) == {"invalid:endpoint_refused", "invalid:answer_too_large"}
 
 
 def test_outputs_on_file_are_judged_with_their_own_times_and_repetitions(

@@ -74,7 +74,7 @@ def test_a_guard_holds_what_the_main_score_would_ship(
     failed = next(effect for effect in found.effects if effect.name == "failed")
     assert (failed.kind, failed.role, failed.standing) == ("rate", "guard", "worse")
     assert found.verdict.decision == "hold"
-    assert "30 cases lack a score in one of the runs; they count both ways" in found.notes
+    assert "30 cases lack a score in one of the runs, counted both ways" in found.notes
     with pytest.raises(Invalid) as caught:
         verdicts.judge_pair(scope, before.id, after.id, guards={"latency": 0.1})
     assert caught.value.hint == "Did you mean `latency_ms`?"
@@ -224,7 +224,7 @@ def test_a_score_that_is_no_number_is_missing_and_counts_both_ways(
 
     assert found.main is not None
     assert (found.main.cases, found.main.missing) == (49, 1)
-    assert "1 cases lack a score in one of the runs; they count both ways" in found.notes
+    assert "1 case lacks a score in one of the runs, counted both ways" in found.notes
     assert found.verdict.decision == "more"
 
 

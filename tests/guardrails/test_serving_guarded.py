@@ -133,7 +133,7 @@ async def test_every_point_is_proven_without_asking_the_model(scope: Scope, live
 
 async def test_a_path_without_its_guards_turns_red(scope: Scope, live) -> None:
     serving = await live("  input: [mask_pii]\n")
-    app = await serving._app(scope, (await serving._rollout(scope, "triage")).arms[0].release_id)
+    app = await serving._live_app(scope, "triage")
     chain = app.chain
     chain.guards = tuple(one for one in chain.guards if one.point != "output")
 

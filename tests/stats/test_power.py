@@ -10,6 +10,8 @@ from lineside.core import Invalid
 from lineside.stats import (
     cases_needed_for_difference,
     cases_needed_for_rate,
+    judge_non_inferiority,
+    judge_threshold,
     mean_interval,
     paired_difference,
 )
@@ -106,7 +108,33 @@ def test_further_cases_for_a_mean_agree_with_the_plan_made_beforehand() -> None:
 
     planned = cases_needed_for_difference(float(scores.std(ddof=1)), 0.03)
     assert more is not None
-    assert more + 60 == pytest.approx(planned, rel=0.1)
+    assert more + 60 == pytest.approx(planned, rel=0.01)
+
+
+@pytest.mark.parametrize("pilot", [4, 10, 30])
+def test_a_small_pilot_does_not_ask_for_more_because_it_is_small(pilot: int) -> None:
+    """Further cases bring further degrees of freedom: the t of 4 cases is not that of 400."""
+    wave = np.resize([-1.0, 1.0], pilot)
+    scores = 0.5 + 0.3 * wave / wave.std(ddof=1)
+    pivot = pivot_of(mean_interval(scores, method="t"))
+
+    more = cases_to_settle(pivot, 0.5 - 0.05, cases=pilot, confidence=0.95)
+
+    assert more is not None
+    assert more + pilot == pytest.approx(cases_needed_for_difference(0.3, 0.05), rel=0.02)
+
+
+def test_two_conversations_are_too_few_but_not_hopeless() -> None:
+    related = [at % 2 for at in range(40)]
+    difference = paired_difference([0] * 3 + [1] * 37, [1, 1, 0] + [1] * 37, clusters=related)
+
+    by_difference = judge_non_inferiority(difference, 0.02, rule="r")
+    by_rate = judge_threshold([1] * 39 + [0], 0.5, rule="r", clusters=related)
+
+    for found in (by_difference, by_rate):
+        assert found.decision == "more"
+        assert found.cases_needed is not None
+        assert found.cases_needed > 30
 
 
 def test_runs_that_agree_on_every_case_still_say_how_many_more() -> None:

@@ -41,7 +41,7 @@ def version(home: Path) -> datasets.DatasetVersion:
     for topic in ("refund", "card"):
         cases[0]["expected"] = {"topic": topic}
         file.write_bytes(b"\n".join(map(orjson.dumps, cases)))
-        found = datasets.import_cases(file, form="lineside").dataset
+        found = datasets.importing.import_cases(file, form="lineside").dataset
         kept.append(datasets.keep_as(local_scope(store), "triage/faq", found))
     store.close()
     return kept[1]

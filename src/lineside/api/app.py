@@ -13,7 +13,9 @@ from lineside.api import (
     evals,
     guards,
     judges,
+    knobs,
     marks,
+    ofrep,
     prices,
     privacy,
     reviews,
@@ -52,7 +54,8 @@ def build_api(
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, guards, evals, verdicts, datasets, judges, trace_watch, traces, sessions),
+        *(usecases, apps, knobs, ofrep, guards, evals, verdicts, datasets, judges),
+        *(trace_watch, traces, sessions),
         *(marks, unclaimed),
         *(scores, prices, budgets, privacy, trust, reviews),
     ):

@@ -20,9 +20,17 @@ from lineside.apps import (
     roll_back,
     rollout_history,
 )
+from lineside.apps import rollout as rolling
 from lineside.core import Invalid, Record
 
 router = APIRouter(tags=["apps"])
+
+
+class ShadowCopies(Record):
+    """Which release to copy calls to, and how many of them."""
+
+    release: str = "latest"
+    percent: float = Field(100, gt=0, le=100)
 
 
 class Deployment(Record):
@@ -92,6 +100,18 @@ def rollouts(scope: Caller, name: str) -> list[Rollout]:
 def deploy_release(scope: Caller, name: str, wanted: Deployment) -> Rollout:
     """Send all traffic, or a canary's share, to a release."""
     return deploy(scope, name, wanted.release, percent=wanted.percent, knobs=wanted.knobs)
+
+
+@router.post("/usecases/{name}/shadow")
+def shadow_release(scope: Caller, name: str, wanted: ShadowCopies) -> Rollout:
+    """Copy calls to a release that answers nobody."""
+    return rolling.shadow(scope, name, wanted.release, percent=wanted.percent)
+
+
+@router.delete("/usecases/{name}/shadow")
+def end_shadow(scope: Caller, name: str) -> Rollout:
+    """Copy no more calls."""
+    return rolling.end_shadow(scope, name)
 
 
 @router.post("/usecases/{name}/rollback")

@@ -1,11 +1,13 @@
 """Who is calling: the person at this machine, or a program with a key."""
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from lineside.core import Denied
+from lineside.store import Store
 from lineside.trust import Scope, scope_for_key
 
 _SCHEME = "bearer "
@@ -42,7 +44,15 @@ async def model_caller(request: Request, local: Scope) -> Scope:
         key = header[len(_SCHEME) :].strip()
     if key in ("", _KEYLESS):
         return local
-    return await asyncio.to_thread(scope_for_key, local.store, key)
+    return await _scope_of(local.store, key)
+
+
+async def _scope_of(store: Store, key: str) -> Scope:
+    if store.records.is_sqlite:
+        # A read that waits for nobody; the write does not hold up the loop.
+        loop = asyncio.get_running_loop()
+        return scope_for_key(store, key, soon=partial(loop.run_in_executor, None))
+    return await asyncio.to_thread(scope_for_key, store, key)
 
 
 async def caller_soon(request: Request) -> Scope:

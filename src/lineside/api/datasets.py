@@ -16,7 +16,7 @@ class DatasetPage(Record):
 
     dataset: kept.DatasetVersion
     makeup: kept.DatasetMakeup
-    held_out: list[kept.HeldOutPart]
+    held_out: list[kept.held_out.HeldOutPart]
 
 
 class NumberedCase(Record):
@@ -31,7 +31,7 @@ class TracesWish(Record):
 
     trace_ids: list[str]
     use_case: str | None = None
-    name: str = kept.FROM_TRACES
+    name: str = kept.from_traces.FROM_TRACES
 
 
 class SplitWish(Record):
@@ -59,15 +59,17 @@ def datasets(
 
 
 @router.post("/datasets/from-traces")
-def add_traces(scope: Caller, wish: TracesWish) -> kept.TracesAdded:
+def add_traces(scope: Caller, wish: TracesWish) -> kept.from_traces.TracesAdded:
     """Make a case of each trace, once, and keep them as the dataset's next version."""
-    return kept.add_traces(scope, wish.trace_ids, use_case=wish.use_case, name=wish.name)
+    return kept.from_traces.add_traces(
+        scope, wish.trace_ids, use_case=wish.use_case, name=wish.name
+    )
 
 
 @router.post("/datasets/unlock")
-def unlock(scope: Caller, wish: UnlockWish) -> kept.HeldOutPart:
+def unlock(scope: Caller, wish: UnlockWish) -> kept.held_out.HeldOutPart:
     """Open a part that is held out; only a person may, and the ledger keeps who and why."""
-    return kept.unlock(
+    return kept.held_out.unlock(
         scope,
         use_case=wish.use_case,
         name=wish.name,
@@ -84,7 +86,7 @@ def dataset(scope: Caller, dataset_id: str) -> DatasetPage:
     return DatasetPage(
         dataset=version,
         makeup=kept.makeup_of(kept.kept_cases(scope, version)),
-        held_out=kept.held_out_parts(scope, version.use_case),
+        held_out=kept.held_out.held_out_parts(scope, version.use_case),
     )
 
 
@@ -118,12 +120,14 @@ def diff(scope: Caller, dataset_id: str, other_id: str) -> kept.DatasetDiff:
 
 
 @router.get("/datasets/{dataset_id}/duplicates")
-def duplicates(scope: Caller, dataset_id: str, at_least: float = 0.8) -> kept.Duplicates:
+def duplicates(scope: Caller, dataset_id: str, at_least: float = 0.8) -> kept.duplicates.Duplicates:
     """Cases that ask the same or nearly; leaks between splits first."""
-    return kept.find_duplicates(scope, kept.find_dataset(scope, dataset_id), at_least=at_least)
+    return kept.duplicates.find_duplicates(
+        scope, kept.find_dataset(scope, dataset_id), at_least=at_least
+    )
 
 
 @router.post("/datasets/{dataset_id}/hold-out")
-def hold_out(scope: Caller, dataset_id: str, wish: SplitWish) -> kept.HeldOutPart:
+def hold_out(scope: Caller, dataset_id: str, wish: SplitWish) -> kept.held_out.HeldOutPart:
     """Keep a split for the last exam: no run may have its cases before it is unlocked."""
-    return kept.hold_out(scope, kept.find_dataset(scope, dataset_id), wish.split)
+    return kept.held_out.hold_out(scope, kept.find_dataset(scope, dataset_id), wish.split)

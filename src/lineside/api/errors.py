@@ -22,9 +22,7 @@ def error_response(_request: Request, error: Exception) -> Response:
     """Answer with what happened and what to do next: `{"error": {code, message, hint}}`."""
     if not isinstance(error, LinesideError):
         raise error
-    status = _CODES.get(error.code) or next(
-        status for kind, status in STATUSES.items() if isinstance(error, kind)
-    )
+    status = error_status(error)
     body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}
     if isinstance(error, budgets.BudgetExceeded):
@@ -32,3 +30,10 @@ def error_response(_request: Request, error: Exception) -> Response:
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def error_status(error: LinesideError) -> int:
+    """The HTTP status of an error."""
+    return _CODES.get(error.code) or next(
+        status for kind, status in STATUSES.items() if isinstance(error, kind)
+    )

@@ -14,12 +14,13 @@ from starlette.routing import Route
 from lineside.api.caller import model_caller
 from lineside.api.streaming import EventStream, unless_gone
 from lineside.apps import model_calls
-from lineside.core import LinesideError
+from lineside.core import Invalid, LinesideError
 from lineside.gateway import budgets, canonical, wires
 from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
+_CACHE_SECONDS_MAX = 7 * 24 * 3600
 
 
 def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
@@ -56,6 +57,7 @@ class _Knock:
             parent=self.parent,
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
+            cache_s=_cache_seconds(self.request.headers.get("x-lineside-cache")),
         )
 
     def headers(self, opened: model_calls.OpenAnswer | None = None) -> dict[str, str]:
@@ -75,6 +77,7 @@ class _Knock:
             "x-lineside-release": served.release,
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
+            "x-lineside-cache": str(served.attributes.get("cache", "")),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()
@@ -162,6 +165,19 @@ class _Doors:
             for name in names
         ]
         return _json({"object": "list", "data": data}, knock.headers())
+
+
+def _cache_seconds(header: str | None) -> int | None:
+    if header is None:
+        return None
+    seconds = int(header) if header.isascii() and header.isdigit() else -1
+    if not 0 <= seconds <= _CACHE_SECONDS_MAX:
+        raise Invalid(
+            "bad_cache_header",
+            f"The header x-lineside-cache is `{header[:40]}`",
+            hint=f"It takes whole seconds from 0 (ask anew) to {_CACHE_SECONDS_MAX} (a week).",
+        )
+    return seconds
 
 
 def _dated(answer: canonical.ModelAnswer, knock: _Knock) -> canonical.ModelAnswer:

@@ -52,34 +52,34 @@ def close(scope: Caller, review: str) -> reviews.Review:
 
 
 @router.post("/reviews/{review}/turn")
-def turn(scope: Caller, review: str, item: int | None = None) -> reviews.RaterTurn:
+def turn(scope: Caller, review: str, item: int | None = None) -> reviews.rating.RaterTurn:
     """The next item for the caller as a rater; with `item`, one that they were shown before."""
-    return reviews.next_turn(scope, review, item=item)
+    return reviews.rating.next_turn(scope, review, item=item)
 
 
 @router.put("/reviews/{review}/items/{item}/answer")
-def answer(scope: Caller, review: str, item: int, wish: SaidWish) -> reviews.RaterTurn:
+def answer(scope: Caller, review: str, item: int, wish: SaidWish) -> reviews.rating.RaterTurn:
     """Keep what the caller says of an item, and give the next one."""
-    reviews.give_answer(scope, review, item, wish.said)
-    return reviews.next_turn(scope, review)
+    reviews.rating.give_answer(scope, review, item, wish.said)
+    return reviews.rating.next_turn(scope, review)
 
 
 @router.get("/reviews/{review}/disagreements")
-def differing(scope: Caller, review: str, limit: int = 100) -> list[reviews.Disagreement]:
+def differing(scope: Caller, review: str, limit: int = 100) -> list[reviews.settling.Disagreement]:
     """Items on which raters, or raters and the judge, differ; at most 1,000."""
-    return reviews.disagreements(scope, review, limit=limit)
+    return reviews.settling.disagreements(scope, review, limit=limit)
 
 
 @router.put("/reviews/{review}/items/{item}/settled")
 def settle(scope: Caller, review: str, item: int, wish: SettledWish) -> dict[str, Any]:
     """Say the last word on an item."""
-    return reviews.settle(scope, review, item, wish.said, why=wish.why)
+    return reviews.settling.settle(scope, review, item, wish.said, why=wish.why)
 
 
 @router.get("/reviews/{review}/history")
-def history(scope: Caller, review: str) -> list[reviews.AnswerChange]:
+def history(scope: Caller, review: str) -> list[reviews.settling.AnswerChange]:
     """Everything that was said, changed answers too, in the order it was said."""
-    return reviews.answer_history(scope, review)
+    return reviews.settling.answer_history(scope, review)
 
 
 @router.get("/reviews/{review}/labels", response_class=PlainTextResponse)
@@ -91,7 +91,9 @@ def labels(
 ) -> PlainTextResponse:
     """The labels as CSV, or cases as JSONL."""
     if form == "cases":
-        return PlainTextResponse(reviews.cases_file(scope, review), media_type="application/jsonl")
-    files = {"labels": reviews.labels_file, "by-rater": reviews.labels_by_rater_file}
+        return PlainTextResponse(
+            reviews.labels.cases_file(scope, review), media_type="application/jsonl"
+        )
+    files = {"labels": reviews.labels.labels_file, "by-rater": reviews.labels.labels_by_rater_file}
     text = files[form](scope, review, question=question)
     return PlainTextResponse(text, media_type="text/csv")

@@ -1,5 +1,6 @@
 """What we ship: candidates, releases, rollouts, knobs, serving, and the line that leads there."""
 
+from lineside.apps.call import Call, CallAnswer
 from lineside.apps.line import judge_folder, open_line, release_folder
 from lineside.apps.release import Release, get_release, list_releases
 from lineside.apps.rollout import (
@@ -10,7 +11,7 @@ from lineside.apps.rollout import (
     roll_back,
     rollout_history,
 )
-from lineside.apps.serving import Call, CallAnswer, Serving
+from lineside.apps.serving import Serving
 
 __all__ = [
     "Call",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
 from lineside.core import LinesideError, now
-from lineside.gateway import calls, canonical
+from lineside.gateway import cache, calls, canonical
 from lineside.traces import Message, Span, new_span_id, new_trace_id, record_spans
 from lineside.trust import Scope
 
@@ -67,6 +67,9 @@ class CallTrace:
     def _span(self, error: str | None) -> Span:
         call, served, answer = self._call, self._call.served, self._assembly.answer()
         request, tokens = request_kept(call), answer.tokens or canonical.TokenCounts()
+        cached = served.attributes.get(cache.CACHED)
+        if cached == "hit":  # no model read or wrote any
+            tokens = canonical.TokenCounts(tokens_in=0, tokens_out=0)
         model = answer.model or served.model or request.model
         return Span(
             trace_id=self._parent.trace_id,
@@ -95,6 +98,7 @@ class CallTrace:
             tokens_reasoning_out=tokens.tokens_reasoning_out,
             first_chunk_ms=self._first_ms if request.is_stream else None,
             attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
+            | ({"cache": cached} if cached else {})
             | {
                 "guards": [one.model_dump() for one in decisions_of(call)],
                 "hold_back": hold_back_of(call),

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from lineside.apps.call import Call
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.rollout import load_rollouts
-from lineside.apps.serving import Call, Serving
+from lineside.apps.serving import Serving
 from lineside.core import LinesideError
 from lineside.guardrails import probes
 from lineside.trust import Scope

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 from lineside.core import Denied, Invalid, did_you_mean
 from lineside.usecases import Knob
 
@@ -57,6 +59,19 @@ def settings_of(
 ) -> dict[str, Any]:
     """Every knob with the value that counts: the user's, else the operator's, else the default."""
     return {knob.name: knob.default for knob in knobs} | dict(operator) | dict(user)
+
+
+def subject_with(digest: str, settings: Mapping[str, Any]) -> str:
+    """Name a candidate with settings of its own, as the subject of a run."""
+    return f"{digest}?{orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS).decode()}"
+
+
+def read_subject(subject: str) -> tuple[str, dict[str, Any]]:
+    """The digest and the settings of a run's subject; most have none, and programs never."""
+    if not subject.startswith("sha256:"):
+        return subject, {}
+    digest, _, settings = subject.partition("?")
+    return digest, orjson.loads(settings) if settings else {}
 
 
 def _check_value(knob: Knob, value: Any) -> None:

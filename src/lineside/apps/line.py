@@ -1,14 +1,17 @@
 """The line itself: a folder goes in, and comes out tested, released or refused."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from lineside.apps import queries
 from lineside.apps.answers import register_indexing
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
+from lineside.apps.knobs import read_subject, settings_of
 from lineside.apps.release import Release, keep_release
 from lineside.apps.rollout import live_release
+from lineside.apps.turning import erase_turns
 from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (
     Comparison,
@@ -74,6 +77,7 @@ def open_line(settings: Settings) -> Store:
     open_traces(store)
     register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
+    store.keepers["knob settings"] = partial(erase_turns, store)
     return store
 
 
@@ -236,7 +240,8 @@ def _opened(store: Store, run: Run) -> "_Judged":
             the run stops than that its cases fail one by one for nothing they did.
     """
     try:
-        return _Judged(store, get_candidate(store, run.workspace, run.subject))
+        digest, settings = read_subject(run.subject)
+        return _Judged(store, get_candidate(store, run.workspace, digest), settings)
     except NotFound:
         if not running.is_of_program(run):
             raise
@@ -246,15 +251,17 @@ def _opened(store: Store, run: Run) -> "_Judged":
 class _Judged:
     """The candidate of a run, whose app is opened when the first case asks for it."""
 
-    def __init__(self, store: Store, candidate: Candidate) -> None:
+    def __init__(self, store: Store, candidate: Candidate, settings: Mapping[str, Any]) -> None:
         self._store = store
         self._candidate = candidate
+        self._settings = settings
         self._app: App | None = None
 
     async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
         if self._app is None:
             self._app = open_app(self._store, self._candidate)
-        return await self._app.answer(payload)
+        knobs = settings_of(self._app.folder.manifest.knobs, self._settings, {})
+        return await self._app.answer(payload, knobs=knobs)
 
     async def close(self) -> None:
         if self._app is not None:

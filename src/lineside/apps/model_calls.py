@@ -9,15 +9,16 @@ from typing import Any
 
 import orjson
 
+from lineside.apps.call import Call, CallAnswer
 from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.metered import payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
-from lineside.apps.serving import Call, CallAnswer, Serving
+from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
-from lineside.gateway import budgets, calls, canonical
+from lineside.gateway import budgets, cache, calls, canonical
 from lineside.guardrails import probes
 from lineside.trust import Scope
 
@@ -30,12 +31,14 @@ class ModelCaller:
 
     Attributes:
         session: Ties calls of one conversation together; `user` whom the caller serves.
+        cache_s: For how many seconds an answer that was given before will do; 0: not at all.
     """
 
     scope: Scope
     parent: TraceParent
     session: str | None = None
     user: str | None = None
+    cache_s: int | None = None
 
 
 class OpenAnswer:
@@ -77,8 +80,8 @@ class ModelCalls:
     """Answers every call that comes by a model door, by one path. One per process.
 
     Args:
-        steps: What stands around every call, streamed or not: guards, a cache. Budgets are always
-            there, closest to the models, so that they count what really goes out.
+        steps: What stands around every call, streamed or not: guards. The cache is always there,
+            and budgets closest to the models, so that they count what really goes out.
     """
 
     def __init__(
@@ -86,7 +89,8 @@ class ModelCalls:
     ) -> None:
         self._serving = serving
         self.gateway = gateway
-        self._steps = (*steps, budgets.metering(serving.meter, gateway))
+        cached = cache.caching(serving.store, gateway)
+        self._steps = (*steps, cached, budgets.metering(serving.meter, gateway))
 
     async def open(self, caller: ModelCaller, request: canonical.ModelRequest) -> OpenAnswer:
         """Begin to answer.
@@ -157,6 +161,7 @@ class ModelCalls:
             session=caller.session,
             user=caller.user or request.user,
             trace_id=caller.parent.trace_id,
+            cache_s=caller.cache_s,
         )
         trace = CallTrace(caller.scope, call, caller.parent)
 

@@ -1,5 +1,6 @@
 """Candidates, releases and rollouts in SQL."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -64,8 +65,39 @@ rollouts = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("shadow", Document),
 )
 sa.Index(None, rollouts.c.workspace, rollouts.c.use_case, rollouts.c.id)
+
+knob_turns = sa.Table(
+    "knob_turns",
+    metadata,
+    sa.Column("workspace", sa.Text, primary_key=True),
+    sa.Column("use_case", sa.Text, primary_key=True),
+    sa.Column("user_digest", sa.Text, primary_key=True),
+    sa.Column("knob", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("value", Document),
+    sa.Column("turned_at", Moment, nullable=False),
+    sa.Column("turned_by", sa.Text, nullable=False),
+)
+sa.Index(None, knob_turns.c.workspace, knob_turns.c.use_case, knob_turns.c.number)
+
+knob_proofs = sa.Table(
+    "knob_proofs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("use_case", sa.Text, nullable=False),
+    sa.Column("release_id", sa.Text, nullable=False),
+    sa.Column("knob", sa.Text, nullable=False),
+    sa.Column("value", Document, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("proved_at", Moment, nullable=False),
+    sa.Column("proved_by", sa.Text, nullable=False),
+)
+sa.Index(None, knob_proofs.c.workspace, knob_proofs.c.use_case, knob_proofs.c.release_id)
 
 
 def keep_candidate(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
@@ -163,6 +195,85 @@ def rollout_rows(
         rollouts.c.workspace == workspace, rollouts.c.use_case == use_case
     )
     return _all(connection, query.order_by(rollouts.c.id.desc()).limit(limit))
+
+
+def lock_turns(connection: sa.Connection, workspace: str, use_case: str) -> None:
+    """Let two turns at the same moment take their numbers in turn, in the order they commit."""
+    if connection.dialect.name == "postgresql":
+        key = sa.func.hashtextextended(f"turn {workspace} {use_case}", 0)
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+def replace_turn(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    """Keep where a user's knob stands now; numbers only ever rise within a use case."""
+    mine = knob_turns.c.workspace == workspace, knob_turns.c.use_case == values["use_case"]
+    last = connection.execute(sa.select(sa.func.max(knob_turns.c.number)).where(*mine)).scalar()
+    one = [knob_turns.c[name] == values[name] for name in ("user_digest", "knob")]
+    connection.execute(knob_turns.delete().where(*mine, *one))
+    connection.execute(
+        knob_turns.insert().values(workspace=workspace, number=(last or 0) + 1, **values)
+    )
+
+
+def turn_rows(
+    connection: sa.Connection, workspace: str, use_case: str, user_digest: str
+) -> list[dict[str, Any]]:
+    query = sa.select(knob_turns).where(
+        knob_turns.c.workspace == workspace,
+        knob_turns.c.use_case == use_case,
+        knob_turns.c.user_digest == user_digest,
+    )
+    return _all(connection, query.order_by(knob_turns.c.number))
+
+
+def turned_use_cases(connection: sa.Connection, workspace: str) -> list[str]:
+    query = sa.select(knob_turns.c.use_case).where(knob_turns.c.workspace == workspace)
+    return list(connection.execute(query.distinct()).scalars())
+
+
+def erase_turns(connection: sa.Connection, workspace: str, use_case: str, user_digest: str) -> int:
+    """Delete what a user turned; servers hear of it by a turn of nobody's, numbered on."""
+    mine = (
+        knob_turns.c.workspace == workspace,
+        knob_turns.c.use_case == use_case,
+        knob_turns.c.user_digest == user_digest,
+    )
+    if connection.execute(sa.select(knob_turns.c.knob).where(*mine)).first() is None:
+        return 0
+    # First, since numbers must rise also where the newest is one of those that go.
+    nobodys = {"use_case": use_case, "user_digest": "", "knob": "", "value": None}
+    replace_turn(connection, workspace, nobodys | {"turned_at": now(), "turned_by": ""})
+    return connection.execute(knob_turns.delete().where(*mine)).rowcount
+
+
+def keep_proof(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    """Keep what a run proved; the same run proves the same thing once."""
+    connection.execute(knob_proofs.delete().where(knob_proofs.c.run_id == values["run_id"]))
+    connection.execute(knob_proofs.insert().values(workspace=workspace, **values))
+
+
+def proof_rows(
+    connection: sa.Connection, workspace: str, use_case: str, release_id: str
+) -> list[dict[str, Any]]:
+    query = sa.select(knob_proofs).where(
+        knob_proofs.c.workspace == workspace,
+        knob_proofs.c.use_case == use_case,
+        knob_proofs.c.release_id == release_id,
+    )
+    return _all(connection, query.order_by(knob_proofs.c.proved_at))
+
+
+def knob_marks(
+    connection: sa.Connection, workspace: str, use_case: str
+) -> tuple[int, datetime | None]:
+    """The number of the last turn and the moment of the last proof: they move with each change."""
+    turned = sa.select(sa.func.max(knob_turns.c.number)).where(
+        knob_turns.c.workspace == workspace, knob_turns.c.use_case == use_case
+    )
+    proved = sa.select(sa.func.max(knob_proofs.c.proved_at)).where(
+        knob_proofs.c.workspace == workspace, knob_proofs.c.use_case == use_case
+    )
+    return connection.execute(turned).scalar() or 0, connection.execute(proved).scalar()
 
 
 def _one(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, Any] | None:

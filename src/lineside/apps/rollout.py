@@ -19,16 +19,19 @@ class Arm(Record):
     """One share of the traffic.
 
     Attributes:
-        name: `live` or `canary`.
+        name: `live`, `canary`, or `shadow`, which gets copies of calls and answers nobody.
         release_id: What this share is served by.
         label: What people call that release, such as `v2`.
-        percent: Share of callers, above 0 and up to 100.
+        percent: Share of callers, above 0 and up to 100; of a shadow the share of calls.
     """
 
-    name: Literal["live", "canary"]
+    name: Literal["live", "canary", "shadow"]
     release_id: str
     label: str
     percent: float
+
+
+Reason = Literal["deploy", "canary", "rollback", "shadow"]
 
 
 class Rollout(Record):
@@ -38,15 +41,17 @@ class Rollout(Record):
         arms: Their percentages add up to 100.
         knobs: What the operator set; the rest keeps the manifest's defaults.
         reason: How it came about.
+        shadow: What gets copies of the calls beside them, if anything.
     """
 
     id: str
     use_case: str
     arms: tuple[Arm, ...]
     knobs: dict[str, Any]
-    reason: Literal["deploy", "canary", "rollback"]
+    reason: Reason
     created_at: datetime
     created_by: str
+    shadow: Arm | None = None
 
     @property
     def live(self) -> Arm:
@@ -90,12 +95,78 @@ def deploy(
     arms = _arms(release, percent, before)
     if before is not None and (before.arms, before.knobs) == (arms, settings):
         return before  # asked for twice is decided once
-    reason: Literal["deploy", "canary"] = "deploy" if percent == 100 else "canary"
-    return _replace(scope, use_case, arms=arms, knobs=settings, reason=reason)
+    reason: Reason = "deploy" if percent == 100 else "canary"
+    shadow = before.shadow if before else None
+    if shadow is not None and shadow.release_id in {arm.release_id for arm in arms}:
+        shadow = None  # it answers now
+    return _replace(scope, use_case, arms=arms, knobs=settings, reason=reason, shadow=shadow)
+
+
+def shadow(
+    scope: Scope, use_case: str, reference: str = "latest", *, percent: float = 100
+) -> Rollout:
+    """Copy calls to a release that answers nobody, to see on real ones how it would do.
+
+    It costs what its model costs, and counts for the same budgets. It ends when it is deployed, by
+    `end_shadow`, and by a rollback.
+
+    Args:
+        reference: As `get_release` takes it.
+        percent: Share of calls that are copied.
+
+    Raises:
+        Denied: The release was refused by its gate; says why.
+        Invalid: A share outside 0 to 100.
+        Conflict: Nothing is live, or the release answers already.
+    """
+    scope.require("deploy", use_case=use_case)
+    if not 0 < percent <= 100:
+        raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
+    release = pick_release(load_releases(scope, use_case), use_case, reference)
+    _refuse_refused(release)
+    before = _standing(scope, use_case)
+    if release.id in {arm.release_id for arm in before.arms}:
+        raise Conflict(
+            "already_live", f"`{release.label}` answers callers already; it cannot be a shadow"
+        )
+    arm = Arm(name="shadow", release_id=release.id, label=release.label, percent=percent)
+    if before.shadow == arm:
+        return before
+    return _replace(
+        scope, use_case, arms=before.arms, knobs=before.knobs, reason="shadow", shadow=arm
+    )
+
+
+def end_shadow(scope: Scope, use_case: str) -> Rollout:
+    """Copy no more calls.
+
+    Raises:
+        Conflict: Nothing is live, or there is no shadow.
+    """
+    scope.require("deploy", use_case=use_case)
+    before = _standing(scope, use_case)
+    if before.shadow is None:
+        raise Conflict("no_shadow", f"No release of `{use_case}` is a shadow now")
+    return _replace(
+        scope, use_case, arms=before.arms, knobs=before.knobs, reason="shadow", shadow=None
+    )
+
+
+def _standing(scope: Scope, use_case: str) -> Rollout:
+    found = load_rollouts(scope, use_case, limit=1)
+    if not found:
+        raise Conflict(
+            "nothing_live",
+            f"Nothing of `{use_case}` is live, so there are no calls to copy",
+            hint=f"Deploy a release first: `lineside deploy {use_case}`.",
+        )
+    return found[0]
 
 
 def roll_back(scope: Scope, use_case: str) -> Rollout:
     """Go back in one step: end a canary, or return to the release that was live before.
+
+    A shadow ends with it.
 
     Raises:
         Conflict: Nothing is live, or nothing was live before it.
@@ -109,7 +180,7 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
             hint=f"Deploy a release first: `lineside deploy {use_case}`.",
         )
     now_live = history[0].live
-    target = now_live if len(history[0].arms) > 1 else _live_before(history)
+    target = way_back(history)
     if target is None:
         raise Conflict(
             "nothing_before",
@@ -118,6 +189,17 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
         )
     arm = target.model_copy(update={"percent": 100.0})
     return _replace(scope, use_case, arms=(arm,), knobs=history[0].knobs, reason="rollback")
+
+
+def way_back(history: list[Rollout]) -> Arm | None:
+    """What a rollback would give to everybody; nothing where nothing was live before.
+
+    Args:
+        history: As `rollout_history` gives it.
+    """
+    if not history:
+        return None
+    return history[0].live if len(history[0].arms) > 1 else _live_before(history)
 
 
 def current_rollout(scope: Scope, use_case: str) -> Rollout | None:
@@ -205,7 +287,8 @@ def _replace(
     *,
     arms: tuple[Arm, ...],
     knobs: dict[str, Any],
-    reason: Literal["deploy", "canary", "rollback"],
+    reason: Reason,
+    shadow: Arm | None = None,
 ) -> Rollout:
     rollout = Rollout(
         id=new_id("rol"),
@@ -215,13 +298,17 @@ def _replace(
         reason=reason,
         created_at=now(),
         created_by=scope.actor.name,
+        shadow=shadow,
     )
     shares = {arm.label: f"{arm.percent:g} %" for arm in arms}
     with scope.store.records.write() as connection:
         queries.insert_rollout(connection, scope.workspace, rollout.model_dump())
         kind = "rollback" if reason == "rollback" else "deploy"
-        details = {"use_case": use_case, "traffic": shares, "knobs": knobs}
-        record(connection, scope, kind, arms[-1].release_id, details)
+        details: dict[str, Any] = {"use_case": use_case, "traffic": shares, "knobs": knobs}
+        if shadow is not None:
+            details["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
+        about = shadow if reason == "shadow" and shadow else arms[-1]
+        record(connection, scope, kind, about.release_id, details)
     return rollout
 
 

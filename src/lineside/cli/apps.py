@@ -203,6 +203,42 @@ def rollback(name_or_folder: str | None, as_json: bool) -> None:
     say(f"✓ {name}: back, {_shares(rollout)}", style="bold")
 
 
+@click.command(
+    "shadow",
+    cls=Spoken,
+    examples=(
+        "lineside shadow support-triage v2",
+        "lineside shadow support-triage v2 --percent 20",
+        "lineside shadow support-triage --off",
+    ),
+)
+@click.argument("name_or_folder", required=False)
+@click.argument("reference", metavar="[RELEASE]", default="latest")
+@click.option("--percent", type=float, default=100, help="Share of calls that are copied.")
+@click.option("--off", is_flag=True, help="Copy no more calls.")
+@json_option
+def shadow_command(
+    name_or_folder: str | None, reference: str, percent: float, off: bool, as_json: bool
+) -> None:
+    """Copy calls to a release that answers nobody, to see how it would do.
+
+    Its traces have the arm `shadow`. It costs what its model costs. Ends when it is deployed, and
+    with a rollback.
+    """
+    from lineside.apps import rollout as rolling
+
+    name = use_case_named(name_or_folder)
+    with scope_here() as scope:
+        if off:
+            rollout = rolling.end_shadow(scope, name)
+        else:
+            rollout = rolling.shadow(scope, name, reference, percent=percent)
+    if as_json:
+        print_json(rollout)
+        return
+    say(f"✓ {name}: {_shares(rollout)}", style="bold")
+
+
 def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
     for line in gate.notes:
         note(line)
@@ -220,6 +256,8 @@ def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
 
 def _shares(rollout: "Rollout") -> str:
     parts = [f"{arm.percent:g} % get {arm.label} ({arm.name})" for arm in rollout.arms]
+    if rollout.shadow is not None:
+        parts.append(f"{rollout.shadow.label} gets copies of {rollout.shadow.percent:g} % (shadow)")
     return ", ".join(parts)
 
 

@@ -197,10 +197,10 @@ def import_file(
     from lineside.evals import datasets as kept
 
     named = {part: name for part, name in (("id", id_field), ("split", split_field)) if name}
-    found = kept.import_cases(
+    found = kept.importing.import_cases(
         place,
         form=form,
-        columns=kept.TableColumns(inputs, expected, slices, named) if inputs else None,
+        columns=kept.forms.TableColumns(inputs, expected, slices, named) if inputs else None,
         bytes_max=Settings.from_environment().dataset_bytes_max,
     )
     with target.open("xb") as output:

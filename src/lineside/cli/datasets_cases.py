@@ -30,7 +30,7 @@ def keep(place: Path, dataset: str, as_json: bool) -> None:
     from lineside.evals import datasets as kept
 
     with scope_on_line() as scope:
-        found = kept.import_cases(place, bytes_max=scope.store.settings.dataset_bytes_max)
+        found = kept.importing.import_cases(place, bytes_max=scope.store.settings.dataset_bytes_max)
         version = kept.keep_as(scope, dataset, found.dataset)
     for reason, count in found.left_out.items():
         note(f"{count:,} left out: {reason}")
@@ -58,11 +58,11 @@ def add_traces(trace_ids: tuple[str, ...], dataset: str | None, as_json: bool) -
     if dataset and not name:
         raise Invalid("bad_dataset", f"`{dataset[:80]}` is no dataset", hint="Use `use-case/name`.")
     with scope_on_line() as scope:
-        found = kept.add_traces(
+        found = kept.from_traces.add_traces(
             scope,
             [search.whole_id(scope, trace_id) for trace_id in trace_ids],
             use_case=use_case or None,
-            name=name or kept.FROM_TRACES,
+            name=name or kept.from_traces.FROM_TRACES,
         )
     if as_json:
         print_json(found)
@@ -100,7 +100,7 @@ def duplicates(dataset: str, at_least: float, as_json: bool) -> None:
 
     with scope_here() as scope:
         version = kept.find_dataset(scope, dataset)
-        found = kept.find_duplicates(scope, version, at_least=at_least)
+        found = kept.duplicates.find_duplicates(scope, version, at_least=at_least)
         cases = kept.kept_cases(scope, version)
     if as_json:
         print_json(found)
@@ -145,7 +145,7 @@ def hold_out(dataset: str, split_name: str, as_json: bool) -> None:
     from lineside.evals import datasets as kept
 
     with scope_here() as scope:
-        part = kept.hold_out(scope, kept.find_dataset(scope, dataset), split_name)
+        part = kept.held_out.hold_out(scope, kept.find_dataset(scope, dataset), split_name)
     if as_json:
         print_json(part)
         return
@@ -169,7 +169,7 @@ def unlock(dataset: str, split_name: str, reason: str, hours: float, as_json: bo
 
     use_case, _, name = dataset.partition("@")[0].partition("/")
     with scope_here() as scope:
-        part = kept.unlock(
+        part = kept.held_out.unlock(
             scope, use_case=use_case, name=name, split=split_name, reason=reason, hours=hours
         )
     if as_json:
@@ -195,7 +195,7 @@ def _share(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _show_groups(found: "_datasets.Duplicates", words: dict[str, str]) -> None:
+def _show_groups(found: "_datasets.duplicates.Duplicates", words: dict[str, str]) -> None:
     contradictions = sum(group.is_contradiction for group in found.groups)
     say(
         f"{found.cases:,} cases; groups that ask the same or nearly: {len(found.groups):,}, "

@@ -32,7 +32,9 @@ _COMMANDS = {
     "test": Late(_LINE, f"{_ROOMS}.apps:test", "Judge a folder: ship, hold, or not enough data"),
     "release": Late(_LINE, f"{_ROOMS}.apps:release", "Make a release, if the gate says ship"),
     "deploy": Late(_LINE, f"{_ROOMS}.apps:deploy_command", "Send traffic to a release"),
+    "shadow": Late(_LINE, f"{_ROOMS}.apps:shadow_command", "Copy calls to a release unseen"),
     "rollback": Late(_LINE, f"{_ROOMS}.apps:rollback", "Go back to what was live before"),
+    "knobs": Late(_LINE, f"{_ROOMS}.knobs:knobs", "What may be turned, and what was tested"),
     "usecases": Late(
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
     ),

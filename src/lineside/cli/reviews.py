@@ -155,7 +155,7 @@ def differing(name: str, limit: int, as_json: bool) -> None:
     from lineside.evals import reviews as room
 
     with scope_here() as scope:
-        found = room.disagreements(scope, name, limit=limit)
+        found = room.settling.disagreements(scope, name, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -190,7 +190,7 @@ def settle(name: str, item: int, labels: tuple[str, ...], why: str, as_json: boo
 
     said = dict(label.partition("=")[::2] for label in labels)
     with scope_here() as scope:
-        kept = room.settle(scope, name, item, said, why=why)
+        kept = room.settling.settle(scope, name, item, said, why=why)
     if as_json:
         print_json(kept)
         return
@@ -235,14 +235,14 @@ def export(name: str, question: str | None, form: str, as_json: bool) -> None:
 
     with scope_here() as scope:
         if as_json:
-            print_json(room.review_labels(scope, name, question=question))
+            print_json(room.labels.review_labels(scope, name, question=question))
             return
         if form == "cases":
-            text = room.cases_file(scope, name)
+            text = room.labels.cases_file(scope, name)
         elif form == "by-rater":
-            text = room.labels_by_rater_file(scope, name, question=question)
+            text = room.labels.labels_by_rater_file(scope, name, question=question)
         else:
-            text = room.labels_file(scope, name, question=question)
+            text = room.labels.labels_file(scope, name, question=question)
     click.echo(text, nl=False)
 
 
@@ -263,7 +263,7 @@ def import_file(name: str, file: Path, question: str | None, as_json: bool) -> N
     except (UnicodeDecodeError, csv.Error) as error:
         raise Invalid("labels_format", f"`{file.name}` is no CSV in UTF-8: {error}") from None
     with scope_here() as scope:
-        found = room.import_labels(scope, name, rows, question=question)
+        found = room.importing.import_labels(scope, name, rows, question=question)
     if as_json:
         print_json(found)
         return

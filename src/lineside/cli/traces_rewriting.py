@@ -24,7 +24,7 @@ _TELL_SECONDS = 5.0
         "lineside traces erase --session s-1042 --yes",
     ),
 )
-@click.option("--user", metavar="ID", help="Every trace that this user took part in.")
+@click.option("--user", metavar="ID", help="Every trace this user took part in, and their knobs.")
 @click.option("--session", metavar="ID", help="Every trace of this session.")
 @click.option("--trace", metavar="TRACE", help="This trace.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be erased.")
@@ -40,13 +40,14 @@ def erase(
 ) -> None:
     """Erase traces for good: from inbox, lake, files, index of words, and feedback on them.
 
-    There is no way back. The ledger keeps that it was done, by whom and how much, not the name.
+    Of a user it also erases where they left their knobs. There is no way back. The ledger keeps
+    that it was done, by whom and how much, not the name.
     """
     from lineside.traces import rewriting
 
     with scope_on_line() as scope:
         looked = rewriting.erase(scope, user=user, session=session, trace=trace, only_look=True)
-        if dry_run or not looked.traces:
+        if dry_run or looked.is_nothing:
             erased = looked
         else:
             if not yes and not as_json:
@@ -61,8 +62,10 @@ def erase(
 
 
 def _in_words(erased: "rewriting.Erased") -> str:
-    said = f"{erased.traces:,} traces with {erased.steps:,} steps"
-    return f"{said} and {erased.feedback:,} feedback" if erased.feedback else said
+    said = [f"{erased.traces:,} traces with {erased.steps:,} steps"]
+    beside = {"feedback": erased.feedback} | erased.beside
+    said += [f"{count:,} {what}" for what, count in beside.items() if count]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
 
 
 @click.command(

@@ -1,6 +1,6 @@
 """Test material: cases with what they expect, by content address and by version."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 
-from lineside.core import Conflict, NotFound, Record, new_id, now
+from lineside.core import Conflict, Invalid, NotFound, Record, new_id, now
 from lineside.evals import queries
 from lineside.store import Store, digest_of
 from lineside.trust import Scope
 
 _TRIES = 5
+_NAMED_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,18 @@ def id_from_content(case: Case, *, repeat: int) -> str:
     body = orjson.dumps([case.input, case.expected], option=orjson.OPT_SORT_KEYS)
     name = f"case-{sha256(body).hexdigest()[:16]}"
     return name if repeat == 0 else f"{name}-{repeat + 1}"
+
+
+def unknown_cases(unknown: Sequence[str], *, labelled: int, place: str, hint: str) -> Invalid:
+    """The error for labels of cases that are not there; `place` is a run or a review."""
+    named = ", ".join(f"`{case_id[:40]}`" for case_id in unknown[:_NAMED_MAX])
+    more = f" and {len(unknown) - _NAMED_MAX:,} more" if len(unknown) > _NAMED_MAX else ""
+    return Invalid(
+        "unknown_cases",
+        f"{len(unknown):,} of {labelled:,} labels are for cases that {place} does not have: "
+        f"{named}{more}; none was taken",
+        hint=hint,
+    )
 
 
 def keep_dataset(

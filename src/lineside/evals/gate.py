@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import pair
@@ -21,29 +20,9 @@ from lineside.stats import (
     verdict,
 )
 from lineside.trust import Scope
+from lineside.usecases import GateRule
 
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-
-
-class Rule(Protocol):
-    """One condition of a gate; `lineside.usecases.GateRule` is one."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def score(self) -> str: ...
-    @property
-    def statistic(self) -> str: ...
-    @property
-    def comparator(self) -> str: ...
-    @property
-    def threshold(self) -> float | None: ...
-    @property
-    def margin(self) -> float | None: ...
-    @property
-    def slice(self) -> str | None: ...
-    @property
-    def text(self) -> str: ...
 
 
 class GateOutcome(Record):
@@ -64,7 +43,7 @@ class GateOutcome(Record):
 
 
 def judge_gate(
-    scope: Scope, run: Run, rules: Sequence[Rule], *, baseline_run: Run | None = None
+    scope: Scope, run: Run, rules: Sequence[GateRule], *, baseline_run: Run | None = None
 ) -> GateOutcome:
     """Hold a run against the rules of its gate.
 
@@ -106,7 +85,7 @@ def judge_gate(
 
 
 def find_all(
-    judged: JudgedRun, baseline: JudgedRun | None, rules: Sequence[Rule], notes: list[str]
+    judged: JudgedRun, baseline: JudgedRun | None, rules: Sequence[GateRule], notes: list[str]
 ) -> list[Finding]:
     """What each rule finds in the cases judged so far, at the run's own confidence."""
     return [_find(rule, judged, baseline, notes) for rule in rules]
@@ -124,7 +103,9 @@ def obstacle(run: Run) -> str | None:
     return None
 
 
-def _find(rule: Rule, judged: JudgedRun, baseline: JudgedRun | None, notes: list[str]) -> Finding:
+def _find(
+    rule: GateRule, judged: JudgedRun, baseline: JudgedRun | None, notes: list[str]
+) -> Finding:
     if rule.kind == "non_inferiority":
         if baseline is None:
             notes.append(f"`{rule.text}` does not apply yet: nothing else is live")
@@ -137,7 +118,7 @@ def _find(rule: Rule, judged: JudgedRun, baseline: JudgedRun | None, notes: list
     return _find_mean(rule, judged)
 
 
-def _find_mean(rule: Rule, judged: JudgedRun) -> Finding:
+def _find_mean(rule: GateRule, judged: JudgedRun) -> Finding:
     trait, cases = judged.trait(rule.score), judged.scored(rule.score)
     missing = judged.count_missing(rule.score)
     values = [case.scores[rule.score] for case in cases]
@@ -159,7 +140,7 @@ def _find_mean(rule: Rule, judged: JudgedRun) -> Finding:
     )
 
 
-def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
+def _find_percentile(rule: GateRule, judged: JudgedRun) -> Finding:
     trait, cases = judged.trait(rule.score), judged.scored(rule.score)
     missing, share = judged.count_missing(rule.score), _PERCENTILES[rule.statistic]
     if not cases:
@@ -191,7 +172,7 @@ def _find_percentile(rule: Rule, judged: JudgedRun) -> Finding:
 
 
 def _find_not_worse(
-    rule: Rule, judged: JudgedRun, baseline: JudgedRun, notes: list[str]
+    rule: GateRule, judged: JudgedRun, baseline: JudgedRun, notes: list[str]
 ) -> Finding:
     trait = judged.trait(rule.score)
     baseline.trait(rule.score)
@@ -211,7 +192,7 @@ def _find_not_worse(
     )
 
 
-def _find_gap(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
+def _find_gap(rule: GateRule, judged: JudgedRun, notes: list[str]) -> Finding:
     trait, name = judged.trait(rule.score), rule.slice or ""
     known = {key for case in judged.cases for key in case.slices}
     if judged.cases and name not in known:
@@ -245,7 +226,7 @@ def _find_gap(rule: Rule, judged: JudgedRun, notes: list[str]) -> Finding:
     )
 
 
-def _not_applicable(rule: Rule, judged: JudgedRun) -> Finding:
+def _not_applicable(rule: GateRule, judged: JudgedRun) -> Finding:
     trait = judged.trait(rule.score)
     return Finding(
         rule=rule.text,
@@ -268,7 +249,7 @@ def _not_applicable(rule: Rule, judged: JudgedRun) -> Finding:
     )
 
 
-def _number(rule: Rule, value: float | None) -> float:
+def _number(rule: GateRule, value: float | None) -> float:
     if value is None:
         raise Invalid("bad_gate_rule", f"The rule `{rule.text}` names no number")
     return value

@@ -13,6 +13,7 @@ import orjson
 
 from lineside.core import Invalid, did_you_mean
 from lineside.evals.dataset import Case, Dataset, dataset_of, id_from_content
+from lineside.evals.datasets.files import refuse_large
 from lineside.gateway import Form, shorten, show
 
 _PROBLEMS_MAX = 20
@@ -51,12 +52,7 @@ def read_dataset(
             to 20 problems, each with its line.
     """
     size = _size(name, content)
-    if size > bytes_max:
-        raise Invalid(
-            "dataset_too_large",
-            f"`{name}` has {_megabytes(size)}, the limit is {_megabytes(bytes_max)}",
-            hint="Split it, or raise LINESIDE_DATASET_BYTES_MAX to the bytes you allow.",
-        )
+    refuse_large(name, size, bytes_max)
     suffix = Path(name).suffix.lower()
     if suffix not in {".jsonl", ".ndjson", ".csv"}:
         raise Invalid(
@@ -326,9 +322,3 @@ def _size(name: str, content: bytes | Path) -> int:
 def _count_lines(content: bytes | Path) -> int:
     with _opened(content) as file:
         return sum(1 for _ in file)
-
-
-def _megabytes(count: int) -> str:
-    if count < 1024 * 1024:
-        return f"{count:,} bytes"
-    return f"{count / 1024 / 1024:.1f} MB"

@@ -13,6 +13,7 @@ import orjson
 
 from lineside.core import SYSTEM, Invalid, NotFound, Unavailable, now
 from lineside.evals.dataset import Case
+from lineside.evals.datasets.files import refuse_large
 from lineside.evals.plan import RunTarget
 from lineside.evals.run import Run
 from lineside.evals.target import CaseTarget, RecordedReply, Target
@@ -114,7 +115,7 @@ class _Endpoint:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(_HTTP_SECONDS))
         try:
             async with self._session.post(self._url, json={"input": payload}) as response:
-                body = await response.content.read(ANSWER_BYTES_MAX)
+                body = await self._read(response.content)
                 status, headers = response.status, response.headers
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             said = str(error) or type(error).__name__
@@ -131,6 +132,18 @@ class _Endpoint:
             return reply_from(orjson.loads(body), self._url)
         except orjson.JSONDecodeError as error:
             raise Invalid("answer_not_json", f"`{self._url}` sent no JSON: {text}") from error
+
+    async def _read(self, content: Any) -> bytes:
+        # A single read would end with the first piece that has arrived.
+        body = bytearray()
+        async for piece in content.iter_any():
+            body += piece
+            if len(body) > ANSWER_BYTES_MAX:
+                raise Invalid(
+                    "answer_too_large",
+                    f"`{self._url}` sent more than {ANSWER_BYTES_MAX:,} bytes for one case",
+                )
+        return bytes(body)
 
     async def close(self) -> None:
         if self._session is not None:
@@ -233,8 +246,13 @@ def _keep_outputs(store: Store, path: Path) -> str:
             f"`{path.name}` is no file, and no other target either",
             hint="Name `python:module:function`, an http address, `traces` or a JSONL file.",
         )
-    if path.stat().st_size > OUTPUTS_BYTES_MAX:
-        raise Invalid("outputs_too_large", f"`{path.name}` has more than {OUTPUTS_BYTES_MAX} bytes")
+    refuse_large(
+        path.name,
+        path.stat().st_size,
+        OUTPUTS_BYTES_MAX,
+        code="outputs_too_large",
+        hint="Run the dataset in parts, with a file of outputs for each.",
+    )
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if line.strip() and not _is_output(line):

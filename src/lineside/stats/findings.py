@@ -128,7 +128,7 @@ def _cases_needed(terms: RuleTerms, pivot: Pivot, cases: int) -> int | None:
     if terms.failed and (pivot.low(tail) > terms.threshold or pivot.high(tail) < terms.threshold):
         # The scored cases alone would settle it: the failed ones are what is missing.
         return terms.failed
-    if isinstance(pivot, RatePivot) and 0 < terms.threshold < 1:
+    if isinstance(pivot, RatePivot) and pivot.df is None and 0 < terms.threshold < 1:
         total = cases_needed_for_rate(
             pivot.value,
             terms.threshold,

@@ -81,7 +81,7 @@ def judge_threshold(
     pivot = pivot_of(interval)
     evidence = count_failed(pivot, failed, cases=interval.cases_scored, bounds=bounds)
     finding = weigh(terms, pivot, evidence, n=interval.n, cases=interval.cases_scored)
-    finding = _expect_spread(finding, [interval])
+    finding = expect_spread(finding, [interval])
     return replace(finding, sentence=threshold_clause(finding))
 
 
@@ -142,7 +142,7 @@ def judge_non_inferiority(
         bounds=None if reach is None else (-reach, reach),
     )
     finding = weigh(terms, pivot, evidence, n=difference.n, cases=difference.cases)
-    finding = _expect_spread(finding, [as_interval(difference)])
+    finding = expect_spread(finding, [as_interval(difference)])
     return replace(finding, sentence=difference_clause(finding, margin, against))
 
 
@@ -194,7 +194,7 @@ def judge_slice_gap(
         shift = (bounds[1] - bounds[0]) * failed / (smallest + failed / 2)
         evidence = FailureBounds(_Shifted(pivot, -shift), _Shifted(pivot, shift))
     finding = weigh(terms, pivot, evidence, n=gap.n, cases=cases)
-    finding = _expect_spread(finding, gap.slices.values())
+    finding = expect_spread(finding, gap.slices.values())
     return replace(finding, sentence=gap_clause(finding, gap))
 
 
@@ -262,7 +262,7 @@ def _interval_of(
     return interval, bounds
 
 
-def _expect_spread(finding: Finding, intervals: Iterable[Interval]) -> Finding:
+def expect_spread(finding: Finding, intervals: Iterable[Interval]) -> Finding:
     """Ask for the cases from which on equal scores count as certain, where they decide nothing."""
     lacking = [interval.n for interval in intervals if interval.method == "unknown"]
     if not lacking or finding.decision != "more":

@@ -5,7 +5,7 @@ equals the threshold exactly where the one-sided p-value is `(1 - confidence) / 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Protocol
 
@@ -44,6 +44,11 @@ def upper_tail(statistic: float, df: float | None) -> float:
     from scipy.special import ndtr, stdtr
 
     return float(ndtr(-statistic)) if df is None else float(stdtr(df, -statistic))
+
+
+def grown_df(df: float | None, factor: float) -> float | None:
+    """Return the degrees of freedom with `factor` times as many cases, or clusters of them."""
+    return None if df is None else (df + 1) * factor - 1
 
 
 def bisect(function: Callable[[float], float], low: float, high: float) -> float:
@@ -87,7 +92,9 @@ class MeanPivot:
 
     def scaled(self, factor: float) -> "MeanPivot":
         root = sqrt(factor)
-        return replace(self, error_low=self.error_low / root, error_high=self.error_high / root)
+        return MeanPivot(
+            self.value, self.error_low / root, self.error_high / root, grown_df(self.df, factor)
+        )
 
     def _half(self, tail: float, near: float, far: float) -> float:
         quantile = critical(tail, self.df)
@@ -126,7 +133,7 @@ class RatePivot:
         return self._tail(limit, sign=-1)
 
     def scaled(self, factor: float) -> "RatePivot":
-        return replace(self, n=self.n * factor)
+        return RatePivot(self.value, self.n * factor, grown_df(self.df, factor))
 
     def _end(self, z: float) -> float:
         # At 0 and 1 the formula is exact but rounding is not.
@@ -175,16 +182,20 @@ class PairedRatePivot:
         return upper_tail(-self.statistic(limit), self.df)
 
     def scaled(self, factor: float) -> "PairedRatePivot":
-        return PairedRatePivot(self.wins * factor, self.losses * factor, self.n * factor, self.df)
+        wins, losses = self.wins * factor, self.losses * factor
+        return PairedRatePivot(wins, losses, self.n * factor, grown_df(self.df, factor))
 
     def statistic(self, limit: float) -> float:
         """Return Tango's statistic for "the truth is the limit"; it falls as the limit rises."""
-        away = self.wins - self.losses - self.n * limit
+        away, variance = self.wins - self.losses - self.n * limit, self.variance(limit)
+        if variance <= 1e-15:
+            return 0.0 if abs(away) < 1e-12 else inf if away > 0 else -inf
+        return away / sqrt(variance)
+
+    def variance(self, limit: float) -> float:
+        """Return that of wins less losses, if the truth is the limit."""
         # The loss rate which makes the observed table likeliest when the difference is the limit.
         b = (2 * self.n - self.wins + self.losses) * limit - self.wins - self.losses
         c = -self.losses * limit * (1 - limit)
         loss_rate = (sqrt(max(0.0, b * b - 8 * self.n * c)) - b) / (4 * self.n)
-        variance = self.n * (2 * loss_rate + limit * (1 - limit))
-        if variance <= 1e-15:
-            return 0.0 if abs(away) < 1e-12 else inf if away > 0 else -inf
-        return away / sqrt(variance)
+        return self.n * (2 * loss_rate + limit * (1 - limit))

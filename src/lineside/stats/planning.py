@@ -7,7 +7,11 @@ from math import ceil, isfinite, sqrt
 import numpy as np
 
 from lineside.core import Invalid
-from lineside.stats.power import CASES_MAX, cases_needed_for_difference
+from lineside.stats.power import (
+    CASES_MAX,
+    cases_needed_for_difference,
+    cases_needed_for_paired_rates,
+)
 from lineside.stats.samples import read_values
 
 REPETITIONS_MAX = 50
@@ -106,13 +110,15 @@ def plan_comparison(
     repetitions_max: int = 10,
     cases_per_cluster: float = 1.0,
     cluster_correlation: float = 0.0,
+    are_rates: bool = False,
     cases_max: int = CASES_MAX,
 ) -> tuple[Plan, ...]:
     """List what would show that a candidate is not worse by the margin: a plan per repetitions.
 
     Repetitions tame only the spread within a case, so that more of them save ever fewer cases. The
     caller prices the plans, by cases where labelling is dear and by answers where models are, and
-    takes the cheapest. The power is that of `cases_needed_for_difference` on the means per case.
+    takes the cheapest. The power is that of `cases_needed_for_difference` on the means per case, or
+    of whole clusters where there are any: few clusters take more, as their spread is known less.
 
     Args:
         margin: The largest loss that is acceptable, above 0.
@@ -122,6 +128,8 @@ def plan_comparison(
         cluster_correlation: How alike the differences of its cases are, 0 to 1; they then count for
             less by `1 + (cases_per_cluster - 1) * cluster_correlation` (Kish, "Survey Sampling",
             1965).
+        are_rates: Whether scores are 0 or 1; without repetitions Tango's interval then decides, as
+            in `cases_needed_for_paired_rates`.
         cases_max: Plans with more cases are left out.
 
     Returns:
@@ -140,18 +148,28 @@ def plan_comparison(
             "A cluster has at least 1 case and a correlation of 0 to 1: "
             f"`{cases_per_cluster}`, `{cluster_correlation}`",
         )
-    effect = 1 + (cases_per_cluster - 1) * cluster_correlation
+    design_effect = 1 + (cases_per_cluster - 1) * cluster_correlation
+    limits = {"true_difference": true_difference, "confidence": confidence, "power": power}
     plans = []
     for repetitions in range(1, repetitions_max + 1):
-        alone = cases_needed_for_difference(
-            spread.of_case(repetitions),
-            margin,
-            true_difference=true_difference,
-            confidence=confidence,
-            power=power,
-            cases_max=cases_max,
-        )
-        cases = None if alone is None else ceil(alone * effect)
-        if cases is not None and cases <= cases_max:
+        sd = spread.of_case(repetitions)
+        if are_rates and repetitions == 1:
+            cases = cases_needed_for_paired_rates(
+                min(1.0, max(abs(true_difference), sd**2 + true_difference**2)),
+                margin,
+                cases_per_cluster=cases_per_cluster,
+                design_effect=design_effect,
+                cases_max=cases_max,
+                **limits,
+            )
+        else:
+            clusters = cases_needed_for_difference(
+                sd * sqrt(design_effect / cases_per_cluster),
+                margin,
+                cases_max=int(cases_max / cases_per_cluster),
+                **limits,
+            )
+            cases = None if clusters is None else ceil(clusters * cases_per_cluster)
+        if cases is not None:
             plans.append(Plan(cases, repetitions, 2 * cases * repetitions))
     return tuple(plans)

@@ -5,7 +5,8 @@ from dataclasses import replace
 from lineside.core import Invalid
 from lineside.stats.failures import count_failed
 from lineside.stats.findings import Finding, RuleTerms, weigh, without_scores
-from lineside.stats.paired import PairedDifference, paired_pivot
+from lineside.stats.judging import expect_spread
+from lineside.stats.paired import PairedDifference, as_interval, paired_pivot
 from lineside.stats.power import CASES_MAX
 from lineside.stats.wording import Direction, settle, show, show_failed, show_range
 
@@ -62,6 +63,7 @@ def judge_superiority(
             p_fail=worthwhile.p_fail,
             cases_needed=0 if worthwhile.decision == "hold" else min(known, default=None),
         )
+    finding = expect_spread(finding, [as_interval(difference)])
     return replace(finding, sentence=_clause(finding, smallest, against))
 
 

@@ -13,6 +13,7 @@ from lineside.store.flushing import Flushing
 from lineside.store.inbox import Inbox
 from lineside.store.intake import Intake, LakeTable, PlainIntake
 from lineside.store.jobs import Jobs
+from lineside.store.keepers import Keeper
 from lineside.store.lake import Lake, Reading
 from lineside.store.lake_files import LakePlace
 from lineside.store.locks import FolderLock, Lock, held, lock_for
@@ -36,6 +37,8 @@ class Store:
         flusher: Moves inbox to lake, when it is asked to.
         upkeep: Keeps the lake quick and small, when it is asked to.
         flushing: Has a process of its own do that again and again; started by the server.
+        keepers: What rooms keep of persons among the records, by its name in the plural; whoever
+            erases a person asks them all.
         home: The state folder.
     """
 
@@ -65,6 +68,7 @@ class Store:
         self.flusher = Flusher(self.inbox, self.lake, self.texts, lock=self.lake_lock)
         self.upkeep = Upkeep(self.lake, lock=self.lake_lock, tables=self.flusher.tables)
         self.flushing = Flushing(settings, self.inbox)
+        self.keepers: dict[str, Keeper] = {}
 
     def add_intake(self, intake: Intake) -> None:
         """Let a room keep rows in the lake; called once when the room opens."""

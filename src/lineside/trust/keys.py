@@ -3,8 +3,9 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from lineside.core import Actor, Conflict, Denied, Invalid, NotFound, Record, new_id, now
@@ -155,8 +156,14 @@ def revoke_key(scope: Scope, key_id: str) -> ApiKey:
     return _api_key(row)
 
 
-def scope_for_key(store: Store, secret: str) -> Scope:
+def scope_for_key(
+    store: Store, secret: str, *, soon: Callable[[Callable[[], None]], object] | None = None
+) -> Scope:
     """Let a program act by the secret of its key.
+
+    Args:
+        soon: Takes the noting of when the key was used, at most once a minute, to be done by
+            somebody who may wait for the database; else it is done before this returns.
 
     Raises:
         Denied: The key is malformed, unknown, expired or revoked; which of them is not said.
@@ -173,7 +180,11 @@ def scope_for_key(store: Store, secret: str) -> Scope:
             "The API key does not open this workspace",
             hint="Check that it was copied whole, or make a new one: `lineside keys create`.",
         )
-    _note_use(store, row)
+    note = partial(_note_use, store, row)
+    if soon is None:
+        note()
+    elif _is_to_note(row):
+        soon(note)
     limit = row["use_cases"]
     return Scope(
         store,
@@ -187,12 +198,16 @@ def scope_for_key(store: Store, secret: str) -> Scope:
 
 
 def _note_use(store: Store, row: Mapping[str, Any]) -> None:
-    moment = now()
-    noted = row["last_used_at"]
-    if noted is not None and moment - noted < _USE_NOTED_EVERY:
+    if not _is_to_note(row):
         return
+    moment = now()
     with store.records.write() as connection:
         mark_key_used(connection, row["id"], at=moment, unless_since=moment - _USE_NOTED_EVERY)
+
+
+def _is_to_note(row: Mapping[str, Any]) -> bool:
+    noted = row["last_used_at"]
+    return noted is None or now() - noted >= _USE_NOTED_EVERY
 
 
 def _parts(secret: str) -> tuple[str, str]:

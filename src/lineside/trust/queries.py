@@ -126,8 +126,12 @@ def insert_key(connection: sa.Connection, values: Mapping[str, Any]) -> None:
     connection.execute(api_keys.insert().values(**values))
 
 
+# Made once: every call with a key asks it.
+_KEY_BY_ID = sa.select(api_keys).where(api_keys.c.id == sa.bindparam("key_id"))
+
+
 def find_key(connection: sa.Connection, key_id: str) -> dict[str, Any] | None:
-    return _one(connection.execute(sa.select(api_keys).where(api_keys.c.id == key_id)))
+    return _one(connection.execute(_KEY_BY_ID, {"key_id": key_id}))
 
 
 def select_keys(connection: sa.Connection, workspace: str) -> list[dict[str, Any]]:

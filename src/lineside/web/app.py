@@ -21,6 +21,7 @@ from lineside.web.evals import ROUTES as RUNS
 from lineside.web.guards import ROUTES as GUARDS
 from lineside.web.judges import ROUTES as JUDGES
 from lineside.web.kept import Kept
+from lineside.web.knobs import ROUTES as KNOBS
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
 from lineside.web.prices import ROUTES as PRICES
@@ -60,6 +61,7 @@ def build_web(
         routes=[
             *USE_CASES,
             *TRY,
+            *KNOBS,
             *RUNS,
             *VERDICTS,
             *BOARDS,

@@ -103,6 +103,8 @@ def _state(found: Release, rollout: Rollout | None) -> str:
     for arm in rollout.arms if rollout else ():
         if arm.release_id == found.id:
             return f"{arm.name}, {arm.percent:g} % of callers"
+    if rollout and rollout.shadow and rollout.shadow.release_id == found.id:
+        return f"shadow, copies of {rollout.shadow.percent:g} % of calls"
     return "may not be deployed" if found.status == "refused" else "not live"
 
 

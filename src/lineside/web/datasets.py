@@ -61,7 +61,7 @@ def dataset(request: Request) -> Response:
         hidden=version.cases - len(cases),
         held=[
             part
-            for part in kept.held_out_parts(scope, version.use_case)
+            for part in kept.held_out.held_out_parts(scope, version.use_case)
             if part.name == version.name
         ],
         others=kept.list_datasets(
@@ -101,8 +101,8 @@ def duplicates(request: Request) -> Response:
     scope: Scope = request.app.state.local
     version = kept.find_dataset(scope, request.path_params["dataset_id"])
     cases = {case.id: case for case in kept.kept_cases(scope, version)}
-    found: kept.Duplicates = request.app.state.kept.get(
-        ("duplicates", version.digest), lambda: kept.find_duplicates(scope, version)
+    found: kept.duplicates.Duplicates = request.app.state.kept.get(
+        ("duplicates", version.digest), lambda: kept.duplicates.find_duplicates(scope, version)
     )
     groups = found.groups[:_GROUPS_SHOWN]
     return page(
@@ -121,7 +121,7 @@ async def hold_out(request: Request) -> Response:
     dataset_id = request.path_params["dataset_id"]
 
     def work() -> None:
-        kept.hold_out(scope, kept.find_dataset(scope, dataset_id), typed.get("split", ""))
+        kept.held_out.hold_out(scope, kept.find_dataset(scope, dataset_id), typed.get("split", ""))
 
     await asyncio.to_thread(work)
     return RedirectResponse(f"/datasets/{dataset_id}#held-out", 303)
@@ -135,7 +135,7 @@ async def unlock(request: Request) -> Response:
 
     def work() -> None:
         version = kept.find_dataset(scope, dataset_id)
-        kept.unlock(
+        kept.held_out.unlock(
             scope,
             use_case=version.use_case,
             name=version.name,
@@ -153,11 +153,11 @@ async def add_trace(request: Request) -> Response:
     typed = await _typed(request)
     trace_id = request.path_params["trace_id"]
     found = await asyncio.to_thread(
-        kept.add_traces,
+        kept.from_traces.add_traces,
         scope,
         [trace_id],
         use_case=typed.get("use_case") or None,
-        name=typed.get("name") or kept.FROM_TRACES,
+        name=typed.get("name") or kept.from_traces.FROM_TRACES,
     )
     if found.version is None or found.left_out:
         raise Invalid("no_case", found.left_out.get(trace_id, "No case can be made of it"))

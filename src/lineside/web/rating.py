@@ -61,12 +61,12 @@ def _answered(request: Request, typed: Mapping[str, str]) -> Response:
     if not number.isdecimal() or len(number) > _ITEM_DIGITS_MAX:
         raise Invalid("bad_item", f"Not the number of an item: `{number[:20]}`")
     item = int(number)
-    task = reviews.seen_task(scope, review_id, item)
+    task = reviews.rating.seen_task(scope, review_id, item)
     try:
         said = None
         if typed.get("what") != "pass":
             said = said_in(task.questions, typed, text=task.text)
-        reviews.give_answer(scope, review_id, item, said)
+        reviews.rating.give_answer(scope, review_id, item, said)
     except Invalid as error:
         return _rated(request, item=item, error=error)
     return RedirectResponse(f"/reviews/{review_id}/rate", 303)
@@ -74,7 +74,7 @@ def _answered(request: Request, typed: Mapping[str, str]) -> Response:
 
 def _rated(request: Request, *, item: int | None, error: Invalid | None = None) -> Response:
     scope = reviewer(request)
-    turn = reviews.next_turn(scope, request.path_params["review"], item=item)
+    turn = reviews.rating.next_turn(scope, request.path_params["review"], item=item)
     asked = turn.task.questions if turn.task else ()
     is_single = len(asked) == 1 and asked[0].kind in ("choice", "scale", "pairwise")
     return page(

@@ -80,9 +80,9 @@ def labels(request: Request) -> Response:
     scope, review = reviewer(request), request.path_params["review"]
     form = request.query_params.get("form", "labels")
     files = {
-        "labels": reviews.labels_file,
-        "by-rater": reviews.labels_by_rater_file,
-        "cases": reviews.cases_file,
+        "labels": reviews.labels.labels_file,
+        "by-rater": reviews.labels.labels_by_rater_file,
+        "cases": reviews.labels.cases_file,
     }
     if form not in files:
         raise Invalid("bad_form", f"There is no form `{form[:20]}` of labels")
@@ -137,7 +137,7 @@ def _wish(typed: dict[str, str]) -> reviews.ReviewWish:
 
 def _differing(request: Request, *, error: Invalid | None) -> Response:
     scope, review = reviewer(request), request.path_params["review"]
-    found = reviews.disagreements(scope, review, limit=_SETTLED_AT_ONCE)
+    found = reviews.settling.disagreements(scope, review, limit=_SETTLED_AT_ONCE)
     stands = reviews.review_state(scope, review)
     return page(
         request,
@@ -154,14 +154,14 @@ def _settled(request: Request, typed: dict[str, str]) -> Response:
     scope, review_id = reviewer(request), request.path_params["review"]
     review = reviews.review_state(scope, review_id).review
     number = typed.get("item", "")
-    found = reviews.disagreements(scope, review_id, limit=1_000)
+    found = reviews.settling.disagreements(scope, review_id, limit=1_000)
     chosen = [one for one in found if str(one.item) == number]
     if not chosen:
         return RedirectResponse(f"/reviews/{review_id}/settle", 303)
     try:
         text = reviews.text_of(chosen[0].shown["output"])
         said = said_in(review.questions, typed, text=text)
-        reviews.settle(scope, review_id, chosen[0].item, said, why=typed.get("why", ""))
+        reviews.settling.settle(scope, review_id, chosen[0].item, said, why=typed.get("why", ""))
     except Invalid as error:
         return _differing(request, error=error)
     return RedirectResponse(f"/reviews/{review_id}/settle", 303)

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from lineside.apps import (
@@ -14,9 +14,11 @@ from lineside.apps import (
     current_rollout,
     list_releases,
     live_schemas,
+    roll_back,
     rollout_history,
 )
-from lineside.core import NotFound
+from lineside.apps import rollout as rolling
+from lineside.core import Conflict, NotFound
 from lineside.evals import list_runs, reports
 from lineside.stats import plots
 from lineside.traces import latest_calls, list_feedback, traffic, views
@@ -46,7 +48,7 @@ def use_case(request: Request) -> Response:
     name = request.path_params["name"]
     known = get_use_case(scope, name)
     releases = list_releases(scope, name)
-    history = rollout_history(scope, name, limit=_HISTORY_SHOWN)
+    history = rollout_history(scope, name)
     standing = _standing(releases, history[0] if history else None)
     week = traffic(scope, use_case=name)
     return page(
@@ -61,7 +63,8 @@ def use_case(request: Request) -> Response:
         else [],
         finding=main_finding(standing["shown"].gate) if standing["shown"] else None,
         rollout=history[0] if history else None,
-        history=history,
+        back=rolling.way_back(history),
+        history=history[:_HISTORY_SHOWN],
         shares=_share_plot(history[0]) if history else None,
         series=_accuracy_plot(releases),
         labels={release.id: release.label for release in releases},
@@ -111,7 +114,8 @@ def _standing(releases: Sequence[Release], rollout: Rollout | None) -> dict[str,
 
 
 def _totals(week: Sequence[views.Traffic]) -> dict[str, Any]:
-    """Sums over the arms; the cost is unknown as soon as that of one call is."""
+    """Sums over the arms that answer; the cost is unknown as soon as that of one call is."""
+    week = [arm for arm in week if arm.arm != "shadow"]
     calls = sum(arm.calls for arm in week)
     is_cost_known = calls > 0 and all(arm.cost_known == 1 for arm in week)
     return {
@@ -177,4 +181,23 @@ def _sample(schema: dict[str, Any]) -> Any:
     return samples.get(schema.get("type", ""), "…")
 
 
-ROUTES = [Route("/", portfolio), Route("/usecases/{name}", use_case)]
+async def pull_back(request: Request) -> Response:
+    """Go back in one step, from what the page showed; a second click goes no further."""
+    scope: Scope = request.app.state.local
+    name, form = request.path_params["name"], await request.form()
+    now = current_rollout(scope, name)
+    if now is not None and str(form.get("rollout", "")) != now.id:
+        raise Conflict(
+            "rollout_changed",
+            f"Who gets which release of `{name}` changed since the page was loaded",
+            hint="Look at it again, then decide.",
+        )
+    roll_back(scope, name)
+    return RedirectResponse(f"/usecases/{name}", status_code=303)
+
+
+ROUTES = [
+    Route("/", portfolio),
+    Route("/usecases/{name}", use_case),
+    Route("/usecases/{name}/pull-back", pull_back, methods=["POST"]),
+]

@@ -145,6 +145,7 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
         "providers": providers | shaky,
         "scripted": {"play": {"file": "play.jsonl"}},
         "routes": {
+            "kept": {"targets": ["fake-chat/kept"], "cache_s": 60},
             "fast": {"targets": ["shaky-0/one", "fake-messages/two"], "retries_max": 0},
             **again,
         },

@@ -30,6 +30,23 @@ class FileEntry(NamedTuple):
     split: str | None = None
 
 
+def refuse_large(
+    name: str,
+    size_bytes: int,
+    bytes_max: int,
+    *,
+    code: str = "dataset_too_large",
+    hint: str = "Split it, or raise LINESIDE_DATASET_BYTES_MAX to the bytes you allow.",
+) -> None:
+    """Refuse a file before it is read, where it is larger than allowed."""
+    if size_bytes > bytes_max:
+        raise Invalid(
+            code,
+            f"`{name}` has {_in_words(size_bytes)}, the limit is {_in_words(bytes_max)}",
+            hint=hint,
+        )
+
+
 def parse_file(file: Path) -> Any:
     """All that a file holds: a list of entries, or an object that holds them somewhere.
 
@@ -51,6 +68,12 @@ def parse_file(file: Path) -> Any:
             f"`{file.name}` cannot be read: {' '.join(str(error).split())[:200]}",
             hint="Expected JSON, JSON lines, YAML or CSV in UTF-8, Parquet, or Arrow.",
         ) from error
+
+
+def _in_words(size_bytes: int) -> str:
+    if size_bytes < 1024 * 1024:
+        return f"{size_bytes:,} bytes"
+    return f"{size_bytes / 1024 / 1024:.1f} MB"
 
 
 def _json(content: bytes) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from lineside.core import Invalid
 from lineside.evals.dataset import Case, Dataset, dataset_of, id_from_content
 from lineside.evals.datasets import promptfoo
-from lineside.evals.datasets.files import FileEntry, parse_file
+from lineside.evals.datasets.files import FileEntry, parse_file, refuse_large
 from lineside.evals.datasets.folders import read_folder, read_registry
 from lineside.evals.datasets.forms import (
     FORMS,
@@ -84,12 +84,8 @@ def import_cases(
 def _check_size(place: Path, bytes_max: int | None) -> None:
     files = place.rglob("*") if place.is_dir() else [place]
     size = sum(file.stat().st_size for file in files if file.is_file())
-    if bytes_max is not None and size > bytes_max:
-        raise Invalid(
-            "dataset_too_large",
-            f"`{place.name}` has {size:,} bytes, the limit is {bytes_max:,}",
-            hint="Split it, or raise LINESIDE_DATASET_BYTES_MAX to the bytes you allow.",
-        )
+    if bytes_max is not None:
+        refuse_large(place.name, size, bytes_max)
 
 
 def _entries(place: Path, unread: Counter[str]) -> Iterator[FileEntry]:

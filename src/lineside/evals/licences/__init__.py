@@ -5,21 +5,15 @@ on one family of datasets, until a day. It ends by itself when any of them chang
 """
 
 from lineside.evals.licences.bar import Bar
-from lineside.evals.licences.correction import CorrectedScore
 from lineside.evals.licences.labels import LabelColumns, read_label_rows
 from lineside.evals.licences.licence import Licence, LicenceReport, get_licence, list_licences
-from lineside.evals.licences.measure import Estimate, JudgeMeasure
 from lineside.evals.licences.measuring import RecordedJudge, licence_judge
 from lineside.evals.licences.sample import AnswerToLabel, LabelSample, answers_to_label
-from lineside.evals.licences.standing import JudgeStanding, standings_of
+from lineside.evals.licences.standing import standings_of
 
 __all__ = [
     "AnswerToLabel",
     "Bar",
-    "CorrectedScore",
-    "Estimate",
-    "JudgeMeasure",
-    "JudgeStanding",
     "LabelColumns",
     "LabelSample",
     "Licence",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lineside.core import Record
-from lineside.evals.licences.measure import CONFIDENCE
+from lineside.evals.run import CONFIDENCE
 from lineside.stats import Interval, corrected, mean_interval, prediction_powered
 
 _WHOLE_POINTS = 100
@@ -78,35 +78,27 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
     judged = sum(item.judge for item in said) / len(said)
     people = [float(item.people or 0) for item in labelled]
     is_rate = {*(item.judge for item in said), *people} <= {0.0, 1.0}
-    if not rest:
-        found = mean_interval(people, confidence=CONFIDENCE, clusters=_keys(labelled, said))
-        return CorrectedScore(
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            judged=judged,
-            is_rate=is_rate,
-            n=found.n,
-            df=found.df,
-            method="people",
+    found = (
+        prediction_powered.prediction_powered_mean(
+            [item.judge for item in rest],
+            judge=[item.judge for item in labelled],
+            people=people,
+            confidence=CONFIDENCE,
+            clusters=_keys(rest, said),
+            labelled_clusters=_keys(labelled, said),
         )
-    powered = prediction_powered.prediction_powered_mean(
-        [item.judge for item in rest],
-        judge=[item.judge for item in labelled],
-        people=people,
-        confidence=CONFIDENCE,
-        clusters=_keys(rest, said),
-        labelled_clusters=_keys(labelled, said),
+        if rest
+        else mean_interval(people, confidence=CONFIDENCE, clusters=_keys(labelled, said))
     )
     return CorrectedScore(
-        value=powered.value,
-        low=powered.low,
-        high=powered.high,
+        value=found.value,
+        low=found.low,
+        high=found.high,
         judged=judged,
         is_rate=is_rate,
-        n=powered.n,
-        df=powered.df,
-        method="prediction_powered",
+        n=found.n,
+        df=found.df,
+        method="prediction_powered" if rest else "people",
     )
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 
 from lineside.core import Invalid, Record, did_you_mean
+from lineside.evals.datasets.files import refuse_large
 
 ROWS_MAX = 100_000
 BYTES_MAX = 256 * 1024 * 1024
-_SHOWN = 5
 _PLAIN = {
     **dict.fromkeys(("1", "true", "yes", "pass", "good", "right"), 1.0),
     **dict.fromkeys(("0", "false", "no", "fail", "bad", "wrong"), 0.0),
@@ -137,13 +137,19 @@ def read_label_rows(path: Path) -> list[Row]:
             f"There is no file `{path}`",
             hint="`lineside judges sample NAME` writes one to fill in.",
         )
-    if path.stat().st_size > BYTES_MAX:
-        raise Invalid("labels_too_large", f"`{path.name}` is larger than {BYTES_MAX:,} bytes")
+    refuse_large(
+        path.name,
+        path.stat().st_size,
+        BYTES_MAX,
+        code="labels_too_large",
+        hint="Leave out columns that are not needed, such as the answers.",
+    )
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Invalid("labels_format", f"`{path.name}` is no UTF-8: {error.reason}") from error
-    rows = _jsonl(path.name, text) if path.suffix in (".jsonl", ".ndjson") else _csv(text)
+    is_lines = path.suffix in (".jsonl", ".ndjson")
+    rows = _jsonl(path.name, text) if is_lines else _csv(path.name, text)
     return check_rows(rows)
 
 
@@ -242,27 +248,24 @@ def labels_by_case(
     return found
 
 
-def unknown_cases(unknown: Sequence[str], *, labelled: int, run_id: str) -> Invalid:
-    """The error for labels of cases that a run does not have."""
-    named = ", ".join(f"`{case_id[:40]}`" for case_id in unknown[:_SHOWN])
-    more = f" and {len(unknown) - _SHOWN:,} more" if len(unknown) > _SHOWN else ""
-    return Invalid(
-        "unknown_cases",
-        f"{len(unknown):,} of {labelled:,} labels are for cases that run `{run_id}` does not "
-        f"have: {named}{more}",
-        hint="Label answers of that run, or name theirs with --run.",
-    )
-
-
-def _csv(text: str) -> list[Row]:
+def _csv(name: str, text: str) -> list[Row]:
     # Answers are long: the limit of the module is 128 KiB for one cell.
     csv.field_size_limit(BYTES_MAX)
-    return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    rows: list[Row] = []
+    try:
+        for row in reader:
+            if None in row:
+                raise csv.Error("more cells than the header")
+            rows.append(row)
+    except csv.Error as error:
+        raise Invalid("labels_format", f"`{name}` line {reader.line_num}: {error}") from error
+    return rows
 
 
 def _jsonl(name: str, text: str) -> list[Row]:
     rows: list[Row] = []
-    for line, written in enumerate(text.splitlines(), start=1):
+    for line, written in enumerate(text.split("\n"), start=1):
         if not written.strip():
             continue
         try:

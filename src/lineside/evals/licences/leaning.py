@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun
@@ -11,20 +10,7 @@ from lineside.evals.licences.licence import get_licence
 from lineside.evals.licences.standing import JudgeStanding, binary_labels, judge_standings
 from lineside.stats import Finding, corrected, judge_non_inferiority, judge_threshold, wording
 from lineside.trust import Scope
-from lineside.usecases import parse_rule
-
-
-class LeaningRule(Protocol):
-    """A gate rule, as far as it can lean on a judge."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def score(self) -> str: ...
-    @property
-    def statistic(self) -> str: ...
-    @property
-    def text(self) -> str: ...
+from lineside.usecases import GateRule, parse_rule
 
 
 class Leaning:
@@ -41,7 +27,7 @@ class Leaning:
         self._standings = judge_standings(scope, judged)
 
     def weigh(
-        self, rules: Sequence[LeaningRule], findings: Sequence[Finding], notes: list[str]
+        self, rules: Sequence[GateRule], findings: Sequence[Finding], notes: list[str]
     ) -> list[Finding]:
         """What each rule found, once the licences and the errors of judges are counted.
 
@@ -50,7 +36,7 @@ class Leaning:
         pairs = zip(rules, findings, strict=True)
         return [self._weigh(rule, finding, notes) for rule, finding in pairs]
 
-    def _weigh(self, rule: LeaningRule, finding: Finding, notes: list[str]) -> Finding:
+    def _weigh(self, rule: GateRule, finding: Finding, notes: list[str]) -> Finding:
         standing = self._standings.get(rule.score)
         if standing is None or finding.cases == 0:
             return finding

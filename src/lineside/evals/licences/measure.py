@@ -9,9 +9,8 @@ from pydantic import Field
 
 from lineside.core import Invalid, Record
 from lineside.evals.licences.labels import LabelledAnswer
+from lineside.evals.run import CONFIDENCE
 from lineside.stats import Interval, agreement, judges, paired_difference, slice_gap
-
-CONFIDENCE = 0.95
 
 
 class Estimate(Record):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from lineside.core import Conflict, Invalid, NotFound, Record, new_id, now
+from lineside.evals.dataset import unknown_cases
 from lineside.evals.judge_summary import judge_summaries
 from lineside.evals.judged import read_judged
 from lineside.evals.licences.bar import Bar
@@ -24,7 +25,6 @@ from lineside.evals.licences.labels import (
     check_rows,
     labels_by_case,
     recorded_answers,
-    unknown_cases,
 )
 from lineside.evals.licences.licence import Licence, keep_licence
 from lineside.evals.licences.measure import measure
@@ -254,7 +254,12 @@ def _labelled(
     there = {result.case_id for result in results}
     unknown = [case_id for case_id in asked if case_id not in there]
     if unknown:
-        raise unknown_cases(unknown, labelled=len(asked), run_id=run.id)
+        raise unknown_cases(
+            unknown,
+            labelled=len(asked),
+            place=f"run `{run.id}`",
+            hint="Label answers of that run, or name theirs with --run.",
+        )
     field = scorer.arguments.get("field")
     answers = []
     for result in results:

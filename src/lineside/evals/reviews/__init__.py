@@ -1,17 +1,16 @@
-"""Reviews: what people say of answers, and how far they may be believed."""
+"""Reviews: what people say of answers, and how far they may be believed.
 
-from lineside.evals.reviews.agreement import PairAgreement, QuestionAgreement
-from lineside.evals.reviews.importing import ImportedLabels, import_labels
-from lineside.evals.reviews.labels import (
-    ReviewLabel,
-    cases_file,
-    labels_by_rater_file,
-    labels_file,
-    review_labels,
-)
-from lineside.evals.reviews.progress import RaterRecord, ReviewState, review_state
+Each step of a review has a front door of its own: giving answers (`rating`), answers that differ
+and the last word on them (`settling`), what came of it as files (`labels`), and labels that people
+gave elsewhere (`importing`).
+"""
+
+from lineside.evals.reviews import importing as importing
+from lineside.evals.reviews import labels as labels
+from lineside.evals.reviews import rating as rating
+from lineside.evals.reviews import settling as settling
+from lineside.evals.reviews.progress import ReviewState, review_state
 from lineside.evals.reviews.questions import ReviewQuestion, read_questions
-from lineside.evals.reviews.rating import RaterTurn, ReviewTask, give_answer, next_turn, seen_task
 from lineside.evals.reviews.review import (
     KnownAnswer,
     Review,
@@ -21,48 +20,21 @@ from lineside.evals.reviews.review import (
     list_reviews,
     open_review,
 )
-from lineside.evals.reviews.settling import (
-    AnswerChange,
-    Disagreement,
-    answer_history,
-    disagreements,
-    settle,
-)
 from lineside.evals.reviews.sources import Source
 from lineside.evals.reviews.texts import text_of
 
 __all__ = [
-    "AnswerChange",
-    "Disagreement",
-    "ImportedLabels",
     "KnownAnswer",
-    "PairAgreement",
-    "QuestionAgreement",
-    "RaterRecord",
-    "RaterTurn",
     "Review",
-    "ReviewLabel",
     "ReviewQuestion",
     "ReviewState",
-    "ReviewTask",
     "ReviewWish",
     "Source",
-    "answer_history",
-    "cases_file",
     "close_review",
-    "disagreements",
     "get_review",
-    "give_answer",
-    "import_labels",
-    "labels_by_rater_file",
-    "labels_file",
     "list_reviews",
-    "next_turn",
     "open_review",
     "read_questions",
-    "review_labels",
     "review_state",
-    "seen_task",
-    "settle",
     "text_of",
 ]

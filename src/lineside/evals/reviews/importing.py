@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lineside.core import Conflict, Invalid, Record, now
+from lineside.evals.dataset import unknown_cases
 from lineside.evals.reviews import queries
 from lineside.evals.reviews.questions import check_said
 from lineside.evals.reviews.review import Review, load_review
@@ -11,7 +12,6 @@ from lineside.evals.reviews.texts import text_of
 from lineside.trust import Scope, record
 
 LABELS_MAX = 100_000
-_NAMED_MAX = 5
 _COLUMNS = ("case", "rater", "label")
 
 
@@ -119,11 +119,9 @@ def _refuse_unknown(
     unknown = list(dict.fromkeys(case for case in named if case not in by_case))
     if not unknown:
         return
-    some = ", ".join(f"`{case[:40]}`" for case in unknown[:_NAMED_MAX])
-    more = f" and {len(unknown) - _NAMED_MAX:,} more" if len(unknown) > _NAMED_MAX else ""
-    raise Invalid(
-        "unknown_cases",
-        f"{len(unknown):,} of {len(rows):,} labels are for cases that review `{review.name}` does "
-        f"not have: {some}{more}; nothing was imported",
+    raise unknown_cases(
+        unknown,
+        labelled=len(rows),
+        place=f"review `{review.name}`",
         hint="Take them out, or open a review over the run that has these cases.",
     )

@@ -5,8 +5,6 @@ from lineside.evals.verdicts.effects import Effect
 from lineside.evals.verdicts.explained import GateLine, explain_gate
 from lineside.evals.verdicts.history import RUNS_MAX, HistoryPoint, run_history
 from lineside.evals.verdicts.plans import ComparisonPlan, plan_runs
-from lineside.evals.verdicts.price import MoreCases
-from lineside.evals.verdicts.slices import SliceEffect
 from lineside.evals.verdicts.themes import ErrorAnalysis, analyse_errors
 from lineside.evals.verdicts.verdict import RunVerdict, judge_pair
 
@@ -19,9 +17,7 @@ __all__ = [
     "ErrorAnalysis",
     "GateLine",
     "HistoryPoint",
-    "MoreCases",
     "RunVerdict",
-    "SliceEffect",
     "analyse_errors",
     "explain_gate",
     "judge_pair",

@@ -16,13 +16,11 @@ def notes_of(
     """Whatever makes the numbers say less than they seem to, and what got worse unasked."""
     notes = []
     if pairing.unpaired:
-        notes.append(
-            f"{pairing.unpaired:,} cases are left out: only one run has them, or with another input"
-        )
+        left_out = "1 case is" if pairing.unpaired == 1 else f"{pairing.unpaired:,} cases are"
+        notes.append(f"{left_out} left out: only in one run, or there with another input")
     if pairing.missing:
-        notes.append(
-            f"{pairing.missing:,} cases lack a score in one of the runs; they count both ways"
-        )
+        lacking = "1 case lacks" if pairing.missing == 1 else f"{pairing.missing:,} cases lack"
+        notes.append(f"{lacking} a score in one of the runs, counted both ways")
     main = effects[0] if effects and effects[0].role == "main" else None
     if main is not None:
         notes += _about_cases(main, pairing)

@@ -8,6 +8,7 @@ from lineside.core import Invalid, Record
 from lineside.evals.compare import Pairing, pair
 from lineside.evals.judged import read_judged, read_repeated
 from lineside.evals.run import get_run
+from lineside.evals.verdicts.measures import measure
 from lineside.evals.verdicts.price import CasePace, pace_of
 from lineside.stats import planning
 from lineside.trust import Scope
@@ -52,7 +53,7 @@ def plan_runs(
     are counted as such.
 
     Args:
-        margin: In units of the score.
+        margin: In units of the score; for grades a share of the cases, as a verdict judges them.
         true_difference: How much better the candidate is presumed to be, in the same units.
         power: The chance to show it, if that is so.
 
@@ -66,21 +67,25 @@ def plan_runs(
     sign = 1 if candidate.trait(name).higher_is_better else -1
     baseline.trait(name)
     pairing = pair(baseline, candidate, name)
-    difference = pairing.difference()
-    if difference is None or difference.cases < 2:
+    measured = measure(baseline, candidate, name)
+    if measured is None or measured.difference.n < 2:
+        shared = 0 if measured is None else measured.difference.n
         raise Invalid(
             "too_few_cases",
-            f"The pilots share {len(pairing.pairs)} cases with a score, at least 2 are needed",
-            hint="Run both over the same few cases first.",
+            f"Of independent cases with a score the pilots share {shared}, at least 2 are needed",
+            hint="Run both over the same few cases of several conversations or documents first.",
         )
+    difference, are_rates = measured.difference, measured.kind in ("binary", "ordinal")
     repeats = min(before.repetitions, after.repetitions)
-    spread = planning.Spread(_spread(pairing, name), 0.0)
+    spread = planning.Spread(_spread(pairing, is_by_sign=measured.kind == "ordinal"), 0.0)
     if repeats > 1:
         rows = [read_repeated(scope.store, run, name) for run in (before, after)]
         ids = [new.id for _, new in pairing.pairs]
         spread = planning.nested_spread(
             [rows[0][one] for one in ids], [rows[1][one] for one in ids]
         )
+        seen = {value for run in rows for one in ids for value in run[one]}
+        are_rates = seen <= {0.0, 1.0}
     per_cluster = difference.cases / difference.n
     plans = planning.plan_comparison(
         spread,
@@ -90,6 +95,7 @@ def plan_runs(
         repetitions_max=_REPETITIONS_MAX if repeats > 1 else 1,
         cases_per_cluster=per_cluster,
         cluster_correlation=_correlation(difference.design_effect, per_cluster),
+        are_rates=are_rates,
     )
     paces = [
         _of_answer(pace_of(judged), judged.run.repetitions) for judged in (baseline, candidate)
@@ -97,8 +103,10 @@ def plan_runs(
     return _priced(plans, paces)
 
 
-def _spread(pairing: Pairing, name: str) -> float:
-    changes = np.array([new.scores[name] - old.scores[name] for old, new in pairing.pairs])
+def _spread(pairing: Pairing, *, is_by_sign: bool) -> float:
+    changes = pairing.after.values - pairing.before
+    # A grade is judged by how many got better and how many got worse, not by how far.
+    changes = np.sign(changes) if is_by_sign else changes
     # Where no case differed, one that does is the least that can be presumed.
     return float(changes.std(ddof=1)) or 1 / sqrt(len(changes))
 

@@ -3,24 +3,22 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from time import monotonic
-from typing import TypeVar
 
-from lineside.core import LinesideError, Unavailable
+from lineside.core import Unavailable
 from lineside.gateway.budgets import reserving
 from lineside.gateway.budgets.bound import Bound
+from lineside.gateway.budgets.cap import Cap
+from lineside.gateway.budgets.committing import Committing
 from lineside.gateway.budgets.reserving import NOTHING, Hold, Payer, Used
 from lineside.store import Store
 from lineside.traces import prices
 
-_THREADS = 8
 _DATABASE_S = 10.0
 _UNSETTLED_MAX = 10_000
 _AGAIN_S = 1.0
-
-Outcome = TypeVar("Outcome")
 
 
 class Meter:
@@ -32,7 +30,7 @@ class Meter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="budgets")
+        self._committing = Committing(store)
         self._open: dict[str, Hold] = {}
         self._unsettled: list[tuple[Hold, Used]] = []
         self._keeping: asyncio.Task[None] | None = None
@@ -46,7 +44,17 @@ class Meter:
             Invalid: No limit could hold for such a call.
             Unavailable: The limits cannot be read; says that the call was not made.
         """
-        asked = self._threads.submit(reserving.reserve, self._store, payer, bound_of)
+        try:
+            caps, bound = await self._looked_up(payer, bound_of)
+        except Unavailable as error:
+            raise _away(error.message) from error
+        except TimeoutError:
+            raise _away(f"no answer within {_DATABASE_S:g} s") from None
+        if not caps:
+            return reserving.free()
+        asked = self._committing.submit(
+            partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
+        )
         try:
             hold = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(asked)), _DATABASE_S)
         except TimeoutError:
@@ -77,7 +85,7 @@ class Meter:
         told = used or Used()
         settling: Future[None] = Future()
         try:
-            settling = self._threads.submit(reserving.settle, self._store, hold, told)
+            settling = self._committing.submit(partial(reserving.settle, hold=hold, used=told))
             await asyncio.shield(asyncio.wrap_future(settling))
         except asyncio.CancelledError:
             settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
@@ -105,9 +113,9 @@ class Meter:
             self._keeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeping
-        await asyncio.to_thread(self._threads.shutdown, wait=True)
         with contextlib.suppress(Exception):
-            await asyncio.to_thread(self._settle_again)
+            await self._settle_again()
+        await asyncio.to_thread(self._committing.close)
 
     def _keep(self) -> None:
         if self._keeping is None or self._keeping.done():
@@ -120,26 +128,36 @@ class Meter:
             await asyncio.sleep(_AGAIN_S)
             if self._unsettled:
                 with contextlib.suppress(Exception):
-                    await self._in_thread(self._settle_again)
+                    await self._settle_again()
             if monotonic() - renewed < reserving.LEASE_S / 3 or not self._open:
                 continue
             asked = monotonic()
             with contextlib.suppress(Exception):  # tried again; `check` says when it is too late
                 ids = list(self._open)
-                alive = await self._in_thread(partial(reserving.renew, self._store, ids))
+                renewing = self._committing.submit(partial(reserving.renew, hold_ids=ids))
+                alive = await asyncio.wrap_future(renewing)
                 renewed = asked
                 for hold_id in ids:
                     if hold_id in self._open:
                         lives = asked + reserving.LEASE_S if hold_id in alive else 0.0
                         self._open[hold_id].lives_until = lives
 
-    async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
-        return await asyncio.wrap_future(self._threads.submit(work))
+    async def _looked_up(
+        self, payer: Payer, bound_of: Callable[[], Bound]
+    ) -> tuple[list[Cap], Bound | None]:
+        def look() -> tuple[list[Cap], Bound | None]:
+            caps = reserving.find_caps(self._store, payer)
+            return caps, reserving.bound_on(caps, bound_of) if caps else None
 
-    def _settle_again(self) -> None:
+        if self._store.records.is_sqlite:
+            return look()  # whoever reads waits for nobody, and less than for a thread
+        return await asyncio.wait_for(asyncio.to_thread(look), _DATABASE_S)
+
+    async def _settle_again(self) -> None:
         for _ in range(len(self._unsettled)):
             hold, used = self._unsettled[0]
-            reserving.settle(self._store, hold, used)
+            settling = self._committing.submit(partial(reserving.settle, hold=hold, used=used))
+            await asyncio.wrap_future(settling)
             self._unsettled.pop(0)
 
     def _later(self, hold: Hold, used: Used) -> None:
@@ -155,8 +173,8 @@ class Meter:
         """A reservation that came after its caller had left; no model was asked."""
         if done.cancelled() or done.exception() is not None:
             return
-        with contextlib.suppress(LinesideError):  # else its lease runs out
-            reserving.settle(self._store, done.result(), NOTHING)
+        with contextlib.suppress(RuntimeError):  # closing: its lease runs out
+            self._committing.submit(partial(reserving.settle, hold=done.result(), used=NOTHING))
 
 
 def _away(reason: str) -> Unavailable:

@@ -70,11 +70,62 @@ class Place(NamedTuple):
     begins_at: datetime
 
 
+_ABOUT = ("workspace", "key", "team", "use_case", "session")
+
+
+def _here(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    """The rows of one counter, whose key is given as `at_…`."""
+    return tuple(
+        table.c[name] == sa.bindparam(f"at_{name}", type_=table.c[name].type)
+        for name in Place._fields
+    )
+
+
+# Made once: building a statement anew costs several times as much as executing it.
+_CAPS_ON = (
+    sa.select(caps)
+    .where(
+        caps.c.workspace == sa.bindparam("of_workspace"),
+        sa.or_(
+            *(
+                sa.and_(
+                    caps.c.about == about,
+                    sa.bindparam(about, type_=sa.Text).is_not(None),
+                    caps.c.subject.in_((sa.bindparam(about, type_=sa.Text), EACH)),
+                )
+                for about in _ABOUT
+            )
+        ),
+    )
+    .order_by(caps.c.id)
+)
+_SELECT_COUNTER = (
+    sa.select(counters.c.spent, counters.c.reserved).where(*_here(counters)).with_for_update()
+)
+_UPDATE_COUNTER = (
+    counters.update()
+    .where(*_here(counters))
+    .values(spent=sa.bindparam("now_spent"), reserved=sa.bindparam("now_reserved"))
+)
+_TAKE_LAPSED = (
+    holds.delete()
+    .where(*_here(holds), holds.c.expires_at <= sa.bindparam("moment", type_=Moment))
+    .returning(holds.c.units)
+)
+_TAKE_HOLD = (
+    holds.delete()
+    .where(*_here(holds), holds.c.hold_id == sa.bindparam("of_hold"))
+    .returning(holds.c.units)
+)
+_INSERT_HOLD = holds.insert()
+_CLOCK = sa.select(sa.func.clock_timestamp())
+
+
 def moment(connection: sa.Connection) -> datetime:
     """The present by the one clock that all replicas share."""
     if connection.dialect.name == "sqlite":
         return now()
-    found: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    found: datetime = connection.execute(_CLOCK).scalar_one()
     return found
 
 
@@ -95,12 +146,9 @@ def select_caps_on(
     connection: sa.Connection, workspace: str, subjects: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Every cap that holds for a call; subjects are its key, team and so on, by their kind."""
-    any_of = [
-        sa.and_(caps.c.about == about, caps.c.subject.in_((subject, EACH)))
-        for about, subject in subjects.items()
-    ]
-    query = sa.select(caps).where(caps.c.workspace == workspace, sa.or_(*any_of))
-    return [row._asdict() for row in connection.execute(query.order_by(caps.c.id))]
+    given = dict.fromkeys(_ABOUT) | dict(subjects)
+    rows = connection.execute(_CAPS_ON, {"of_workspace": workspace, **given})
+    return [row._asdict() for row in rows]
 
 
 def insert_cap(connection: sa.Connection, values: Mapping[str, Any]) -> None:
@@ -126,18 +174,15 @@ def lock_counter(
     Args:
         makes: Begin the counter where it is not there, and forget those of earlier periods.
     """
-    if makes and _insert_counter(connection, place):
-        _forget_earlier(connection, place)
-    row = connection.execute(
-        sa.select(counters.c.spent, counters.c.reserved)
-        .where(*_at(counters, place))
-        .with_for_update()
-    ).first()
+    key = _key(place)
+    row = connection.execute(_SELECT_COUNTER, key).first()
+    if row is None and makes:
+        if _insert_counter(connection, place):
+            _forget_earlier(connection, place)
+        row = connection.execute(_SELECT_COUNTER, key).first()
     if row is None:
         return None
-    lapsed = connection.execute(
-        holds.delete().where(*_at(holds, place), holds.c.expires_at <= at).returning(holds.c.units)
-    ).scalars()
+    lapsed = connection.execute(_TAKE_LAPSED, {**key, "moment": at}).scalars()
     reserved = row.reserved - sum(lapsed)
     if reserved != row.reserved:
         write_counter(connection, place, spent=row.spent, reserved=reserved)
@@ -145,21 +190,20 @@ def lock_counter(
 
 
 def write_counter(connection: sa.Connection, place: Place, *, spent: int, reserved: int) -> None:
-    values = {"spent": spent, "reserved": reserved}
-    connection.execute(counters.update().where(*_at(counters, place)).values(**values))
+    values = {"now_spent": spent, "now_reserved": reserved}
+    connection.execute(_UPDATE_COUNTER, _key(place) | values)
 
 
 def insert_hold(
     connection: sa.Connection, place: Place, hold_id: str, *, units: int, expires_at: datetime
 ) -> None:
     values = {"hold_id": hold_id, "units": units, "expires_at": expires_at}
-    connection.execute(holds.insert().values(**place._asdict(), **values))
+    connection.execute(_INSERT_HOLD, place._asdict() | values)
 
 
 def take_hold(connection: sa.Connection, place: Place, hold_id: str) -> int:
     """Remove a hold and return what it held; 0 where it has lapsed."""
-    taken = holds.delete().where(*_at(holds, place), holds.c.hold_id == hold_id)
-    return connection.execute(taken.returning(holds.c.units)).scalar() or 0
+    return connection.execute(_TAKE_HOLD, _key(place) | {"of_hold": hold_id}).scalar() or 0
 
 
 def renew_holds(
@@ -217,3 +261,7 @@ def _forget_earlier(connection: sa.Connection, place: Place) -> None:
 
 def _at(table: sa.Table, place: Place) -> tuple[sa.ColumnElement[bool], ...]:
     return tuple(table.c[name] == value for name, value in place._asdict().items())
+
+
+def _key(place: Place) -> dict[str, Any]:
+    return {"at_cap_id": place[0], "at_subject": place[1], "at_begins_at": place[2]}

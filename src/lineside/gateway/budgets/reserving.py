@@ -1,10 +1,10 @@
-"""Reserve before a call, settle after it: each in one transaction, or not at all."""
+"""Reserve before a call, settle after it: each within one transaction, or not at all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lineside.core import LinesideError, new_id
 from lineside.gateway.budgets import queries
@@ -88,40 +88,43 @@ class Used(NamedTuple):
 NOTHING = Used(0, 0)
 
 
-def reserve(store: Store, payer: Payer, bound_of: Callable[[], Bound]) -> Hold:
+def find_caps(store: Store, payer: Payer) -> list[Cap]:
+    """Every cap that is on a call."""
+    with store.records.read() as connection:
+        return caps_on(queries.select_caps_on(connection, payer.workspace, payer.subjects))
+
+
+def free() -> Hold:
+    """What a call holds that no cap is on."""
+    return Hold(new_id("hold"), lives_until=float("inf"))
+
+
+def reserve(connection: Any, payer: Payer, caps: list[Cap], bound: Bound | None) -> Hold:
     """Hold the most that a call can come to, of every cap that is on it.
 
     Args:
-        bound_of: Asked only where a limit of tokens or money holds.
+        bound: As `bound_on` gives it.
 
     Raises:
         BudgetExceeded: A cap has no room.
-        Invalid: What the call can come to cannot be said, so that no limit could hold.
-        Unavailable: The database does not answer.
     """
     begun = monotonic()
-    with store.records.read() as connection:
-        caps = caps_on(queries.select_caps_on(connection, payer.workspace, payer.subjects))
-    hold = Hold(new_id("hold"), lives_until=float("inf"))
-    if not caps:
-        return hold
-    bound = _bound(caps, bound_of)
-    with store.records.write() as connection:
-        at = queries.moment(connection)
-        standings = []
-        for cap in caps:
-            place, renews_at = _place(cap, payer, at)
-            spent, reserved = queries.lock_counter(connection, place, at=at, makes=True) or (0, 0)
-            standings.append((place, Standing(cap, spent, reserved, renews_at)))
-        tokens_out = _fitting(bound, [one for _, one in standings], at)
-        expires_at = at + timedelta(seconds=LEASE_S)
-        parts, after = [], []
-        for place, one in standings:
-            units = _need(one.cap, bound, tokens_out)
-            queries.write_counter(connection, place, spent=one.spent, reserved=one.reserved + units)
-            queries.insert_hold(connection, place, hold.id, units=units, expires_at=expires_at)
-            parts.append(Held(place, one.cap, units))
-            after.append(one._replace(reserved=one.reserved + units))
+    hold = free()
+    at = queries.moment(connection)
+    standings = []
+    for cap in caps:
+        place, renews_at = _place(cap, payer, at)
+        spent, reserved = queries.lock_counter(connection, place, at=at, makes=True) or (0, 0)
+        standings.append((place, Standing(cap, spent, reserved, renews_at)))
+    tokens_out = _fitting(bound, [one for _, one in standings], at)
+    expires_at = at + timedelta(seconds=LEASE_S)
+    parts, after = [], []
+    for place, one in standings:
+        units = _need(one.cap, bound, tokens_out)
+        queries.write_counter(connection, place, spent=one.spent, reserved=one.reserved + units)
+        queries.insert_hold(connection, place, hold.id, units=units, expires_at=expires_at)
+        parts.append(Held(place, one.cap, units))
+        after.append(one._replace(reserved=one.reserved + units))
     hold.parts = tuple(parts)
     hold.tokens_out = tokens_out if bound is not None else None
     hold.headers = headers_of(after, at=at)
@@ -129,33 +132,35 @@ def reserve(store: Store, payer: Payer, bound_of: Callable[[], Bound]) -> Hold:
     return hold
 
 
-def settle(store: Store, hold: Hold, used: Used) -> None:
+def settle(connection: Any, hold: Hold, used: Used) -> None:
     """Put what a call took in place of what was held; the request itself stays counted.
 
     A hold that lapsed meanwhile, because its lease could not be renewed, is counted all the same.
     """
-    with store.records.write() as connection:
-        at = queries.moment(connection)
-        for part in hold.parts:
-            standing = queries.lock_counter(connection, part.place, at=at)
-            if standing is None:
-                continue  # the cap was removed, or its period is long over
-            # Nothing is left to take where its own hold has lapsed and just been given back.
-            held = queries.take_hold(connection, part.place, hold.id)
-            spent, reserved = standing[0] + _taken(part, used), standing[1] - held
-            queries.write_counter(connection, part.place, spent=spent, reserved=reserved)
+    at = queries.moment(connection)
+    for part in hold.parts:
+        standing = queries.lock_counter(connection, part.place, at=at)
+        if standing is None:
+            continue  # the cap was removed, or its period is long over
+        # Nothing is left to take where its own hold has lapsed and just been given back.
+        held = queries.take_hold(connection, part.place, hold.id)
+        spent, reserved = standing[0] + _taken(part, used), standing[1] - held
+        queries.write_counter(connection, part.place, spent=spent, reserved=reserved)
 
 
-def renew(store: Store, hold_ids: list[str]) -> set[str]:
+def renew(connection: Any, hold_ids: list[str]) -> set[str]:
     """Say that calls are still under way; returns those that still hold."""
-    with store.records.write() as connection:
-        at = queries.moment(connection)
-        expires_at = at + timedelta(seconds=LEASE_S)
-        return queries.renew_holds(connection, sorted(hold_ids), at=at, expires_at=expires_at)
+    at = queries.moment(connection)
+    expires_at = at + timedelta(seconds=LEASE_S)
+    return queries.renew_holds(connection, sorted(hold_ids), at=at, expires_at=expires_at)
 
 
-def _bound(caps: list[Cap], bound_of: Callable[[], Bound]) -> Bound | None:
-    """What the call can come to, refused where a limit could not hold it."""
+def bound_on(caps: list[Cap], bound_of: Callable[[], Bound]) -> Bound | None:
+    """What the call can come to; nothing where only the number of calls is limited.
+
+    Raises:
+        Invalid: It cannot be said, so that no limit could hold.
+    """
     measures = {cap.measure for cap in caps}
     if measures <= {"requests"}:
         return None

@@ -24,6 +24,8 @@ class ModelCall:
         key: Id of the API key it is made with, or `owner`; `team` is the key's.
         wants: Words, vectors of the turns, or the count of their tokens.
         use_case: Set where the model asked for is a use case.
+        cache_s: For how many seconds the caller takes an answer that was given before; nothing
+            leaves it to the route.
         served: Filled in while the call is answered.
     """
 
@@ -37,6 +39,7 @@ class ModelCall:
     session: str | None = None
     user: str | None = None
     trace_id: str = ""
+    cache_s: int | None = None
     served: ServedBy = field(default_factory=ServedBy)
 
     def asking(self, request: ModelRequest) -> "ModelCall":
@@ -100,7 +103,12 @@ class Gateway:
 
     def route(self, model: str) -> ModelRoute:
         """The route of that name; a `provider/model` is a route of its own."""
-        return self._settings.routes.get(model) or ModelRoute.model_validate({"targets": (model,)})
+        named = self._settings.routes.get(model)
+        if named is not None:
+            return named
+        provider = self.at_address(model.partition("/")[0])
+        cache_s = provider.endpoint.cache_s if provider else 0
+        return ModelRoute.model_validate({"targets": (model,), "cache_s": cache_s})
 
     def target(self, name: str) -> ModelTarget:
         """A provider and its model.

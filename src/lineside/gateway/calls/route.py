@@ -11,7 +11,7 @@ from pydantic import Field
 from lineside.core import LinesideError, Record, Unavailable
 from lineside.gateway.calls.breaker import Breaker
 from lineside.gateway.calls.failures import FALL_BACK_ON, Passing, given_up, slow
-from lineside.gateway.calls.upstream import Seconds, Upstream
+from lineside.gateway.calls.upstream import CacheSeconds, Seconds, Upstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
@@ -25,12 +25,14 @@ class ModelRoute(Record):
         retries_max: Further tries of one target after a failure that may pass.
         deadline_s: Longest time until the first piece of an answer, over all tries.
         fall_back_on: Codes of failures after which the next target is asked.
+        cache_s: Seconds for which the same question gets the same answer without asking anew.
     """
 
     targets: tuple[str, ...] = Field(min_length=1, max_length=16)
     retries_max: int = Field(2, ge=0, le=20)
     deadline_s: Seconds = 600.0
     fall_back_on: tuple[str, ...] = FALL_BACK_ON
+    cache_s: CacheSeconds = 0
 
 
 @dataclass(frozen=True)

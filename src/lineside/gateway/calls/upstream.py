@@ -31,6 +31,7 @@ _BODY_BYTES_MAX = 64 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+CacheSeconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600)]
 
 
 class Endpoint(Record):
@@ -45,6 +46,7 @@ class Endpoint(Record):
         first_token_s: Longest wait for the first piece of a streamed answer.
         total_s: Longest time that one answer may take.
         models: Models that `/v1/models` is to name.
+        cache_s: Seconds for which the same question gets the same answer without asking anew.
     """
 
     wire: Literal["chat", "responses", "messages", "gemini"] = "chat"
@@ -54,6 +56,7 @@ class Endpoint(Record):
     first_token_s: Seconds = 60.0
     total_s: Seconds = 600.0
     models: tuple[str, ...] = ()
+    cache_s: CacheSeconds = 0
 
 
 class Upstream(Protocol):

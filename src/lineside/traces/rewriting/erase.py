@@ -1,6 +1,5 @@
 """Erasing what one person, session or trace has left."""
 
-import hashlib
 from typing import Any
 
 from lineside.core import Invalid, Record
@@ -8,7 +7,7 @@ from lineside.store import Store
 from lineside.traces import queries as opinions
 from lineside.traces.rewriting import queries
 from lineside.traces.rewriting.batches import Found, batches, forget
-from lineside.trust import Scope, record
+from lineside.trust import Scope, keyed_digests, record
 
 _FOUND_MAX = 5_000
 _ROUNDS_MAX = 10_000
@@ -19,13 +18,20 @@ class Erased(Record):
 
     Attributes:
         feedback: What people said of those traces.
+        beside: What else was kept of a user, such as `knob settings`, and how much of each.
         is_done: False where it was only looked at.
     """
 
     traces: int
     steps: int
     feedback: int
+    beside: dict[str, int] = {}  # noqa: RUF012 # pydantic copies it
     is_done: bool
+
+    @property
+    def is_nothing(self) -> bool:
+        """There was nothing to erase."""
+        return not self.traces and not any(self.beside.values())
 
 
 def erase(
@@ -39,8 +45,9 @@ def erase(
     """Erase every trace that a user took part in, or a session's, or one; all steps of each.
 
     When this returns they are gone from the lake, its files, the index of words and what people
-    said of them. What waits in the inbox is moved first, so that it goes with the rest; what
-    arrives later is new. The ledger keeps that it was done, with a hash of the name in its place.
+    said of them; of a user also what rooms keep beside, see `Store.keepers`. What waits in the
+    inbox is moved first, so that it goes with the rest; what arrives later is new. The ledger keeps
+    that it was done, with a keyed digest in the name's place.
 
     Raises:
         Invalid: Not exactly one of user, session and trace is given.
@@ -59,7 +66,13 @@ def erase(
     ((kind, name),) = named.items()
     store = scope.store
     store.flusher.flush()
-    erased = Erased(traces=0, steps=0, feedback=0, is_done=not only_look)
+    # These first: where one cannot, such as for want of a key, nothing is gone yet.
+    beside = {
+        what: keeper(scope.workspace, user, only_look=only_look)
+        for what, keeper in store.keepers.items()
+        if user
+    }
+    erased = Erased(traces=0, steps=0, feedback=0, beside=beside, is_done=not only_look)
     for _ in range(_ROUNDS_MAX):
         found = _find(store, scope.workspace, kind, name)
         if not found:
@@ -68,7 +81,7 @@ def erase(
             erased = _added(erased, batch, _erase_batch(scope, batch, only_look=only_look))
         if only_look:
             break
-    if erased.traces and not only_look:
+    if not (only_look or erased.is_nothing):
         store.forget_deleted()
     if not only_look:
         _write_down(scope, kind, name, erased)
@@ -98,22 +111,18 @@ def _erase_batch(scope: Scope, batch: list[Found], *, only_look: bool) -> int:
 
 
 def _added(erased: Erased, batch: list[Found], feedback: int) -> Erased:
-    return Erased(
-        traces=erased.traces + len(batch),
-        steps=erased.steps + sum(one.steps for one in batch),
-        feedback=erased.feedback + feedback,
-        is_done=erased.is_done,
+    steps = sum(one.steps for one in batch)
+    return erased.model_copy(
+        update={
+            "traces": erased.traces + len(batch),
+            "steps": erased.steps + steps,
+            "feedback": erased.feedback + feedback,
+        }
     )
 
 
 def _write_down(scope: Scope, kind: str, name: str, erased: Erased) -> None:
-    hashed = hashlib.sha256(f"{scope.workspace}\0{kind}\0{name}".encode()).hexdigest()
-    details = {"kind": kind, "traces": erased.traces, "steps": erased.steps}
+    whose = keyed_digests.open_digests(scope.store, scope.workspace).of("erased", kind, name)
+    details = {"kind": kind} | erased.model_dump(exclude={"is_done"})
     with scope.store.records.write() as connection:
-        record(
-            connection,
-            scope,
-            "traces.erased",
-            f"sha256:{hashed}",
-            details | {"feedback": erased.feedback},
-        )
+        record(connection, scope, "traces.erased", f"hmac:{whose}", details)

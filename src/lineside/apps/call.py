@@ -1,0 +1,56 @@
+"""A live call, and what the caller gets."""
+
+from typing import Any
+
+from lineside.core import Record
+from lineside.guardrails import GuardDecision, Provenance
+
+
+class Call(Record):
+    """One live call.
+
+    Attributes:
+        input: As the app's input schema asks.
+        knobs: Settings of this call; only knobs that are the user's.
+        session: Ties calls of one conversation or visit together; keeps the caller in one arm.
+        user: Who is served, in the caller's own terms; used for the arm when there is no session.
+    """
+
+    input: Any
+    knobs: dict[str, Any] = {}  # noqa: RUF012 # pydantic copies it
+    session: str | None = None
+    user: str | None = None
+
+
+class CallAnswer(Record):
+    """What the caller gets.
+
+    Attributes:
+        output: Fits the app's output schema.
+        confidence: Calibrated probability that the output is right, or nothing.
+        hand_off: The answer is a suggestion for a person to decide on, not to act upon.
+        hand_off_reason: Why, in a sentence.
+        knobs: Every knob with the value that counted.
+        trace_id: Names this call for feedback and for finding it again.
+        release: What answered, such as `v2`, with its id and its arm.
+        latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
+        tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
+        guards: What each guard said on the way, in order.
+        provenance: Says to programs that AI made the answer, where the manifest asks for it.
+    """
+
+    output: dict[str, Any]
+    confidence: float | None
+    hand_off: bool
+    hand_off_reason: str | None
+    knobs: dict[str, Any]
+    trace_id: str
+    release: str
+    release_id: str
+    arm: str
+    latency_ms: float
+    model_ms: float = 0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
+    provenance: Provenance | None = None

@@ -1,0 +1,117 @@
+"""Where the knobs of users stand: kept at hand for every call, turned, and watched."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import nullcontext, suppress
+from typing import Any
+
+from lineside.apps.knobs_now import KnobsNow, knobs_now
+from lineside.apps.open_releases import FRESH_SECONDS, OpenReleases
+from lineside.apps.rollout import Arm, choose_arm
+from lineside.apps.turning import Live, Turned, keep_turn, load_turned, user_digest
+from lineside.core import Unavailable
+from lineside.trust import Scope, keyed_digests
+
+_USERS_MAX = 10_000
+_WATCH_SECONDS = 600
+
+
+class KnobBoard:
+    """The knobs of what is live, as they stand for each user. One per process."""
+
+    def __init__(self, releases: OpenReleases) -> None:
+        self._releases = releases
+        self._digests: dict[str, keyed_digests.KeyedDigests] = {}
+        self._turned: dict[tuple[str, str, str, str | None], tuple[Live, Turned]] = {}
+
+    async def now(self, scope: Scope, use_case: str, *, user: str | None = None) -> KnobsNow:
+        """What the knobs stand at in the release that would answer this user now."""
+        scope.require("run", use_case=use_case)
+        live = await self._releases.live(scope, use_case)
+        return await self._now(scope, live, choose_arm(live.rollout, user), user)
+
+    async def left_by(self, scope: Scope, live: Live, arm: Arm, user: str) -> dict[str, Any]:
+        """The settings that a user left, for a call to be answered at."""
+        if not live.turns:
+            return {}
+        return (await self._now(scope, live, arm, user)).users
+
+    async def turn(
+        self, scope: Scope, use_case: str, name: str, value: Any, *, user: str
+    ) -> KnobsNow:
+        """Leave a user's knob at a value, for every call that names the user; see `keep_turn`."""
+        self._releases.look_again(scope, use_case)  # what was proved a moment ago counts
+        before = await self.now(scope, use_case, user=user)
+        await asyncio.to_thread(keep_turn, scope, before, name, value)
+        self._releases.look_again(scope, use_case)
+        return await self.now(scope, use_case, user=user)
+
+    async def changes(
+        self, scope: Scope, use_case: str, *, digest: str | None, since: str | None
+    ) -> AsyncIterator[str | None]:
+        """Yield the new marker whenever a user's knobs change, and nothing four times a second.
+
+        Ends after ten minutes, so that a key that was revoked does not watch for ever.
+
+        Args:
+            digest: `KnobsNow.user_digest`, so that no name of a user stands in an address.
+            since: The marker that the watcher knows; a change it missed is told at once.
+        """
+        scope.require("run", use_case=use_case)
+        known: Live | None = None
+        ends_at = time.monotonic() + _WATCH_SECONDS
+        while time.monotonic() < ends_at:
+            # A watcher outlives a database that is away for a moment; the first look says so.
+            with suppress(Unavailable) if known else nullcontext():
+                live = await self._releases.live(scope, use_case)
+                if live != known:
+                    turned = await self._turned_by(scope, live, live.rollout.live, digest)
+                    known, marker = live, _marker(live, turned)
+                    if since is not None and marker != since:
+                        yield marker
+                    since = marker
+            yield None
+            await asyncio.sleep(FRESH_SECONDS)
+
+    async def _now(self, scope: Scope, live: Live, arm: Arm, user: str | None) -> KnobsNow:
+        app = await self._releases.app(scope, arm.release_id)
+        digest = await self._digest(scope, live.rollout.use_case, user) if user else None
+        turned = await self._turned_by(scope, live, arm, digest)
+        return knobs_now(
+            live.rollout,
+            arm,
+            app.folder.manifest.knobs,
+            turned=turned.values,
+            proved=turned.proved,
+            marker=_marker(live, turned),
+            user_digest=digest,
+        )
+
+    async def _digest(self, scope: Scope, use_case: str, user: str) -> str:
+        known = self._digests.get(scope.workspace)
+        if known is None:
+            known = await asyncio.to_thread(
+                keyed_digests.open_digests, scope.store, scope.workspace
+            )
+            self._digests[scope.workspace] = known
+        return user_digest(known, use_case, user)
+
+    async def _turned_by(self, scope: Scope, live: Live, arm: Arm, digest: str | None) -> Turned:
+        """What a user turned; asked of the database only after somebody turned anything."""
+        if not live.turns and not live.proofs:
+            return Turned({}, [], 0)
+        use_case = live.rollout.use_case
+        key = (scope.workspace, use_case, arm.release_id, digest)
+        kept = self._turned.get(key)
+        if kept is not None and kept[0] == live:
+            return kept[1]
+        found = await asyncio.to_thread(load_turned, scope, use_case, arm.release_id, digest)
+        if len(self._turned) >= _USERS_MAX:
+            self._turned.clear()
+        self._turned[key] = (live, found)
+        return found
+
+
+def _marker(live: Live, turned: Turned) -> str:
+    return f"{live.rollout.id}.{live.proofs}.{turned.last}"
