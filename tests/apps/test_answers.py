@@ -4,14 +4,17 @@ import asyncio
 import io
 import json
 import zipfile
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lineside.apps import Call, Serving, deploy, get_release, release_folder
-from lineside.core import Invalid
-from lineside.traces import get_trace
+from lineside.core import Denied, Invalid
+from lineside.gateway import quoting
+from lineside.traces import get_trace, latest_calls
 from lineside.trust import Scope
 from lineside.usecases import check_folder, read_folder
 
@@ -210,6 +213,39 @@ async def test_the_trace_shows_what_was_found_and_how_it_was_weighed(
     assert abstained["retriever"].attributes["support"] < 0.45
 
 
+@pytest.mark.parametrize(
+    ("guards", "asked", "kinds"),
+    [
+        (
+            "{input: [mask_pii]}",
+            "What does a lost key cost ann@example.com?",
+            {"retriever", "model"},
+        ),
+        ("{input: [no_secrets]}", "Who has the keys, password: hunter2x!", set()),
+        ("{output: [no_secrets]}", "What opens the safe?", set()),
+    ],
+)
+async def test_a_search_shows_nothing_that_a_guard_hides(
+    scope: Scope, folder: Path, guards: str, asked: str, kinds: set[str]
+) -> None:
+    (folder / "sources" / "safe.txt").write_text("The safe opens with password: hunter2x!\n")
+    change(folder, "tests:\n", f"  retrieval: {{passages: 1}}\nguards: {guards}\ntests:\n")
+    await ask(scope, folder)
+    serving = Serving(scope.store)
+
+    with nullcontext() if kinds else pytest.raises(Denied, match="held back"):
+        await serving.call(scope, "house-rules", Call(input={"question": asked}))
+
+    await serving.close()
+    (call,) = latest_calls(scope, use_case="house-rules")
+    spans = get_trace(scope, call.trace_id)
+    kept = json.dumps([span.model_dump(mode="json") for span in spans])
+    assert {span.kind for span in spans} == {"app", "guard", *kinds}
+    assert ("ann@example.com" in kept, "hunter2x" in kept) == (False, False)
+    searched = [span.input for span in spans if span.kind == "retriever"]
+    assert searched == ["What does a lost key cost [EMAIL_1]?"] * ("retriever" in kinds)
+
+
 async def test_the_release_keeps_its_sources_as_they_were(scope: Scope, folder: Path) -> None:
     (before,) = await ask(scope, folder, "What does a lost key cost?")
     first = get_release(scope, "v1", use_case="house-rules")
@@ -225,6 +261,23 @@ async def test_the_release_keeps_its_sources_as_they_were(scope: Scope, folder: 
 
     assert (second.digest != first.digest, same.is_new) == (True, False)
     assert live == before
+
+
+async def test_what_supports_an_answer_is_read_once_and_then_quoted(
+    scope: Scope, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ask(scope, folder)
+    serving = Serving(scope.store)
+    read, known = Counter[str](), quoting.sentences
+    monkeypatch.setattr(quoting, "sentences", lambda text: (read.update([text]), known(text))[1])
+
+    # What was once read stays read for a while, so nobody may have asked this before.
+    asked = Call(input={"question": f"What does a lost key cost, {folder.parent.name}?"})
+    key = (await serving.call(scope, "house-rules", asked)).output
+    await serving.close()
+
+    assert key["answered"]
+    assert read == Counter(document["text"] for document in key["documents"])
 
 
 @pytest.mark.parametrize("quoted", [True, False])

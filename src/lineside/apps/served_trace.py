@@ -56,6 +56,7 @@ class ServedTrace:
         Args:
             guarded: What the guards let pass and the model answered, as far as the call came.
         """
+        # What a guard held back has no reply here, and so no steps that would show it.
         reply = None if error else guarded.reply
         root = Span(
             **self._common,
@@ -75,7 +76,7 @@ class ServedTrace:
         spans = [
             root,
             *self._guard_spans(root.span_id, guarded),
-            *self._step_spans(root.span_id, steps, is_hidden=guarded.call.is_hidden),
+            *self._step_spans(root.span_id, steps),
         ]
         if reply is not None and reply.attempts:
             before_ms = sum(step.duration_ms for step in steps)
@@ -96,9 +97,7 @@ class ServedTrace:
             )
         await asyncio.wrap_future(record_spans(self._scope, spans))
 
-    def _step_spans(
-        self, parent_span_id: str, steps: Sequence[ReplyStep], *, is_hidden: bool
-    ) -> list[Span]:
+    def _step_spans(self, parent_span_id: str, steps: Sequence[ReplyStep]) -> list[Span]:
         spans, before_ms = list[Span](), 0.0
         for step in steps:
             spans.append(
@@ -109,7 +108,7 @@ class ServedTrace:
                     name=step.name,
                     kind=step.kind,
                     duration_ms=step.duration_ms,
-                    input=None if is_hidden else step.input,
+                    input=step.input,
                     output=step.output,
                     attributes=dict(step.attributes),
                 )

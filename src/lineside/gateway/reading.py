@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from lineside.core import Unavailable
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_array
     from tokenizers import Tokenizer
 
 CHARACTERS_READ_MAX = 20_000  # of one message; the rest is not read
@@ -77,6 +78,27 @@ class WordVectors:
         tokens = self.tokenizer.encode(text, add_special_tokens=False).ids
         mean: Floats = self.table[tokens].sum(axis=0, dtype=np.float32)
         return mean / np.float32(np.linalg.norm(mean) or 1.0)
+
+    def means(self, counts: "csr_array", words: Sequence[str]) -> Floats:
+        """Mean vectors of many texts, one row each, from how often each has each word.
+
+        The same as `mean` of the words joined by blanks, because no piece of a word reaches over a
+        blank; but each word is cut into pieces once, however many texts have it.
+        """
+        from scipy.sparse import csr_array
+
+        pieces = [self.tokenizer.encode(word, add_special_tokens=False).ids for word in words]
+        ends = np.cumsum([0, *map(len, pieces)])
+        met, columns = np.unique(
+            np.fromiter(chain.from_iterable(pieces), np.int64, ends[-1]), return_inverse=True
+        )
+        ones = np.ones(len(columns), np.float32)
+        spelled = csr_array((ones, columns, ends), shape=(len(words), len(met)))
+        sums: Floats = (counts @ spelled) @ self.table[met].astype(np.float32)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        lengths[lengths == 0] = 1
+        means: Floats = sums / lengths
+        return means
 
 
 @cache

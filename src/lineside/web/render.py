@@ -17,6 +17,7 @@ from lineside.core import clock
 from lineside.evals import reviews
 from lineside.stats import Finding, axes
 from lineside.trust import LedgerEntry
+from lineside.web.found import found_passages, gist
 from lineside.web.media import blob_of, medium_of
 from lineside.web.passages import passage_lines
 
@@ -203,6 +204,8 @@ def _environment() -> Environment:
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
         "digest": digest,
+        "found": found_passages,
+        "gist": gist,
         "is_trace_id": lambda text: _TRACE_ID.fullmatch(text) is not None,
         "medium": medium_of,
         "moment": moment,

@@ -16,6 +16,7 @@ from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case
 from lineside.web.errors import status_of
 from lineside.web.forms import FormField, fields_of, read_form, with_typed
+from lineside.web.found import found_passages
 from lineside.web.render import page, short
 from lineside.web.traces import correction_fields
 
@@ -84,6 +85,7 @@ def _page(
         answer=given,
         outputs=_outputs(given.output, is_grounded=is_grounded) if given else [],
         citations=given.output["citations"] if given and is_grounded else [],
+        passages=found_passages(given.output["documents"]) if given and is_grounded else None,
         is_grounded=is_grounded,
         level=_level(given) if given else None,
         correction=correction_fields(scope, form.use_case.name, given.output) if given else [],

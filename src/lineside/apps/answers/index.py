@@ -5,9 +5,9 @@ are fused (Cormack et al. 2009, Reciprocal Rank Fusion): words find names and nu
 what is said otherwise, and ranks need no common scale.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,26 +51,54 @@ class Hit(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one source gives to an index: its passages, and the vector of each."""
+    """What one source gives to an index.
+
+    Attributes:
+        passages: In the order they stand in.
+        vectors: One of each passage.
+        terms: Every term of the source, by the alphabet.
+        holders: One row for a term in a passage: place of the term, place of the passage, and how
+            often it stands there; ordered by the two places.
+    """
 
     passages: list[SourcePassage]
     vectors: NDArray[np.float16]
+    terms: list[str]
+    holders: NDArray[np.int32]
 
 
 def make_part(passages: Sequence[SourcePassage]) -> Part:
-    """Turn the passages of one source into vectors, one each."""
-    words = reading.word_vectors()
-    vectors = np.zeros((len(passages), words.dimensions), np.float16)
-    for at, passage in enumerate(passages):
-        vectors[at] = words.mean(" ".join(_terms(passage)))
-    return Part(list(passages), vectors)
+    """Read the passages of one source: their terms and their vectors."""
+    from scipy.sparse import csr_array
+
+    counts = [Counter(_terms(passage)) for passage in passages]
+    terms = sorted(set(chain.from_iterable(counts)))
+    place = {term: at for at, term in enumerate(terms)}
+    columns = [place[term] for count in counts for term in count]
+    rows = np.repeat(np.arange(len(counts)), [len(count) for count in counts])
+    often = [times for count in counts for times in count.values()]
+    holders = np.array([columns, rows, often], np.int32).T
+    holders = holders[np.lexsort((holders[:, 1], holders[:, 0]))]
+    table = csr_array(
+        (holders[:, 2].astype(np.float32), (holders[:, 1], holders[:, 0])),
+        shape=(len(passages), len(terms)),
+    )
+    vectors = reading.word_vectors().means(table, terms).astype(np.float16)
+    return Part(list(passages), vectors, terms, holders)
 
 
 def pack_part(part: Part) -> bytes:
     """A part as bytes, the same for the same part."""
     from safetensors.numpy import save
 
-    return save({"vectors": part.vectors, "passages": _packed(part.passages)})
+    return save(
+        {
+            "vectors": part.vectors,
+            "passages": _packed(part.passages),
+            "terms": _packed(part.terms),
+            "holders": part.holders,
+        }
+    )
 
 
 def unpack_part(content: bytes, *, source: str) -> Part:
@@ -79,7 +107,9 @@ def unpack_part(content: bytes, *, source: str) -> Part:
 
     arrays = load(content)
     rows = orjson.loads(arrays["passages"].tobytes())
-    return Part([SourcePassage(source, *row[1:]) for row in rows], arrays["vectors"])
+    passages = [SourcePassage(source, *row[1:]) for row in rows]
+    terms = orjson.loads(arrays["terms"].tobytes())
+    return Part(passages, arrays["vectors"], terms, arrays["holders"])
 
 
 def build_index(sources: Iterable[tuple[str, str, Part]]) -> bytes:
@@ -93,7 +123,12 @@ def build_index(sources: Iterable[tuple[str, str, Part]]) -> bytes:
     listed: list[IndexedSource] = []
     passages: list[SourcePassage] = []
     vectors: list[NDArray[np.float16]] = []
+    ids: dict[str, int] = {}
+    holders: list[NDArray[np.int32]] = []
     for path, digest, part in sources:
+        places = np.array([ids.setdefault(term, len(ids)) for term in part.terms], np.int32)
+        term, passage, often = part.holders.T
+        holders.append(np.stack([places[term], passage + len(passages), often], axis=1))
         listed.append(IndexedSource(path, digest, len(part.passages)))
         passages += part.passages
         vectors.append(part.vectors)
@@ -103,7 +138,7 @@ def build_index(sources: Iterable[tuple[str, str, Part]]) -> bytes:
                 f"The sources have more than {PASSAGES_MAX:,} passages",
                 hint="Raise `words` under `retrieval`, or part the sources between use cases.",
             )
-    terms, ends, postings, weights = _postings(passages)
+    terms, ends, postings, weights = _postings(list(ids), holders, passages=len(passages))
     texts = [passage.text.encode() for passage in passages]
     headings = list(dict.fromkeys(passage.heading for passage in passages))
     place = {heading: at for at, heading in enumerate(headings)}
@@ -215,24 +250,24 @@ def _packed(value: Any) -> Bytes:
 
 
 def _postings(
-    passages: Sequence[SourcePassage],
+    terms: Sequence[str], holders: Sequence[NDArray[np.int32]], *, passages: int
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Every term with the passages that have it, and its BM25 weight in each."""
-    counts = [Counter(_terms(passage)) for passage in passages]
-    lengths = np.array([count.total() for count in counts], np.float32)
-    mean = float(lengths.mean()) if len(lengths) else 0.0
-    holders: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
-    for at, count in enumerate(counts):
-        for term, times in count.items():
-            holders[term].append((at, times))
-    terms = sorted(holders)
-    postings = np.array([at for term in terms for at, _ in holders[term]], np.int32)
-    often = np.array([times for term in terms for _, times in holders[term]], np.float32)
-    sizes = np.array([len(holders[term]) for term in terms], np.int64)
-    rarity = [math.log(1 + (len(counts) - n + 0.5) / (n + 0.5)) for n in sizes.tolist()]
+    """Every term, by the alphabet, with the passages that have it and its BM25 weight in each."""
+    held = np.concatenate([np.zeros((0, 3), np.int32), *holders])
+    order = sorted(range(len(terms)), key=terms.__getitem__)
+    rank = np.empty(len(terms), np.int32)
+    rank[order] = np.arange(len(terms))
+    # Passages ascend from source to source and within each, and the sort keeps that.
+    held = held[np.argsort(rank[held[:, 0]], kind="stable")]
+    postings, often = held[:, 1].copy(), held[:, 2].astype(np.float32)
+    lengths = np.bincount(postings, often, passages).astype(np.float32)
+    sizes = np.bincount(held[:, 0], minlength=len(terms))[order]
+    rarity = np.log(1 + (passages - sizes + 0.5) / (sizes + 0.5)).astype(np.float32)
+    mean = float(lengths.mean()) if passages else 0.0
     damping = _K1 * (1 - _B + _B * lengths[postings] / (mean or 1.0))
-    weights = np.repeat(np.array(rarity, np.float32), sizes) * often * (_K1 + 1) / (often + damping)
-    return terms, np.cumsum(sizes), postings, weights.astype(np.float32)
+    weights = np.repeat(rarity, sizes) * often * (_K1 + 1) / (often + damping)
+    named = [terms[at] for at in order]
+    return named, np.cumsum(sizes), postings, weights.astype(np.float32)
 
 
 def _best(scores: NDArray[np.float32]) -> list[int]:

@@ -12,7 +12,8 @@ import orjson
 
 from lineside.apps import queries
 from lineside.apps.answers.passages import cut_passages
-from lineside.apps.answers.sections import is_readable, read_sections
+from lineside.apps.answers.reader import SourceReader
+from lineside.apps.answers.sections import is_readable
 from lineside.core import Invalid, new_id
 from lineside.store import Store, digest_of
 from lineside.trust import Scope
@@ -20,6 +21,8 @@ from lineside.usecases import UseCaseFolder
 
 JOB = "index-sources"
 _SHOWN = 20
+_READING = 2
+"""Goes up when a source is read or kept otherwise, so that nothing kept before is taken up."""
 
 
 def register_indexing(store: Store) -> None:
@@ -83,11 +86,13 @@ def _perform(
     from lineside.apps.answers.index import build_index, unpack_part
 
     problems, parts = [], []
-    for path, digest in sorted(sources.items()):
-        try:
-            parts.append((path, digest, _part(store, workspace, path, digest, words_max)))
-        except Invalid as error:
-            problems.append(f"{error.message}. {error.hint or ''}".strip())
+    with SourceReader() as reader:
+        for path, digest in sorted(sources.items()):
+            try:
+                part = _part(store, workspace, reader, path, digest, words_max=words_max)
+                parts.append((path, digest, part))
+            except Invalid as error:
+                problems.append(f"{error.message}. {error.hint or ''}".strip())
     if problems:
         return {"index": None, "problems": problems}
     content = build_index(
@@ -97,7 +102,9 @@ def _perform(
     return {"index": _keep(store, workspace, recipe, content), "problems": []}
 
 
-def _part(store: Store, workspace: str, path: str, digest: str, words_max: int) -> str:
+def _part(
+    store: Store, workspace: str, reader: SourceReader, path: str, digest: str, *, words_max: int
+) -> str:
     from lineside.apps.answers.index import make_part, pack_part
 
     ending = path.rpartition(".")[2].casefold()
@@ -105,13 +112,14 @@ def _part(store: Store, workspace: str, path: str, digest: str, words_max: int) 
     known = _known(store, workspace, recipe)
     if known is not None:
         return known
-    sections = read_sections(path, store.blobs.get(digest))
+    sections = reader.read(path, store.blobs.get(digest))
     content = pack_part(make_part(cut_passages("", sections, words_max=words_max)))
     return _keep(store, workspace, recipe, content)
 
 
 def _recipe(parts: Mapping[str, Any]) -> str:
-    made_by = {"lineside": version("lineside"), "pypdf": version("pypdf"), **parts}
+    made_by = {"lineside": version("lineside"), "pypdf": version("pypdf"), "reading": _READING}
+    made_by |= parts
     return digest_of(orjson.dumps(made_by, option=orjson.OPT_SORT_KEYS))
 
 
