@@ -118,8 +118,8 @@ def _part(
 
 
 def _recipe(parts: Mapping[str, Any]) -> str:
-    made_by = {"lineside": version("lineside"), "pypdf": version("pypdf"), "reading": _READING}
-    made_by |= parts
+    packages = {name: version(name) for name in ("lineside", "markdown-it-py", "pypdf")}
+    made_by = {**packages, "reading": _READING, **parts}
     return digest_of(orjson.dumps(made_by, option=orjson.OPT_SORT_KEYS))
 
 
