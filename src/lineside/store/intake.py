@@ -36,11 +36,14 @@ class LakeTable:
     Attributes:
         columns: Column names with DuckDB types.
         sorted_by: Columns that compaction sorts by, the most telling first.
+        is_derived: Whether it holds only what is worked out from other tables up to some state of
+            the lake. It is emptied before files are written anew, which gives rows another state.
     """
 
     name: str
     columns: dict[str, str]
     sorted_by: tuple[str, ...] = ()
+    is_derived: bool = False
 
 
 class Intake(Protocol):

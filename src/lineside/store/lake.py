@@ -244,6 +244,10 @@ class Reading:
             self._places |= {table.name: kept, f"{table.name}.kept": kept}
             self._places[f"{table.name}.waiting"] = nothing
 
+    def has(self, table: LakeTable) -> bool:
+        """Whether the lake ever held a row of this table."""
+        return table.name in self._filled
+
     def marked(self) -> set[int]:
         """Inbox ids whose rows this state of the lake holds, of those flushed of late."""
         if _MARKS.name not in self._filled:

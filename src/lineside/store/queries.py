@@ -151,6 +151,10 @@ def lake_sort(name: str, columns: Sequence[str]) -> str:
     return f"ALTER TABLE lake.{name} SET SORTED BY ({', '.join(columns)})"
 
 
+def lake_empty(name: str) -> str:
+    return f"DELETE FROM lake.{name}"
+
+
 def lake_add_column(name: str, column: str, kind: str) -> str:
     return f"ALTER TABLE lake.{name} ADD COLUMN {column} {kind}"
 

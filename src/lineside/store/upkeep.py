@@ -93,6 +93,9 @@ class Upkeep:
     def _merge(self, table: LakeTable, *, rewrites: bool) -> int:
         ((_, _, small),) = self._lake.run([table], queries.LAKE_FILES, [SMALL_BYTES, table.name])
         if rewrites:
+            for derived in self._tables():
+                if derived.is_derived:
+                    self._lake.run([derived], queries.lake_empty(derived.name))
             self._lake.run([table], queries.LAKE_OUT_OF_CATALOGUE, [table.name])
             self._lake.run([table], queries.LAKE_REWRITE, [table.name])
         if small <= SMALL_FILES_MAX:
