@@ -51,8 +51,8 @@ _SLOT_OF_NOTHING = -1_000
 def slot_of(column: str) -> str:
     """The slot that a number of milliseconds falls into; nothing where there is none."""
     return (
-        f"CASE WHEN {column} < {_LEAST_MS} THEN {_SLOT_OF_NOTHING} "
-        f"ELSE ceil(ln(greatest({column}, {_LEAST_MS})) / ln({GROWTH}))::BIGINT END"
+        f"CASE WHEN {column} IS NULL THEN NULL WHEN {column} < {_LEAST_MS} THEN {_SLOT_OF_NOTHING} "
+        f"ELSE ceil(ln({column}) / ln({GROWTH}))::BIGINT END"
     )
 
 
