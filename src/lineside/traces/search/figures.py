@@ -103,7 +103,7 @@ def figures(
     with open_reading(scope) as reading:
         asked = asked_of_figures(filters, scope)
         if sums := summed(reading, scope.workspace, asked, by=group):
-            rows = sums.figures(group, named="all")
+            rows = sums.figures(group, named="all")[:-1]
         else:
             rows = _rows(counted(reading, scope, asked), group, named="all")
     return [trace_figures(row) for row in rows]
@@ -204,12 +204,14 @@ def _drawn(
     found = counted(reading, scope, asked)
     sums = summed(reading, scope.workspace, asked, by=by)
     # All of that time, whichever traces of it are wanted.
-    stretch = _stretch(asked, (sums or found._replace(chosen=None)).extent)
+    every = found._replace(chosen=None)
+    stretch = _stretch(asked, lambda: sums.extent(by) if sums else every.extent())
     if stretch is None:
         return None
     since, until = stretch
     width = _width(until - since)
-    sums = None if width % _HOUR else sums
+    if width % _HOUR:
+        sums = None
     names: list[str | None] = [None]
     if group:
         frequent = sums.names(by) if sums else _names(found, by)

@@ -100,8 +100,8 @@ def _parted(days: list[dict[str, Any]]) -> list[datetime]:
 
 def _statements(before: int, upto: int, moments: list[datetime]) -> list[tuple[str, list[Any]]]:
     return [
-        (queries.adding(what, hours), [upto, before, upto, since, until])
+        (queries.adding(what, hours), [before, upto, since, until])
         for since, until in pairwise(moments)
         for what in queries.SOURCES
         for hours in HOURS
-    ] + [(queries.NOTE_PARTS, [upto, before, upto])]
+    ] + [(queries.NOTE, [upto, before, upto])]

@@ -26,19 +26,20 @@ TRACE_SUMS = LakeTable(
         "last_at": "TIMESTAMP",
         **dict.fromkeys(ADDED, "BIGINT"),
         "cost_usd": "DOUBLE",
-        "slots": "BIGINT[]",
-        "times": "BIGINT[]",
-        "first_slots": "BIGINT[]",
-        "first_times": "BIGINT[]",
+        "slots": "SMALLINT[]",
+        "times": "INTEGER[]",
+        "first_slots": "SMALLINT[]",
+        "first_times": "INTEGER[]",
         "upto": "BIGINT",
     },
-    sorted_by=("hours", "start"),
+    sorted_by=("hours", "what", "start"),
     is_derived=True,
 )
 """What the traces, or the calls, that began in some hours come to.
 
 `slots` and `times` are a histogram of latency: how often it fell into which slot, each 2 % wide.
-`upto` is the last state of the lake whose rows are in; several rows of one hour add up.
+Several rows of one hour add up. A row of no hours says in `upto` up to which state of the lake the
+rows of traces are in.
 """
 
 GROWTH = 1.02
@@ -95,15 +96,16 @@ SOURCES = {
 EMPTY = f"DELETE FROM lake.{TRACE_SUMS.name}"
 """For whoever changes rows that are summed up; upkeep makes the sums again."""
 
+# Each time sums are made, a row of no hours says up to where, and how many rows are in none: those
+# of traces that are not one row with their root.
 MADE = """
-SELECT max(upto) AS upto, coalesce(bool_or(what = 'parts'), false) AS has_parts
-FROM {trace_sums.kept}
+SELECT max(upto) AS upto, sum(count) > 0 AS has_parts FROM {trace_sums.kept} WHERE hours = 0
 """
-# How many traces there are of which more than a row with their root is kept; no sum has them.
-NOTE_PARTS = f"""
+NOTE = f"""
 INSERT INTO lake.{TRACE_SUMS.name} BY NAME
-SELECT '' AS workspace, 'parts' AS what, count(*) AS count, ?::BIGINT AS upto FROM lake.traces
-WHERE snapshot_id > ? AND snapshot_id <= ? AND (is_more OR NOT has_root) HAVING count(*) > 0
+SELECT '' AS workspace, 'note' AS what, 0 AS hours, make_timestamp(0) AS start,
+    count(*) AS count, ?::BIGINT AS upto
+FROM lake.traces WHERE snapshot_id > ? AND snapshot_id <= ? AND (is_more OR NOT has_root)
 """
 WAITING = """
 SELECT snapshot_id, count(*) AS traces FROM lake.traces WHERE snapshot_id > ?
@@ -119,8 +121,7 @@ WHERE snapshot_id > ? AND snapshot_id <= ? GROUP BY day ORDER BY day
 def adding(what: str, hours: int) -> str:
     """Sums of rows that came between two states of the lake.
 
-    Parameters: the last state, as it is kept; after which state, up to which one; since when they
-    began, and before when.
+    Parameters: after which state, up to which one; since when they began, and before when.
 
     Args:
         what: `traces` or `calls`.
@@ -137,7 +138,7 @@ SELECT workspace, '{what}' AS what, {hours} AS hours, start, {_FIELDS}, model,
     list(slot) FILTER (slot IS NOT NULL) AS slots,
     list(rows) FILTER (slot IS NOT NULL) AS times,
     list(first_slot) FILTER (first_slot IS NOT NULL) AS first_slots,
-    list(rows) FILTER (first_slot IS NOT NULL) AS first_times, ?::BIGINT AS upto
+    list(rows) FILTER (first_slot IS NOT NULL) AS first_times
 FROM (
     SELECT workspace, make_timestamp((epoch_us(first_at) // {width} * {width})::BIGINT) AS start,
         {_FIELDS}, model, {slot_of("duration_ms")} AS slot,

@@ -26,19 +26,18 @@ class Summed:
         self._reading = reading
         self._where = where
         self._apart: set[str] = set()
+        self._found: dict[str, list[dict[str, Any]]] = {}
 
-    def extent(self) -> tuple[datetime, datetime] | None:
+    def extent(self, by: str) -> tuple[datetime, datetime] | None:
         """When the first and the last of the traces began; nothing where there is none."""
-        self._set_apart("traces")
-        asked = queries.extent_query(self._where, self._sums(None))
-        ((first, last),) = (row.values() for row in self._reading.rows(*asked))
-        return None if first is None else (first, last)
+        rows = self._names(by if by in FIELDS else FIELDS[0])
+        if not rows:
+            return None
+        return min(row["first_at"] for row in rows), max(row["last_at"] for row in rows)
 
     def names(self, by: str) -> list[str | None]:
         """By what they are split, the most frequent first."""
-        what = self._set_apart(_what(by))
-        asked = queries.names_query(what, by, self._where, self._sums(None))
-        return [row["name"] for row in self._reading.rows(*asked)]
+        return [row["name"] for row in self._names(by) if row["count"]]
 
     def figures(
         self,
@@ -48,7 +47,7 @@ class Summed:
         names: Sequence[str | None] = (),
         width: timedelta | None = None,
     ) -> list[dict[str, Any]]:
-        """Rows of figures; where there are buckets, the last is of all of them together."""
+        """Rows of figures, by bucket where they have a width; the last is of all together."""
         asked = queries.figures_query(
             self._set_apart(_what(by)),
             by,
@@ -59,6 +58,13 @@ class Summed:
             width=None if width is None else width // _MICROSECOND,
         )
         return self._reading.rows(*asked)
+
+    def _names(self, by: str) -> list[dict[str, Any]]:
+        if by not in self._found:
+            what = self._set_apart(_what(by))
+            asked = queries.names_query(what, by, self._where, self._sums(None))
+            self._found[by] = self._reading.rows(*asked)
+        return self._found[by]
 
     def _set_apart(self, what: str) -> str:
         if what not in self._apart:

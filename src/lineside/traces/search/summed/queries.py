@@ -46,45 +46,38 @@ class Sums(NamedTuple):
 
 def apart_query(what: str, where: Stretch) -> Bound:
     """Set those apart that no sum has, for the queries of this reader."""
+    table, columns, condition = SOURCES[what]
+    rows, bound = _unsummed(table, where)
+    errors = "(status = 'error')::INT AS errors"
     single = f"""
-    first_at, {", ".join(FIELDS)}, model, {", ".join(ADDED)},
-    [{slot_of("duration_ms")}] AS slots, [1] AS times,
-    [{slot_of("first_chunk_ms")}] AS first_slots, [1] AS first_times
+SELECT *, {errors}
+FROM (SELECT {", ".join(FIELDS)}, {columns} FROM unsummed WHERE {condition})
 """
-    columns = f"*, (status = 'error')::INT AS errors FROM (SELECT {', '.join(FIELDS)}"
-    pieces = [
-        (f"SELECT {single} FROM (SELECT {columns}, {SOURCES[what].columns} {sql}))", bound)
-        for sql, bound in _single_rows(what, where)
-    ]
     if what == "traces":
-        sql, bound = _of_parts(where)
-        pieces.append(
-            (f"SELECT {single} FROM (SELECT *, (status = 'error')::INT AS errors {sql})", bound)
-        )
-    rows, values = _together(pieces)
-    return f"CREATE OR REPLACE TEMP TABLE {_apart(what)} AS {rows}", values
-
-
-def extent_query(where: Stretch, sums: Sums) -> Bound:
-    """When the first and the last of some traces began."""
-    of_sums, bound = _of_sums("traces", where, sums, "first_at, last_at")
+        parts, of_parts = _of_parts(where)
+        single += f" UNION ALL BY NAME SELECT *, {errors} {parts}"
+        bound = [*bound, *of_parts]
     return (
         f"""
-SELECT min(first_at) AS first_at, max(last_at) AS last_at FROM (
-    {of_sums} UNION ALL SELECT first_at, first_at FROM {_apart("traces")}
-)
+CREATE OR REPLACE TEMP TABLE {_apart(what)} AS
+WITH unsummed AS MATERIALIZED ({rows})
+SELECT first_at, {", ".join(_FIELDS)}, {", ".join(ADDED)},
+    [{slot_of("duration_ms")}] AS slots, [1] AS times,
+    [{slot_of("first_chunk_ms")}] AS first_slots, [1] AS first_times
+FROM ({single})
 """,
         bound,
     )
 
 
 def names_query(what: str, by: str, where: Stretch, sums: Sums) -> Bound:
-    """By what traces are split, the most frequent first."""
-    of_sums, bound = _of_sums(what, where, sums, f"{by} AS name, count")
+    """By what traces are split, the most frequent first, and when theirs began."""
+    of_sums, bound = _of_sums(what, where, sums, f"{by} AS name, count, first_at, last_at")
     return (
         f"""
-SELECT name FROM ({of_sums} UNION ALL SELECT {by}, count FROM {_apart(what)})
-GROUP BY name HAVING sum(count) > 0 ORDER BY sum(count) DESC, name
+SELECT name, sum(count) AS count, min(first_at) AS first_at, max(last_at) AS last_at
+FROM ({of_sums} UNION ALL SELECT {by}, count, first_at, first_at FROM {_apart(what)})
+GROUP BY name ORDER BY sum(count) DESC, name
 """,
         bound,
     )
@@ -102,33 +95,37 @@ def figures_query(
 ) -> Bound:
     """Figures as `search.queries.figures_query` has them, by percentiles that are 1 % off at most.
 
-    Where a width is given, in microseconds, the last row is of all buckets together.
+    By bucket where a width is given, in microseconds; the last row is of all together.
     """
-    columns = ", ".join((*ADDED, *_HISTOGRAMS))
+    columns = ", ".join((*ADDED, *_HISTOGRAMS[: 4 if what == "calls" else 2]))
     of_sums, bound = _of_sums(what, where, sums, f"start AS first_at, {by} AS name, {columns}")
     bucket = "NULL::BIGINT" if width is None else f"epoch_us(first_at) // {int(width)}"
-    groups, slots = ("(bucket, label)", "(bucket, label, is_latency, slot)")
-    if width is not None:
-        groups, slots = f"{groups}, ()", f"{slots}, (is_latency, slot)"
+    added = ", ".join(f"sum({name}) AS {name}" for name in ADDED)
     ranks = ", ".join(
         f"min(slot) FILTER (is_latency AND below >= {share} * whole)" for share in _SHARES
     )
-    added = ", ".join(f"sum({name}) AS {name}" for name in ADDED)
+    latencies = "SELECT bucket, label, true AS is_latency, unnest(slots), unnest(times) FROM parts"
+    if what == "calls":
+        latencies += """
+    UNION ALL SELECT bucket, label, false, unnest(first_slots), unnest(first_times) FROM parts"""
     sql = f"""
 WITH parts AS MATERIALIZED (
     SELECT {bucket} AS bucket, {label_of(named)} AS label, {columns} FROM (
         {of_sums} UNION ALL SELECT first_at, {by}, {columns} FROM {_apart(what)}
     )
-), added AS (
-    SELECT grouping(bucket) AS is_all, bucket, label, {added} FROM parts
-    GROUP BY GROUPING SETS ({groups})
-), latencies AS (
-    SELECT bucket, label, true AS is_latency, unnest(slots) AS slot, unnest(times) AS times
-    FROM parts
-    UNION ALL SELECT bucket, label, false, unnest(first_slots), unnest(first_times) FROM parts
-), histograms AS (
-    SELECT grouping(bucket) AS is_all, bucket, label, is_latency, slot, sum(times) AS times
-    FROM latencies WHERE slot IS NOT NULL GROUP BY GROUPING SETS ({slots})
+), latencies (bucket, label, is_latency, slot, times) AS (
+    {latencies}
+), histograms AS MATERIALIZED (
+    SELECT bucket, label, is_latency, slot, sum(times) AS times
+    FROM latencies WHERE slot IS NOT NULL GROUP BY ALL
+), added AS MATERIALIZED (
+    SELECT bucket, label, {added} FROM parts GROUP BY bucket, label HAVING sum(count) > 0
+), all_added AS (
+    SELECT false AS is_all, * FROM added
+    UNION ALL SELECT true, NULL, NULL, {added} FROM added HAVING count(*) > 0
+), all_histograms AS (
+    SELECT false AS is_all, * FROM histograms
+    UNION ALL SELECT true, NULL, NULL, is_latency, slot, sum(times) FROM histograms GROUP BY ALL
 ), shares AS (
     SELECT is_all, bucket, label,
         list_transform([{ranks}], lambda slot: {ms_of("slot")}) AS latency_ms,
@@ -138,16 +135,16 @@ WITH parts AS MATERIALIZED (
             sum(times) OVER (
                 PARTITION BY is_all, bucket, label, is_latency ORDER BY slot
             ) AS below
-        FROM histograms
+        FROM all_histograms
     ) GROUP BY is_all, bucket, label
 )
-SELECT added.bucket, added.label AS name, added.* EXCLUDE (is_all, bucket, label, paid),
-    paid AS calls, latency_ms, first_chunk_ms_p50
-FROM added LEFT JOIN shares ON shares.is_all = added.is_all
-    AND shares.bucket IS NOT DISTINCT FROM added.bucket
-    AND shares.label IS NOT DISTINCT FROM added.label
-WHERE count > 0
-ORDER BY added.is_all, {"count DESC, name" if width is None else "added.bucket, name"}
+SELECT all_added.is_all, all_added.bucket, all_added.label AS name,
+    all_added.* EXCLUDE (is_all, bucket, label, paid), paid AS calls,
+    latency_ms, first_chunk_ms_p50
+FROM all_added LEFT JOIN shares ON shares.is_all = all_added.is_all
+    AND shares.bucket IS NOT DISTINCT FROM all_added.bucket
+    AND shares.label IS NOT DISTINCT FROM all_added.label
+ORDER BY is_all, {"count DESC, name" if width is None else "all_added.bucket, name"}
 """
     return sql, [*([list(names)] if named == "some" else []), *bound]
 
@@ -172,24 +169,24 @@ WHERE workspace = ? AND what = '{what}' AND ({" OR ".join(chosen)})
     return sql, [where.workspace, *bound]
 
 
-def _single_rows(what: str, where: Stretch) -> list[Bound]:
+def _unsummed(table: str, where: Stretch) -> Bound:
     """Rows that no sum has: those that came later, and those of the hours that are cut."""
-    table, _, condition = SOURCES[what]
     since, until = where.since, where.until
     start, end = where.hours
-    rows = f"FROM {{{table}.kept}} WHERE workspace = ? AND {condition}"
+    rows = f"SELECT * FROM {{{table}.kept}} WHERE workspace = ? AND run_id IS NULL"
     within, bound = _within("first_at", start, end)
-    found = [(f"{rows}{within} AND snapshot_id > ?", [where.workspace, *bound, where.upto])]
+    pieces = [(f"{rows}{within} AND snapshot_id > ?", [where.workspace, *bound, where.upto])]
     within, bound = _through("first_at", since, until)
-    waiting = f"FROM {{{table}.waiting}} WHERE workspace = ? AND {condition}{within}"
-    found.append((waiting, [where.workspace, *bound]))
+    waiting = f"FROM {{{table}.waiting}} WHERE workspace = ? AND run_id IS NULL{within}"
+    pieces.append((f"SELECT * {waiting}", [where.workspace, *bound]))
     if since and start and since < start:
         within, bound = _within("first_at", since, start)
-        found.append((f"{rows}{within}", [where.workspace, *bound]))
+        pieces.append((f"{rows}{within}", [where.workspace, *bound]))
     if until and end and end <= until:
         within, bound = _through("first_at", end, until)
-        found.append((f"{rows}{within}", [where.workspace, *bound]))
-    return found
+        pieces.append((f"{rows}{within}", [where.workspace, *bound]))
+    found, values = _together(pieces)
+    return found.replace("UNION ALL", "UNION ALL BY NAME"), values
 
 
 def _of_parts(where: Stretch) -> Bound:
@@ -198,20 +195,13 @@ def _of_parts(where: Stretch) -> Bound:
     What came later than a first row with its root only adds to it, without a status and a latency,
     as in `search.queries.figures_query`.
     """
-    within, bound = _through("first_at", where.since, where.until)
-    # As comparisons, both conditions are held against what is known of a file before it is read.
-    kinds = ("is_more > false", "is_more = false AND has_root < true")
-    rows = f"WHERE workspace = ? AND run_id IS NULL{within}"
-    places = ["{traces}"] if where.has_parts else ["{traces.waiting}"]
-    pieces = [
-        (f"SELECT * FROM {place} {rows} AND {kind}", [where.workspace, *bound])
-        for place in places
-        for kind in kinds
-    ]
-    if not where.has_parts:
-        fresh = f"FROM {{traces.kept}} {rows} AND snapshot_id > ? AND (is_more OR NOT has_root)"
-        pieces.append((f"SELECT * {fresh}", [where.workspace, *bound, where.upto]))
-    found, values = _together(pieces)
+    found, values = _together([("SELECT * FROM unsummed WHERE is_more OR NOT has_root", [])])
+    if where.has_parts:
+        within, bound = _through("first_at", where.since, where.until)
+        rows = f"SELECT * FROM {{traces}} WHERE workspace = ? AND run_id IS NULL{within} AND"
+        # As comparisons, they are held against what is known of a file before it is read.
+        kinds = ("is_more > false", "is_more = false AND has_root < true")
+        found, values = _together([(f"{rows} {kind}", [where.workspace, *bound]) for kind in kinds])
     fields = ", ".join(f"arg_min({field}, {PLACE}) AS {field}" for field in FIELDS)
     summed = ", ".join(f"sum({name}) AS {name}" for name in _COUNTED)
     return (
