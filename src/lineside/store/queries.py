@@ -234,6 +234,16 @@ WHERE min_value IS NOT NULL AND (table_id, column_id) IN (
     WHERE column_type = 'varchar'
 )
 """
+# What the catalogue knows of columns that no query would leave a file unread for.
+LAKE_FORGET_BOUNDS = """
+DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats
+WHERE (table_id, column_id) IN (
+    SELECT (kept.table_id, kept.column_id)
+    FROM __ducklake_metadata_lake.ducklake_column AS kept
+    JOIN __ducklake_metadata_lake.ducklake_table AS named ON named.table_id = kept.table_id
+    WHERE named.table_name = ? AND kept.column_name NOT IN (SELECT unnest(?::VARCHAR[]))
+)
+"""
 LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 0.0)"
 # Only the count, because to give a moment with its zone to Python, DuckDB needs another package.
 LAKE_EXPIRE = """

@@ -51,6 +51,7 @@ SPANS = LakeTable(
         "blobs": "VARCHAR[]",
     },
     sorted_by=("started_at",),
+    found_by=("workspace", "run_id", "started_at"),
 )
 
 TRACES = LakeTable(
@@ -91,6 +92,10 @@ TRACES = LakeTable(
         "output": "VARCHAR",
     },
     sorted_by=("first_at",),
+    found_by=(
+        *("workspace", "run_id", "first_at", "last_at", "has_root", "is_more"),
+        *("release", "session_id"),
+    ),
 )
 """What lists need of traces: one row for the steps of a trace that came together; see `rollup`."""
 
@@ -177,6 +182,7 @@ MODEL_CALLS = LakeTable(
         "cost_usd": "DOUBLE",
     },
     sorted_by=("first_at",),
+    found_by=("workspace", "run_id", "first_at", "release"),
 )
 """The narrow part of the steps that cost tokens, so that charts by model read little."""
 

@@ -33,6 +33,7 @@ TRACE_SUMS = LakeTable(
         "upto": "BIGINT",
     },
     sorted_by=("hours", "what", "start"),
+    found_by=("workspace", "hours", "what", "start"),
     is_derived=True,
 )
 """What the traces, or the calls, that began in some hours come to.
