@@ -10,7 +10,7 @@ from lineside.traces.sums import queries
 TRACES_MIN = 50_000
 """So many new traces are summed up; fewer are read one by one."""
 
-HOURS = (1, 3, 12)
+HOURS = (1, 3, 12, 24)
 """Of each sum. The wider ones are for long stretches, the narrower for what begins between."""
 
 _TRACES_AT_ONCE = 500_000

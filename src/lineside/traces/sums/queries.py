@@ -81,7 +81,7 @@ _CALL_COLUMNS = """
 _FIELDS = ", ".join(FIELDS)
 
 
-class Source(NamedTuple):
+class RowsToSum(NamedTuple):
     """Rows that are summed up: of which table, what they come to, and which of them."""
 
     table: str
@@ -90,8 +90,8 @@ class Source(NamedTuple):
 
 
 SOURCES = {
-    "traces": Source(TRACES.name, _TRACE_COLUMNS, _SIMPLE),
-    "calls": Source(MODEL_CALLS.name, _CALL_COLUMNS, "run_id IS NULL"),
+    "traces": RowsToSum(TRACES.name, _TRACE_COLUMNS, _SIMPLE),
+    "calls": RowsToSum(MODEL_CALLS.name, _CALL_COLUMNS, "run_id IS NULL"),
 }
 
 EMPTY = f"DELETE FROM lake.{TRACE_SUMS.name}"

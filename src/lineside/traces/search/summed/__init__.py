@@ -22,7 +22,7 @@ class Summed:
     Counts and sums are exact; percentiles are 1 % off at most.
     """
 
-    def __init__(self, reading: TraceReading, where: queries.Stretch) -> None:
+    def __init__(self, reading: TraceReading, where: queries.SummedTime) -> None:
         self._reading = reading
         self._where = where
         self._apart: set[str] = set()
@@ -99,7 +99,7 @@ def summed(reading: TraceReading, workspace: str, asked: Asked, *, by: str) -> S
     made = reading.sums()
     if made is None:
         return None
-    return Summed(reading, queries.Stretch(workspace, since, until, hours, *made))
+    return Summed(reading, queries.SummedTime(workspace, since, until, hours, *made))
 
 
 def _after(moment: datetime, long: timedelta) -> datetime:

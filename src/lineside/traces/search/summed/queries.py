@@ -14,7 +14,7 @@ _FIELDS = (*FIELDS, "model")
 _HISTOGRAMS = ("slots", "times", "first_slots", "first_times")
 
 
-class Stretch(NamedTuple):
+class SummedTime(NamedTuple):
     """Some time of a workspace.
 
     Attributes:
@@ -44,7 +44,7 @@ class Sums(NamedTuple):
     end: datetime | None
 
 
-def apart_query(what: str, where: Stretch) -> Bound:
+def apart_query(what: str, where: SummedTime) -> Bound:
     """Set those apart that no sum has, for the queries of this reader."""
     table, columns, condition = SOURCES[what]
     rows, bound = _unsummed(table, where)
@@ -70,7 +70,7 @@ FROM ({single})
     )
 
 
-def names_query(what: str, by: str, where: Stretch, sums: Sums) -> Bound:
+def names_query(what: str, by: str, where: SummedTime, sums: Sums) -> Bound:
     """By what traces are split, the most frequent first, and when theirs began."""
     of_sums, bound = _of_sums(what, where, sums, f"{by} AS name, count, first_at, last_at")
     return (
@@ -86,7 +86,7 @@ GROUP BY name ORDER BY sum(count) DESC, name
 def figures_query(
     what: str,
     by: str,
-    where: Stretch,
+    where: SummedTime,
     sums: Sums,
     *,
     named: Named,
@@ -153,7 +153,7 @@ def _apart(what: str) -> str:
     return f"{what}_apart"
 
 
-def _of_sums(what: str, where: Stretch, sums: Sums, columns: str) -> Bound:
+def _of_sums(what: str, where: SummedTime, sums: Sums, columns: str) -> Bound:
     """Sums of the whole hours of a stretch."""
     wide, of_wide = _within("start", sums.start, sums.end)
     chosen, bound = [f"hours = {sums.hours}{wide}"], of_wide
@@ -169,7 +169,7 @@ WHERE workspace = ? AND what = '{what}' AND ({" OR ".join(chosen)})
     return sql, [where.workspace, *bound]
 
 
-def _unsummed(table: str, where: Stretch) -> Bound:
+def _unsummed(table: str, where: SummedTime) -> Bound:
     """Rows that no sum has: those that came later, and those of the hours that are cut."""
     since, until = where.since, where.until
     start, end = where.hours
@@ -189,7 +189,7 @@ def _unsummed(table: str, where: Stretch) -> Bound:
     return found.replace("UNION ALL", "UNION ALL BY NAME"), values
 
 
-def _of_parts(where: Stretch) -> Bound:
+def _of_parts(where: SummedTime) -> Bound:
     """Traces that are not one row with its root, put together by their key.
 
     What came later than a first row with its root only adds to it, without a status and a latency,
