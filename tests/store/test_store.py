@@ -9,6 +9,13 @@ from lineside.core import Conflict, Settings, Unavailable
 from lineside.store import LakeTable, Store, current, digest_of, newest, open_store
 from lineside.store.queries import Envelope
 
+BOUNDS_KEPT = """
+SELECT DISTINCT column_name FROM __ducklake_metadata_lake.ducklake_file_column_stats AS bounds
+JOIN __ducklake_metadata_lake.ducklake_column AS kept
+  ON kept.table_id = bounds.table_id AND kept.column_id = bounds.column_id
+JOIN __ducklake_metadata_lake.ducklake_table AS named ON named.table_id = bounds.table_id
+WHERE table_name = 'kept'
+"""
 NOTES = LakeTable("notes", {"workspace": "VARCHAR", "id": "VARCHAR", "size": "BIGINT"})
 
 
@@ -153,6 +160,37 @@ def test_upkeep_lets_go_of_what_nobody_reads_any_more(store: Store) -> None:
     assert done.removed > 0
     (found,) = store.lake.read(rows, "SELECT count(*) AS rows, sum(number) AS sum FROM {kept}")
     assert (found["rows"], found["sum"]) == (1_200, 20 * sum(range(60)))
+
+
+def test_rows_are_found_by_columns_whose_bounds_are_not_kept(store: Store) -> None:
+    columns = {"workspace": "VARCHAR", "number": "BIGINT", "said": "VARCHAR"}
+    rows = LakeTable("kept", columns, sorted_by=("number",), found_by=("workspace", "number"))
+    store.add_lake_table(rows)
+
+    def keep(number: int) -> None:
+        row = {"workspace": "default", "number": number, "said": f"said {number}"}
+        store.inbox.put("default", "kept", [row] * 20)
+        store.flusher.flush()
+
+    def found(condition: str) -> int:
+        (row,) = store.lake.read(rows, "SELECT count(*) AS rows FROM {kept} WHERE " + condition)  # noqa: S608 # of this test
+        return int(row["rows"])
+
+    for number in range(30):
+        keep(number)
+    store.upkeep.run(rewrites=True)
+    store.upkeep.run()
+    keep(30)
+    store.lake.change([rows], [("DELETE FROM lake.kept WHERE said = 'said 7'", [])])
+    store.upkeep.run(rewrites=True)
+
+    assert [found(f"said = 'said {number}'") for number in (0, 7, 29, 30)] == [20, 0, 20, 20]
+    assert (found("said > 'said 3'"), found("said IS NULL")) == (20 * 6, 0)
+    assert (found("number >= 29"), found("number > 30")) == (40, 0)
+    (row,) = store.lake.read(rows, "SELECT min(said) AS least, max(said) AS most FROM {kept}")
+    assert (row["least"], row["most"]) == ("said 0", "said 9")
+    bounds = store.lake.read(rows, BOUNDS_KEPT)
+    assert {row["column_name"] for row in bounds} <= {"workspace", "number"}
 
 
 def test_upkeep_needs_no_more_memory_than_a_process_gives_the_lake(tmp_path: Path) -> None:

@@ -134,19 +134,24 @@ class Inbox:
 
     def _start(self) -> None:
         if self._thread is None:
+            # Of its own: in a shared one, it might take the sign to end of the one before it.
+            self._queue = SimpleQueue()
             self._thread = threading.Thread(
-                target=self._commit_forever, name="lineside-inbox", daemon=True
+                target=self._commit_forever,
+                args=(self._queue,),
+                name="lineside-inbox",
+                daemon=True,
             )
             self._thread.start()
 
-    def _commit_forever(self) -> None:
+    def _commit_forever(self, queue: "SimpleQueue[tuple[Envelope, Future[None]] | None]") -> None:
         while True:
-            first = self._queue.get()
+            first = queue.get()
             batch = [first] if first is not None else []
             stopping = first is None
             while len(batch) < _COMMIT_ENVELOPES_MAX:
                 try:
-                    item = self._queue.get_nowait()
+                    item = queue.get_nowait()
                 except Empty:
                     break
                 if item is None:

@@ -27,9 +27,10 @@ _MARKS_INLINED_MAX = 1_000
 _PASSING = re.compile("locked|onflict|oncurren|already exists|duplicate key|UNIQUE|retry count")
 _REASON_MAX = 400
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
-# Text compresses to half of what DuckDB's default leaves, at the same speed of reading; and with
-# small groups of rows little is read to find one trace.
-_PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": "20480"}
+# Text compresses to half of what DuckDB's default leaves, at the same speed of reading. A group of
+# rows is unpacked whole to read one of them, so it is small; that takes 2 % more space.
+GROUP_ROWS = "4096"
+_PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": GROUP_ROWS}
 
 
 class Lake:
@@ -244,6 +245,10 @@ class Reading:
             kept = f"lake.{table.name}" if table.name in filled else nothing
             self._places |= {table.name: kept, f"{table.name}.kept": kept}
             self._places[f"{table.name}.waiting"] = nothing
+
+    def has(self, table: LakeTable) -> bool:
+        """Whether the lake ever held a row of this table."""
+        return table.name in self._filled
 
     def marked(self) -> set[int]:
         """Inbox ids whose rows this state of the lake holds, of those flushed of late."""
