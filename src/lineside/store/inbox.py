@@ -1,15 +1,18 @@
 """The door of telemetry: what was put here is durable before the caller goes on."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import orjson
 
 from lineside.core import Unavailable
+from lineside.store.changes import Changes
 from lineside.store.queries import (
     Envelope,
     count_waiting,
@@ -31,8 +34,9 @@ _COMMIT_ENVELOPES_MAX = 500
 class Inbox:
     """Accepts rows for the lake, many callers in one commit, and refuses when too much waits."""
 
-    def __init__(self, records: Records, *, rows_max: int) -> None:
+    def __init__(self, records: Records, changes: Changes, *, rows_max: int) -> None:
         self._records = records
+        self._changes = changes
         self._rows_max = rows_max
         self._waiting = 0
         self._counted_at = 0.0
@@ -60,6 +64,12 @@ class Inbox:
         self._start()
         self._queue.put((envelope, future))
         return future
+
+    def keep(self, envelope: Envelope) -> "asyncio.Future[None]":
+        """The same for callers on an event loop, whose changes share one commit as well."""
+        self._refuse_when_full()
+        self._waiting += envelope.rows
+        return self._changes.make(partial(insert_envelopes, envelopes=[envelope]))
 
     def oldest(
         self, lake_table: str, *, rows_max: int, bytes_max: int, after: int = 0

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from time import monotonic
 
@@ -11,7 +10,6 @@ from lineside.core import Unavailable
 from lineside.gateway.budgets import reserving
 from lineside.gateway.budgets.bound import Bound
 from lineside.gateway.budgets.cap import Cap
-from lineside.gateway.budgets.committing import Committing
 from lineside.gateway.budgets.reserving import NOTHING, Hold, Payer, Used
 from lineside.store import Store
 from lineside.traces import prices
@@ -30,7 +28,6 @@ class Meter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._committing = Committing(store)
         self._open: dict[str, Hold] = {}
         self._unsettled: list[tuple[Hold, Used]] = []
         self._keeping: asyncio.Task[None] | None = None
@@ -52,11 +49,12 @@ class Meter:
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
         if not caps:
             return reserving.free()
-        asked = self._committing.submit(
+        asked = self._store.changes.make(
             partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
         )
         try:
-            hold = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(asked)), _DATABASE_S)
+            async with asyncio.timeout(_DATABASE_S):
+                hold = await asyncio.shield(asked)
         except TimeoutError:
             asked.add_done_callback(self._give_back)
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
@@ -83,10 +81,9 @@ class Meter:
         hold.is_settled = True
         self._open.pop(hold.id, None)
         told = used or Used()
-        settling: Future[None] = Future()
+        settling = self._store.changes.make(partial(reserving.settle, hold=hold, used=told))
         try:
-            settling = self._committing.submit(partial(reserving.settle, hold=hold, used=told))
-            await asyncio.shield(asyncio.wrap_future(settling))
+            await asyncio.shield(settling)
         except asyncio.CancelledError:
             settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
             raise
@@ -115,7 +112,6 @@ class Meter:
                 await self._keeping
         with contextlib.suppress(Exception):
             await self._settle_again()
-        await asyncio.to_thread(self._committing.close)
 
     def _keep(self) -> None:
         if self._keeping is None or self._keeping.done():
@@ -134,8 +130,7 @@ class Meter:
             asked = monotonic()
             with contextlib.suppress(Exception):  # tried again; `check` says when it is too late
                 ids = list(self._open)
-                renewing = self._committing.submit(partial(reserving.renew, hold_ids=ids))
-                alive = await asyncio.wrap_future(renewing)
+                alive = await self._store.changes.make(partial(reserving.renew, hold_ids=ids))
                 renewed = asked
                 for hold_id in ids:
                     if hold_id in self._open:
@@ -156,8 +151,7 @@ class Meter:
     async def _settle_again(self) -> None:
         for _ in range(len(self._unsettled)):
             hold, used = self._unsettled[0]
-            settling = self._committing.submit(partial(reserving.settle, hold=hold, used=used))
-            await asyncio.wrap_future(settling)
+            await self._store.changes.make(partial(reserving.settle, hold=hold, used=used))
             self._unsettled.pop(0)
 
     def _later(self, hold: Hold, used: Used) -> None:
@@ -165,16 +159,16 @@ class Meter:
             self._unsettled.append((hold, used))
         self._keep()
 
-    def _later_if_failed(self, done: "Future[None]", hold: Hold, used: Used) -> None:
+    def _later_if_failed(self, done: "asyncio.Future[None]", hold: Hold, used: Used) -> None:
         if done.cancelled() or done.exception() is not None:
             self._unsettled.append((hold, used))
 
-    def _give_back(self, done: "Future[Hold]") -> None:
+    def _give_back(self, done: "asyncio.Future[Hold]") -> None:
         """A reservation that came after its caller had left; no model was asked."""
         if done.cancelled() or done.exception() is not None:
             return
         with contextlib.suppress(RuntimeError):  # closing: its lease runs out
-            self._committing.submit(partial(reserving.settle, hold=done.result(), used=NOTHING))
+            self._store.changes.make(partial(reserving.settle, hold=done.result(), used=NOTHING))
 
 
 def _away(reason: str) -> Unavailable:

@@ -246,8 +246,8 @@ def select_lapsed(
 def _insert_counter(connection: sa.Connection, place: Place) -> bool:
     make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     values = {**place._asdict(), "spent": 0, "reserved": 0}
-    made = make(counters).values(**values).on_conflict_do_nothing().returning(sa.literal(1))
-    return connection.execute(made).first() is not None
+    made = make(counters).values(**values).on_conflict_do_nothing()
+    return connection.execute(made.returning(counters.c.spent)).first() is not None
 
 
 def _forget_earlier(connection: sa.Connection, place: Place) -> None:

@@ -90,7 +90,7 @@ NOTHING = Used(0, 0)
 
 def find_caps(store: Store, payer: Payer) -> list[Cap]:
     """Every cap that is on a call."""
-    with store.records.read() as connection:
+    with store.records.look() as connection:
         return caps_on(queries.select_caps_on(connection, payer.workspace, payer.subjects))
 
 
