@@ -53,7 +53,8 @@ class _Prepared:
             for bind in binds
         ]
         columns = list(getattr(statement, "exported_columns", ()))
-        self._row = namedtuple("Row", [column.key for column in columns], rename=True)._make
+        make_type: Any = namedtuple  # one of as many fields as the statement has columns
+        self._row = make_type("Row", [column.key for column in columns], rename=True)._make
         impls = [column.type.dialect_impl(_DIALECT) for column in columns]
         readers = [impl.result_processor(_DIALECT, None) for impl in impls]
         self._readers = readers if any(readers) else []
