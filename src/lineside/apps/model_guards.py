@@ -129,6 +129,8 @@ class _Answer:
         if isinstance(part, canonical.TextPart):
             stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
             text = await stream.feed(part.text)
+            if text == part.text and not part.logprobs:
+                return event
             kept = part.model_copy(update={"text": text, "logprobs": ()})
         elif isinstance(part, canonical.ReasoningPart):
             self._held[key] = [part.text]
@@ -151,6 +153,8 @@ class _Answer:
             text = await self._streams[key].feed(event.text)
         else:
             raise Denied("guard_denied", "A part grew that had not begun; it was held back")
+        if text == event.text and not event.logprobs:
+            return [event] if text or event.signature else []
         # Probabilities of words would tell the words that were masked.
         grown = event.model_copy(update={"text": text, "logprobs": ()})
         return [grown] if text or event.signature else []
@@ -196,7 +200,8 @@ def turn_kept(call: calls.ModelCall, turn: canonical.Turn) -> canonical.Turn:
     if not isinstance(guarded, GuardedCall) or not guarded.pseudonyms:
         return turn
     raw = turn.model_dump(mode="json")
-    return canonical.Turn.model_validate(guarded.conceal(raw))
+    concealed = guarded.conceal(raw)
+    return turn if concealed == raw else canonical.Turn.model_validate(concealed)
 
 
 def decisions_of(call: calls.ModelCall) -> list[GuardDecision]:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 
 _DIALECT = sqlite_dialect()
 _STATEMENTS_MAX = 256
+_ROWS_KNOWN_MAX = 1_000
 
 Change = Callable[[Any], Any]
 """Takes a connection that writes. What it raises is its own failure, and undoes what it did."""
@@ -58,6 +59,7 @@ class _Prepared:
         impls = [column.type.dialect_impl(_DIALECT) for column in columns]
         readers = [impl.result_processor(_DIALECT, None) for impl in impls]
         self._readers = readers if any(readers) else []
+        self._known: dict[Sequence[Any], Any] = {}
 
     def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(
@@ -70,15 +72,18 @@ class _Prepared:
     def rows(self, found: Sequence[Sequence[Any]]) -> Rows:
         if not self._readers:
             return Rows(map(self._row, found))
-        return Rows(
-            self._row(
-                [
-                    value if read is None else read(value)
-                    for read, value in zip(self._readers, row, strict=True)
-                ]
-            )
-            for row in found
-        )
+        return Rows(map(self._read, found))
+
+    def _read(self, row: Sequence[Any]) -> Any:
+        """A row is read once: keys and limits seldom change, and every call asks for them."""
+        known = self._known.get(row)
+        if known is None:
+            values = zip(self._readers, row, strict=True)
+            known = self._row([value if read is None else read(value) for read, value in values])
+            if len(self._known) >= _ROWS_KNOWN_MAX:
+                self._known.clear()
+            self._known[row] = known
+        return known
 
 
 # By the object: what is asked again and again is built once, at the top of a `queries.py`.
@@ -131,8 +136,10 @@ class AtHand:
             connection = self._opened()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                outcomes = [self._made(connection, change) for change in changes]
-                connection.execute("COMMIT")
+                made = self._alone if len(changes) == 1 else self._made
+                outcomes = [made(connection, change) for change in changes]
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -148,6 +155,15 @@ class AtHand:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _alone(self, connection: sqlite3.Connection, change: Change) -> Outcome:
+        try:
+            return Outcome(change(self))
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 # its own
+            connection.execute("ROLLBACK")
+            return Outcome(failure=error)
 
     def _made(self, connection: sqlite3.Connection, change: Change) -> Outcome:
         connection.execute("SAVEPOINT change")

@@ -20,6 +20,27 @@ Value = TypeVar("Value")
 class _Asked(NamedTuple):
     change: Change
     done: "asyncio.Future[Any]"
+    is_certain: bool
+    unwanted: Callable[[Any], object] | None
+
+    @property
+    def is_given_up(self) -> bool:
+        return self.done.done() and not self.is_certain
+
+    def tell(self, outcome: Outcome) -> None:
+        """Say what came of it, on the loop of who asked."""
+        if self.done.done():
+            if self.unwanted is not None and outcome.failure is None:
+                self.unwanted(outcome.value)
+        elif outcome.failure is None:
+            self.done.set_result(outcome.value)
+        else:
+            self.done.set_exception(outcome.failure)
+
+    def tell_there(self, outcome: Outcome) -> None:
+        """The same from a thread."""
+        with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+            self.done.get_loop().call_soon_threadsafe(self.tell, outcome)
 
 
 class Changes:
@@ -42,32 +63,53 @@ class Changes:
         self._waiting: SimpleQueue[_Asked] = SimpleQueue()
         self._made = 0
 
-    def make(self, change: Callable[[Any], Value]) -> "asyncio.Future[Value]":
-        """Make a change; the future is done when it is durable.
+    @property
+    def is_in_order(self) -> bool:
+        """Whether what was asked for first is durable no later than what was asked for next."""
+        return self._is_shared
 
-        One that its caller gives up on before it is begun is not made. To be called on a loop.
+    def make(
+        self,
+        change: Callable[[Any], Value],
+        *,
+        is_certain: bool = False,
+        unwanted: Callable[[Value], object] | None = None,
+    ) -> "asyncio.Future[Value]":
+        """Make a change; the future is done when it is durable. To be called on a loop.
+
+        Args:
+            is_certain: Make it also where its caller has given up before it was begun.
+            unwanted: Told what came of it where its caller gave up after that.
         """
         loop = asyncio.get_running_loop()
-        if not self._is_shared:
-            return asyncio.wrap_future(self._threads.submit(self._alone, change))
         done: asyncio.Future[Value] = loop.create_future()
+        asked = _Asked(change, done, is_certain, unwanted)
+        if not self._is_shared:
+            self._threads.submit(self._alone, asked)
+            return done
         turn = self._turns.get(loop)
         if turn is None:
             turn = self._turns[loop] = []
             loop.call_soon(self._end_turn, loop)
-        turn.append(_Asked(change, done))
+        turn.append(asked)
         return done
 
     def close(self) -> None:
         """Make what waits, and end."""
         self._threads.shutdown(wait=True)
 
-    def _alone(self, change: Change) -> Any:
-        with self._records.write() as connection:
-            return change(connection)
+    def _alone(self, asked: _Asked) -> None:
+        if asked.is_given_up:
+            return
+        try:
+            with self._records.write() as connection:
+                outcome = Outcome(asked.change(connection))
+        except Exception as error:  # noqa: BLE001 # handed to whoever asked
+            outcome = Outcome(failure=error)
+        asked.tell_there(outcome)
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        asked = [one for one in self._turns.pop(loop) if not one.done.done()]
+        asked = [one for one in self._turns.pop(loop) if not one.is_given_up]
         if not asked:
             return
         outcomes = self._records.make_now([one.change for one in asked])
@@ -77,7 +119,7 @@ class Changes:
             self._threads.submit(self._together)
             return
         for one, outcome in zip(asked, outcomes, strict=True):
-            _tell(one.done, outcome)
+            one.tell(outcome)
         self._made += 1
         if self._made % _CHECKPOINT_EVERY == 0:
             self._threads.submit(self._records.checkpoint)
@@ -100,8 +142,7 @@ class Changes:
         except Exception as error:  # noqa: BLE001 # of all: nothing was kept
             outcomes = [Outcome(failure=error)] * len(asked)
         for one, outcome in zip(asked, outcomes, strict=True):
-            with suppress(RuntimeError):  # its loop is closed: nobody waits any more
-                one.done.get_loop().call_soon_threadsafe(_tell, one.done, outcome)
+            one.tell_there(outcome)
 
     def _drained(self) -> list[_Asked]:
         asked: list[_Asked] = []
@@ -110,15 +151,6 @@ class Changes:
                 one = self._waiting.get_nowait()
             except Empty:
                 break
-            if not one.done.cancelled():
+            if not one.is_given_up:
                 asked.append(one)
         return asked
-
-
-def _tell(done: "asyncio.Future[Any]", outcome: Outcome) -> None:
-    if done.done():
-        return
-    if outcome.failure is None:
-        done.set_result(outcome.value)
-    else:
-        done.set_exception(outcome.failure)

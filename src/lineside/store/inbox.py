@@ -28,6 +28,7 @@ READ_BYTES_MAX = 8 * 1024 * 1024
 """A reader looks at so much of what waits; the rest is in the lake within seconds."""
 
 _COUNT_SECONDS = 1.0
+_COUNT_SECONDS_FAR = 5.0
 _COMMIT_ENVELOPES_MAX = 500
 
 
@@ -129,7 +130,10 @@ class Inbox:
             thread.join()
 
     def _refuse_when_full(self) -> None:
-        if time.monotonic() - self._counted_at > _COUNT_SECONDS:
+        # To count reads every row that waits: as long as they are few, their number is no worry.
+        is_near = self._waiting * 4 > self._rows_max
+        seconds = _COUNT_SECONDS if is_near else _COUNT_SECONDS_FAR
+        if time.monotonic() - self._counted_at > seconds:
             self.count()
         if self._waiting > self._rows_max:
             raise Unavailable(

@@ -49,18 +49,12 @@ class Meter:
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
         if not caps:
             return reserving.free()
-        asked = self._store.changes.make(
-            partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
-        )
+        change = partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
         try:
             async with asyncio.timeout(_DATABASE_S):
-                hold = await asyncio.shield(asked)
+                hold = await self._store.changes.make(change, unwanted=self._give_back)
         except TimeoutError:
-            asked.add_done_callback(self._give_back)
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
-        except asyncio.CancelledError:
-            asked.add_done_callback(self._give_back)
-            raise
         except Unavailable as error:
             raise _away(error.message) from error
         if hold.parts:
@@ -68,27 +62,28 @@ class Meter:
             self._keep()
         return hold
 
-    async def settle(self, hold: Hold, used: Used | None) -> None:
+    async def settle(self, hold: Hold, used: Used | None, *, waits: bool = True) -> None:
         """Put what a call took in place of what was held; done when this returns.
 
         Where the database is away it is done as soon as it is back. Settling twice counts once.
 
         Args:
             used: Nothing where it is not known: then all that was held counts as spent.
+            waits: Without, it is only sure to be done before what is kept next, such as the call's
+                trace; a database of many writers keeps no such order, and is waited for.
         """
-        if hold.is_settled or not hold.parts:
+        if not hold.parts:
             return
-        hold.is_settled = True
-        self._open.pop(hold.id, None)
-        told = used or Used()
-        settling = self._store.changes.make(partial(reserving.settle, hold=hold, used=told))
-        try:
-            await asyncio.shield(settling)
-        except asyncio.CancelledError:
-            settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
-            raise
-        except Exception:  # noqa: BLE001 # whatever it was, the call has to be counted
-            self._later(hold, told)
+        changes = self._store.changes
+        if hold.settling is None:
+            self._open.pop(hold.id, None)
+            told = used or Used()
+            change = partial(reserving.settle, hold=hold, used=told)
+            hold.settling = changes.make(change, is_certain=True)
+            hold.settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
+        if (waits or not changes.is_in_order) and not hold.settling.done():
+            with contextlib.suppress(Exception):  # whatever it was, it is tried again
+                await asyncio.shield(hold.settling)
 
     def check(self, hold: Hold) -> None:
         """Go on only as long as what is held is surely still ours.
@@ -154,21 +149,17 @@ class Meter:
             await self._store.changes.make(partial(reserving.settle, hold=hold, used=used))
             self._unsettled.pop(0)
 
-    def _later(self, hold: Hold, used: Used) -> None:
+    def _later_if_failed(self, done: "asyncio.Future[None]", hold: Hold, used: Used) -> None:
+        if not done.cancelled() and done.exception() is None:
+            return
         if len(self._unsettled) < _UNSETTLED_MAX:
             self._unsettled.append((hold, used))
         self._keep()
 
-    def _later_if_failed(self, done: "asyncio.Future[None]", hold: Hold, used: Used) -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._unsettled.append((hold, used))
-
-    def _give_back(self, done: "asyncio.Future[Hold]") -> None:
+    def _give_back(self, hold: Hold) -> None:
         """A reservation that came after its caller had left; no model was asked."""
-        if done.cancelled() or done.exception() is not None:
-            return
         with contextlib.suppress(RuntimeError):  # closing: its lease runs out
-            self._store.changes.make(partial(reserving.settle, hold=done.result(), used=NOTHING))
+            self._store.changes.make(partial(reserving.settle, hold=hold, used=NOTHING))
 
 
 def _away(reason: str) -> Unavailable:

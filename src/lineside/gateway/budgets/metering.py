@@ -48,7 +48,7 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
                         break
                     if isinstance(event, AnswerEnded):
                         # Settled first: the caller's next call finds the room this one left.
-                        await meter.settle(hold, watch.used(meter))
+                        await meter.settle(hold, watch.used(meter), waits=False)
                     yield event
             if watch.is_over:
                 await meter.settle(hold, None)
