@@ -110,7 +110,7 @@ def _ours(folder: Path, upstream: int) -> Iterator[tuple[Server, str]]:
     (home / "gateway.yaml").write_text(json.dumps({"providers": providers}))
     (home / "guards.yaml").write_text(_GUARDS)
     with serving([LINESIDE, "up"], port=port, environment=environment, folder=folder) as server:
-        server.wait_for_page("/")
+        server.wait_for_page("/healthz")
         yield server, made["secret"]
 
 

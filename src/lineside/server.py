@@ -26,6 +26,7 @@ from lineside.web import build_web
 
 _WARM_AFTER_SECONDS = 5.0
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_UNKEPT = ("/v1/", "/healthz")
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
 
@@ -51,7 +52,7 @@ def build(settings: Settings | None = None) -> Starlette:
     local = local_scope(store)
     guarding = enforcement.Enforcement(local, serving, plain=plain)
     otlp_grpc = OtlpGrpc(local)
-    answered = asyncio.Event()
+    answered, visited = asyncio.Event(), asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -60,10 +61,12 @@ def build(settings: Settings | None = None) -> Starlette:
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
+        showing = asyncio.create_task(_warm_pages(serving, local, visited))
         every_seconds = settings.guard_probe_seconds
         app.state.probing = asyncio.create_task(_probe(guarding, answered, every_seconds))
         yield
         app.state.warming.cancel()
+        showing.cancel()
         app.state.probing.cancel()
         await asyncio.to_thread(otlp_grpc.stop)
         await models.close()
@@ -85,7 +88,7 @@ def build(settings: Settings | None = None) -> Starlette:
         ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
-            Middleware(Doorkeeper, answered=answered),
+            Middleware(Doorkeeper, answered=answered, visited=visited),
         ],
         lifespan=lifespan,
     )
@@ -136,13 +139,15 @@ def refuse_open_address(host: str) -> None:
 class Doorkeeper:
     """Turns away the pages of other sites, and notes when the first request has its answer.
 
+    A visit is the first one that looks at what is kept.
+
     A browser says where a request comes from (`Sec-Fetch-Site`); a page of another site must not
     deploy anything with the person's own machine as its hands.
     """
 
-    def __init__(self, app: ASGIApp, *, answered: asyncio.Event) -> None:
+    def __init__(self, app: ASGIApp, *, answered: asyncio.Event, visited: asyncio.Event) -> None:
         self._app = app
-        self._answered = answered
+        self._answered, self._visited = answered, visited
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -158,6 +163,8 @@ class Doorkeeper:
             return
         await self._app(scope, receive, send)
         self._answered.set()
+        if scope["method"] == "GET" and not scope["path"].startswith(_UNKEPT):
+            self._visited.set()
 
 
 class BodyLimit:
@@ -212,6 +219,13 @@ async def _warm(serving: Serving, local: TrustScope, answered: asyncio.Event) ->
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(answered.wait(), _WARM_AFTER_SECONDS)
     with contextlib.suppress(LinesideError):  # what cannot open says so to whoever asks for it
+        await serving.warm(local)
+
+
+async def _warm_pages(serving: Serving, local: TrustScope, visited: asyncio.Event) -> None:
+    """Open what pages read, once somebody looks: it takes as much memory as all else together."""
+    await visited.wait()
+    with contextlib.suppress(LinesideError):
         if await serving.warm(local):
             await asyncio.to_thread(local.store.lake.open)
         # The first interval loads numpy and scipy: half a second that a run's page need not wait.

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -121,10 +121,10 @@ class _Doors:
         asked = wire.read_request(wires.read_object(await knock.request.body()))
         wires.refuse_stored(asked)
         opening = self._calls.open(knock.caller, asked)
-        opened = await unless_gone(knock.request, opening)
         if not asked.is_stream:
-            answer = await unless_gone(knock.request, opened.whole())
+            opened, answer = await unless_gone(knock.request, _whole(opening))
             return _json(wire.write_answer(_dated(answer, knock)), knock.headers(opened))
+        opened = await unless_gone(knock.request, opening)
         writer = wire.stream_writer(asked)
 
         def failed(error: LinesideError) -> bytes:
@@ -165,6 +165,13 @@ class _Doors:
             for name in names
         ]
         return _json({"object": "list", "data": data}, knock.headers())
+
+
+async def _whole(
+    opening: Coroutine[Any, Any, model_calls.OpenAnswer],
+) -> tuple[model_calls.OpenAnswer, canonical.ModelAnswer]:
+    opened = await opening
+    return opened, await opened.whole()
 
 
 def _cache_seconds(header: str | None) -> int | None:

@@ -1,8 +1,9 @@
 """Answering piece by piece, and noticing when nobody listens any more."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import aclosing, suppress
+from types import coroutine
 from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -15,6 +16,8 @@ from lineside.gateway import canonical
 
 Outcome = TypeVar("Outcome")
 
+_PIECES_MAX = 64
+
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Do the work, and drop it as soon as the caller hangs up.
@@ -22,27 +25,37 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Outcome]) -> O
     Raises:
         ClientDisconnect: The caller did.
     """
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(request.receive))
+    return await _while_heard(request.receive, work)
+
+
+async def _while_heard(receive: Receive, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    here = asyncio.current_task()
+    assert here is not None  # noqa: S101 # a coroutine runs in a task
+    is_gone, is_over = False, False
+
+    def leave(leaving: "asyncio.Task[None]") -> None:
+        nonlocal is_gone
+        if not is_over and not leaving.cancelled():
+            leaving.exception()  # heard; whatever it was, nobody listens any more
+            is_gone = True
+            here.cancel()
+
+    leaving = asyncio.ensure_future(_left(receive))
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if is_gone and here.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
     finally:
-        await _stop(working, leaving)
+        is_over = True
+        leaving.cancel()
 
 
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _stop(*tasks: "asyncio.Future[Any]") -> None:
-    for task in tasks:
-        task.cancel()
-    # What they raise at their end nobody waits for any more.
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class EventStream(Response):
@@ -71,25 +84,61 @@ class EventStream(Response):
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 # ASGI
-        sending = asyncio.ensure_future(self._send(send))
-        leaving = asyncio.ensure_future(_left(receive))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            await _stop(sending, leaving)
+        with suppress(ClientDisconnect):
+            await _while_heard(receive, self._send(send))
 
     async def _send(self, send: Send) -> None:
         headers = [(name.encode(), value.encode()) for name, value in self._said_headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        waiting: list[bytes] = []
+
+        async def flush() -> None:
+            if waiting:
+                piece = b"".join(waiting)
+                waiting.clear()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+
         async with aclosing(self._opened.events()) as events:
             try:
-                async for event in events:
-                    piece = self._write(event)
-                    if piece:
-                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                while True:
+                    event = await _or_before_waiting(anext(events), flush)
+                    waiting.append(self._write(event))
+                    if len(waiting) >= _PIECES_MAX:
+                        await flush()
+            except StopAsyncIteration:
+                pass
             except LinesideError as error:
-                piece = self._failed(error)
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
+                waiting.append(self._failed(error))
+        await flush()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+@coroutine
+def _or_before_waiting(
+    work: Awaitable[Outcome], before: Callable[[], Coroutine[Any, Any, None]]
+) -> Generator[Any, Any, Outcome]:
+    """Await something; do something else first, but only where it has to be waited for.
+
+    What a provider sends at once so goes out at once, in one piece, and nothing goes out later
+    than it came: to hand over an event alone costs more than all else that is done with it.
+    """
+    steps = work.__await__()
+    try:
+        waited_for = next(steps)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    doing: Generator[Any, Any, Any] | None = before().__await__()
+    while True:
+        try:
+            try:
+                if doing is not None:
+                    yield from doing
+                    doing = None
+                sent = yield waited_for
+            except BaseException as thrown:  # noqa: BLE001 # what is awaited has to hear of it
+                doing = None
+                waited_for = steps.throw(thrown)
+            else:
+                waited_for = steps.send(sent)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]

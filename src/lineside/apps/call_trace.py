@@ -1,6 +1,5 @@
 """The trace of a call by one of the model doors, and how it joins the caller's own."""
 
-import asyncio
 import re
 import time
 from typing import Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
 from lineside.core import LinesideError, now
 from lineside.gateway import cache, calls, canonical
-from lineside.traces import Message, Span, new_span_id, new_trace_id, record_spans
+from lineside.traces import Message, Span, new_span_id, new_trace_id, record
 from lineside.trust import Scope
 
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -48,18 +47,20 @@ class CallTrace:
     async def keep(self) -> None:
         """Write down a call that was answered; it is durable when this returns."""
         if self._call.served.release is None:  # a use case has written its own
-            await asyncio.wrap_future(record_spans(self._scope, [self._span(None)]))
+            await record.keep_spans(self._scope, [self._span(None)])
 
     async def keep_error(self, error: LinesideError) -> None:
         """Write down a call that failed, with what had come of the answer."""
         if self._call.served.release is None:
             failed = self._span(f"{error.code}: {error.message}")
-            await asyncio.wrap_future(record_spans(self._scope, [failed]))
+            await record.keep_spans(self._scope, [failed])
 
     def keep_left(self) -> None:
         """Write down that the caller left; nobody waits for it."""
         if self._call.served.release is None:
-            record_spans(self._scope, [self._span("caller_left: The caller left before the end")])
+            record.keep_spans(
+                self._scope, [self._span("caller_left: The caller left before the end")]
+            )
 
     def _elapsed_ms(self) -> float:
         return (time.perf_counter() - self._clock) * 1000

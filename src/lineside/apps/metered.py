@@ -75,7 +75,7 @@ class Metered:
         finally:
             if hold.parts and self.guarded.reply is not None:
                 used = used_by(self.guarded.reply, folder, table(), now())
-            await meter.settle(hold, used)
+            await meter.settle(hold, used, waits=False)
 
 
 def bound_of(

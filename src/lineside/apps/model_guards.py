@@ -4,6 +4,7 @@ Calls of a use case have the guards of its release. A call of `provider/model` h
 file `guards.yaml`.
 """
 
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
@@ -32,13 +33,9 @@ class ModelGuards:
     def __init__(self, file: GuardsFile) -> None:
         self._file = file
 
-    async def step(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
+    def step(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
         """Let a call pass under guard; one of a use case has guards of its own."""
-        is_guarded = call.use_case is not None
-        events = proceed(call) if is_guarded else self._guarded(call, proceed)
-        async with aclosing(events):
-            async for event in events:
-                yield event
+        return self._guarded(call, proceed) if call.use_case is None else proceed(call)
 
     async def _guarded(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
         guarded = self._file.chain().begin()
@@ -57,25 +54,52 @@ class ModelGuards:
 
 async def _request(guarded: GuardedCall, request: canonical.ModelRequest) -> canonical.ModelRequest:
     """The request as it may go to the model: every text in it, results of tools too."""
-    turns = [turn.model_dump(mode="json") for turn in request.all_turns]
-    spoken: list[tuple[dict[str, Any], str]] = []
-    for turn in turns:
-        for part in turn["parts"]:
-            for piece in (part, *part.get("parts", ())):
-                spoken += [(piece, key) for key in ("text", "arguments") if piece.get(key)]
-    texts = [piece[key] for piece, key in spoken]
+    said = [text for turn in request.all_turns for part in turn.parts for _, text in _spoken(part)]
+    texts = said
     for point in _ASKED_POINTS:
         texts = await guarded.texts(point, texts)
-    if texts == [piece[key] for piece, key in spoken]:
+    if texts == said:
         return request
-    for (piece, key), text in zip(spoken, texts, strict=True):
-        if piece[key] != text:
-            piece[key] = text
-            # A signature seals the words that it was given for.
-            piece.pop("signature", None)
-    read = [canonical.Turn.model_validate(turn) for turn in turns]
+    left = iter(texts)
+    read = [_saying(turn, left) for turn in request.all_turns]
     system = read.pop(0) if request.system else None
     return request.model_copy(update={"system": system, "turns": tuple(read)})
+
+
+def _spoken(part: canonical.Part) -> list[tuple[str, str]]:
+    """What of a part is words, by the name of its field; of a tool's result by its place."""
+    match part:
+        case canonical.TextPart() | canonical.ReasoningPart():
+            found = [("text", part.text)]
+        case canonical.ToolCall():
+            found = [("arguments", part.arguments)]
+        case canonical.ToolResult():
+            found = [
+                (str(at), inner.text)
+                for at, inner in enumerate(part.parts)
+                if isinstance(inner, canonical.TextPart)
+            ]
+        case _:
+            found = []
+    return [(name, text) for name, text in found if text]
+
+
+def _saying(turn: canonical.Turn, texts: Iterator[str]) -> canonical.Turn:
+    """The turn with the next of the texts in place of its own."""
+    parts: list[canonical.Part] = []
+    for part in turn.parts:
+        new = {name: text for (name, before) in _spoken(part) if (text := next(texts)) != before}
+        if new and isinstance(part, canonical.ToolResult):
+            inner = list(part.parts)
+            for at, text in new.items():
+                inner[int(at)] = inner[int(at)].model_copy(update={"text": text})
+            parts.append(part.model_copy(update={"parts": tuple(inner)}))
+        elif new and isinstance(part, canonical.ReasoningPart | canonical.ToolCall):
+            # A signature seals the words that it was given for.
+            parts.append(part.model_copy(update={**new, "signature": None}))
+        else:
+            parts.append(part.model_copy(update=new) if new else part)
+    return turn.model_copy(update={"parts": tuple(parts)})
 
 
 class _Answer:
@@ -105,6 +129,8 @@ class _Answer:
         if isinstance(part, canonical.TextPart):
             stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
             text = await stream.feed(part.text)
+            if text == part.text and not part.logprobs:
+                return event
             kept = part.model_copy(update={"text": text, "logprobs": ()})
         elif isinstance(part, canonical.ReasoningPart):
             self._held[key] = [part.text]
@@ -127,6 +153,8 @@ class _Answer:
             text = await self._streams[key].feed(event.text)
         else:
             raise Denied("guard_denied", "A part grew that had not begun; it was held back")
+        if text == event.text and not event.logprobs:
+            return [event] if text or event.signature else []
         # Probabilities of words would tell the words that were masked.
         grown = event.model_copy(update={"text": text, "logprobs": ()})
         return [grown] if text or event.signature else []
@@ -172,7 +200,8 @@ def turn_kept(call: calls.ModelCall, turn: canonical.Turn) -> canonical.Turn:
     if not isinstance(guarded, GuardedCall) or not guarded.pseudonyms:
         return turn
     raw = turn.model_dump(mode="json")
-    return canonical.Turn.model_validate(guarded.conceal(raw))
+    concealed = guarded.conceal(raw)
+    return turn if concealed == raw else canonical.Turn.model_validate(concealed)
 
 
 def decisions_of(call: calls.ModelCall) -> list[GuardDecision]:

@@ -1,6 +1,5 @@
 """The trace of one served call: what was asked, what answered, and how it ended."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.rollout import Arm
 from lineside.gateway import ReplyStep
 from lineside.guardrails import probes
-from lineside.traces import Span, new_span_id, record_spans
+from lineside.traces import Span, new_span_id, record
 from lineside.trust import Scope
 
 
@@ -95,7 +94,7 @@ class ServedTrace:
                     attributes={"attempts": reply.attempts},
                 )
             )
-        await asyncio.wrap_future(record_spans(self._scope, spans))
+        await record.keep_spans(self._scope, spans)
 
     def _step_spans(self, parent_span_id: str, steps: Sequence[ReplyStep]) -> list[Span]:
         spans, before_ms = list[Span](), 0.0

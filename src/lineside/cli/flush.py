@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from lineside.store import Store
 
 _UPKEEP_SECONDS = 60.0
+_REST_TIMES = 7
+_REST_SECONDS_MAX = 10.0
+_REST_ROWS_MAX = 1_000
 
 
 @click.command(cls=Spoken, examples=("lineside flush", "lineside flush --json"))
@@ -49,11 +52,15 @@ def flush(follow: bool, as_json: bool) -> None:
 
 
 def _follow(store: "Store", *, as_json: bool) -> None:
-    upkeep_at = time.monotonic() + _UPKEEP_SECONDS
+    upkeep_at, rest_until = time.monotonic() + _UPKEEP_SECONDS, 0.0
     while not _is_over(store.settings.flush_seconds):
         moved, error = 0, None
         try:
+            if time.monotonic() < rest_until and store.inbox.count() < _REST_ROWS_MAX:
+                continue
+            begun = time.process_time()
             moved = store.flusher.flush()
+            rest_until = time.monotonic() + _rest_seconds(time.process_time() - begun, moved)
             if time.monotonic() > upkeep_at:
                 upkeep_at = time.monotonic() + _UPKEEP_SECONDS  # also where it fails
                 gc.collect()
@@ -64,6 +71,13 @@ def _follow(store: "Store", *, as_json: bool) -> None:
             print_json_line({"moved": moved, "error": error})
         elif moved or error:
             say(error or f"{moved:,} rows moved into the lake")
+
+
+def _rest_seconds(cpu_seconds: float, moved: int) -> float:
+    """How long to let little come together: to move one row costs half of what a thousand cost."""
+    if moved == 0 or moved >= _REST_ROWS_MAX:
+        return 0.0
+    return min(_REST_SECONDS_MAX, _REST_TIMES * cpu_seconds)
 
 
 def _is_over(seconds: float) -> bool:

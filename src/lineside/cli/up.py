@@ -1,5 +1,7 @@
 """`lineside up`: the server, in the foreground."""
 
+import asyncio
+import gc
 import os
 import signal
 import socket
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _SERVER = "lineside.server"
 _STOP_SECONDS = 10
+_SETTLED_SECONDS = 10.0  # by then what serving needs has been imported
+_NEW_OBJECTS = 20_000
 
 
 @click.command(cls=Spoken, examples=("lineside up", "lineside up --port 7711"))
@@ -94,6 +98,13 @@ def _loaded(settings: Settings) -> "uvicorn.Server":
     return uvicorn.Server(config)
 
 
+def _spare_what_stays() -> None:
+    """Look no more for rings in what was imported: each search held up every call under way."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 10, 50)
+
+
 def _serve(server: "uvicorn.Server", listener: socket.socket, announce: Callable[[], None]) -> None:
     started = server.startup
 
@@ -101,6 +112,7 @@ def _serve(server: "uvicorn.Server", listener: socket.socket, announce: Callable
         await started(sockets)
         if server.started:
             announce()
+            asyncio.get_running_loop().call_later(_SETTLED_SECONDS, _spare_what_stays)
 
     server.startup = startup  # type: ignore[method-assign] # uvicorn has no hook for "ready"
     # uvicorn stops gracefully and then raises the signal again; to us it has had its effect.

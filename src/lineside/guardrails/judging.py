@@ -4,8 +4,10 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import lru_cache
+from typing import cast
 
 from lineside.guardrails.guard import Caught, Guard, GuardDecision, Passage
 from lineside.usecases import guards
@@ -15,6 +17,7 @@ INLINE_CHARACTERS_MAX = 200_000
 
 _THREADS_MAX = 64
 _REASON_MAX = 300
+_is_awaited = lru_cache(1_000)(inspect.iscoroutinefunction)
 _slots = threading.BoundedSemaphore(_THREADS_MAX)
 
 
@@ -70,8 +73,9 @@ def together(first: GuardDecision, second: GuardDecision) -> GuardDecision:
 
 async def _checked(guard: Guard, passage: Passage) -> object:
     seconds = guard.deadline_ms / 1000
-    if inspect.iscoroutinefunction(guard.check):
-        return await asyncio.wait_for(guard.check(passage), seconds)
+    if _is_awaited(guard.check):
+        waited_for = cast("Awaitable[object]", guard.check(passage))
+        return await asyncio.wait_for(waited_for, seconds)
     if guard.is_own or len(passage.text) > INLINE_CHARACTERS_MAX:
         return await asyncio.wait_for(_beside(guard.check, passage), seconds)
     return guard.check(passage)

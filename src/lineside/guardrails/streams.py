@@ -58,6 +58,7 @@ class GuardedStream:
         self._hold_back = max((window or 0 for window in windows), default=0)
         self._held = ""
         self._said: dict[tuple[str, str], GuardDecision] = {}
+        self._more_ms: dict[tuple[str, str], float] = {}
         self._revealing = Revealing(call.pseudonyms)
         self._started: float | None = None
         self._first_ms: float | None = None
@@ -112,8 +113,7 @@ class GuardedStream:
                 self._judging_ms += (time.perf_counter() - started) * 1000
             return self._released(len(self._held), rest) + self._revealing.finish()
         text = await self._mended(self._held)
-        for decision in self._said.values():
-            self._call.decisions.append(decision)
+        self._call.decisions += self._decisions()
         return self._released(len(self._held), text) + self._revealing.finish()
 
     async def _release(self, cut: int) -> str:
@@ -166,13 +166,29 @@ class GuardedStream:
         """Keep one decision of each guard, however many pieces it judged."""
         key = decision.guard, decision.point
         before = self._said.get(key)
-        self._said[key] = decision if before is None else together(before, decision)
+        if before is None:
+            self._said[key] = decision
+        elif decision.verdict == "allow" and decision.is_enforced and not decision.kinds:
+            self._more_ms[key] = self._more_ms.get(key, 0.0) + decision.duration_ms
+        else:
+            self._said[key] = together(before, decision)
+
+    def _decisions(self) -> list[GuardDecision]:
+        """What each guard said, with what it took for all the pieces that it let pass."""
+        for key, more_ms in self._more_ms.items():
+            said = self._said[key]
+            took_ms = round(said.duration_ms + more_ms, 3)
+            self._said[key] = said.model_copy(update={"duration_ms": took_ms})
+        self._more_ms.clear()
+        return list(self._said.values())
 
     def _end(self, guard: Guard, decision: GuardDecision) -> None:
         self._is_over = True
-        for key, said in self._said.items():
-            if key != (guard.name, guard.point):
-                self._call.decisions.append(said)
+        self._call.decisions += [
+            said
+            for said in self._decisions()
+            if (said.guard, said.point) != (guard.name, guard.point)
+        ]
         self._call.keep(guard, decision)
 
     def _released(self, size: int, text: str) -> str:
@@ -211,6 +227,8 @@ _NOT_YET: dict[str, Any] = {"verdict": "allow", "reason": None, "kinds": {}}
 
 def _begun(text: str, word: str) -> int:
     """How many of the first signs of a word the text ends with."""
+    if word[0] not in text[1 - len(word) :]:
+        return 0
     return next((size for size in range(len(word) - 1, 0, -1) if text.endswith(word[:size])), 0)
 
 

@@ -1,15 +1,18 @@
 """The door of telemetry: what was put here is durable before the caller goes on."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import orjson
 
 from lineside.core import Unavailable
+from lineside.store.changes import Changes
 from lineside.store.queries import (
     Envelope,
     count_waiting,
@@ -25,14 +28,16 @@ READ_BYTES_MAX = 8 * 1024 * 1024
 """A reader looks at so much of what waits; the rest is in the lake within seconds."""
 
 _COUNT_SECONDS = 1.0
+_COUNT_SECONDS_FAR = 5.0
 _COMMIT_ENVELOPES_MAX = 500
 
 
 class Inbox:
     """Accepts rows for the lake, many callers in one commit, and refuses when too much waits."""
 
-    def __init__(self, records: Records, *, rows_max: int) -> None:
+    def __init__(self, records: Records, changes: Changes, *, rows_max: int) -> None:
         self._records = records
+        self._changes = changes
         self._rows_max = rows_max
         self._waiting = 0
         self._counted_at = 0.0
@@ -63,6 +68,12 @@ class Inbox:
             # Within the lock, so that a thread told to end does not leave it behind.
             self._queue.put((envelope, future))
         return future
+
+    def keep(self, envelope: Envelope) -> "asyncio.Future[None]":
+        """The same for callers on an event loop, whose changes share one commit as well."""
+        self._refuse_when_full()
+        self._waiting += envelope.rows
+        return self._changes.make(partial(insert_envelopes, envelopes=[envelope]))
 
     def oldest(
         self, lake_table: str, *, rows_max: int, bytes_max: int, after: int = 0
@@ -123,7 +134,10 @@ class Inbox:
             thread.join()
 
     def _refuse_when_full(self) -> None:
-        if time.monotonic() - self._counted_at > _COUNT_SECONDS:
+        # To count reads every row that waits: as long as they are few, their number is no worry.
+        is_near = self._waiting * 4 > self._rows_max
+        seconds = _COUNT_SECONDS if is_near else _COUNT_SECONDS_FAR
+        if time.monotonic() - self._counted_at > seconds:
             self.count()
         if self._waiting > self._rows_max:
             raise Unavailable(

@@ -48,10 +48,13 @@ class Envelope:
     about: Any = None
 
 
+_INSERT_ENVELOPES = inbox.insert()
+
+
 def insert_envelopes(connection: sa.Connection, envelopes: list[Envelope]) -> None:
     moment = now()
     connection.execute(
-        inbox.insert(),
+        _INSERT_ENVELOPES,
         [
             {
                 "workspace": envelope.workspace,

@@ -1,7 +1,7 @@
 """Small, mutable truth: one SQL database, SQLite or PostgreSQL, and who may write when."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from lineside.core import Invalid, Unavailable
+from lineside.store.at_hand import AtHand, Change, Outcome
 
 BUSY_TIMEOUT_MS = 30_000
 """How long a SQLite writer waits for another process before it gives up, in milliseconds."""
@@ -31,6 +32,7 @@ class Records:
         self.is_sqlite = url.startswith("sqlite")
         self._write_lock = threading.Lock()
         self.engine = self._make_engine()
+        self._at_hand = AtHand(url) if self.is_sqlite else None
 
     def _make_engine(self) -> sa.Engine:
         if not self.is_sqlite:
@@ -50,6 +52,34 @@ class Records:
         """A connection that sees one consistent state and writes nothing."""
         with _clear_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Any]:
+        """A connection for one statement, of those made once, that every call needs."""
+        if self._at_hand is None:
+            with self.read() as connection:
+                yield connection
+            return
+        with self._at_hand.looking() as at_hand:
+            if at_hand is not None:
+                yield at_hand
+                return
+        with self.read() as connection:
+            yield connection
+
+    def make_now(self, changes: Sequence[Change]) -> list[Outcome] | None:
+        """Make changes in one transaction; nothing where that would have to wait, or fails."""
+        if self._at_hand is None or not self._write_lock.acquire(blocking=False):
+            return None
+        try:
+            return self._at_hand.make(changes)
+        finally:
+            self._write_lock.release()
+
+    def checkpoint(self) -> None:
+        """Copy SQLite's log into the database, as far as nobody has to wait for it."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -75,6 +105,8 @@ class Records:
                 raise
 
     def close(self) -> None:
+        if self._at_hand is not None:
+            self._at_hand.close()
         self.engine.dispose()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from lineside.core import Conflict, Settings, Unavailable
 from lineside.store.blob_bucket import BlobBucket
 from lineside.store.blobs import BlobFolder, BlobPlace, Blobs
+from lineside.store.changes import Changes
 from lineside.store.flusher import Flusher
 from lineside.store.flushing import Flushing
 from lineside.store.inbox import Inbox
@@ -28,6 +29,7 @@ class Store:
 
     Attributes:
         records: Small, mutable truth in SQL.
+        changes: Makes many callers' changes of the records durable, without a wait of the loop.
         inbox: Accepted telemetry on its way to the lake.
         lake: Wide, append-only rows.
         texts: Finds traces by their words.
@@ -49,7 +51,8 @@ class Store:
         self.records = Records(url)
         self.blobs = Blobs(self._blob_places("blobs"))
         self.payloads = Blobs(self._blob_places("payloads"))
-        self.inbox = Inbox(self.records, rows_max=settings.inbox_rows_max)
+        self.changes = Changes(self.records)
+        self.inbox = Inbox(self.records, self.changes, rows_max=settings.inbox_rows_max)
         self.lake = Lake(
             LakePlace(
                 catalogue=self._catalogue(),
@@ -137,6 +140,7 @@ class Store:
         """Let go of everything; what was accepted is kept."""
         self.flushing.stop()
         self.jobs.close()
+        self.changes.close()
         self.inbox.close()
         self.lake.close()
         self.records.close()

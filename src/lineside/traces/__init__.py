@@ -1,13 +1,15 @@
 """What happened: spans, and what people say of the answers.
 
 Each of these has a front door of its own, as `from lineside.traces import prices`: what calls cost,
-questions kept under a name, sessions and users, what no use case has claimed, what people mark.
+questions kept under a name, sessions and users, what no use case has claimed, what people mark, and
+the keeping of spans from an event loop (`record`).
 """
 
 from lineside.traces import marks as marks
 from lineside.traces import prices as prices
 from lineside.traces import quality as quality
 from lineside.traces import receive, search, views
+from lineside.traces import record as record
 from lineside.traces import saved as saved
 from lineside.traces import sessions as sessions
 from lineside.traces import unclaimed as unclaimed

@@ -1,5 +1,6 @@
 """Writing spans down, and finding them again."""
 
+import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
@@ -35,6 +36,15 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
         Invalid: A rule of masking could not be applied; nothing was kept.
         Unavailable: Too much waits for the lake already, or the disk is full.
     """
+    return scope.store.inbox.put_soon(_envelope(scope, spans))
+
+
+def keep_spans(scope: Scope, spans: Sequence[Span]) -> "asyncio.Future[None]":
+    """The same for who is on an event loop."""
+    return scope.store.inbox.keep(_envelope(scope, spans))
+
+
+def _envelope(scope: Scope, spans: Sequence[Span]) -> intake.Envelope:
     # Not `model_dump`: to copy what is about to be written would take longer than to write it.
     masker = privacy.masker_of(scope.store, scope.workspace)
     rows = [
@@ -44,8 +54,7 @@ def record_spans(scope: Scope, spans: Sequence[Span]) -> "Future[None]":
         for span in spans
     ]
     payload = orjson.dumps(rows)
-    envelope = intake.Envelope(scope.workspace, queries.SPANS.name, len(rows), payload)
-    return scope.store.inbox.put_soon(envelope)
+    return intake.Envelope(scope.workspace, queries.SPANS.name, len(rows), payload)
 
 
 def open_traces(store: Store) -> None:

@@ -57,8 +57,7 @@ class ApiKey(Record):
     @property
     def is_usable(self) -> bool:
         """Whether a program can act with it now."""
-        is_expired = self.expires_at is not None and self.expires_at <= now()
-        return self.revoked_at is None and not is_expired
+        return _is_usable(vars(self))
 
 
 def create_key(
@@ -169,12 +168,12 @@ def scope_for_key(
         Denied: The key is malformed, unknown, expired or revoked; which of them is not said.
     """
     public_part, random_part = _parts(secret)
-    with store.records.read() as connection:
+    with store.records.look() as connection:
         row = find_key(connection, f"key_{public_part}")
     expected = _NO_HASH if row is None else bytes(row["secret_hash"])
     # The comparison happens also for an unknown id, in the same time.
     fits = hmac.compare_digest(_hash(random_part), expected)
-    if row is None or not fits or not _api_key(row).is_usable:
+    if row is None or not fits or not _is_usable(row):
         raise Denied(
             "bad_key",
             "The API key does not open this workspace",
@@ -195,6 +194,11 @@ def scope_for_key(
         None if row["models"] is None else tuple(row["models"]),
         row["team"],
     )
+
+
+def _is_usable(row: Mapping[str, Any]) -> bool:
+    expires_at = row["expires_at"]
+    return row["revoked_at"] is None and (expires_at is None or expires_at > now())
 
 
 def _note_use(store: Store, row: Mapping[str, Any]) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from time import monotonic
 
@@ -11,7 +10,6 @@ from lineside.core import Unavailable
 from lineside.gateway.budgets import reserving
 from lineside.gateway.budgets.bound import Bound
 from lineside.gateway.budgets.cap import Cap
-from lineside.gateway.budgets.committing import Committing
 from lineside.gateway.budgets.reserving import NOTHING, Hold, Payer, Used
 from lineside.store import Store
 from lineside.traces import prices
@@ -30,7 +28,6 @@ class Meter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._committing = Committing(store)
         self._open: dict[str, Hold] = {}
         self._unsettled: list[tuple[Hold, Used]] = []
         self._keeping: asyncio.Task[None] | None = None
@@ -52,17 +49,12 @@ class Meter:
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
         if not caps:
             return reserving.free()
-        asked = self._committing.submit(
-            partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
-        )
+        change = partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
         try:
-            hold = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(asked)), _DATABASE_S)
+            async with asyncio.timeout(_DATABASE_S):
+                hold = await self._store.changes.make(change, unwanted=self._give_back)
         except TimeoutError:
-            asked.add_done_callback(self._give_back)
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
-        except asyncio.CancelledError:
-            asked.add_done_callback(self._give_back)
-            raise
         except Unavailable as error:
             raise _away(error.message) from error
         if hold.parts:
@@ -70,28 +62,28 @@ class Meter:
             self._keep()
         return hold
 
-    async def settle(self, hold: Hold, used: Used | None) -> None:
+    async def settle(self, hold: Hold, used: Used | None, *, waits: bool = True) -> None:
         """Put what a call took in place of what was held; done when this returns.
 
         Where the database is away it is done as soon as it is back. Settling twice counts once.
 
         Args:
             used: Nothing where it is not known: then all that was held counts as spent.
+            waits: Without, it is only sure to be done before what is kept next, such as the call's
+                trace; a database of many writers keeps no such order, and is waited for.
         """
-        if hold.is_settled or not hold.parts:
+        if not hold.parts:
             return
-        hold.is_settled = True
-        self._open.pop(hold.id, None)
-        told = used or Used()
-        settling: Future[None] = Future()
-        try:
-            settling = self._committing.submit(partial(reserving.settle, hold=hold, used=told))
-            await asyncio.shield(asyncio.wrap_future(settling))
-        except asyncio.CancelledError:
-            settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
-            raise
-        except Exception:  # noqa: BLE001 # whatever it was, the call has to be counted
-            self._later(hold, told)
+        changes = self._store.changes
+        if hold.settling is None:
+            self._open.pop(hold.id, None)
+            told = used or Used()
+            change = partial(reserving.settle, hold=hold, used=told)
+            hold.settling = changes.make(change, is_certain=True)
+            hold.settling.add_done_callback(lambda done: self._later_if_failed(done, hold, told))
+        if (waits or not changes.is_in_order) and not hold.settling.done():
+            with contextlib.suppress(Exception):  # whatever it was, it is tried again
+                await asyncio.shield(hold.settling)
 
     def check(self, hold: Hold) -> None:
         """Go on only as long as what is held is surely still ours.
@@ -115,7 +107,6 @@ class Meter:
                 await self._keeping
         with contextlib.suppress(Exception):
             await self._settle_again()
-        await asyncio.to_thread(self._committing.close)
 
     def _keep(self) -> None:
         if self._keeping is None or self._keeping.done():
@@ -134,8 +125,7 @@ class Meter:
             asked = monotonic()
             with contextlib.suppress(Exception):  # tried again; `check` says when it is too late
                 ids = list(self._open)
-                renewing = self._committing.submit(partial(reserving.renew, hold_ids=ids))
-                alive = await asyncio.wrap_future(renewing)
+                alive = await self._store.changes.make(partial(reserving.renew, hold_ids=ids))
                 renewed = asked
                 for hold_id in ids:
                     if hold_id in self._open:
@@ -156,25 +146,20 @@ class Meter:
     async def _settle_again(self) -> None:
         for _ in range(len(self._unsettled)):
             hold, used = self._unsettled[0]
-            settling = self._committing.submit(partial(reserving.settle, hold=hold, used=used))
-            await asyncio.wrap_future(settling)
+            await self._store.changes.make(partial(reserving.settle, hold=hold, used=used))
             self._unsettled.pop(0)
 
-    def _later(self, hold: Hold, used: Used) -> None:
+    def _later_if_failed(self, done: "asyncio.Future[None]", hold: Hold, used: Used) -> None:
+        if not done.cancelled() and done.exception() is None:
+            return
         if len(self._unsettled) < _UNSETTLED_MAX:
             self._unsettled.append((hold, used))
         self._keep()
 
-    def _later_if_failed(self, done: "Future[None]", hold: Hold, used: Used) -> None:
-        if done.cancelled() or done.exception() is not None:
-            self._unsettled.append((hold, used))
-
-    def _give_back(self, done: "Future[Hold]") -> None:
+    def _give_back(self, hold: Hold) -> None:
         """A reservation that came after its caller had left; no model was asked."""
-        if done.cancelled() or done.exception() is not None:
-            return
         with contextlib.suppress(RuntimeError):  # closing: its lease runs out
-            self._committing.submit(partial(reserving.settle, hold=done.result(), used=NOTHING))
+            self._store.changes.make(partial(reserving.settle, hold=hold, used=NOTHING))
 
 
 def _away(reason: str) -> Unavailable:

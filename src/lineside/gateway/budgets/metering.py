@@ -31,12 +31,10 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
     Calls of use cases pass: their releases are metered where they are served, whichever the door.
     """
 
-    async def step(call: ModelCall, proceed: Proceed) -> Events:
-        if call.use_case is not None:
-            async with aclosing(proceed(call)) as events:
-                async for event in events:
-                    yield event
-            return
+    def step(call: ModelCall, proceed: Proceed) -> Events:
+        return metered(call, proceed) if call.use_case is None else proceed(call)
+
+    async def metered(call: ModelCall, proceed: Proceed) -> Events:
         payer = Payer(call.workspace, call.key, call.team, session=call.session)
         hold = await meter.reserve(payer, partial(_bound, meter, gateway, call))
         call.served.limits.update(hold.headers)
@@ -50,7 +48,7 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
                         break
                     if isinstance(event, AnswerEnded):
                         # Settled first: the caller's next call finds the room this one left.
-                        await meter.settle(hold, watch.used(meter))
+                        await meter.settle(hold, watch.used(meter), waits=False)
                     yield event
             if watch.is_over:
                 await meter.settle(hold, None)

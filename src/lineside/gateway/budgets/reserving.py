@@ -1,5 +1,6 @@
 """Reserve before a call, settle after it: each within one transaction, or not at all."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -63,6 +64,7 @@ class Hold:
             limit of tokens or money asks.
         headers: What is left, for the caller.
         lives_until: On this process's own clock; later the hold may be given back.
+        settling: Begun once what the call took is known.
     """
 
     id: str
@@ -70,7 +72,7 @@ class Hold:
     tokens_out: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     lives_until: float = 0.0
-    is_settled: bool = False
+    settling: "asyncio.Future[None] | None" = None
 
     @property
     def counts_money(self) -> bool:
@@ -90,7 +92,7 @@ NOTHING = Used(0, 0)
 
 def find_caps(store: Store, payer: Payer) -> list[Cap]:
     """Every cap that is on a call."""
-    with store.records.read() as connection:
+    with store.records.look() as connection:
         return caps_on(queries.select_caps_on(connection, payer.workspace, payer.subjects))
 
 

@@ -38,13 +38,11 @@ def caching(store: Store, gateway: Gateway) -> CallStep:
     Calls of use cases pass, and so do vectors and counts.
     """
 
-    async def step(call: ModelCall, proceed: Proceed) -> Events:
+    def step(call: ModelCall, proceed: Proceed) -> Events:
         seconds = _seconds(call, gateway)
-        if not seconds:
-            async with aclosing(proceed(call)) as events:
-                async for event in events:
-                    yield event
-            return
+        return cached(call, proceed, seconds) if seconds else proceed(call)
+
+    async def cached(call: ModelCall, proceed: Proceed, seconds: int) -> Events:
         digest = _digest(call.request)
         kept = await asyncio.to_thread(_find, store, call.workspace, digest)
         call.served.attributes[CACHED] = "hit" if kept else "miss"

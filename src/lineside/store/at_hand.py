@@ -1,0 +1,190 @@
+"""A connection to SQLite for what every call asks: it never waits, and costs little more than C."""
+
+import sqlite3
+import threading
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
+from sqlalchemy.engine import make_url
+
+_DIALECT = sqlite_dialect()
+_STATEMENTS_MAX = 256
+_ROWS_KNOWN_MAX = 1_000
+
+Change = Callable[[Any], Any]
+"""Takes a connection that writes. What it raises is its own failure, and undoes what it did."""
+
+
+class Outcome(NamedTuple):
+    """What came of a change: a value, or why it failed by itself."""
+
+    value: Any = None
+    failure: Exception | None = None
+
+
+class Rows(list[Any]):
+    """The rows of an answer, read as those of SQLAlchemy are."""
+
+    def all(self) -> list[Any]:
+        return self
+
+    def first(self) -> Any:
+        return self[0] if self else None
+
+    def scalars(self) -> Iterator[Any]:
+        return (row[0] for row in self)
+
+    def scalar(self) -> Any:
+        return self[0][0] if self else None
+
+
+class _Prepared:
+    """A statement as SQLite takes it, with what turns its values into Python's and back."""
+
+    def __init__(self, statement: Any) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        self._binds = [
+            (bind.key, bind.value, bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
+            for bind in binds
+        ]
+        columns = list(getattr(statement, "exported_columns", ()))
+        make_type: Any = namedtuple  # one of as many fields as the statement has columns
+        self._row = make_type("Row", [column.key for column in columns], rename=True)._make
+        impls = [column.type.dialect_impl(_DIALECT) for column in columns]
+        readers = [impl.result_processor(_DIALECT, None) for impl in impls]
+        self._readers = readers if any(readers) else []
+        self._known: dict[Sequence[Any], Any] = {}
+
+    def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(
+            [
+                given.get(name, default) if write is None else write(given.get(name, default))
+                for name, default, write in self._binds
+            ]
+        )
+
+    def rows(self, found: Sequence[Sequence[Any]]) -> Rows:
+        if not self._readers:
+            return Rows(map(self._row, found))
+        return Rows(map(self._read, found))
+
+    def _read(self, row: Sequence[Any]) -> Any:
+        """A row is read once: keys and limits seldom change, and every call asks for them."""
+        known = self._known.get(row)
+        if known is None:
+            values = zip(self._readers, row, strict=True)
+            known = self._row([value if read is None else read(value) for read, value in values])
+            if len(self._known) >= _ROWS_KNOWN_MAX:
+                self._known.clear()
+            self._known[row] = known
+        return known
+
+
+# By the object: what is asked again and again is built once, at the top of a `queries.py`.
+_prepared = lru_cache(_STATEMENTS_MAX)(_Prepared)
+
+
+class AtHand:
+    """Executes statements of SQLAlchemy on one connection, without SQLAlchemy in between.
+
+    Asking SQLite takes microseconds; going there through a pool, a transaction and a thread takes
+    a hundred times as long. Whoever would have to wait gets nothing, and goes the long way.
+    """
+
+    dialect = _DIALECT
+
+    def __init__(self, url: str) -> None:
+        self._path = make_url(url).database or ""
+        self._connection: sqlite3.Connection | None = None
+        self._lock = threading.Lock()
+
+    def execute(
+        self, statement: Any, given: Mapping[str, Any] | Sequence[Mapping[str, Any]] = {}
+    ) -> Rows:
+        """What a statement gives, within `looking` or a change."""
+        assert self._connection is not None  # noqa: S101 # opened by whoever lets one in
+        prepared = _prepared(statement)
+        if isinstance(given, Mapping):
+            done = self._connection.execute(prepared.sql, prepared.values(given))
+            return prepared.rows(done.fetchall() if done.description else ())
+        self._connection.executemany(prepared.sql, map(prepared.values, given))
+        return Rows()
+
+    @contextmanager
+    def looking(self) -> Iterator["AtHand | None"]:
+        """Itself, for statements that each see what is committed; nothing while another uses it."""
+        if not self._lock.acquire(blocking=False):
+            yield None
+            return
+        try:
+            self._opened()
+            yield self
+        finally:
+            self._lock.release()
+
+    def make(self, changes: Sequence[Change]) -> list[Outcome] | None:
+        """Make changes durable together, or nothing at all where that cannot be done at once."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                made = self._alone if len(changes) == 1 else self._made
+                outcomes = [made(connection, change) for change in changes]
+                if connection.in_transaction:
+                    connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.Error:
+            return None  # the long way meets the same error, and knows how to say it
+        finally:
+            self._lock.release()
+        return outcomes
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _alone(self, connection: sqlite3.Connection, change: Change) -> Outcome:
+        try:
+            return Outcome(change(self))
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 # its own
+            connection.execute("ROLLBACK")
+            return Outcome(failure=error)
+
+    def _made(self, connection: sqlite3.Connection, change: Change) -> Outcome:
+        connection.execute("SAVEPOINT change")
+        try:
+            outcome = Outcome(change(self))
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 # of this one; the others go on
+            connection.execute("ROLLBACK TO change")
+            outcome = Outcome(failure=error)
+        connection.execute("RELEASE change")
+        return outcome
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(
+                self._path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            # Copying the log into the database waits for the disk: others do that.
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+            self._connection = connection
+        return self._connection
