@@ -73,7 +73,8 @@ class Inbox:
         """The same for callers on an event loop, whose changes share one commit as well."""
         self._refuse_when_full()
         self._waiting += envelope.rows
-        return self._changes.make(partial(insert_envelopes, envelopes=[envelope]))
+        change = partial(insert_envelopes, envelopes=[envelope])
+        return self._changes.make(change, is_certain=True)
 
     def oldest(
         self, lake_table: str, *, rows_max: int, bytes_max: int, after: int = 0
