@@ -5,7 +5,14 @@ of a workspace; and what an outsider gets, consistency proofs and verifications 
 """
 
 from lineside.trust.export import export_ledger, verify_export, verify_ledger
-from lineside.trust.keys import ApiKey, create_key, list_keys, revoke_key, scope_for_key
+from lineside.trust.keys import (
+    ApiKey,
+    create_key,
+    list_keys,
+    revoke_key,
+    scope_for_key,
+    scope_of_key,
+)
 from lineside.trust.ledger import LedgerEntry, ledger_entries, record
 from lineside.trust.members import local_scope
 from lineside.trust.proofs import inclusion_proof, ledger_head
@@ -25,6 +32,7 @@ __all__ = [
     "record",
     "revoke_key",
     "scope_for_key",
+    "scope_of_key",
     "verify_export",
     "verify_ledger",
 ]
