@@ -223,13 +223,14 @@ def test_failed_rows_are_kept_with_the_reason_and_asked_again(
 
 
 def test_a_model_that_is_down_stops_it_before_all_rows_fail(
-    scope: Scope, make_folder, rows_csv: Path
+    scope: Scope, make_folder, tmp_path: Path
 ) -> None:
-    down = {"when": {"contains": {"message": "message"}}, "fail": "unavailable"}
+    down = {"when": {"contains": {"message": "other"}}, "fail": "unavailable"}
     folder = make_folder(gate=["accuracy >= 0"])
     release_folder(scope, read_folder(scripted(folder, down)))
     deploy(scope, "triage")
-    stopped = run(scope, rows_csv)
+    rows = [[f"other {at}"] for at in range(50)]
+    stopped = run(scope, write_csv(tmp_path / "rows.csv", [["message"], *rows]))
 
     assert stopped.state == "stopped: failing"
     assert stopped.rows_failed < 50

@@ -92,7 +92,11 @@ class _Performance:
             if self._work.process_ends:
                 raise asyncio.CancelledError from error
             cause = working.only_error(error)
-            self._end("stopped", "error", f"{type(cause).__name__}: {cause}"[:500])
+            is_told = isinstance(cause, LinesideError)
+            said = str(cause) if is_told else f"{type(cause).__name__}: {cause}"
+            self._end("stopped", "error", said[:500])
+            if is_told:
+                return "stopped"
             raise cause from None
         reached = self._work.reached
         if reached is None:

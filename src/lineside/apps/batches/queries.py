@@ -86,7 +86,8 @@ sa.Index(None, rows.c.batch_id, rows.c.error_code)
 
 def insert_batch(connection: sa.Connection, row: Row) -> bool:
     """Add a batch; false when the same one is under way already."""
-    return _insert_new(connection, batches, [row]) == 1
+    query = _insert(connection, batches).values(**row).returning(sa.literal(1))
+    return connection.execute(query).first() is not None
 
 
 def insert_chunks(connection: sa.Connection, found: Sequence[Row]) -> None:
@@ -152,9 +153,9 @@ def kept_numbers(connection: sa.Connection, batch_id: str, *, first: int, count:
     return set(connection.execute(query).scalars())
 
 
-def insert_rows(connection: sa.Connection, found: Sequence[Row]) -> int:
+def insert_rows(connection: sa.Connection, found: Sequence[Row]) -> None:
     """Keep what became of rows; what is known of one already stays."""
-    return _insert_new(connection, rows, found)
+    connection.execute(_insert(connection, rows), [dict(row) for row in found])
 
 
 def kept_rows(connection: sa.Connection, batch_id: str, *, first: int, end: int) -> list[Row]:
@@ -197,7 +198,6 @@ def _is_used(connection: sa.Connection, digest: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _insert_new(connection: sa.Connection, table: sa.Table, found: Sequence[Row]) -> int:
+def _insert(connection: sa.Connection, table: sa.Table) -> Any:
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    query = dialect.insert(table).on_conflict_do_nothing()
-    return connection.execute(query, [dict(row) for row in found]).rowcount
+    return dialect.insert(table).on_conflict_do_nothing()
