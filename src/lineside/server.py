@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from ipaddress import ip_address
 
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from lineside.web import build_web
 
 _WARM_AFTER_SECONDS = 5.0
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_BATCHES = re.compile(r".*/usecases/[^/]+/batches")
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
 
@@ -74,13 +76,15 @@ def build(settings: Settings | None = None) -> Starlette:
 
     large = [Middleware(BodyLimit, bytes_max=settings.model_bytes_max)]
     small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
+    api_limits = {_BATCHES: settings.batch_bytes_max}
+    api_small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max, larger=api_limits)]
     server = Starlette(
         routes=[
             Route("/healthz", _health(store, otlp_grpc, guarding)),
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
             Mount("/v1", routes=model_routes(local, models), middleware=large),
-            Mount("/api", build_api(local, serving, enforcement=guarding), middleware=small),
+            Mount("/api", build_api(local, serving, enforcement=guarding), middleware=api_small),
             Mount("/", build_web(local, serving, enforcement=guarding), middleware=small),
         ],
         middleware=[
@@ -163,35 +167,41 @@ class Doorkeeper:
 class BodyLimit:
     """Turns away bodies larger than a door takes, those that do not say how large they are too."""
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, bytes_max: int, larger: Mapping[re.Pattern[str], int] | None = None
+    ) -> None:
         self._app = app
         self._max = bytes_max
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if int(headers.get(b"content-length", b"0") or 0) > self._max:
-            await self._too_large()(scope, receive, send)
+        found = (most for path, most in self._larger.items() if path.fullmatch(scope["path"]))
+        bytes_max = next(found, self._max)
+        if int(headers.get(b"content-length", b"0") or 0) > bytes_max:
+            await _too_large(bytes_max)(scope, receive, send)
             return
-        await self._app(scope, self._counting(receive), send)
+        await self._app(scope, self._counting(receive, bytes_max), send)
 
-    def _counting(self, receive: Receive) -> Receive:
+    def _counting(self, receive: Receive, bytes_max: int) -> Receive:
         seen = 0
 
         async def count() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max:
-                raise Unavailable("body_too_large", f"The body is larger than {self._max:,} bytes")
+            if seen > bytes_max:
+                raise Unavailable("body_too_large", f"The body is larger than {bytes_max:,} bytes")
             return message
 
         return count
 
-    def _too_large(self) -> Response:
-        return _refusal(413, "body_too_large", f"The body is larger than {self._max:,} bytes")
+
+def _too_large(bytes_max: int) -> Response:
+    return _refusal(413, "body_too_large", f"The body is larger than {bytes_max:,} bytes")
 
 
 def _refusal(status: int, code: str, message: str) -> Response:

@@ -34,6 +34,7 @@ _COMMANDS = {
     "deploy": Late(_LINE, f"{_ROOMS}.apps:deploy_command", "Send traffic to a release"),
     "shadow": Late(_LINE, f"{_ROOMS}.apps:shadow_command", "Copy calls to a release unseen"),
     "rollback": Late(_LINE, f"{_ROOMS}.apps:rollback", "Go back to what was live before"),
+    "batch": Late(_LINE, f"{_ROOMS}.batch:batch", "Answer every row of a file by a release"),
     "knobs": Late(_LINE, f"{_ROOMS}.knobs:knobs", "What may be turned, and what was tested"),
     "usecases": Late(
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"

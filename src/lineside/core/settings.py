@@ -66,6 +66,9 @@ class Settings:
     run_concurrency: int = 8
     """Cases of one run that are asked at once."""
 
+    batch_bytes_max: int = 2 * 1024 * 1024 * 1024
+    """Largest file that is sent to be a batch, in bytes."""
+
     request_bytes_max: int = 1024 * 1024
     """Largest body of a served call, in bytes."""
 

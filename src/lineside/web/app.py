@@ -13,6 +13,7 @@ from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
+from lineside.web.batches import ROUTES as BATCHES
 from lineside.web.boards import ROUTES as BOARDS
 from lineside.web.budgets import ROUTES as BUDGETS
 from lineside.web.datasets import ROUTES as DATASETS
@@ -70,6 +71,7 @@ def build_web(
             *REVIEWS,
             *RATING,
             *RELEASES,
+            *BATCHES,
             *TRACE_CHARTS,
             *LIVE,
             *SAVED_VIEWS,

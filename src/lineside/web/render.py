@@ -25,7 +25,7 @@ STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
     ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges", "/reviews")),
-    ("Ship", "/releases", ("/releases", "/guards")),
+    ("Ship", "/releases", ("/releases", "/guards", "/batches")),
     (
         "Watch",
         "/traces",

@@ -15,6 +15,7 @@ from lineside.apps.batches.results import (
     batch_results,
     check_export,
     export_batch,
+    exported_file,
 )
 from lineside.apps.batches.starting import resume_batch, start_batch, wait_for_batch
 
@@ -26,6 +27,7 @@ __all__ = [
     "cancel_batch",
     "check_export",
     "export_batch",
+    "exported_file",
     "get_batch",
     "list_batches",
     "register_batches",

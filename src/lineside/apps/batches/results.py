@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,6 +19,11 @@ from lineside.store import Store, parquet
 from lineside.trust import Scope
 
 EXPORTS = (".csv", ".jsonl", ".parquet")
+_MEDIA = {
+    "csv": "text/csv",
+    "jsonl": "application/jsonl",
+    "parquet": "application/vnd.apache.parquet",
+}
 _PAGE_MAX = 1_000
 _INTEGER_MAX = 2**63
 _OWN = (
@@ -110,6 +115,36 @@ def export_batch(scope: Scope, batch_id: str, out: Path, *, told: Told = lambda 
     finally:
         temporary.unlink(missing_ok=True)
     return rows
+
+
+class ExportedFile(NamedTuple):
+    """Results as a file that is only there until it was sent.
+
+    Attributes:
+        remove: Lets go of it.
+    """
+
+    path: Path
+    media_type: str
+    remove: Callable[[], None]
+
+
+def exported_file(scope: Scope, batch_id: str, form: str) -> ExportedFile:
+    """Write results for somebody to download; `form` is `csv`, `jsonl` or `parquet`.
+
+    Raises:
+        Invalid: The form is another.
+    """
+    name = f"{get_batch(scope, batch_id).id}.{form}"
+    check_export(Path(name))
+    folder = tempfile.TemporaryDirectory(prefix="lineside-batch-")
+    path = Path(folder.name) / name
+    try:
+        export_batch(scope, batch_id, path)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return ExportedFile(path, _MEDIA[form], folder.cleanup)
 
 
 def check_export(out: Path) -> str:
