@@ -40,7 +40,7 @@ def test_a_file_is_answered_looked_at_and_asked_again(lineside, live: Path, plac
     assert (retried["batch"]["attempt"], retried["batch"]["rows_failed"]) == (2, 1)
     assert lineside("batch", "export", batch_id, "answers.parquet").code == 0
     assert (place / "answers.parquet").read_bytes()[:4] == b"PAR1"
-    assert "letters.csv" in lineside("batch", "list").out
+    assert "post-room" in lineside("batch", "list").out
     assert lineside("batch", "remove", batch_id).code == 0
     assert "There is no batch" in lineside("batch", "show", batch_id).err
 
