@@ -22,7 +22,7 @@ from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
 from lineside.trust import Scope as TrustScope
-from lineside.trust import local_scope
+from lineside.trust import local_scope, webhooks
 from lineside.web import build_web
 
 _WARM_AFTER_SECONDS = 5.0
@@ -52,6 +52,7 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     guarding = enforcement.Enforcement(local, serving, plain=plain)
+    deliverer = webhooks.Deliverer(store)
     otlp_grpc = OtlpGrpc(local)
     answered = asyncio.Event()
 
@@ -64,9 +65,11 @@ def build(settings: Settings | None = None) -> Starlette:
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
         every_seconds = settings.guard_probe_seconds
         app.state.probing = asyncio.create_task(_probe(guarding, answered, every_seconds))
+        app.state.delivering = asyncio.create_task(deliverer.keep_delivering())
         yield
         app.state.warming.cancel()
         app.state.probing.cancel()
+        app.state.delivering.cancel()
         await asyncio.to_thread(otlp_grpc.stop)
         await models.close()
         await serving.close()
