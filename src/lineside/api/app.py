@@ -28,6 +28,7 @@ from lineside.api import (
     unclaimed,
     usecases,
     verdicts,
+    webhooks,
 )
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
@@ -58,7 +59,7 @@ def build_api(
         *(usecases, apps, batches, knobs, ofrep, guards, evals, verdicts, datasets, judges),
         *(trace_watch, traces, sessions),
         *(marks, unclaimed),
-        *(scores, prices, budgets, privacy, trust, reviews),
+        *(scores, prices, budgets, privacy, trust, reviews, webhooks),
     ):
         app.include_router(room.router)
 

@@ -58,6 +58,9 @@ _COMMANDS = {
         _TRUST, f"{_ROOMS}.privacy:privacy", "What is masked, and how long traces are kept"
     ),
     "keys": Late(_TRUST, f"{_ROOMS}.trust:keys", "API keys: make, list, revoke"),
+    "webhooks": Late(
+        _TRUST, f"{_ROOMS}.webhooks:webhooks", "Tell other programs of what is decided"
+    ),
     "ledger": Late(_TRUST, f"{_ROOMS}.trust:ledger", "What was decided: list, export, verify"),
     "up": Late(_MACHINE, f"{_ROOMS}.up:up", "Run the server: pages and API on this machine"),
     "flush": Late(_MACHINE, f"{_ROOMS}.flush:flush", "Move what was received into the lake now"),

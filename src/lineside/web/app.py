@@ -40,6 +40,7 @@ from lineside.web.tryout import ROUTES as TRY
 from lineside.web.unclaimed import ROUTES as UNCLAIMED
 from lineside.web.usecases import ROUTES as USE_CASES
 from lineside.web.verdicts import ROUTES as VERDICTS
+from lineside.web.webhooks import ROUTES as WEBHOOKS
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -85,6 +86,7 @@ def build_web(
             *GUARDS,
             *BUDGETS,
             *LEDGER,
+            *WEBHOOKS,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers={

@@ -31,7 +31,7 @@ _STATIONS = (
         "/traces",
         ("/traces", "/sessions", "/users", "/unclaimed", "/quality", "/marks", "/prices"),
     ),
-    ("Govern", "/ledger", ("/ledger",)),
+    ("Govern", "/ledger", ("/ledger", "/webhooks")),
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
 _SHORT_CHARACTERS_MAX = 240
