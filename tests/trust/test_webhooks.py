@@ -43,7 +43,7 @@ def decide(scope: Scope, kind: str = "deploy", subject: str = "rel_1", **details
 
 
 def deliver(store: Store, *, retry_seconds: tuple[float, ...] = (0.05, 0.05)) -> int:
-    sender = webhooks.Sender(store.settings, timeout_seconds=1)
+    sender = webhooks.MessageSender(store.settings, timeout_seconds=1)
     deliverer = webhooks.Deliverer(store, retry_seconds=retry_seconds, sender=sender)
 
     async def work() -> int:

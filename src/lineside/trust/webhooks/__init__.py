@@ -7,7 +7,7 @@ from lineside.trust.webhooks.delivering import (
     redeliver,
     send_test,
 )
-from lineside.trust.webhooks.sending import Sender
+from lineside.trust.webhooks.sending import MessageSender
 from lineside.trust.webhooks.webhook import (
     Webhook,
     add_webhook,
@@ -20,7 +20,7 @@ from lineside.trust.webhooks.webhook import (
 __all__ = [
     "Deliverer",
     "Delivery",
-    "Sender",
+    "MessageSender",
     "Webhook",
     "add_webhook",
     "enable_webhook",

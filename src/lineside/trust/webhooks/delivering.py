@@ -12,7 +12,7 @@ from lineside.core import Conflict, LinesideError, NotFound, Record, new_id, now
 from lineside.store import Store
 from lineside.trust.scope import Scope
 from lineside.trust.webhooks import queries
-from lineside.trust.webhooks.sending import Sender, Sent
+from lineside.trust.webhooks.sending import MessageSender, Sent
 from lineside.trust.webhooks.webhook import find_webhook, secret_of
 
 RETRY_SECONDS = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -64,11 +64,11 @@ class Deliverer:
         store: Store,
         *,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
-        sender: Sender | None = None,
+        sender: MessageSender | None = None,
     ) -> None:
         self._store = store
         self._retry_seconds = retry_seconds
-        self._sender = sender or Sender(store.settings)
+        self._sender = sender or MessageSender(store.settings)
 
     async def keep_delivering(self) -> None:
         """Deliver what is due, until cancelled."""

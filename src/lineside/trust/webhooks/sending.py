@@ -37,7 +37,7 @@ class Sent(NamedTuple):
         return self.status is not None and 200 <= self.status < 300
 
 
-class Sender:
+class MessageSender:
     """Posts messages; follows no redirects, and reads nothing of an answer but its status."""
 
     def __init__(self, settings: Settings, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
