@@ -53,8 +53,8 @@ def batch() -> None:
 @batch.command(
     "run",
     examples=(
-        "lineside batch support-triage messages.csv",
-        "lineside batch support-triage messages.csv --map message=text --max-cost 5",
+        "lineside batch run support-triage messages.csv --limit 100",
+        "lineside batch run support-triage messages.csv --map message=text --max-cost 5",
     ),
 )
 @click.argument("use_case", metavar="[USE_CASE]", required=False)

@@ -1,7 +1,7 @@
 """Who may, and who did: scopes, members, API keys, and the ledger of everything decided.
 
 Some pages are reached by their own names, `from lineside.trust import members, proofs`: the people
-of a workspace; what an outsider gets, consistency proofs and verifications among it; who is told of
+of a workspace, their `keys`; what an outsider gets, consistency proofs and verifications among it; who is told of
 what happens (`webhooks`), and how that is written down (`outbox`).
 """
 
@@ -12,7 +12,6 @@ from lineside.trust.keys import (
     list_keys,
     revoke_key,
     scope_for_key,
-    scope_of_key,
 )
 from lineside.trust.ledger import LedgerEntry, ledger_entries, record
 from lineside.trust.members import local_scope
@@ -33,7 +32,6 @@ __all__ = [
     "record",
     "revoke_key",
     "scope_for_key",
-    "scope_of_key",
     "verify_export",
     "verify_ledger",
 ]

@@ -17,7 +17,7 @@ from lineside.evals import dataset, target
 from lineside.gateway import Form, ModelReply, budgets, hear_rate_limit
 from lineside.store import Store
 from lineside.traces import new_trace_id
-from lineside.trust import Scope, scope_of_key
+from lineside.trust import Scope, keys
 
 RowToAsk = tuple[tuple[int, int, dataset.Case], target.Answered | None]
 """A row as it is asked, with its failure where it cannot be read."""
@@ -131,6 +131,6 @@ def scope_of_batch(store: Store, batch: Batch) -> Scope:
     """
     rights, only = frozenset({"run"}), frozenset({batch.use_case})
     if batch.actor.kind == "key":
-        scope = scope_of_key(store, batch.actor.id)
+        scope = keys.scope_of_key(store, batch.actor.id)
         scope.require("run", batch.use_case)
     return Scope(store, batch.workspace, batch.actor, rights, only, None, batch.team)
