@@ -1,16 +1,23 @@
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import orjson
 import pytest
 
 from lineside.core import Conflict, Settings, Unavailable
 from lineside.store import LakeTable, Store, current, digest_of, newest, open_store
+from lineside.store.queries import Envelope
 
 NOTES = LakeTable("notes", {"workspace": "VARCHAR", "id": "VARCHAR", "size": "BIGINT"})
 
 
 def note(number: int) -> dict[str, object]:
     return {"workspace": "w", "id": f"n{number}", "size": number}
+
+
+def waiting(number: int) -> Envelope:
+    return Envelope("w", "notes", 1, orjson.dumps([note(number)]))
 
 
 def ids_seen(store: Store) -> list[str]:
@@ -37,6 +44,30 @@ def test_rows_are_seen_before_and_after_they_reach_the_lake(store: Store) -> Non
 
     assert ids_seen(store) == ["n1", "n2", "n3"]
     assert store.inbox.count() == 1
+
+
+def test_a_caller_that_leaves_early_keeps_nobody_else_waiting(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    with store.records.write():  # nothing is committed meanwhile where there is one writer
+        left = store.inbox.put_soon(waiting(1))
+        left.cancel()
+        stays = store.inbox.put_soon(waiting(2))
+    stays.result(30)
+    store.inbox.put_soon(waiting(3)).result(30)
+
+    assert ids_seen(store) == ["n1", "n2", "n3"]
+
+
+def test_what_is_put_while_the_inbox_closes_is_kept_too(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    with ThreadPoolExecutor(4) as threads:
+        put = [threads.submit(store.inbox.put_soon, waiting(number)) for number in range(100)]
+        for _ in range(20):
+            store.inbox.close()
+        for one in put:
+            one.result(30).result(30)
+
+    assert len(ids_seen(store)) == 100
 
 
 def test_a_flusher_that_died_before_it_cleared_the_inbox_adds_nothing_twice(store: Store) -> None:

@@ -54,11 +54,14 @@ class Inbox:
         """Keep an envelope and return at once; the future is done when it is durable.
 
         Callers at work at the same time share one commit, which is why this is quick under load.
+        A caller that cancels the future waits no longer; what it put is kept all the same.
         """
         self._refuse_when_full()
         future: Future[None] = Future()
-        self._start()
-        self._queue.put((envelope, future))
+        with self._start_lock:
+            self._start()
+            # Within the lock, so that a thread told to end does not leave it behind.
+            self._queue.put((envelope, future))
         return future
 
     def oldest(
@@ -114,8 +117,9 @@ class Inbox:
         """Commit what was put and stop the committing thread."""
         with self._start_lock:
             thread, self._thread = self._thread, None
+            if thread is not None:
+                self._queue.put(None)
         if thread is not None:
-            self._queue.put(None)
             thread.join()
 
     def _refuse_when_full(self) -> None:
@@ -129,12 +133,11 @@ class Inbox:
             )
 
     def _start(self) -> None:
-        with self._start_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._commit_forever, name="lineside-inbox", daemon=True
-                )
-                self._thread.start()
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._commit_forever, name="lineside-inbox", daemon=True
+            )
+            self._thread.start()
 
     def _commit_forever(self) -> None:
         while True:
@@ -156,13 +159,15 @@ class Inbox:
                 return
 
     def _commit(self, batch: list[tuple[Envelope, "Future[None]"]]) -> None:
+        # From here on none can be cancelled; one that was before is told nothing.
+        told = [future for _, future in batch if future.set_running_or_notify_cancel()]
         try:
             with self._records.write() as connection:
                 insert_envelopes(connection, [envelope for envelope, _ in batch])
         except Exception as error:  # noqa: BLE001 # handed to every caller that waits on it
-            for _, future in batch:
+            for future in told:
                 future.set_exception(error)
             return
         self._waiting += sum(envelope.rows for envelope, _ in batch)
-        for _, future in batch:
+        for future in told:
             future.set_result(None)
