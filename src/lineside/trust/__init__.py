@@ -1,8 +1,8 @@
 """Who may, and who did: scopes, members, API keys, and the ledger of everything decided.
 
 Some pages are reached by their own names, `from lineside.trust import members, proofs`: the people
-of a workspace, their `keys`; what an outsider gets, consistency proofs and verifications among it; who is told of
-what happens (`webhooks`), and how that is written down (`outbox`).
+of a workspace and their `keys`; what an outsider gets, consistency proofs and verifications among
+it; who is told of what happens (`webhooks`), and how that is written down (`outbox`).
 """
 
 from lineside.trust.export import export_ledger, verify_export, verify_ledger

@@ -102,7 +102,8 @@ class _Performance:
         if reached is None:
             self._end("done")
         elif reached is not _CANCELLED:
-            self._end("stopped", _STOPPED_BY[reached.code], reached.message)
+            said = reached.message.replace("the next case", "the next row")
+            self._end("stopped", _STOPPED_BY[reached.code], said)
         return "done"
 
     async def _go(self) -> None:
@@ -185,9 +186,11 @@ class _Performance:
             concurrency=pace.concurrency,
         )
         with self._store.records.write() as connection:
-            if found:
+            is_there = queries.update_batch(connection, self._batch.id, **self._progress)
+            if found and is_there:
                 queries.insert_rows(connection, found)
-            queries.update_batch(connection, self._batch.id, **self._progress)
+        if not is_there:  # somebody removed it: what it held must not come back
+            self._work.reached = _CANCELLED
 
     @property
     def _progress(self) -> dict[str, Any]:

@@ -74,6 +74,10 @@ class MessageSender:
             told = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else None
             if isinstance(told, _Refused):
                 return Sent(None, told.refused.message)
+            if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(
+                error, aiohttp.ClientSSLError
+            ):
+                return Sent(None, f"Nothing answers at {error.host}:{error.port}")
             return Sent(None, f"It cannot be reached: {error}"[:300])
 
 
