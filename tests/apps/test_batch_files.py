@@ -184,3 +184,5 @@ def test_a_file_that_changes_while_it_is_read_is_refused(live: Scope, tmp_path: 
     with pytest.raises(Conflict, match="was changed while it was read"):
         start_batch(live, "triage", path, told=changed)
     assert list_batches(live) == []
+    kept = live.store.home / "payloads"
+    assert [file for file in kept.rglob("*") if file.is_file()] == []

@@ -53,9 +53,28 @@ def take_rows(
         Invalid: It cannot be read, or has no rows.
         Conflict: It was changed while it was read.
     """
+    found: list[queries.Row] = []
+    try:
+        return _taken(store, path, name, found, limit=limit, check=check, told=told)
+    except BaseException:
+        with store.records.read() as connection:
+            unused = queries.unused_digests(connection, {one["digest"] for one in found})
+        store.payloads.remove(unused)
+        raise
+
+
+def _taken(
+    store: Store,
+    path: Path,
+    name: str,
+    found: list[queries.Row],
+    *,
+    limit: int | None,
+    check: Callable[[list[str]], None],
+    told: Callable[[int], None],
+) -> TakenRows:
     before = path.stat()
     packed, digest = zstandard.ZstdCompressor(level=3), hashlib.sha256()
-    found: list[queries.Row] = []
     total = 0
     with open_rows(path, name) as file:
         columns = dict.fromkeys(file.columns)

@@ -135,7 +135,7 @@ def delete_batch(connection: sa.Connection, batch_id: str) -> list[str]:
     for table, column in ((rows, rows.c.batch_id), (chunks, chunks.c.batch_id)):
         connection.execute(sa.delete(table).where(column == batch_id))
     connection.execute(batches.delete().where(batches.c.id == batch_id))
-    return [digest for digest in sorted(digests) if not _is_used(connection, digest)]
+    return unused_digests(connection, digests)
 
 
 def chunks_after(connection: sa.Connection, batch_id: str, *, after: int) -> list[Row]:
@@ -193,9 +193,14 @@ def failed_examples(connection: sa.Connection, batch_id: str, code: str) -> list
     return [(row[0], row[1]) for row in connection.execute(query)]
 
 
-def _is_used(connection: sa.Connection, digest: str) -> bool:
-    query = sa.select(chunks.c.batch_id).where(chunks.c.digest == digest).limit(1)
-    return connection.execute(query).first() is not None
+def unused_digests(connection: sa.Connection, digests: set[str]) -> list[str]:
+    """Those of some chunks that no batch has."""
+    query = sa.select(sa.literal(1)).where(chunks.c.digest == sa.bindparam("digest")).limit(1)
+    return [
+        digest
+        for digest in sorted(digests)
+        if connection.execute(query, {"digest": digest}).first() is None
+    ]
 
 
 def _insert(connection: sa.Connection, table: sa.Table) -> Any:
