@@ -50,7 +50,7 @@ class Terminal:
 def test_a_run_shows_how_far_it_is_stops_on_ctrl_c_and_goes_on_later(
     lineside, place: Path, write_folder
 ) -> None:
-    folder = write_folder(right=120, delay_ms=300)
+    folder = write_folder(right=120, delay_ms=800)
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     terminal = Terminal("test", folder, environment=environment | {"TERM": "xterm"})
 
@@ -58,7 +58,7 @@ def test_a_run_shows_how_far_it_is_stops_on_ctrl_c_and_goes_on_later(
     terminal.process.send_signal(signal.SIGINT)
     code = terminal.read_to_the_end()
 
-    assert code == 130
+    assert code == 130, terminal.text
     assert "━" in terminal.text
     assert "What was judged is kept" in terminal.text
     assert "Stopped" in terminal.text

@@ -1,16 +1,30 @@
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import orjson
 import pytest
 
 from lineside.core import Conflict, Settings, Unavailable
 from lineside.store import LakeTable, Store, current, digest_of, newest, open_store
+from lineside.store.queries import Envelope
 
+BOUNDS_KEPT = """
+SELECT DISTINCT column_name FROM __ducklake_metadata_lake.ducklake_file_column_stats AS bounds
+JOIN __ducklake_metadata_lake.ducklake_column AS kept
+  ON kept.table_id = bounds.table_id AND kept.column_id = bounds.column_id
+JOIN __ducklake_metadata_lake.ducklake_table AS named ON named.table_id = bounds.table_id
+WHERE table_name = 'kept'
+"""
 NOTES = LakeTable("notes", {"workspace": "VARCHAR", "id": "VARCHAR", "size": "BIGINT"})
 
 
 def note(number: int) -> dict[str, object]:
     return {"workspace": "w", "id": f"n{number}", "size": number}
+
+
+def waiting(number: int) -> Envelope:
+    return Envelope("w", "notes", 1, orjson.dumps([note(number)]))
 
 
 def ids_seen(store: Store) -> list[str]:
@@ -37,6 +51,30 @@ def test_rows_are_seen_before_and_after_they_reach_the_lake(store: Store) -> Non
 
     assert ids_seen(store) == ["n1", "n2", "n3"]
     assert store.inbox.count() == 1
+
+
+def test_a_caller_that_leaves_early_keeps_nobody_else_waiting(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    with store.records.write():  # nothing is committed meanwhile where there is one writer
+        left = store.inbox.put_soon(waiting(1))
+        left.cancel()
+        stays = store.inbox.put_soon(waiting(2))
+    stays.result(30)
+    store.inbox.put_soon(waiting(3)).result(30)
+
+    assert ids_seen(store) == ["n1", "n2", "n3"]
+
+
+def test_what_is_put_while_the_inbox_closes_is_kept_too(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    with ThreadPoolExecutor(4) as threads:
+        put = [threads.submit(store.inbox.put_soon, waiting(number)) for number in range(100)]
+        for _ in range(20):
+            store.inbox.close()
+        for one in put:
+            one.result(30).result(30)
+
+    assert len(ids_seen(store)) == 100
 
 
 def test_a_flusher_that_died_before_it_cleared_the_inbox_adds_nothing_twice(store: Store) -> None:
@@ -122,6 +160,37 @@ def test_upkeep_lets_go_of_what_nobody_reads_any_more(store: Store) -> None:
     assert done.removed > 0
     (found,) = store.lake.read(rows, "SELECT count(*) AS rows, sum(number) AS sum FROM {kept}")
     assert (found["rows"], found["sum"]) == (1_200, 20 * sum(range(60)))
+
+
+def test_rows_are_found_by_columns_whose_bounds_are_not_kept(store: Store) -> None:
+    columns = {"workspace": "VARCHAR", "number": "BIGINT", "said": "VARCHAR"}
+    rows = LakeTable("kept", columns, sorted_by=("number",), found_by=("workspace", "number"))
+    store.add_lake_table(rows)
+
+    def keep(number: int) -> None:
+        row = {"workspace": "default", "number": number, "said": f"said {number}"}
+        store.inbox.put("default", "kept", [row] * 20)
+        store.flusher.flush()
+
+    def found(condition: str) -> int:
+        (row,) = store.lake.read(rows, "SELECT count(*) AS rows FROM {kept} WHERE " + condition)  # noqa: S608 # of this test
+        return int(row["rows"])
+
+    for number in range(30):
+        keep(number)
+    store.upkeep.run(rewrites=True)
+    store.upkeep.run()
+    keep(30)
+    store.lake.change([rows], [("DELETE FROM lake.kept WHERE said = 'said 7'", [])])
+    store.upkeep.run(rewrites=True)
+
+    assert [found(f"said = 'said {number}'") for number in (0, 7, 29, 30)] == [20, 0, 20, 20]
+    assert (found("said > 'said 3'"), found("said IS NULL")) == (20 * 6, 0)
+    assert (found("number >= 29"), found("number > 30")) == (40, 0)
+    (row,) = store.lake.read(rows, "SELECT min(said) AS least, max(said) AS most FROM {kept}")
+    assert (row["least"], row["most"]) == ("said 0", "said 9")
+    bounds = store.lake.read(rows, BOUNDS_KEPT)
+    assert {row["column_name"] for row in bounds} <= {"workspace", "number"}
 
 
 def test_upkeep_needs_no_more_memory_than_a_process_gives_the_lake(tmp_path: Path) -> None:

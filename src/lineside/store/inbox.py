@@ -59,18 +59,22 @@ class Inbox:
         """Keep an envelope and return at once; the future is done when it is durable.
 
         Callers at work at the same time share one commit, which is why this is quick under load.
+        A caller that cancels the future waits no longer; what it put is kept all the same.
         """
         self._refuse_when_full()
         future: Future[None] = Future()
-        self._start()
-        self._queue.put((envelope, future))
+        with self._start_lock:
+            self._start()
+            # Within the lock, so that a thread told to end does not leave it behind.
+            self._queue.put((envelope, future))
         return future
 
     def keep(self, envelope: Envelope) -> "asyncio.Future[None]":
         """The same for callers on an event loop, whose changes share one commit as well."""
         self._refuse_when_full()
         self._waiting += envelope.rows
-        return self._changes.make(partial(insert_envelopes, envelopes=[envelope]))
+        change = partial(insert_envelopes, envelopes=[envelope])
+        return self._changes.make(change, is_certain=True)
 
     def oldest(
         self, lake_table: str, *, rows_max: int, bytes_max: int, after: int = 0
@@ -125,8 +129,9 @@ class Inbox:
         """Commit what was put and stop the committing thread."""
         with self._start_lock:
             thread, self._thread = self._thread, None
+            if thread is not None:
+                self._queue.put(None)
         if thread is not None:
-            self._queue.put(None)
             thread.join()
 
     def _refuse_when_full(self) -> None:
@@ -143,21 +148,25 @@ class Inbox:
             )
 
     def _start(self) -> None:
-        with self._start_lock:
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._commit_forever, name="lineside-inbox", daemon=True
-                )
-                self._thread.start()
+        if self._thread is None:
+            # Of its own: in a shared one, it might take the sign to end of the one before it.
+            self._queue = SimpleQueue()
+            self._thread = threading.Thread(
+                target=self._commit_forever,
+                args=(self._queue,),
+                name="lineside-inbox",
+                daemon=True,
+            )
+            self._thread.start()
 
-    def _commit_forever(self) -> None:
+    def _commit_forever(self, queue: "SimpleQueue[tuple[Envelope, Future[None]] | None]") -> None:
         while True:
-            first = self._queue.get()
+            first = queue.get()
             batch = [first] if first is not None else []
             stopping = first is None
             while len(batch) < _COMMIT_ENVELOPES_MAX:
                 try:
-                    item = self._queue.get_nowait()
+                    item = queue.get_nowait()
                 except Empty:
                     break
                 if item is None:
@@ -170,13 +179,15 @@ class Inbox:
                 return
 
     def _commit(self, batch: list[tuple[Envelope, "Future[None]"]]) -> None:
+        # From here on none can be cancelled; one that was before is told nothing.
+        told = [future for _, future in batch if future.set_running_or_notify_cancel()]
         try:
             with self._records.write() as connection:
                 insert_envelopes(connection, [envelope for envelope, _ in batch])
         except Exception as error:  # noqa: BLE001 # handed to every caller that waits on it
-            for _, future in batch:
+            for future in told:
                 future.set_exception(error)
             return
         self._waiting += sum(envelope.rows for envelope, _ in batch)
-        for _, future in batch:
+        for future in told:
             future.set_result(None)

@@ -36,11 +36,18 @@ class LakeTable:
     Attributes:
         columns: Column names with DuckDB types.
         sorted_by: Columns that compaction sorts by, the most telling first.
+        found_by: Columns whose least and greatest value is kept in the catalogue for each file, so
+            that files are left unread; of all columns where none is named. Every query looks
+            through all that is kept there.
+        is_derived: Whether it holds only what is worked out from other tables up to some state of
+            the lake. It is emptied before files are written anew, which gives rows another state.
     """
 
     name: str
     columns: dict[str, str]
     sorted_by: tuple[str, ...] = ()
+    found_by: tuple[str, ...] = ()
+    is_derived: bool = False
 
 
 class Intake(Protocol):

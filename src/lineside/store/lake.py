@@ -24,11 +24,13 @@ _ATTEMPTS_MAX = 40
 _MARKS = LakeTable(queries.LAKE_MARKS, queries.MARK_COLUMNS)
 _MARKS_INLINED_MAX = 1_000
 # Another process holds the catalogue, or makes the lake or a table at this very moment.
-_PASSING = re.compile("locked|onflict|already exists|duplicate key")
+_PASSING = re.compile("locked|onflict|oncurren|already exists|duplicate key|UNIQUE|retry count")
+_REASON_MAX = 400
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
-# Text compresses to half of what DuckDB's default leaves, at the same speed of reading; and with
-# small groups of rows little is read to find one trace.
-_PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": "20480"}
+# Text compresses to half of what DuckDB's default leaves, at the same speed of reading. A group of
+# rows is unpacked whole to read one of them, so it is small; that takes 2 % more space.
+GROUP_ROWS = "4096"
+_PARQUET = {"parquet_compression": "zstd", "parquet_row_group_size": GROUP_ROWS}
 
 
 class Lake:
@@ -244,6 +246,10 @@ class Reading:
             self._places |= {table.name: kept, f"{table.name}.kept": kept}
             self._places[f"{table.name}.waiting"] = nothing
 
+    def has(self, table: LakeTable) -> bool:
+        """Whether the lake ever held a row of this table."""
+        return table.name in self._filled
+
     def marked(self) -> set[int]:
         """Inbox ids whose rows this state of the lake holds, of those flushed of late."""
         if _MARKS.name not in self._filled:
@@ -329,7 +335,8 @@ def _roll_back(cursor: "duckdb.DuckDBPyConnection") -> None:
 def _unavailable(error: Exception) -> Unavailable:
     return Unavailable(
         "lake_failed",
-        f"The lake could not be used: {str(error).splitlines()[0]}",
+        # Its first line often says no more than that something failed.
+        f"The lake could not be used: {' '.join(str(error).split())[:_REASON_MAX]}",
         hint="Nothing accepted is lost: it waits in the inbox. "
         "Run `lineside doctor` to see what stands in the way.",
     )

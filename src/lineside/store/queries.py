@@ -154,6 +154,10 @@ def lake_sort(name: str, columns: Sequence[str]) -> str:
     return f"ALTER TABLE lake.{name} SET SORTED BY ({', '.join(columns)})"
 
 
+def lake_empty(name: str) -> str:
+    return f"DELETE FROM lake.{name}"
+
+
 def lake_add_column(name: str, column: str, kind: str) -> str:
     return f"ALTER TABLE lake.{name} ADD COLUMN {column} {kind}"
 
@@ -231,6 +235,16 @@ SET min_value = '', max_value = chr(1114111)
 WHERE min_value IS NOT NULL AND (table_id, column_id) IN (
     SELECT (table_id, column_id) FROM __ducklake_metadata_lake.ducklake_column
     WHERE column_type = 'varchar'
+)
+"""
+# What the catalogue knows of columns that no query would leave a file unread for.
+LAKE_FORGET_BOUNDS = """
+DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats
+WHERE (table_id, column_id) IN (
+    SELECT (kept.table_id, kept.column_id)
+    FROM __ducklake_metadata_lake.ducklake_column AS kept
+    JOIN __ducklake_metadata_lake.ducklake_table AS named ON named.table_id = kept.table_id
+    WHERE named.table_name = ? AND kept.column_name NOT IN (SELECT unnest(?::VARCHAR[]))
 )
 """
 LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 0.0)"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lineside.core import Unavailable, now
 from lineside.store import queries
 from lineside.store.intake import LakeTable
-from lineside.store.lake import Lake
+from lineside.store.lake import GROUP_ROWS, Lake
 from lineside.store.locks import Lock, held
 
 SMALL_FILES_MAX = 12
@@ -93,11 +93,20 @@ class Upkeep:
     def _merge(self, table: LakeTable, *, rewrites: bool) -> int:
         ((_, _, small),) = self._lake.run([table], queries.LAKE_FILES, [SMALL_BYTES, table.name])
         if rewrites:
+            for derived in self._tables():
+                if derived.is_derived:
+                    self._lake.run([derived], queries.lake_empty(derived.name))
             self._lake.run([table], queries.LAKE_OUT_OF_CATALOGUE, [table.name])
             self._lake.run([table], queries.LAKE_REWRITE, [table.name])
-        if small <= SMALL_FILES_MAX:
-            return 0
-        self._lake.run([table], queries.LAKE_OPTION, ["target_file_size", _MERGED_SIZE])
+        merged = self._merge_small(table) if small > SMALL_FILES_MAX else 0
+        if table.found_by:
+            self._lake.run([table], queries.LAKE_FORGET_BOUNDS, [table.name, table.found_by])
+        return merged
+
+    def _merge_small(self, table: LakeTable) -> int:
+        # A lake that an older version has made has larger groups of rows.
+        for option in (("target_file_size", _MERGED_SIZE), ("parquet_row_group_size", GROUP_ROWS)):
+            self._lake.run([table], queries.LAKE_OPTION, list(option))
         merged = 0
         for _ in range(_MERGES_MAX):
             # One at a time: they would share the memory.

@@ -20,6 +20,7 @@ from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, word
 from lineside.traces.row import span_row
 from lineside.traces.scores.arriving import scores_of_spans
 from lineside.traces.scores.queries import SCORES
+from lineside.traces.sums.queries import TRACE_SUMS
 from lineside.traces.unclaimed.routes import ServiceRoutes
 
 _ROWS_AT_ONCE = 500
@@ -48,7 +49,10 @@ class TracesIntake:
 
     @property
     def tables(self) -> Sequence[LakeTable]:
-        return (queries.SPANS, queries.TRACES, queries.MODEL_CALLS, SCORES, SPAN_EVENTS)
+        return (
+            *(queries.SPANS, queries.TRACES, queries.MODEL_CALLS),
+            *(SCORES, SPAN_EVENTS, TRACE_SUMS),
+        )
 
     def read_ahead(self, envelopes: Sequence[intakes.Envelope]) -> None:
         """Read their spans; see `Intake`."""

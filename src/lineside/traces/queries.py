@@ -51,6 +51,7 @@ SPANS = LakeTable(
         "blobs": "VARCHAR[]",
     },
     sorted_by=("started_at",),
+    found_by=("workspace", "run_id", "started_at"),
 )
 
 TRACES = LakeTable(
@@ -91,6 +92,10 @@ TRACES = LakeTable(
         "output": "VARCHAR",
     },
     sorted_by=("first_at",),
+    found_by=(
+        *("workspace", "run_id", "first_at", "last_at", "has_root", "is_more"),
+        *("release", "session_id"),
+    ),
 )
 """What lists need of traces: one row for the steps of a trace that came together; see `rollup`."""
 
@@ -113,7 +118,8 @@ SELECT span_id, parent_span_id, name, kind, status, left(error, 300) AS error, s
     duration_ms, use_case, service, model, agent_name, tool_name, tokens_in, tokens_out, cost_usd
 {_OF_TRACE} {_IN_ORDER}
 """
-TRACE_STEPS = f"SELECT * {_OF_TRACE} AND span_id IN (SELECT unnest(?::VARCHAR[])) {_IN_ORDER}"
+# DuckDB looks for ids in a list while it reads, and then unpacks no payload but theirs.
+TRACE_STEPS = f"SELECT * {_OF_TRACE} AND list_contains(?::VARCHAR[], span_id) {_IN_ORDER}"
 TRACE_DIGESTS = f"""
 SELECT span_id, hash(input, output, messages_in, messages_out) AS digest {_OF_TRACE} {_IN_ORDER}
 """
@@ -177,6 +183,7 @@ MODEL_CALLS = LakeTable(
         "cost_usd": "DOUBLE",
     },
     sorted_by=("first_at",),
+    found_by=("workspace", "run_id", "first_at", "release"),
 )
 """The narrow part of the steps that cost tokens, so that charts by model read little."""
 

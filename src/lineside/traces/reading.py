@@ -8,6 +8,7 @@ from typing import Any
 from lineside.store import Reading, text_index
 from lineside.traces import queries
 from lineside.traces.arrivals import trace_key
+from lineside.traces.sums import Made, made
 from lineside.trust import Scope
 
 _PIECES_MAX = 5_000
@@ -45,6 +46,10 @@ class TraceReading:
     def columns(self, sql: str, parameters: Sequence[Any] = ()) -> list[list[Any]]:
         """The same as columns, for very many rows; none where nothing was ever kept."""
         return [] if self._lake is None else self._lake.columns(sql, parameters)
+
+    def sums(self) -> Made | None:
+        """What there is of sums; nothing where there are none."""
+        return None if self._lake is None else made(self._lake)
 
     def stretch(self, workspace: str, trace_id: str) -> list[datetime] | None:
         """From when to when the steps of a trace began; nothing where there are none."""

@@ -64,7 +64,7 @@ def rewrite(
         after = [[change(step) for step in steps] for steps in before]
         keys = [trace_key(trace_id) for trace_id in trace_ids]
         store.lake.change(
-            queries.TABLES,
+            queries.CHANGED_TABLES,
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.STEPS_TABLES),
             {
                 queries.STEPS_TABLES[0]: _packed(
@@ -107,7 +107,7 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
         before = by_trace(_written(whole.row(step)) for step in steps)
         store.texts.remove([_with_words_of(indexed(steps), beside) for steps in before])
         store.lake.change(
-            queries.TABLES,
+            queries.CHANGED_TABLES,
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
         )
         _remove_unnamed(store, before)

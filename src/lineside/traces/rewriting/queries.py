@@ -8,12 +8,16 @@ from lineside.store import LakeTable
 from lineside.traces import queries
 from lineside.traces.logs.queries import SPAN_EVENTS
 from lineside.traces.scores.queries import SCORES
+from lineside.traces.sums.queries import EMPTY, TRACE_SUMS
 
 STEPS_TABLES = (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
 """What is made of the steps of a trace."""
 
 TABLES = (*STEPS_TABLES, SCORES, SPAN_EVENTS)
 """What a trace has rows in."""
+
+CHANGED_TABLES = (*TABLES, TRACE_SUMS)
+"""What is changed when the rows of a trace are: sums have its figures in them."""
 
 _EXTENT = "trace_id, min(started_at) AS first_at, max(started_at) AS last_at, count(*) AS steps"
 _ORDER = "GROUP BY trace_id ORDER BY first_at, trace_id LIMIT ?"
@@ -73,7 +77,10 @@ def deletions(
     bounds: tuple[datetime, datetime],
     tables: Sequence[LakeTable],
 ) -> list[tuple[str, list[Any]]]:
-    """Statements that take traces out of these tables; `keys` are those of the ids."""
+    """Statements that take traces out of these tables; `keys` are those of the ids.
+
+    Sums are emptied, and made again by the next upkeep.
+    """
     by_key = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))"
     return [
         (
@@ -85,4 +92,5 @@ def deletions(
             for table in tables
             if table is not queries.SPANS
         ),
+        (EMPTY, []),
     ]

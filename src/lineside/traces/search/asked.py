@@ -86,8 +86,8 @@ def plain(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def earlier(moment: datetime) -> datetime:
-    return moment - DAY if moment - EARLIEST > DAY else EARLIEST
+def earlier(moment: datetime, by: timedelta = DAY) -> datetime:
+    return moment - by if moment - EARLIEST > by else EARLIEST
 
 
 def later(moment: datetime) -> datetime:

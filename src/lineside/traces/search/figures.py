@@ -1,16 +1,17 @@
 """What many traces come to: counts, errors, latency, tokens and cost, in all or over time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from lineside.core import Invalid, Record, did_you_mean, now
 from lineside.traces.filters import ATTRIBUTE, Filters
-from lineside.traces.reading import open_reading
+from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.row import TraceFigures, trace_figures
 from lineside.traces.search import queries
-from lineside.traces.search.asked import EARLIEST, LATEST, earlier, later, plain
+from lineside.traces.search.asked import EARLIEST, LATEST, Asked, earlier, later, plain
 from lineside.traces.search.counted import Counted, asked_of_figures, counted
+from lineside.traces.search.summed import summed
 from lineside.trust import Scope
 
 BUCKETS = 60
@@ -24,6 +25,7 @@ _WIDTHS = tuple(
     )
 )
 
+_HOUR = timedelta(hours=1)
 _ADD_UP = (
     *("count", "errors", "calls", "first_chunks", "counted", "priced"),
     *("tokens_in", "tokens_out", "cost_usd"),
@@ -67,12 +69,25 @@ class Chart(Record):
     moments: tuple[ChartMoment, ...]
 
 
+class _Drawn(NamedTuple):
+    """What a chart is made of: its bounds, the names it is split by, and rows of figures."""
+
+    since: datetime
+    until: datetime
+    width: timedelta
+    is_cut: bool
+    names: list[str | None]
+    rows: list[dict[str, Any]]
+    whole: dict[str, Any]
+
+
 def figures(
     scope: Scope, filters: Filters | None = None, *, by: str = "use_case"
 ) -> list[TraceFigures]:
     """Count, errors, latency, tokens and cost of the wanted traces, by one of their fields.
 
-    Where more than 200,000 traces meet the filters, the newest so many are looked at.
+    Where more than 200,000 traces meet the filters, the newest so many are looked at. Percentiles
+    of very many traces are 1 % off at most, as they come from histograms; all else is exact.
 
     Args:
         by: One of `GROUPS`, or an attribute that steps were sent with, as in
@@ -86,8 +101,11 @@ def figures(
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by)
     with open_reading(scope) as reading:
-        found = counted(reading, scope, asked_of_figures(filters, scope))
-        rows = _rows(found, group, named="all")
+        asked = asked_of_figures(filters, scope)
+        if sums := summed(reading, scope.workspace, asked, by=group):
+            rows = sums.figures(group, named="all")[:-1]
+        else:
+            rows = _rows(counted(reading, scope, asked), group, named="all")
     return [trace_figures(row) for row in rows]
 
 
@@ -107,36 +125,23 @@ def chart(
     filters = filters or Filters()
     scope.require("read", use_case=filters.use_case)
     group = checked_group(by) if by else None
-    field = group or "use_case"
-    names: list[str | None] = [None]
     with open_reading(scope) as reading:
-        found = counted(reading, scope, asked_of_figures(filters, scope))
-        stretch = _stretch(found)
-        if stretch is None:
-            return None
-        since, until = stretch
-        width = _width(until - since)
-        if group:
-            frequent = _rows(found, group, named="all", only="names")
-            names = [row["name"] for row in frequent[:names_max]]
-            names += [OTHERS] if len(frequent) > names_max else []
-        rows = _rows(found, field, named="some" if group else "", width=width, names=names)
-        if not rows:
-            return None
-        shares = _rows(found, field, named="", only="shares")
+        drawn = _drawn(reading, scope, asked_of_figures(filters, scope), group, names_max)
+    if drawn is None:
+        return None
     moments: dict[int, list[TraceFigures]] = {}
-    for row in rows:
+    for row in drawn.rows:
         moments.setdefault(row["bucket"], []).append(trace_figures(row))
     return Chart(
-        since=since.replace(tzinfo=UTC),
-        until=until.replace(tzinfo=UTC),
-        width_seconds=width.total_seconds(),
+        since=drawn.since.replace(tzinfo=UTC),
+        until=drawn.until.replace(tzinfo=UTC),
+        width_seconds=drawn.width.total_seconds(),
         by=group,
-        is_cut=found.is_cut,
-        whole=trace_figures(_sums(rows) | shares[0]),
-        names=tuple(names),
+        is_cut=drawn.is_cut,
+        whole=trace_figures(drawn.whole),
+        names=tuple(drawn.names),
         moments=tuple(
-            ChartMoment(start=(_EPOCH + bucket * width).replace(tzinfo=UTC), of=tuple(of))
+            ChartMoment(start=(_EPOCH + bucket * drawn.width).replace(tzinfo=UTC), of=tuple(of))
             for bucket, of in sorted(moments.items())
         ),
     )
@@ -181,21 +186,56 @@ def _rows(
     return found.reading.rows(sql, bound)
 
 
+def _names(found: Counted, by: str) -> list[str | None]:
+    return [row["name"] for row in _rows(found, by, named="all", only="names")]
+
+
 def bound_by_attribute(found: Counted, by: str) -> list[Any]:
     """What is bound where traces are named by an attribute."""
     _, of_value = queries.attribute_value(by.removeprefix(ATTRIBUTE))
     return [*of_value, found.workspace, earlier(found.asked.since), later(found.asked.until)]
 
 
-def _stretch(found: Counted) -> tuple[datetime, datetime] | None:
+def _drawn(
+    reading: TraceReading, scope: Scope, asked: Asked, group: str | None, names_max: int
+) -> _Drawn | None:
+    """Rows of a chart, from sums where there are any; nothing where there is nothing to draw."""
+    by = group or "use_case"
+    found = counted(reading, scope, asked)
+    sums = summed(reading, scope.workspace, asked, by=by)
+    # All of that time, whichever traces of it are wanted.
+    every = found._replace(chosen=None)
+    stretch = _stretch(asked, lambda: sums.extent(by) if sums else every.extent())
+    if stretch is None:
+        return None
+    since, until = stretch
+    width = _width(until - since)
+    if width % _HOUR:
+        sums = None
+    names: list[str | None] = [None]
+    if group:
+        frequent = sums.names(by) if sums else _names(found, by)
+        names = [*frequent[:names_max], *([OTHERS] if len(frequent) > names_max else [])]
+    named: queries.Named = "some" if group else ""
+    if sums:
+        rows = sums.figures(by, named=named, names=names, width=width)
+        whole = rows.pop() if rows else {}
+    else:
+        rows = _rows(found, by, named=named, width=width, names=names)
+        whole = _sums(rows) | _rows(found, by, named="", only="shares")[0] if rows else {}
+    return _Drawn(since, until, width, found.is_cut, names, rows, whole) if rows else None
+
+
+def _stretch(
+    asked: Asked, extent: Callable[[], tuple[datetime, datetime] | None]
+) -> tuple[datetime, datetime] | None:
     """From when to when there is something to draw."""
-    since, until = found.asked.since, found.asked.until
+    since, until = asked.since, asked.until
     if since <= EARLIEST or until >= LATEST:
-        # All of that time, whichever traces of it are wanted.
-        extent = found._replace(chosen=None).extent()
-        if extent is None:
+        found = extent()
+        if found is None:
             return None
-        since, until = max(since, extent[0]), min(until, max(extent[1], plain(now())))
+        since, until = max(since, found[0]), min(until, max(found[1], plain(now())))
     return since, until
 
 

@@ -16,6 +16,7 @@ from lineside.traces.record import span_of
 from lineside.traces.row import Page, TraceRow, trace_row
 from lineside.traces.search import queries
 from lineside.traces.search.asked import (
+    DAY,
     EARLIEST,
     LATEST,
     Asked,
@@ -36,6 +37,7 @@ _DEEPER = 16
 _FEW_KEYS = 200
 _CANDIDATES = 400
 _CANDIDATES_TURNS_MAX = 50
+_DAYS_CHOSEN = timedelta(days=8)
 _MICROSECOND = timedelta(microseconds=1)
 _AFTER_ALL_IDS = "~"
 _NEWEST_FIRST = itemgetter("started_at", "trace_id")
@@ -176,8 +178,9 @@ def _candidates(
     values = values_of(asked.traces)
     found: Rows = []
     until = at
-    # The last day mostly holds enough; to look there first spares the rest.
-    for since in sorted({max(asked.since, earlier(min(at, plain(now())))), asked.since})[::-1]:
+    # The last days mostly hold enough; to look there first spares the rest.
+    recent = earlier(min(at, plain(now())), _DAYS_CHOSEN if asked.traces else DAY)
+    for since in sorted({max(asked.since, recent), asked.since})[::-1]:
         found += reading.rows(sql, [workspace, since, until, *values, depth - len(found)])
         start = _start_of(found, depth, since)
         if start > since:

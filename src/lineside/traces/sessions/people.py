@@ -73,7 +73,8 @@ class People:
         A row that does not repeat the name began at most a day from one that has it.
         """
         around = [earlier(window[0]), later(window[1])]
-        return [*self._filter, *names, *window, self._workspace, *around, *names]
+        beside = [self._workspace, *around, *names]
+        return [*self._filter, *names, *window, *beside, *beside]
 
 
 def _key(text: str) -> int:

@@ -88,16 +88,23 @@ def _rows(column: Column, names: int) -> str:
 
     Only a trace that came in several batches can have a row that does not repeat the name, and such
     a row has no root or is not the first: so few are looked at twice. Parameters: the workspace, a
-    use case twice, the names, two moments; the workspace, two moments, the names.
+    use case twice, the names, two moments; the workspace, two moments, the names, all of these four
+    twice.
     """
+    # As comparisons, both are held against what is known of a file before it is read.
+    beside = "".join(
+        f"""
+    UNION ALL SELECT {_NARROW} FROM {{traces}}
+    WHERE workspace = ? AND run_id IS NULL AND first_at >= ? AND first_at <= ?
+      AND {parts} AND ({column} IS NULL OR {column} NOT IN ({_marks(names)}))
+      AND trace_key IN (SELECT trace_key FROM mine)"""
+        for parts in ("is_more > false", "is_more = false AND has_root < true")
+    )
     return f"""mine AS MATERIALIZED (
     SELECT {_NARROW} FROM {{traces}}
     WHERE {_OF_PEOPLE} AND {column} IN ({_marks(names)}) AND first_at >= ? AND first_at <= ?
 ), rows AS (
-    FROM mine UNION ALL SELECT {_NARROW} FROM {{traces}}
-    WHERE workspace = ? AND run_id IS NULL AND first_at >= ? AND first_at <= ?
-      AND (is_more OR NOT has_root) AND ({column} IS NULL OR {column} NOT IN ({_marks(names)}))
-      AND trace_key IN (SELECT trace_key FROM mine)
+    FROM mine{beside}
 )"""
 
 

@@ -7,6 +7,7 @@ from lineside.core import Invalid, NotFound, Record, did_you_mean, now
 from lineside.store import held
 from lineside.traces import queries as lake_tables
 from lineside.traces.reading import open_reading
+from lineside.traces.sums.queries import EMPTY, TRACE_SUMS
 from lineside.traces.unclaimed import queries
 from lineside.traces.unclaimed.routes import ROUTES_MAX, ServiceRoute
 from lineside.trust import Scope, record
@@ -161,7 +162,9 @@ def _move(scope: Scope, route: ServiceRoute) -> int:
         asked = [scope.workspace, route.service]
         (counted,) = store.lake.read(lake_tables.TRACES, queries.COUNT_OF_SERVICE, asked)
         changes = [(queries.claim(table.name), [route.use_case, *asked]) for table in _TABLES]
-        store.lake.change(_TABLES, changes)
+        # Sums are made again by the next upkeep.
+        changes.append((EMPTY, []))
+        store.lake.change((*_TABLES, TRACE_SUMS), changes)
     return int(counted["traces"])
 
 
