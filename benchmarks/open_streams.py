@@ -176,7 +176,7 @@ def _kept(home: Path) -> tuple[int, int]:
         store.flusher.flush()
         with store.reading("spans", workspace="default") as (lake, _):
             [found] = lake.rows(
-                "SELECT count(*) AS steps, count(DISTINCT trace_id) AS traces FROM spans "
+                "SELECT count(*) AS steps, count(DISTINCT trace_id) AS traces FROM {spans} "
                 "WHERE model_asked = ?",
                 [_MODEL],
             )

@@ -22,6 +22,7 @@ def _chunk(delta: dict[str, str], **more: object) -> bytes:
 
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_FIRST = _chunk({"content": "word " * 20})  # more than guards hold back
 _WORD = _chunk({"content": "word "})
 _USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 _LAST = _chunk({}, finish="stop", usage=_USAGE) + b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
@@ -61,7 +62,7 @@ class _Provider(asyncio.Protocol):
         if not wants:
             self._transport.write(WHOLE)
             return
-        self._transport.write(_HEAD + _WORD)
+        self._transport.write(_HEAD + _FIRST)
         self.open[self] = self._transport
 
 
