@@ -2,8 +2,8 @@
 
     python benchmarks/beside/dripping.py PORT SECONDS
 
-`GET /end` lets every stream that is open say its last word. Who wants no stream is answered at
-once.
+`GET /end` lets every stream that is open say its last word, a hundred a second. Who wants no
+stream is answered at once.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _PAGE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
 class _Provider(asyncio.Protocol):
-    open: dict[asyncio.Protocol, Any] = {}  # noqa: RUF012 # of the whole program
+    open: dict["_Provider", Any] = {}  # noqa: RUF012 # of the whole program
 
     def __init__(self) -> None:
         self._read = bytearray()
@@ -53,9 +53,7 @@ class _Provider(asyncio.Protocol):
         wants = b'"stream":true' in self._read.replace(b" ", b"")
         self._read.clear()
         if said.startswith(b"get /end"):
-            for transport in self.open.values():
-                transport.write(_LAST)
-            self.open.clear()
+            self.ending = asyncio.ensure_future(_end(list(self.open)))
         if said.startswith(b"get"):
             self._transport.write(_PAGE)
             return
@@ -64,6 +62,16 @@ class _Provider(asyncio.Protocol):
             return
         self._transport.write(_HEAD + _FIRST)
         self.open[self] = self._transport
+
+
+async def _end(streams: list[_Provider]) -> None:
+    """Say the last word to all of them, in so many seconds as there are hundreds."""
+    for at in range(0, len(streams), 50):
+        for one in streams[at : at + 50]:
+            transport = _Provider.open.pop(one, None)
+            if transport is not None:
+                transport.write(_LAST)
+        await asyncio.sleep(0.5)
 
 
 async def _serve(port: int, seconds: float) -> None:
