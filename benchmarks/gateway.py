@@ -64,19 +64,20 @@ def main() -> None:
         lambda parser: parser.add_argument("--streams", type=int, default=1_000),
     )
     report = Report("What the gateway adds to a call")
-    with _upstream() as upstream, TemporaryDirectory() as name:
-        direct = _latency(upstream, "/v1/chat/completions", "small", given)
+    with upstream() as provider, TemporaryDirectory() as name:
+        direct = _latency(provider, "/v1/chat/completions", "small", given)
         report.add("direct_ms_p50", direct.latency_ms_p50, "ms", note="the stand-in alone")
-        with _ours(Path(name), upstream) as (server, secret):
+        with ours(Path(name), provider) as (server, secret):
             _measure(report, server, {"authorization": f"Bearer {secret}"}, direct, given)
         if given.peers:
-            _litellm(report, upstream, direct, given)
-            _portkey(report, upstream, direct, given)
+            _litellm(report, provider, direct, given)
+            _portkey(report, provider, direct, given)
     report.close(as_json=given.json)
 
 
 @contextmanager
-def _upstream() -> Iterator[int]:
+def upstream() -> Iterator[int]:
+    """The stand-in for a provider."""
     port = free_port()
     command = [sys.executable, str(BESIDE / "upstream.py"), str(port)]
     with serving(command, port=port) as server:
@@ -85,7 +86,7 @@ def _upstream() -> Iterator[int]:
 
 
 @contextmanager
-def _ours(folder: Path, upstream: int) -> Iterator[tuple[Server, str]]:
+def ours(folder: Path, upstream: int) -> Iterator[tuple[Server, str]]:
     """The line with a live use case, and a key with a budget."""
     home, port, address = folder / "home", free_port(), f"http://127.0.0.1:{upstream}/v1"
     environment = line_environment(home, port)
@@ -138,7 +139,8 @@ def _measure(
         report.add(f"{name}_ms_p99", many.latency_ms_p99, "ms")
         cpu_ms = (server.cpu_seconds() - cpu) * 1000 / many.answered
         report.add(f"{name}_cpu_ms", cpu_ms, "ms", note="of the server and its flusher, a call")
-    report.add("memory_mb", server.memory_mb(), "MiB", goal="<= 150", note="server and flusher")
+    report.add("server_memory_mb", server.own_memory_mb(), "MiB", goal="<= 150")
+    report.add("memory_mb", server.memory_mb(), "MiB", note="server and flusher")
 
 
 def _latency(
@@ -150,7 +152,7 @@ def _latency(
     *,
     is_streamed: bool = False,
 ) -> Load:
-    bodies = [_body(model, is_streamed=is_streamed)]
+    bodies = [body_of(model, is_streamed=is_streamed)]
     send(port, path, bodies, requests=_WARM_REQUESTS, clients=1, headers=headers)
     return send(port, path, bodies, requests=given.requests // 4, clients=1, headers=headers)
 
@@ -163,13 +165,13 @@ def _throughput(
     headers: Mapping[str, str] | None,
     is_streamed: bool,
 ) -> Load:
-    bodies = [_body(model, is_streamed=is_streamed)]
+    bodies = [body_of(model, is_streamed=is_streamed)]
     send(port, path, bodies, requests=_WARM_REQUESTS, clients=_CLIENTS, headers=headers)
     requests = given.streams if is_streamed else given.requests
     return send(port, path, bodies, requests=requests, clients=_CLIENTS, headers=headers)
 
 
-def _body(model: str, *, is_streamed: bool) -> dict[str, Any]:
+def body_of(model: str, *, is_streamed: bool) -> dict[str, Any]:
     words = "Where is the parcel I was promised for Monday? Write to ann.lee@example.com. " * 3
     turns = [{"role": "user", "content": words}]
     return {"model": model, "messages": turns, "max_tokens": 50, "stream": is_streamed}

@@ -92,6 +92,10 @@ class Server:
         """Resident memory of the program and all its descendants, in MiB."""
         return sum(_status_kb(pid, "VmRSS") for pid in tree(self.pid)) / 1024
 
+    def own_memory_mb(self) -> float:
+        """Resident memory of the program without its descendants, in MiB."""
+        return _status_kb(self.pid, "VmRSS") / 1024
+
     def peak_mb(self) -> float:
         """Sum of the largest resident memory each living process of the program had, in MiB."""
         return sum(_status_kb(pid, "VmHWM") for pid in tree(self.pid)) / 1024

@@ -56,8 +56,11 @@ def _streamed() -> bytes:
     return head + b"".join(pieces)
 
 
+WHOLE = _whole()
+
+
 class _Provider(asyncio.Protocol):
-    whole, streamed = _whole(), _streamed()
+    whole, streamed = WHOLE, _streamed()
 
     def __init__(self) -> None:
         self._read = bytearray()

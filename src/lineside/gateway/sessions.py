@@ -39,7 +39,12 @@ class LoopSessions:
                 raise Unavailable("model_closed", "The model was closed and answers no more calls")
             session = self._sessions.get(loop)
             if session is None:
-                session = self._sessions[loop] = aiohttp.ClientSession()
+                session = self._sessions[loop] = aiohttp.ClientSession(
+                    # As many as callers wait for: who lets them in has limits, this has none.
+                    connector=aiohttp.TCPConnector(limit=0),
+                    # One caller's answer must leave nothing that goes along with another's call.
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                )
             dead = [other for other in self._sessions if other.is_closed()]
             left = [self._sessions.pop(other) for other in dead]
         for old in left:

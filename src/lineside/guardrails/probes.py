@@ -150,7 +150,9 @@ async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
     said: str | None = None
     is_held_back = False
     try:
-        answer = await asyncio.wait_for(path.send(use_case, probe_word(point)), _PROBE_SECONDS)
+        # Not `wait_for`, which forgets that it was cancelled where an answer comes just then.
+        async with asyncio.timeout(_PROBE_SECONDS):
+            answer = await path.send(use_case, probe_word(point))
         is_held_back = _HELD_BACK in answer and not _is_in(answer, point)
         said = None if is_held_back else _said(answer, point)
     except LinesideError as error:

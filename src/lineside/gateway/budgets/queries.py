@@ -99,22 +99,19 @@ _CAPS_ON = (
     )
     .order_by(caps.c.id)
 )
-_LAPSED = (holds.c.expires_at <= sa.bindparam("moment", type_=Moment),)
 _SELECT_COUNTER = (
-    sa.select(
-        counters.c.spent,
-        counters.c.reserved,
-        sa.exists().where(*_here(holds), *_LAPSED).correlate(None).label("has_lapsed"),
-    )
-    .where(*_here(counters))
-    .with_for_update(of=counters)
+    sa.select(counters.c.spent, counters.c.reserved).where(*_here(counters)).with_for_update()
 )
 _UPDATE_COUNTER = (
     counters.update()
     .where(*_here(counters))
     .values(spent=sa.bindparam("now_spent"), reserved=sa.bindparam("now_reserved"))
 )
-_TAKE_LAPSED = holds.delete().where(*_here(holds), *_LAPSED).returning(holds.c.units)
+_TAKE_LAPSED = (
+    holds.delete()
+    .where(*_here(holds), holds.c.expires_at <= sa.bindparam("moment", type_=Moment))
+    .returning(holds.c.units)
+)
 _TAKE_HOLD = (
     holds.delete()
     .where(*_here(holds), holds.c.hold_id == sa.bindparam("of_hold"))
@@ -177,7 +174,7 @@ def lock_counter(
     Args:
         makes: Begin the counter where it is not there, and forget those of earlier periods.
     """
-    key = _key(place) | {"moment": at}
+    key = _key(place)
     row = connection.execute(_SELECT_COUNTER, key).first()
     if row is None and makes:
         if _insert_counter(connection, place):
@@ -185,10 +182,10 @@ def lock_counter(
         row = connection.execute(_SELECT_COUNTER, key).first()
     if row is None:
         return None
-    if not row.has_lapsed:
-        return row.spent, row.reserved
-    reserved = row.reserved - sum(connection.execute(_TAKE_LAPSED, key).scalars())
-    write_counter(connection, place, spent=row.spent, reserved=reserved)
+    lapsed = connection.execute(_TAKE_LAPSED, {**key, "moment": at}).scalars()
+    reserved = row.reserved - sum(lapsed)
+    if reserved != row.reserved:
+        write_counter(connection, place, spent=row.spent, reserved=reserved)
     return row.spent, reserved
 
 
