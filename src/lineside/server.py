@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
 from lineside.api import OtlpGrpc, build_api, door_paths, model_routes, otlp_routes
-from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line
+from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line, staged
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
@@ -51,6 +51,7 @@ def build(settings: Settings | None = None) -> Starlette:
     local = local_scope(store)
     guarding = enforcement.Enforcement(local, serving, plain=plain)
     otlp_grpc = OtlpGrpc(local)
+    watcher = staged.Watcher(local, every_seconds=settings.rollout_watch_seconds)
     answered = asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -59,12 +60,14 @@ def build(settings: Settings | None = None) -> Starlette:
         otlp_grpc.start()
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
+        watcher.start()
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
         every_seconds = settings.guard_probe_seconds
         app.state.probing = asyncio.create_task(_probe(guarding, answered, every_seconds))
         yield
         app.state.warming.cancel()
         app.state.probing.cancel()
+        await asyncio.to_thread(watcher.stop)
         await asyncio.to_thread(otlp_grpc.stop)
         await models.close()
         await serving.close()

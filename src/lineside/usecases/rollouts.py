@@ -17,7 +17,7 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from lineside.core import Invalid, Record, did_you_mean
 from lineside.usecases.document import Mark, Misread, Node, quoted, spelled
-from lineside.usecases.rules import StopRule
+from lineside.usecases.rules import StopRule as StopRule
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 STEPS_MAX = 20

@@ -1,0 +1,20 @@
+"""Rollouts that go up by steps, and are promoted, held or rolled back by their own verdict."""
+
+from lineside.apps.staged.looks import StepVerdict, verdict
+from lineside.apps.staged.record import LiveFinding, StagedRollout
+from lineside.apps.staged.steps import abort, current, pause, promote, resume, start
+from lineside.apps.staged.watcher import Watcher
+
+__all__ = [
+    "LiveFinding",
+    "StagedRollout",
+    "StepVerdict",
+    "Watcher",
+    "abort",
+    "current",
+    "pause",
+    "promote",
+    "resume",
+    "start",
+    "verdict",
+]
