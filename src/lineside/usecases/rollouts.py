@@ -115,12 +115,12 @@ class RolloutPlan(Record):
 
     def completed(self) -> "RolloutPlan":
         """The same with the defaults in place of what it leaves open."""
-        return RolloutPlan(
-            steps=self.steps or DEFAULT_STEPS,
-            hold=self.hold if self.hold is not None else DEFAULT_HOLD,
-            stop_if=self.stop_if,
-            margins=MARGINS | self.margins,
-        )
+        filled = {
+            "steps": self.steps or DEFAULT_STEPS,
+            "hold": self.hold if self.hold is not None else DEFAULT_HOLD,
+            "margins": MARGINS | self.margins,
+        }
+        return self.model_copy(update=filled)
 
 
 DEFAULT_STEPS = (0.05, 0.25, 1.0)

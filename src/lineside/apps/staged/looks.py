@@ -23,7 +23,8 @@ FALSE_PASSES_MAX = 0.05
 """How often a step may be passed by a release that is worse than a margin allows."""
 
 FIRST_CALLS_MIN, FIRST_CALLS_MAX = 40, 20_000
-_FIRST_LOOKS, _LATER_LOOKS = 5, 10
+_FIRST_LOOKS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+_LATER_LOOKS = (0.6, 0.7, 0.8, 0.9, 1.0)
 _FRACTION_STEP_MIN = 1e-3
 _ERROR_RATES = (0.005, 0.2)
 _Z_BOTH = 2.24 + 0.84
@@ -53,7 +54,7 @@ def calls_planned(plan_margin: float, *, error_rate: float, share: float) -> int
     nothing else: however wrong it is, no look decides on too little.
     """
     rate = min(_ERROR_RATES[1], max(_ERROR_RATES[0], error_rate))
-    others = 1 + share / max(0.05, 1 - share)
+    others = 1 + share / max(0.05, 1 - share) if share < 1 else 1.0
     by_spread = _Z_BOTH**2 * rate * (1 - rate) * others / plan_margin**2
     without_errors = -log(FALSE_PASSES_MAX / 8) / plan_margin
     return min(FIRST_CALLS_MAX, max(FIRST_CALLS_MIN, ceil(max(by_spread, without_errors))))
@@ -62,13 +63,13 @@ def calls_planned(plan_margin: float, *, error_rate: float, share: float) -> int
 def next_look(staged: StagedRollout) -> tuple[int, int, int]:
     """The stretch of the next look that counts, with how many calls it ends, and when it is due."""
     if not staged.looks:
-        return 0, staged.planned, ceil(staged.planned / _FIRST_LOOKS)
+        return 0, staged.planned, ceil(staged.planned * _FIRST_LOOKS[0])
     last = staged.looks[-1]
     stretch, planned = last.stretch, last.planned
     if last.calls >= planned:
         stretch, planned = stretch + 1, 2 * max(planned, last.calls)
-    looks = _LATER_LOOKS if stretch else _FIRST_LOOKS
-    return stretch, planned, min(planned, last.calls + ceil(planned / looks))
+    looks = [ceil(planned * part) for part in (_LATER_LOOKS if stretch else _FIRST_LOOKS)]
+    return stretch, planned, next(due for due in looks if due > last.calls)
 
 
 def look(
@@ -135,8 +136,10 @@ def _lacking(
 ) -> StepVerdict:
     """Hold, and say how many calls more are needed and about when they will have come."""
     calls = staged.seen.canary.calls if staged.seen.canary else 0
-    due = next_look(staged)[2]
-    needed = max([due - calls, 1, *(one.calls_needed or 0 for one in open_ones)])
+    seen_at = staged.looks[-1].calls if staged.looks else 0
+    due = next_look(staged)[2] if staged.looks else staged.planned
+    wanted = [seen_at + (one.calls_needed or 0) for one in open_ones]
+    needed = max(1, max([due, *wanted]) - calls)
     known = {one.calls_needed for one in open_ones}
     sentence = f"Hold {staged.label} at {staged.percent:g} %: not enough data"
     if staged.looks and None in known:

@@ -89,8 +89,9 @@ def read_plan(manifest: Manifest, changed: Mapping[str, Any]) -> rollouts.Rollou
     """
     typed = {name: value for name, value in changed.items() if value}
     margins = manifest.rollout.margins | typed.pop("margins", {})
+    declared = manifest.rollout.model_dump(mode="json")
     try:
-        plan = rollouts.RolloutPlan(**{**dict(manifest.rollout), **typed, "margins": margins})
+        plan = rollouts.RolloutPlan.model_validate(declared | typed | {"margins": margins})
     except ValidationError as error:
         first = error.errors()[0]
         misread = first.get("ctx", {}).get("error")
