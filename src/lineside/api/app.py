@@ -19,6 +19,7 @@ from lineside.api import (
     prices,
     privacy,
     reviews,
+    rollouts,
     scores,
     sessions,
     trace_watch,
@@ -54,7 +55,7 @@ def build_api(
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, knobs, ofrep, guards, evals, verdicts, datasets, judges),
+        *(usecases, apps, rollouts, knobs, ofrep, guards, evals, verdicts, datasets, judges),
         *(trace_watch, traces, sessions),
         *(marks, unclaimed),
         *(scores, prices, budgets, privacy, trust, reviews),

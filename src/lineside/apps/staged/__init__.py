@@ -1,6 +1,6 @@
 """Rollouts that go up by steps, and are promoted, held or rolled back by their own verdict."""
 
-from lineside.apps.staged.looks import StepVerdict, verdict
+from lineside.apps.staged.looks import StagedView, StepVerdict, verdict, view_of
 from lineside.apps.staged.record import LiveFinding, StagedRollout
 from lineside.apps.staged.steps import abort, current, pause, promote, resume, start
 from lineside.apps.staged.watcher import Watcher
@@ -8,6 +8,7 @@ from lineside.apps.staged.watcher import Watcher
 __all__ = [
     "LiveFinding",
     "StagedRollout",
+    "StagedView",
     "StepVerdict",
     "Watcher",
     "abort",
@@ -17,4 +18,5 @@ __all__ = [
     "resume",
     "start",
     "verdict",
+    "view_of",
 ]

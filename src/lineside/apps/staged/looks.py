@@ -47,6 +47,41 @@ class StepVerdict(Record):
     ready_at: datetime | None = None
 
 
+class StagedView(Record):
+    """A staged rollout as it stands now.
+
+    Attributes:
+        next_look_calls: Calls of the release since the step began at which the next look counts;
+            between looks the findings stand still, since watching them would not be honest.
+        is_watched: Whether a server looked lately; if not, nothing goes up and nothing is pulled
+            back by itself.
+    """
+
+    rollout: StagedRollout
+    verdict: StepVerdict
+    held_until: datetime
+    next_look_calls: int
+    is_watched: bool
+
+
+_WATCHED_LATELY = timedelta(seconds=60)
+
+
+def view_of(staged: StagedRollout, *, at: datetime) -> StagedView:
+    """Say how it stands; what has ended stands as it ended."""
+    due = verdict(staged, at=at)
+    if not staged.is_open:
+        due = StepVerdict(decision="hold", sentence=staged.ended_why or staged.status)
+    seen = staged.watched_at or staged.created_at
+    return StagedView(
+        rollout=staged,
+        verdict=due,
+        held_until=staged.held_until,
+        next_look_calls=next_look(staged)[2],
+        is_watched=not staged.is_open or at - seen < _WATCHED_LATELY,
+    )
+
+
 def calls_planned(plan_margin: float, *, error_rate: float, share: float) -> int:
     """Calls of the canary after which a step should be settled, if nothing is wrong.
 
