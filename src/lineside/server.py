@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
 from lineside.api import OtlpGrpc, build_api, door_paths, model_routes, otlp_routes
-from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line
+from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line, staged
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
@@ -56,6 +56,7 @@ def build(settings: Settings | None = None) -> Starlette:
     guarding = enforcement.Enforcement(local, serving, plain=plain)
     deliverer = webhooks.Deliverer(store)
     otlp_grpc = OtlpGrpc(local)
+    watcher = staged.Watcher(local, every_seconds=settings.rollout_watch_seconds)
     answered, visited = asyncio.Event(), asyncio.Event()
 
     @contextlib.asynccontextmanager
@@ -64,13 +65,14 @@ def build(settings: Settings | None = None) -> Starlette:
         otlp_grpc.start()
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
+        watcher.start()
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
         probing = _probe(guarding, answered, settings.guard_probe_seconds)
-        pages = _warm_pages(serving, local, visited)
-        others = [pages, probing, deliverer.keep_delivering()]
+        others = [_warm_pages(serving, local, visited), probing, deliverer.keep_delivering()]
         behind = [app.state.warming, *map(asyncio.create_task, others)]
         yield
         await _end(behind)
+        await asyncio.to_thread(watcher.stop)
         await asyncio.to_thread(otlp_grpc.stop)
         await models.close()
         await serving.close()

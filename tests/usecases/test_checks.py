@@ -135,6 +135,38 @@ def test_rollout_steps_must_rise(make: Make) -> None:
     assert (problem.line, problem.read) == (19, "`5%`")
 
 
+def test_the_last_step_of_a_rollout_is_everybody(make: Make) -> None:
+    [problem] = check_folder(make(add="rollout:\n  steps: [5%, 50%]\n"))
+
+    assert (problem.line, problem.read) == (19, "`50%` as the last step")
+
+
+@pytest.mark.parametrize(
+    ("plan", "read", "hint"),
+    [
+        ("stop_if: [eror_rate > 2%]", "`eror_rate`", "Did you mean `error_rate`?"),
+        ("stop_if: [accurcy < 0.8]", "`accurcy`", "Did you mean `accuracy`?"),
+        ("stop_if: [error_rate > 2]", "`error_rate > 2`", "Did you mean `error_rate > 2%`?"),
+        ("stop_if: [error_rate < 2%]", "`error_rate < 2%`", "Write `error_rate > 0.02`"),
+        ("margins: {latencies: 20%}", "`latencies`", "Did you mean `latency`?"),
+        ("margins: {polite: 0.1}", "`polite`", "Name a score in `stop_if` first."),
+    ],
+)
+def test_what_a_rollout_is_to_watch_is_read_with_its_line(
+    make: Make, plan: str, read: str, hint: str
+) -> None:
+    [problem] = check_folder(make(add=f"rollout:\n  {plan}\n"))
+
+    assert problem.line == 19
+    assert problem.read.startswith(read)
+    assert str(problem.hint).startswith(hint)
+
+
+def test_a_rollout_may_watch_a_score_that_only_live_calls_have(make: Make) -> None:
+    plan = "rollout:\n  stop_if: [solved < 0.7]\n  margins: {solved: 0.05}\n"
+    assert check_folder(make(add=plan)) == []
+
+
 @pytest.mark.parametrize("step", ["5", "0%", "120%", "half"])
 def test_a_share_of_traffic_is_written_with_a_percent_sign(make: Make, step: str) -> None:
     [problem] = check_folder(make(add=f"rollout:\n  steps: [{step}]\n"))

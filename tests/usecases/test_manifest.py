@@ -17,7 +17,8 @@ guards:
 rollout:
   steps: [5%, 25%, 100%]
   hold: 30m
-  stop_if: [error_rate > 2%, latency_p95_ms > 800]
+  stop_if: [error_rate > 2%, latency_p95_ms > 800, helpful < 0.7]
+  margins: {error_rate: 1%, helpful: 0.05}
 """
 
 
@@ -30,10 +31,10 @@ def test_a_manifest_comes_back_from_its_json_unchanged(make: Make) -> None:
 
 def test_what_is_declared_and_not_enforced_is_said(make: Make) -> None:
     assert read_folder(make()).manifest.declared_not_enforced() == []
-    assert read_folder(make(add=MORE)).manifest.declared_not_enforced() == [
-        "`rollout.steps`: shares are set by hand with `lineside deploy`",
-        "`rollout.hold`: no step is held or taken by itself",
-        "`rollout.stop_if`: live traffic does not stop a rollout by itself",
+    assert read_folder(make(add=MORE)).manifest.declared_not_enforced() == []
+    told = "kill_criterion: under 3% after two months\n"
+    assert read_folder(make(add=told)).manifest.declared_not_enforced() == [
+        "`kill_criterion`: it is kept for people to act on",
     ]
 
 

@@ -20,6 +20,7 @@ from lineside.api import (
     prices,
     privacy,
     reviews,
+    rollouts,
     scores,
     sessions,
     trace_watch,
@@ -56,7 +57,8 @@ def build_api(
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, batches, knobs, ofrep, guards, evals, verdicts, datasets, judges),
+        *(usecases, apps, rollouts, batches, knobs, ofrep, guards),
+        *(evals, verdicts, datasets, judges),
         *(trace_watch, traces, sessions),
         *(marks, unclaimed),
         *(scores, prices, budgets, privacy, trust, reviews, webhooks),

@@ -8,6 +8,8 @@ import sqlalchemy as sa
 from lineside.core import now
 from lineside.store import Document, Moment, metadata
 
+Connection = sa.Connection
+
 candidates = sa.Table(
     "candidates",
     metadata,
@@ -68,6 +70,37 @@ rollouts = sa.Table(
     sa.Column("shadow", Document),
 )
 sa.Index(None, rollouts.c.workspace, rollouts.c.use_case, rollouts.c.id)
+
+staged_rollouts = sa.Table(
+    "staged_rollouts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("use_case", sa.Text, nullable=False),
+    sa.Column("release_id", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("from_release_id", sa.Text, nullable=False),
+    sa.Column("from_label", sa.Text, nullable=False),
+    sa.Column("plan", Document, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("step_began_at", Moment, nullable=False),
+    sa.Column("planned", sa.Integer, nullable=False),
+    sa.Column("looks", Document, nullable=False),
+    sa.Column("findings", Document, nullable=False),
+    sa.Column("taken", Document, nullable=False),
+    sa.Column("seen", Document, nullable=False),
+    sa.Column("watched_at", Moment),
+    sa.Column("trouble", sa.Text),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("ended_by", sa.Text),
+    sa.Column("ended_why", sa.Text),
+)
+sa.Index(None, staged_rollouts.c.workspace, staged_rollouts.c.use_case, staged_rollouts.c.id)
+sa.Index(None, staged_rollouts.c.status)
 
 knob_turns = sa.Table(
     "knob_turns",
@@ -195,6 +228,70 @@ def rollout_rows(
         rollouts.c.workspace == workspace, rollouts.c.use_case == use_case
     )
     return _all(connection, query.order_by(rollouts.c.id.desc()).limit(limit))
+
+
+def insert_staged(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
+    connection.execute(staged_rollouts.insert().values(workspace=workspace, **values))
+
+
+def staged_rows(
+    connection: sa.Connection,
+    workspace: str,
+    use_case: str | None = None,
+    *,
+    statuses: tuple[str, ...] = (),
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    query = sa.select(staged_rollouts).where(staged_rollouts.c.workspace == workspace)
+    if use_case is not None:
+        query = query.where(staged_rollouts.c.use_case == use_case)
+    if statuses:
+        query = query.where(staged_rollouts.c.status.in_(statuses))
+    return _all(connection, query.order_by(staged_rollouts.c.id.desc()).limit(limit))
+
+
+def change_staged(
+    connection: sa.Connection,
+    staged_id: str,
+    revision: int,
+    values: dict[str, Any],
+    *,
+    decides: bool = True,
+) -> bool:
+    """Change it unless somebody decided on it since it was read; say whether it was changed.
+
+    Args:
+        decides: Whether this is a decision, after which others must read it anew.
+    """
+    table = staged_rollouts
+    query = table.update().where(table.c.id == staged_id, table.c.revision == revision)
+    changed = query.values(**values, revision=revision + decides)
+    return connection.execute(changed).rowcount == 1
+
+
+def end_staged(
+    connection: sa.Connection, workspace: str, use_case: str, *, status: str, by: str, why: str
+) -> str | None:
+    """End the one that is open, if one is, and say which it was."""
+    table = staged_rollouts
+    mine = table.c.workspace == workspace, table.c.use_case == use_case
+    query = sa.select(table.c.id).where(*mine, table.c.ended_at.is_(None))
+    found = connection.execute(query).scalar()
+    if found is not None:
+        values = {"status": status, "ended_at": now(), "ended_by": by, "ended_why": why}
+        changed = table.update().where(table.c.id == found)
+        connection.execute(changed.values(**values, revision=table.c.revision + 1))
+    return found
+
+
+def claim_watch(
+    connection: sa.Connection, staged_id: str, *, before: datetime, at: datetime
+) -> bool:
+    """Take this round of watching, unless another server took it since `before`."""
+    table = staged_rollouts
+    is_due = sa.or_(table.c.watched_at.is_(None), table.c.watched_at <= before)
+    query = table.update().where(table.c.id == staged_id, is_due)
+    return connection.execute(query.values(watched_at=at)).rowcount == 1
 
 
 def lock_turns(connection: sa.Connection, workspace: str, use_case: str) -> None:

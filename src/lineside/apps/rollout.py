@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, turn_knobs
+from lineside.apps.queries import Connection
 from lineside.apps.release import Release, load_release, load_releases, pick_release
 from lineside.core import Conflict, Denied, Invalid, NotFound, Record, new_id, now
 from lineside.trust import Scope, record
@@ -32,7 +33,7 @@ class Arm(Record):
     percent: float
 
 
-Reason = Literal["deploy", "canary", "rollback", "shadow"]
+Reason = Literal["deploy", "canary", "step", "rollback", "shadow"]
 
 
 class Rollout(Record):
@@ -83,7 +84,7 @@ def deploy(
     if not 0 < percent <= 100:
         raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
     release = pick_release(load_releases(scope, use_case), use_case, reference)
-    _refuse_refused(release)
+    refuse_refused(release)
     declared = folder_of(
         scope.store, get_candidate(scope.store, scope.workspace, release.digest)
     ).manifest.knobs
@@ -93,7 +94,7 @@ def deploy(
     known = {knob.name for knob in declared}
     settings = {name: value for name, value in kept.items() if name in known}
     settings |= turn_knobs(declared, typed, who="operator")
-    arms = _arms(release, percent, before)
+    arms = arms_for(release, percent, before)
     if before is not None and (before.arms, before.knobs) == (arms, settings):
         return before  # asked for twice is decided once
     reason: Reason = "deploy" if percent == 100 else "canary"
@@ -124,7 +125,7 @@ def shadow(
     if not 0 < percent <= 100:
         raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
     release = pick_release(load_releases(scope, use_case), use_case, reference)
-    _refuse_refused(release)
+    refuse_refused(release)
     before = _standing(scope, use_case)
     if release.id in {arm.release_id for arm in before.arms}:
         raise Conflict(
@@ -239,7 +240,7 @@ def choose_arm(rollout: Rollout, key: str | None) -> Arm:
     return canary if place < canary.percent * 100 else rollout.arms[0]
 
 
-def _arms(release: Release, percent: float, before: Rollout | None) -> tuple[Arm, ...]:
+def arms_for(release: Release, percent: float, before: Rollout | None) -> tuple[Arm, ...]:
     name: Literal["live", "canary"] = "live" if percent == 100 else "canary"
     arm = Arm(name=name, release_id=release.id, label=release.label, percent=percent)
     if percent == 100:
@@ -273,7 +274,7 @@ def _live_before(history: list[Rollout]) -> Arm | None:
     return None
 
 
-def _refuse_refused(release: Release) -> None:
+def refuse_refused(release: Release) -> None:
     if release.status == "refused":
         raise Denied(
             "release_refused",
@@ -291,6 +292,55 @@ def _replace(
     reason: Reason,
     shadow: Arm | None = None,
 ) -> Rollout:
+    with scope.store.records.write() as connection:
+        queries.lock_use_case(connection, scope.workspace, use_case)
+        more = {} if reason == "shadow" else _end_staged(connection, scope, use_case, reason)
+        return put_rollout(
+            connection,
+            scope,
+            use_case,
+            arms=arms,
+            knobs=knobs,
+            reason=reason,
+            shadow=shadow,
+            details=more,
+        )
+
+
+def _end_staged(
+    connection: Connection, scope: Scope, use_case: str, reason: Reason
+) -> dict[str, Any]:
+    """End what goes up by steps, as somebody decided otherwise; says so for the ledger."""
+    is_back = reason == "rollback"
+    ended = queries.end_staged(
+        connection,
+        scope.workspace,
+        use_case,
+        status="rolled_back" if is_back else "stopped",
+        by=scope.actor.name,
+        why="Pulled back by hand" if is_back else "Traffic was sent otherwise by hand",
+    )
+    return {"ended": ended} if ended else {}
+
+
+def put_rollout(
+    connection: Connection,
+    scope: Scope,
+    use_case: str,
+    *,
+    arms: tuple[Arm, ...],
+    knobs: dict[str, Any],
+    reason: Reason,
+    shadow: Arm | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Rollout:
+    """Let a rollout count from now on and write it into the ledger; last in its transaction.
+
+    Whoever calls it holds the lock of the use case, so that two who decide at once do so in turn.
+
+    Args:
+        details: What the ledger is to say beside who gets what.
+    """
     rollout = Rollout(
         id=new_id("rol"),
         use_case=use_case,
@@ -301,15 +351,14 @@ def _replace(
         created_by=scope.actor.name,
         shadow=shadow,
     )
+    queries.insert_rollout(connection, scope.workspace, rollout.model_dump())
     shares = {arm.label: f"{arm.percent:g} %" for arm in arms}
-    with scope.store.records.write() as connection:
-        queries.insert_rollout(connection, scope.workspace, rollout.model_dump())
-        kind = "rollback" if reason == "rollback" else "deploy"
-        details: dict[str, Any] = {"use_case": use_case, "traffic": shares, "knobs": knobs}
-        if shadow is not None:
-            details["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
-        about = shadow if reason == "shadow" and shadow else arms[-1]
-        record(connection, scope, kind, about.release_id, details)
+    said: dict[str, Any] = {"use_case": use_case, "traffic": shares, "knobs": knobs}
+    if shadow is not None:
+        said["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
+    about = shadow if reason == "shadow" and shadow else arms[-1]
+    kind = "rollback" if reason == "rollback" else "deploy"
+    record(connection, scope, kind, about.release_id, said | dict(details or {}))
     return rollout
 
 

@@ -33,6 +33,7 @@ _COMMANDS = {
     "release": Late(_LINE, f"{_ROOMS}.apps:release", "Make a release, if the gate says ship"),
     "deploy": Late(_LINE, f"{_ROOMS}.apps:deploy_command", "Send traffic to a release"),
     "shadow": Late(_LINE, f"{_ROOMS}.apps:shadow_command", "Copy calls to a release unseen"),
+    "rollouts": Late(_LINE, f"{_ROOMS}.rollouts:rollouts", "Send a release up by steps, watched"),
     "rollback": Late(_LINE, f"{_ROOMS}.apps:rollback", "Go back to what was live before"),
     "batch": Late(_LINE, f"{_ROOMS}.batch:batch", "Answer every row of a file by a release"),
     "knobs": Late(_LINE, f"{_ROOMS}.knobs:knobs", "What may be turned, and what was tested"),

@@ -17,6 +17,7 @@ PREFIXES = {
     "uc": "use case",
     "rel": "release",
     "rol": "rollout",
+    "stg": "staged rollout",
     "ds": "dataset",
     "run": "run",
     "cmp": "comparison",

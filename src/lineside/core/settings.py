@@ -63,6 +63,9 @@ class Settings:
     guard_probe_seconds: float = 300.0
     """How often probes go through every door to see that the guards act, in seconds."""
 
+    rollout_watch_seconds: float = 5.0
+    """How often the calls of a release that goes up by steps are looked at, in seconds."""
+
     run_concurrency: int = 8
     """Cases of one run that are asked at once."""
 

@@ -1,10 +1,11 @@
 """What happened: spans, and what people say of the answers.
 
 Each of these has a front door of its own, as `from lineside.traces import prices`: what calls cost,
-questions kept under a name, sessions and users, what no use case has claimed, what people mark, and
-the keeping of spans from an event loop (`record`).
+questions kept under a name, sessions and users, what no use case has claimed, what people mark,
+the keeping of spans from an event loop (`record`), and arm against arm.
 """
 
+from lineside.traces import arms as arms
 from lineside.traces import marks as marks
 from lineside.traces import prices as prices
 from lineside.traces import quality as quality

@@ -161,6 +161,47 @@ SELECT use_case, release, arm, count(*) AS calls,
 FROM calls GROUP BY ALL ORDER BY use_case, calls DESC
 """
 
+UNIT_SUMS = """
+    count(*) AS units, sum(n)::BIGINT AS count, sum(s) AS total, sum(s * s) AS squares,
+    sum(s * n) AS cross, sum(n * n)::DOUBLE AS counts
+"""
+"""What tells the spread between units, each with `n` values that come to `s`."""
+
+# A call below a step of the caller's own trace is a call as any other.
+_ARM_CALLS = """
+WITH calls AS (
+    SELECT release, coalesce(session_id, user_id, trace_id) AS caller, status, duration_ms, cost_usd
+    FROM {spans}
+    WHERE workspace = ? AND use_case = ? AND started_at >= ? AND kind = 'app' AND run_id IS NULL
+      AND arm IN ('live', 'canary') AND release IN (SELECT unnest(?::VARCHAR[]))
+)
+"""
+
+ARM_SUMS = f"""
+{_ARM_CALLS}
+, measured AS (
+    SELECT release, caller, 'error_rate' AS measure, (status = 'error')::DOUBLE AS value FROM calls
+    UNION ALL
+    SELECT release, caller, 'latency', ln(greatest(duration_ms, 0.1)) FROM calls
+    UNION ALL
+    SELECT release, caller, 'cost_usd', cost_usd FROM calls WHERE cost_usd IS NOT NULL
+    UNION ALL
+    SELECT release, caller, 'over:' || printf('%g', ms), (duration_ms > ms)::DOUBLE
+    FROM calls, (SELECT unnest(?::DOUBLE[]) AS ms)
+), units AS (
+    SELECT release, measure, caller, count(*) AS n, sum(value) AS s FROM measured GROUP BY ALL
+)
+SELECT release, measure, {UNIT_SUMS} FROM units GROUP BY release, measure ORDER BY ALL
+"""
+
+ARM_FIGURES = f"""
+{_ARM_CALLS}
+SELECT release, count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
+    quantile_cont(duration_ms, 0.5) AS latency_ms_p50,
+    quantile_cont(duration_ms, 0.95) AS latency_ms_p95, avg(cost_usd) AS cost_usd
+FROM calls GROUP BY release ORDER BY release
+"""
+
 MODEL_CALLS = LakeTable(
     "model_calls",
     {

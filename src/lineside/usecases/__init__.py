@@ -1,6 +1,7 @@
 """Where AI helps: the manifest, the fit questions, the portfolio, the templates."""
 
 from lineside.usecases import guards as guards
+from lineside.usecases import rollouts as rollouts
 from lineside.usecases.fit import FitAnswers
 from lineside.usecases.folder import UseCaseFolder, check_folder, read_files, read_folder
 from lineside.usecases.manifest import Knob, Manifest

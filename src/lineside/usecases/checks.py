@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lineside.core import did_you_mean
@@ -12,7 +12,7 @@ from lineside.usecases.fields import FieldReader
 from lineside.usecases.files import FILE_BYTES_MAX, Files
 from lineside.usecases.guards import GUARD_POINTS, GuardDeclaration
 from lineside.usecases.kinds import kind_problems, shaped_output
-from lineside.usecases.manifest import read_share
+from lineside.usecases.rollouts import rollout_problems
 from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
     ALWAYS_SCORED,
@@ -57,7 +57,7 @@ class Meaning:
         self._prompt_and_dataset()
         scorers = self._scorers()
         self._gate(scorers)
-        self._steps()
+        self._rollout(scorers)
         self.problems.sort(key=lambda problem: problem.line or 0)
 
     def _note(
@@ -338,17 +338,9 @@ class Meaning:
                     code="bad_gate_rule",
                 )
 
-    def _steps(self) -> None:
-        before = 0.0
-        for step in self._items("rollout", "steps"):
-            try:
-                share = read_share(step.value)
-            except Misread:
-                return
-            if share <= before:
-                hint = "Each step goes to more people than the one before it."
-                self._note(step.mark, step.shown(), f"more than {before:.4g}", hint=hint)
-            before = share
+    def _rollout(self, scores: Iterable[str]) -> None:
+        for mark, wrong in rollout_problems(self._root.get("rollout"), scores):
+            self._note_misread(mark, wrong)
 
     def _items(self, *path: str) -> Iterator[Node]:
         node = self._root.get(*path)

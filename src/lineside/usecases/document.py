@@ -127,6 +127,13 @@ class Node:
         return quoted(self.source)
 
 
+def spelled(value: object) -> str:
+    """A value as an error names it, whatever it is."""
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "nothing" if value is None else quoted(str(value))
+
+
 def quoted(text: str) -> str:
     """A piece of the file between backticks, in one line and not too long."""
     line = " ".join(text[:400].split())

@@ -6,7 +6,6 @@ to judge stands in `checks.py`.
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,14 +18,13 @@ from pydantic import (
 )
 
 from lineside.core import Record
-from lineside.usecases.document import Misread, quoted
+from lineside.usecases.document import Misread, quoted, spelled
 from lineside.usecases.fields import FIELDS_SCHEMA
 from lineside.usecases.fit import FitAnswers, Interface
 from lineside.usecases.guards import GUARD_POINTS, GuardDeclaration
-from lineside.usecases.rules import GateRule, StopRule
+from lineside.usecases.rollouts import RolloutPlan
+from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import ALWAYS_SCORED, DEFAULT_SCORERS, ScorerDeclaration
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def _shaped(pattern: str, expected: str, hint: str) -> Callable[[str], str]:
@@ -43,49 +41,16 @@ def _read_effect(value: object) -> str:
     if isinstance(text, str) and re.fullmatch(r"\d{1,9}(\.\d{1,9})?\s*%?", text.strip()):
         return text.strip()
     raise Misread(
-        _shown(value),
+        spelled(value),
         "a number or a share",
         hint="Write `5%` for a change relative to today, or `2` in units of the measure.",
     )
 
 
-def read_share(value: object) -> float:
-    """Read a share of traffic: `5%`, or a number from 0 to 1."""
-    share = None
-    if isinstance(value, str) and re.fullmatch(r"\d{1,3}(\.\d{1,9})?\s*%", value.strip()):
-        share = float(value.strip()[:-1]) / 100
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        share = float(value)
-    if share is not None and 0 < share <= 1:
-        return share
-    raise Misread(_shown(value), "a share above 0 % and up to 100 %", hint="Write it as `25%`.")
-
-
-def _read_duration(value: object) -> timedelta:
-    if isinstance(value, timedelta):
-        return value
-    found = re.fullmatch(r"(\d{1,6})\s*([smhd])", value.strip()) if isinstance(value, str) else None
-    if found:
-        return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
-    raise Misread(_shown(value), "a duration", hint="Write it as `45s`, `30m`, `2h` or `1d`.")
-
-
-def _write_duration(duration: timedelta) -> str:
-    seconds = round(duration.total_seconds())
-    unit = next(unit for unit, size in reversed(_UNITS.items()) if seconds % size == 0)
-    return f"{seconds // _UNITS[unit]}{unit}"
-
-
 def _read_scalar(value: object) -> str | float | bool:
     if isinstance(value, str | int | float):
         return value
-    raise Misread(_shown(value), "one value", hint="Write a number or a word.")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return "nothing" if value is None else quoted(str(value))
+    raise Misread(spelled(value), "one value", hint="Write a number or a word.")
 
 
 UseCaseName = Annotated[
@@ -115,13 +80,6 @@ FilePath = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 Effect = Annotated[
     str, PlainValidator(_read_effect), WithJsonSchema({"type": ["string", "number"]})
 ]
-Share = Annotated[float, PlainValidator(read_share), WithJsonSchema({"type": ["string", "number"]})]
-Duration = Annotated[
-    timedelta,
-    PlainValidator(_read_duration),
-    PlainSerializer(_write_duration),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,6}[smhd]$"}),
-]
 Scalar = Annotated[
     str | float | bool,
     PlainValidator(_read_scalar),
@@ -134,12 +92,6 @@ Rule = Annotated[
     PlainValidator(GateRule.read),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "examples": ["accuracy >= 0.85"]}),
-]
-Stop = Annotated[
-    StopRule,
-    PlainValidator(StopRule.read),
-    PlainSerializer(str),
-    WithJsonSchema({"type": "string", "examples": ["error_rate > 2%"]}),
 ]
 Scorer = Annotated[
     ScorerDeclaration,
@@ -285,14 +237,6 @@ class TestPlan(Record):
     gate: Annotated[tuple[Rule, ...], Field(description="Rules a release must pass.")] = ()
 
 
-class RolloutPlan(Record):
-    """How a release reaches people."""
-
-    steps: Annotated[tuple[Share, ...], Field(description="Shares of traffic, rising.")] = ()
-    hold: Annotated[Duration | None, Field(description="How long to stay on a step.")] = None
-    stop_if: Annotated[tuple[Stop, ...], Field(description="What ends the rollout.")] = ()
-
-
 class Manifest(Record):
     """A use case and its app, as declared in `usecase.yaml`."""
 
@@ -332,12 +276,6 @@ class Manifest(Record):
             said.append(f"`app.kind: {self.app.kind}`: can be checked and kept, not served yet")
         if self.app.boundary:
             said.append("`app.boundary`: nothing holds the agent to it yet")
-        if self.rollout.steps:
-            said.append("`rollout.steps`: shares are set by hand with `lineside deploy`")
-        if self.rollout.hold:
-            said.append("`rollout.hold`: no step is held or taken by itself")
-        if self.rollout.stop_if:
-            said.append("`rollout.stop_if`: live traffic does not stop a rollout by itself")
         if self.problem.evidence:
             said.append("`problem.evidence`: the links are kept and not followed")
         if self.value.must_not_hurt:

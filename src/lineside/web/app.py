@@ -29,6 +29,7 @@ from lineside.web.prices import ROUTES as PRICES
 from lineside.web.rating import ROUTES as RATING
 from lineside.web.render import STATIC
 from lineside.web.reviews import ROUTES as REVIEWS
+from lineside.web.rollouts import ROUTES as ROLLOUTS
 from lineside.web.saved_views import ROUTES as SAVED_VIEWS
 from lineside.web.sessions import ROUTES as SESSIONS
 from lineside.web.trace import ROUTES as TRACE
@@ -64,6 +65,7 @@ def build_web(
             *USE_CASES,
             *TRY,
             *KNOBS,
+            *ROLLOUTS,
             *RUNS,
             *VERDICTS,
             *BOARDS,

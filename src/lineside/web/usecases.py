@@ -16,9 +16,10 @@ from lineside.apps import (
     live_schemas,
     roll_back,
     rollout_history,
+    staged,
 )
 from lineside.apps import rollout as rolling
-from lineside.core import Conflict, NotFound
+from lineside.core import Conflict, NotFound, now
 from lineside.evals import list_runs, reports
 from lineside.stats import plots
 from lineside.traces import latest_calls, list_feedback, traffic, views
@@ -64,6 +65,7 @@ def use_case(request: Request) -> Response:
         finding=main_finding(standing["shown"].gate) if standing["shown"] else None,
         rollout=history[0] if history else None,
         back=rolling.way_back(history),
+        stepwise=_stepwise(scope, name),
         history=history[:_HISTORY_SHOWN],
         shares=_share_plot(history[0]) if history else None,
         series=_accuracy_plot(releases),
@@ -75,6 +77,12 @@ def use_case(request: Request) -> Response:
         runs=list_runs(scope, use_case=name, limit=5),
         curl=_curl(scope, name, request.url.netloc) if history else None,
     )
+
+
+def _stepwise(scope: Scope, name: str) -> staged.StagedView | None:
+    """How a release on its way up stands; what has ended is on its own page."""
+    found = staged.current(scope, name)
+    return staged.view_of(found, at=now()) if found and found.is_open else None
 
 
 def _summary(scope: Scope, known: UseCase, week: Sequence[views.Traffic]) -> dict[str, Any]:
@@ -185,8 +193,8 @@ async def pull_back(request: Request) -> Response:
     """Go back in one step, from what the page showed; a second click goes no further."""
     scope: Scope = request.app.state.local
     name, form = request.path_params["name"], await request.form()
-    now = current_rollout(scope, name)
-    if now is not None and str(form.get("rollout", "")) != now.id:
+    counting = current_rollout(scope, name)
+    if counting is not None and str(form.get("rollout", "")) != counting.id:
         raise Conflict(
             "rollout_changed",
             f"Who gets which release of `{name}` changed since the page was loaded",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineside.store import LakeTable
-from lineside.traces.queries import PLACE
+from lineside.traces.queries import PLACE, UNIT_SUMS
 
 SCORES = LakeTable(
     "scores",
@@ -89,6 +89,19 @@ def figures_by(group: str) -> str:
     FROM (SELECT * FROM counted) GROUP BY ALL ORDER BY name, {order}, "group" LIMIT ?7
     """
 
+
+ARM_SUMS = f"""
+{_FOUND}
+, units AS (
+    SELECT release, 'score:' || name AS measure, coalesce(session_id, user_id, trace_id) AS caller,
+        count(value) AS n, sum(value) AS s
+    FROM found
+    WHERE use_case = ?5 AND release IN (SELECT unnest(?6::VARCHAR[])) AND value IS NOT NULL
+      AND coalesce(arm, '') != 'shadow'
+    GROUP BY ALL
+)
+SELECT release, measure, {UNIT_SUMS} FROM units GROUP BY release, measure ORDER BY ALL LIMIT ?7
+"""
 
 TRACES_KNOWN = """
 SELECT trace_id, use_case, release, session_id, has_root FROM {traces}

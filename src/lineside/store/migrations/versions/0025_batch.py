@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025_batch"
-down_revision = "0023_shadow"
+down_revision = "0024_staged_rollouts"
 
 
 def upgrade() -> None:

@@ -1,0 +1,258 @@
+"""When a look counts, and what all looks together say: promote, hold or roll back.
+
+Looks are planned a stretch of calls at a time. The chance of a false alarm that a rollout may take
+is shared over its steps and rules; each stretch of a step spends half of what is left of its share,
+over its looks by alpha spending. So a step may be watched for as long as it takes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from math import ceil, log
+from typing import Literal
+
+from lineside.apps.staged.record import LiveFinding, LookMark, StagedRollout, percent_of
+from lineside.apps.staged.rules import Sums, Tails, WatchedRule, rules_of, unseen, weigh
+from lineside.core import Record
+from lineside.stats import sequential
+
+FALSE_ALARMS_MAX = 0.05
+"""How often a rollout may be rolled back though every limit holds, all looks together."""
+
+FALSE_PASSES_MAX = 0.05
+"""How often a step may be passed by a release that is worse than a margin allows."""
+
+FIRST_CALLS_MIN, FIRST_CALLS_MAX = 40, 20_000
+_FIRST_LOOKS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+_LATER_LOOKS = (0.6, 0.7, 0.8, 0.9, 1.0)
+_FRACTION_STEP_MIN = 1e-3
+_ERROR_RATES = (0.005, 0.2)
+_Z_BOTH = 2.24 + 0.84
+"""Deviations for a false pass of 1.25 % at one look and a power of 80 %."""
+
+Decision = Literal["promote", "finish", "hold", "roll_back"]
+
+
+class StepVerdict(Record):
+    """What is to be done with a step now.
+
+    Attributes:
+        calls_needed: About how many more calls of the canary are needed, where that is what lacks.
+        ready_at: About when a decision is due.
+    """
+
+    decision: Decision
+    sentence: str
+    calls_needed: int | None = None
+    ready_at: datetime | None = None
+
+
+class StagedView(Record):
+    """A staged rollout as it stands now.
+
+    Attributes:
+        next_look_calls: Calls of the release since the step began at which the next look counts;
+            between looks the findings stand still, since watching them would not be honest.
+        is_watched: Whether a server looked lately; if not, nothing goes up and nothing is pulled
+            back by itself.
+    """
+
+    rollout: StagedRollout
+    verdict: StepVerdict
+    held_until: datetime
+    next_look_calls: int
+    is_watched: bool
+
+
+_WATCHED_LATELY = timedelta(seconds=60)
+
+
+def view_of(staged: StagedRollout, *, at: datetime) -> StagedView:
+    """Say how it stands; what has ended stands as it ended."""
+    due = verdict(staged, at=at)
+    if not staged.is_open:
+        due = StepVerdict(decision="hold", sentence=staged.ended_why or staged.status)
+    seen = staged.watched_at or staged.created_at
+    return StagedView(
+        rollout=staged,
+        verdict=due,
+        held_until=staged.held_until,
+        next_look_calls=next_look(staged)[2],
+        is_watched=not staged.is_open or at - seen < _WATCHED_LATELY,
+    )
+
+
+def calls_planned(plan_margin: float, *, error_rate: float, share: float) -> int:
+    """Calls of the canary after which a step should be settled, if nothing is wrong.
+
+    Enough to see that the error rate is not worse by the margin. It sets the pace of the looks and
+    nothing else: however wrong it is, no look decides on too little.
+    """
+    rate = min(_ERROR_RATES[1], max(_ERROR_RATES[0], error_rate))
+    others = 1 + share / max(0.05, 1 - share) if share < 1 else 1.0
+    by_spread = _Z_BOTH**2 * rate * (1 - rate) * others / plan_margin**2
+    without_errors = -log(FALSE_PASSES_MAX / 8) / plan_margin
+    return min(FIRST_CALLS_MAX, max(FIRST_CALLS_MIN, ceil(max(by_spread, without_errors))))
+
+
+def next_look(staged: StagedRollout) -> tuple[int, int, int]:
+    """The stretch of the next look that counts, with how many calls it ends, and when it is due."""
+    if not staged.looks:
+        return 0, staged.planned, ceil(staged.planned * _FIRST_LOOKS[0])
+    last = staged.looks[-1]
+    stretch, planned = last.stretch, last.planned
+    if last.calls >= planned:
+        stretch, planned = stretch + 1, 2 * max(planned, last.calls)
+    looks = [ceil(planned * part) for part in (_LATER_LOOKS if stretch else _FIRST_LOOKS)]
+    return stretch, planned, next(due for due in looks if due > last.calls)
+
+
+def look(
+    staged: StagedRollout, canary: Sums, live: Sums, *, at: datetime
+) -> tuple[tuple[LookMark, ...], tuple[LiveFinding, ...]]:
+    """Look if a look is due: all looks of the step so far, and what each rule says now."""
+    rules = watched_rules(staged)
+    calls = canary["error_rate"].count if "error_rate" in canary else 0
+    stretch, planned, due = next_look(staged)
+    if calls < max(1, due):
+        found = staged.findings or tuple(unseen(rule, canary.get(rule.measure)) for rule in rules)
+        return staged.looks, found
+    counts = {rule.measure: canary[rule.measure].count for rule in rules if rule.measure in canary}
+    mark = LookMark(at=at, stretch=stretch, planned=planned, calls=calls, counts=counts)
+    marks = (*staged.looks, mark)
+    before = {found.rule: found for found in staged.findings}
+    return marks, tuple(
+        _weighed(rule, staged, marks, canary, live, before.get(rule.text)) for rule in rules
+    )
+
+
+def watched_rules(staged: StagedRollout) -> list[WatchedRule]:
+    """The rules of the present step: at everybody, nothing is left to compare with."""
+    rules = rules_of(staged.plan)
+    return [rule for rule in rules if rule.kind == "limit" or not staged.is_at_everybody]
+
+
+def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
+    """Say what is to be done now, in one sentence."""
+    label, until = staged.label, staged.held_until
+    broken = [found for found in staged.findings if found.standing == "broken"]
+    if broken:
+        said = "; ".join(found.sentence for found in broken)
+        return StepVerdict(decision="roll_back", sentence=f"Roll back {label}: {said}")
+    if staged.trouble:
+        return StepVerdict(
+            decision="hold",
+            sentence=f"Hold {label} at {staged.percent:g} %: its calls cannot be looked at "
+            f"({staged.trouble})",
+        )
+    if staged.is_at_everybody:
+        if at >= until or not watched_rules(staged):
+            return StepVerdict(decision="finish", sentence=f"{label} is at everybody")
+        sentence = f"{label} is at everybody, and its limits are watched {_for(until - at)} more"
+        return StepVerdict(decision="hold", sentence=sentence, ready_at=until)
+    open_ones = [one for one in staged.findings if one.standing in ("unclear", "no_data")]
+    if open_ones or not staged.looks:
+        return _lacking(staged, open_ones, at=at)
+    if at < until:
+        sentence = f"Hold {label} at {staged.percent:g} % for {_for(until - at)} more: all is well"
+        return StepVerdict(decision="hold", sentence=sentence, ready_at=until)
+    share = percent_of(staged.plan.steps[staged.step + 1])
+    target = "everybody" if share == 100 else f"{share:g} %"
+    if staged.status == "paused":
+        sentence = f"Hold {label} at {staged.percent:g} %: paused; it could go to {target}"
+        return StepVerdict(decision="hold", sentence=sentence)
+    said = "; ".join(one.sentence for one in staged.findings if one.standing == "clear")
+    sentence = f"Promote {label} to {target}: {said or 'every limit holds'}"
+    return StepVerdict(decision="promote", sentence=sentence)
+
+
+def _lacking(
+    staged: StagedRollout, open_ones: Sequence[LiveFinding], *, at: datetime
+) -> StepVerdict:
+    """Hold, and say how many calls more are needed and about when they will have come."""
+    calls = staged.seen.canary.calls if staged.seen.canary else 0
+    seen_at = staged.looks[-1].calls if staged.looks else 0
+    due = next_look(staged)[2] if staged.looks else staged.planned
+    wanted = [seen_at + (one.calls_needed or 0) for one in open_ones]
+    needed = max(1, max([due, *wanted]) - calls)
+    known = {one.calls_needed for one in open_ones}
+    sentence = f"Hold {staged.label} at {staged.percent:g} %: not enough data"
+    if staged.looks and None in known:
+        about = next(one for one in open_ones if one.calls_needed is None)
+        sentence += f", and no number of calls is sure to settle it: {about.sentence}"
+    else:
+        sentence += f", about {needed:,} more call{'' if needed == 1 else 's'} of it needed"
+    ready_at = _expected(staged, calls, needed)
+    if ready_at is not None and ready_at > at:
+        sentence += f", in about {_for(ready_at - at)}"
+    elif calls == 0:
+        sentence += "; nobody has called it yet"
+    later = max(filter(None, (ready_at, staged.held_until)))
+    return StepVerdict(
+        decision="hold",
+        sentence=sentence,
+        calls_needed=needed,
+        ready_at=later if ready_at else None,
+    )
+
+
+def _expected(staged: StagedRollout, calls: int, needed: int) -> datetime | None:
+    if calls == 0 or staged.watched_at is None:
+        return None
+    seconds = max(1.0, (staged.watched_at - staged.step_began_at).total_seconds())
+    wait = needed * seconds / calls
+    return staged.watched_at + timedelta(seconds=wait) if wait < 366 * 86_400 else None
+
+
+def _weighed(
+    rule: WatchedRule,
+    staged: StagedRollout,
+    marks: Sequence[LookMark],
+    canary: Sums,
+    live: Sums,
+    before: LiveFinding | None,
+) -> LiveFinding:
+    tails = _tails(staged, marks, rule.measure)
+    if tails is None:  # nothing new of this measure since the look before
+        return before or unseen(rule, canary.get(rule.measure))
+    return weigh(rule, canary, live, tails=tails)
+
+
+def _tails(staged: StagedRollout, marks: Sequence[LookMark], measure: str) -> Tails | None:
+    """How rarely the truth may lie beyond the ends of this look's intervals.
+
+    Alarms are shared over all rules and steps, since any of them ends the rollout. To go up every
+    rule must pass, so that each may be wrong as often as all together.
+    """
+    stretch = marks[-1].stretch
+    own = [mark for mark in marks if mark.stretch == stretch]
+    fractions, last = list[float](), 0.0
+    for mark in own:
+        fraction = mark.counts.get(measure, 0) / mark.planned
+        is_new = fraction >= last + _FRACTION_STEP_MIN
+        if is_new:
+            fractions.append(round(fraction, 6))
+            last = fraction
+        elif mark is own[-1]:
+            return None
+    part = 0.5 ** (stretch + 1)
+    shares = len(rules_of(staged.plan)) * len(staged.plan.steps)
+    alarm = FALSE_ALARMS_MAX * part / shares
+    return Tails(
+        _tail(tuple(fractions), max(alarm, 1e-9)),
+        _tail(tuple(fractions), FALSE_PASSES_MAX * part),
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _tail(fractions: tuple[float, ...], alpha: float) -> float:
+    looks = sequential.sequential_looks(fractions, confidence=1 - 2 * alpha, spending="pocock")
+    return (1 - looks[-1].confidence) / 2
+
+
+def _for(wait: timedelta) -> str:
+    seconds = max(1, ceil(wait.total_seconds()))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds} s"

@@ -1,0 +1,123 @@
+"""Looks at the calls of every release on its way, and does what the verdict says."""
+
+import logging
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+from lineside.apps import queries
+from lineside.apps.staged.looks import look, verdict
+from lineside.apps.staged.record import Seen, StagedRollout
+from lineside.apps.staged.rules import Sums, latency_limits
+from lineside.apps.staged.steps import carry_out, load_staged
+from lineside.core import SYSTEM, Conflict, LinesideError, now
+from lineside.stats import unpaired
+from lineside.traces import arms
+from lineside.trust import Scope
+
+_TROUBLE_CHARACTERS_MAX = 300
+_STOP_SECONDS_MAX = 10.0
+
+
+class Watcher:
+    """Watches in a thread of its own. One per process.
+
+    What it knows is in the records, so that a server that is killed leaves nothing undone: the next
+    one, or another that runs beside it, goes on. Of several servers one takes each round, and where
+    two should decide at once all the same, one of them does.
+    """
+
+    def __init__(self, scope: Scope, *, every_seconds: float) -> None:
+        rights = frozenset({"read", "deploy"})
+        self._scope = replace(scope, actor=SYSTEM, rights=rights)
+        self._every_seconds = every_seconds
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="lineside-rollouts", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; a decision that is being written is written first."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_SECONDS_MAX)
+
+    def watch(self) -> list[StagedRollout]:
+        """Make one round, and give what is on its way that fell to this server.
+
+        Raises:
+            Unavailable: The records do not answer.
+        """
+        mine = []
+        for staged in load_staged(self._scope, is_open=True):
+            at = now()
+            before = at - timedelta(seconds=self._every_seconds * 0.9)
+            with self._scope.store.records.write() as connection:
+                is_mine = queries.claim_watch(connection, staged.id, before=before, at=at)
+            if is_mine:
+                mine.append(self._looked_at(staged.model_copy(update={"watched_at": at})))
+        return mine
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every_seconds):
+            try:
+                self.watch()
+            except Exception:
+                # The records may be away; what goes up waits until they are back.
+                logging.getLogger(__name__).warning("Rollouts were not watched", exc_info=True)
+
+    def _looked_at(self, staged: StagedRollout) -> StagedRollout:
+        try:
+            seen = self._looking(staged)
+        except Exception as error:
+            # Whatever keeps the calls from being read: nothing goes up, and the page says why.
+            logging.getLogger(__name__).warning("Calls were not read", exc_info=True)
+            said = error.message if isinstance(error, LinesideError) else repr(error)
+            seen = staged.model_copy(update={"trouble": said[:_TROUBLE_CHARACTERS_MAX]})
+        try:
+            kept = self._kept(staged, seen)
+            due = verdict(kept, at=now())
+            if due.decision == "hold":
+                return kept
+            return carry_out(self._scope, kept, due)
+        except Conflict:
+            return staged  # somebody else decided meanwhile
+
+    def _looking(self, staged: StagedRollout) -> StagedRollout:
+        ids = [staged.release_id, staged.from_release_id]
+        found = arms.arm_sums(
+            self._scope,
+            staged.use_case,
+            ids[:1] if staged.is_at_everybody else ids,
+            since=staged.step_began_at,
+            over_ms=latency_limits(staged.plan),
+        )
+        by_release: dict[str, dict[str, unpaired.ClusterSums]] = {one: {} for one in ids}
+        for row in found.sums:
+            values = row.model_dump(exclude={"release", "measure"})
+            by_release[row.release][row.measure] = unpaired.ClusterSums(**values)
+        canary, live = (by_release[one] for one in ids)
+        looks, findings = look(staged, _nonempty(canary), _nonempty(live), at=now())
+        figures = {one.release: one for one in found.figures}
+        seen = Seen(canary=figures.get(ids[0]), live=figures.get(ids[1]))
+        changed = {"looks": looks, "findings": findings, "seen": seen, "trouble": None}
+        return staged.model_copy(update=changed)
+
+    def _kept(self, before: StagedRollout, seen: StagedRollout) -> StagedRollout:
+        names = {"looks", "findings", "seen", "trouble"}
+        if seen.model_dump(include=names) == before.model_dump(include=names):
+            return seen
+        values = seen.model_dump(mode="json", include=names)
+        with self._scope.store.records.write() as connection:
+            is_kept = queries.change_staged(
+                connection, before.id, before.revision, values, decides=False
+            )
+        if not is_kept:
+            raise Conflict("decided_meanwhile", f"Somebody decided on `{seen.label}` meanwhile")
+        return seen
+
+
+def _nonempty(sums: Sums) -> Sums:
+    return {measure: one for measure, one in sums.items() if one.count and one.units}

@@ -1,0 +1,153 @@
+"""`/usecases/{name}/rollout`: a release on its way up, arm against arm, and the way back."""
+
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from lineside.apps import current_rollout, staged
+from lineside.core import Conflict, NotFound, now
+from lineside.stats import plots
+from lineside.trust import Scope
+from lineside.usecases import get_use_case
+from lineside.web.render import page
+
+_MOVES = {
+    "pause": staged.pause,
+    "resume": staged.resume,
+    "promote": staged.promote,
+    "pull-back": staged.abort,
+}
+_TONES: dict[str, plots.Tone] = {
+    "clear": "ship",
+    "within": "ship",
+    "broken": "hold",
+    "unclear": "more",
+    "no_data": "plain",
+}
+_WORDS = {
+    "clear": "Well",
+    "within": "Well so far",
+    "broken": "Broken",
+    "unclear": "Not settled",
+    "no_data": "Not known",
+}
+
+
+class Rung(NamedTuple):
+    """One step of the ladder, as the page shows it."""
+
+    share: str
+    word: str
+    calls: int | None
+    why: str
+
+
+class RulePlot(NamedTuple):
+    """What one rule says of the calls, with its picture."""
+
+    finding: staged.LiveFinding
+    tone: str
+    word: str
+    plot: Markup
+
+
+def rollout_page(request: Request) -> Response:
+    """The ladder, the verdict in a sentence, each rule with its interval, and the buttons."""
+    scope: Scope = request.app.state.local
+    name = request.path_params["name"]
+    known = get_use_case(scope, name)
+    found = staged.current(scope, name)
+    if found is None:
+        is_live = current_rollout(scope, name) is not None
+        return page(request, "rollout.html", known=known, view=None, is_live=is_live)
+    view = staged.view_of(found, at=now())
+    return page(
+        request,
+        "rollout.html",
+        known=known,
+        view=view,
+        staged=found,
+        tone=_tone(view),
+        ladder=_ladder(found),
+        rules=[_rule(one) for one in found.findings],
+    )
+
+
+async def move(request: Request) -> Response:
+    """Do what a button says, on what the page showed; a second click does no more."""
+    scope: Scope = request.app.state.local
+    name, form = request.path_params["name"], await request.form()
+    wanted = _MOVES.get(request.path_params["move"])
+    if wanted is None:
+        raise NotFound("unknown_move", "There is no such button")
+    found = staged.current(scope, name)
+    shown = str(form.get("staged", "")), str(form.get("revision", ""))
+    if found is None or shown != (found.id, str(found.revision)):
+        raise Conflict(
+            "rollout_changed",
+            f"The rollout of `{name}` changed since the page was loaded",
+            hint="Look at it again, then decide.",
+        )
+    wanted(scope, name)
+    return RedirectResponse(f"/usecases/{name}/rollout", status_code=303)
+
+
+def _tone(view: staged.StagedView) -> tuple[str, str]:
+    """Which verdict the page is in the colour of, and its word."""
+    found = view.rollout
+    words = {"done": ("ship", "Done"), "rolled_back": ("hold", "Rolled back")}
+    words["stopped"] = ("plain", "Stopped")
+    if not found.is_open:
+        return words[found.status]
+    if found.status == "paused":
+        return "more", "Paused"
+    if found.trouble or not view.is_watched:
+        return "hold", "Not watched"
+    is_open_question = view.verdict.calls_needed is not None
+    return ("more", "Not enough data") if is_open_question else ("ship", "On its way")
+
+
+def _ladder(found: staged.StagedRollout) -> list[Rung]:
+    rungs = []
+    for at, share in enumerate(found.plan.steps):
+        text = "everybody" if share == 1 else f"{share * 100:g} %"
+        if at < len(found.taken):
+            rungs.append(Rung(text, "done", found.taken[at].calls, found.taken[at].why))
+        elif at == found.step:
+            calls = found.seen.canary.calls if found.seen.canary else 0
+            ended = {"done": "done", "rolled_back": "pulled back", "stopped": "stopped"}
+            rungs.append(Rung(text, ended.get(found.status, "now"), calls, ""))
+        else:
+            rungs.append(Rung(text, "next" if found.is_open else "not reached", None, ""))
+    return rungs
+
+
+def _rule(found: staged.LiveFinding) -> RulePlot:
+    tone = _TONES[found.standing]
+    plot: Any = Markup("")
+    if found.value is not None:
+        note = f"{found.units:,} callers"
+        row = plots.IntervalRow(found.label, found.value, found.low, found.high, note, tone)
+        if found.kind == "margin":
+            plot = plots.difference_plot(
+                found.label, [row], unit=found.unit, accepted=found.threshold
+            )
+        else:
+            word = "at most" if found.direction == "<=" else "at least"
+            plot = plots.interval_rows(
+                found.label,
+                [row],
+                unit=found.unit,
+                threshold=found.threshold,
+                threshold_label=word,
+            )
+    return RulePlot(found, tone, _WORDS[found.standing], plot)
+
+
+ROUTES = [
+    Route("/usecases/{name}/rollout", rollout_page),
+    Route("/usecases/{name}/rollout/{move}", move, methods=["POST"]),
+]
