@@ -15,7 +15,6 @@ from lineside.stats import unpaired
 from lineside.traces import arms
 from lineside.trust import Scope
 
-_LOG = logging.getLogger(__name__)
 _TROUBLE_CHARACTERS_MAX = 300
 _STOP_SECONDS_MAX = 10.0
 
@@ -67,13 +66,13 @@ class Watcher:
                 self.watch()
             except Exception:
                 # The records may be away; what goes up waits until they are back.
-                _LOG.warning("Rollouts were not watched", exc_info=True)
+                logging.getLogger(__name__).warning("Rollouts were not watched", exc_info=True)
 
     def _looked_at(self, staged: StagedRollout) -> StagedRollout:
         try:
             seen = self._looking(staged)
         except Exception as error:
-            _LOG.warning("Calls were not read", exc_info=True)
+            logging.getLogger(__name__).warning("Calls were not read", exc_info=True)
             seen = _troubled(staged, error)
         kept = self._kept(staged, seen)
         due = verdict(kept, at=now())
@@ -85,7 +84,7 @@ class Watcher:
             if isinstance(error, Conflict) and error.code == DECIDED_MEANWHILE:
                 return kept
             # Such as a ledger that cannot be signed here; another server may be able to.
-            _LOG.warning("A rollout was not decided", exc_info=True)
+            logging.getLogger(__name__).warning("A rollout was not decided", exc_info=True)
             return self._kept(kept, _troubled(kept, error))
 
     def _looking(self, staged: StagedRollout) -> StagedRollout:
