@@ -324,8 +324,24 @@ def test_calls_that_cannot_be_read_hold_a_rollout_and_are_shown(
         patched.setattr(arms, "arm_sums", away)
         held = look(scope)
     assert held.step == 0
-    assert said(held).endswith("its calls cannot be looked at (The lake does not answer)")
+    assert said(held).endswith("it cannot be watched (The lake does not answer)")
 
+    assert look(scope).percent == 25
+
+
+def test_a_ledger_that_cannot_be_signed_holds_a_rollout_and_is_shown(
+    scope: Scope, releases, calls: Call
+) -> None:
+    staged.start(scope, "triage", "v2", plan=SOON)
+    calls(releases[0], 400)
+    calls(releases[1], 200)
+    keys = scope.store.home / "keys"
+    keys.rename(keys.with_name("away"))
+    held = look(scope)
+    assert (held.step, shares(scope)) == (0, {"v1": 95, "v2": 5})
+    assert "it cannot be watched (The ledger" in said(held)
+
+    keys.with_name("away").rename(keys)
     assert look(scope).percent == 25
 
 

@@ -7,7 +7,7 @@ import click
 
 from lineside.cli.commands import Commands, Decorated, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say
-from lineside.cli.place import scope_here, server_address, use_case_named
+from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
 from lineside.core import Invalid, NotFound, now
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def start(
         "stop_if": list(stop_if),
         "margins": dict(map(_margin, margins)),
     }
-    with scope_here() as scope:
+    with scope_on_line() as scope:
         started = staging.start(scope, name, reference, plan=plan)
     view = staging.view_of(started, at=now())
     if as_json:
@@ -181,7 +181,7 @@ def _move(
     from lineside.apps import staged as staging
 
     name = use_case_named(name_or_folder)
-    with scope_here() as scope:
+    with scope_on_line() as scope:
         view = staging.view_of(move(scope, name), at=now())
     if as_json:
         print_json(view)

@@ -20,6 +20,7 @@ _MOVES = {
     "promote": staged.promote,
     "pull-back": staged.abort,
 }
+_ACCEPTED_MAX = 2.0
 _TONES: dict[str, plots.Tone] = {
     "clear": "ship",
     "within": "ship",
@@ -121,7 +122,8 @@ def _ladder(found: staged.StagedRollout) -> list[Rung]:
             ended = {"done": "done", "rolled_back": "pulled back", "stopped": "stopped"}
             rungs.append(Rung(text, ended.get(found.status, "now"), calls, ""))
         else:
-            rungs.append(Rung(text, "next" if found.is_open else "not reached", None, ""))
+            word = "then" if at > found.step + 1 else "next"
+            rungs.append(Rung(text, word if found.is_open else "not reached", None, ""))
     return rungs
 
 
@@ -132,9 +134,9 @@ def _rule(found: staged.LiveFinding) -> RulePlot:
         note = f"{found.units:,} callers"
         row = plots.IntervalRow(found.label, found.value, found.low, found.high, note, tone)
         if found.kind == "margin":
-            plot = plots.difference_plot(
-                found.label, [row], unit=found.unit, accepted=found.threshold
-            )
+            # So far away a line would press all else against the edge.
+            accepted = found.threshold if abs(found.threshold) < _ACCEPTED_MAX else None
+            plot = plots.difference_plot(found.label, [row], unit=found.unit, accepted=accepted)
         else:
             word = "at most" if found.direction == "<=" else "at least"
             plot = plots.interval_rows(

@@ -142,7 +142,7 @@ def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
     if staged.trouble:
         return StepVerdict(
             decision="hold",
-            sentence=f"Hold {label} at {staged.percent:g} %: its calls cannot be looked at "
+            sentence=f"Hold {label} at {staged.percent:g} %: it cannot be watched "
             f"({staged.trouble})",
         )
     if staged.is_at_everybody:

@@ -67,8 +67,11 @@ def weigh(rule: WatchedRule, canary: Sums, live: Sums, *, tails: Tails) -> LiveF
     if one is None or (rule.kind == "margin" and other is None):
         return unseen(rule, one)
     threshold = rule.threshold
+    allowed = axes.show(threshold, rule.unit)
     if rule.measure == "latency" and other is not None:
-        threshold = max(threshold, LATENCY_FLOOR_MS / exp(other.mean))
+        floor = LATENCY_FLOOR_MS / exp(other.mean)
+        if floor > threshold:
+            threshold, allowed = floor, f"{LATENCY_FLOOR_MS:g} ms that nobody notices"
     pivot = _pivot(rule, one, other)
     if pivot is None:
         return unseen(rule, one)
@@ -100,7 +103,7 @@ def weigh(rule: WatchedRule, canary: Sums, live: Sums, *, tails: Tails) -> LiveF
         calls_needed=_needed(rule, pivot, one, threshold, tails) if standing == "unclear" else 0,
         sentence="",
     )
-    return found.model_copy(update={"sentence": _sentence(found)})
+    return found.model_copy(update={"sentence": _sentence(found, allowed)})
 
 
 def unseen(rule: WatchedRule, one: unpaired.ClusterSums | None) -> LiveFinding:
@@ -130,7 +133,7 @@ def _limit(rule: rollouts.StopRule) -> WatchedRule:
     percentile = rollouts.LATENCY_PERCENTILES.get(rule.measure)
     if percentile is not None:
         measure, threshold, unit = f"over:{rule.threshold:g}", round(1 - percentile, 6), "%"
-        label = f"share of calls above {axes.show(rule.threshold, 'ms')}"
+        label = f"calls above {axes.show(rule.threshold, 'ms')}"
     elif rule.measure in rollouts.STOP_MEASURES:
         measure, threshold = rule.measure, rule.threshold
         unit = "%" if rule.measure == "error_rate" else "USD"
@@ -190,11 +193,11 @@ def _needed(
     return power.cases_to_settle(pivot, threshold, cases=one.count, confidence=confidence)
 
 
-def _sentence(found: LiveFinding) -> str:
+def _sentence(found: LiveFinding, limit: str) -> str:
     value = axes.show(found.value, found.unit, signed=found.kind == "margin")
-    limit = axes.show(found.threshold, found.unit)
     compared = "differs from live by " if found.kind == "margin" else "is "
-    allowed = f"{limit} allowed" if found.direction == "<=" else f"{limit} asked for"
+    is_asked = found.kind == "limit" and found.direction == ">="
+    allowed = f"{limit} asked for" if is_asked else f"{limit} allowed"
     how = {
         "broken": f"surely beyond the {allowed}",
         "clear": f"surely within the {allowed}",

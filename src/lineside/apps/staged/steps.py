@@ -1,6 +1,7 @@
 """Starting a rollout that goes up by steps, and every move it makes from there."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +21,12 @@ from lineside.apps.rollout import (
 )
 from lineside.apps.staged.looks import StepVerdict, calls_planned, verdict
 from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken, percent_of
-from lineside.core import Conflict, Invalid, NotFound, new_id, now
+from lineside.core import Conflict, Invalid, NotFound, Unavailable, new_id, now
 from lineside.traces import traffic
 from lineside.trust import Scope, record
 from lineside.usecases import Manifest, rollouts
 
+DECIDED_MEANWHILE = "decided_meanwhile"
 _WEEK_HOURS = 24 * 7
 
 
@@ -282,7 +284,7 @@ def _locked(
     queries.lock_use_case(connection, scope.workspace, staged.use_case)
     if not queries.change_staged(connection, staged.id, staged.revision, dict(changed)):
         raise Conflict(
-            "decided_meanwhile",
+            DECIDED_MEANWHILE,
             f"Somebody else decided on `{staged.label}` meanwhile",
             hint="Look at it again, then decide.",
         )
@@ -341,10 +343,12 @@ def _step_of(staged: StagedRollout) -> str:
 def _planned(
     scope: Scope, use_case: str, plan: rollouts.RolloutPlan, live_id: str, *, step: int
 ) -> int:
-    week = traffic(scope, use_case=use_case, hours=_WEEK_HOURS)
-    of_live = [arm for arm in week if arm.release == live_id and arm.arm != "shadow"]
-    calls, errors = sum(arm.calls for arm in of_live), sum(arm.errors for arm in of_live)
-    rate = errors / calls if calls else 0.0
+    rate = 0.0
+    with suppress(Unavailable):  # it sets the pace of the looks only
+        week = traffic(scope, use_case=use_case, hours=_WEEK_HOURS)
+        of_live = [arm for arm in week if arm.release == live_id and arm.arm != "shadow"]
+        calls = sum(arm.calls for arm in of_live)
+        rate = sum(arm.errors for arm in of_live) / calls if calls else 0.0
     margin = plan.margins["error_rate"]
     return calls_planned(margin, error_rate=rate, share=plan.steps[step])
 

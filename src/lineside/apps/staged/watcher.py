@@ -9,7 +9,7 @@ from lineside.apps import queries
 from lineside.apps.staged.looks import look, verdict
 from lineside.apps.staged.record import Seen, StagedRollout
 from lineside.apps.staged.rules import Sums, latency_limits
-from lineside.apps.staged.steps import carry_out, load_staged
+from lineside.apps.staged.steps import DECIDED_MEANWHILE, carry_out, load_staged
 from lineside.core import SYSTEM, Conflict, LinesideError, now
 from lineside.stats import unpaired
 from lineside.traces import arms
@@ -72,18 +72,20 @@ class Watcher:
         try:
             seen = self._looking(staged)
         except Exception as error:
-            # Whatever keeps the calls from being read: nothing goes up, and the page says why.
             logging.getLogger(__name__).warning("Calls were not read", exc_info=True)
-            said = error.message if isinstance(error, LinesideError) else repr(error)
-            seen = staged.model_copy(update={"trouble": said[:_TROUBLE_CHARACTERS_MAX]})
+            seen = _troubled(staged, error)
+        kept = self._kept(staged, seen)
+        due = verdict(kept, at=now())
+        if due.decision == "hold":
+            return kept
         try:
-            kept = self._kept(staged, seen)
-            due = verdict(kept, at=now())
-            if due.decision == "hold":
-                return kept
             return carry_out(self._scope, kept, due)
-        except Conflict:
-            return staged  # somebody else decided meanwhile
+        except Exception as error:
+            if isinstance(error, Conflict) and error.code == DECIDED_MEANWHILE:
+                return kept
+            # Such as a ledger that cannot be signed here; another server may be able to.
+            logging.getLogger(__name__).warning("A rollout was not decided", exc_info=True)
+            return self._kept(kept, _troubled(kept, error))
 
     def _looking(self, staged: StagedRollout) -> StagedRollout:
         ids = [staged.release_id, staged.from_release_id]
@@ -106,17 +108,19 @@ class Watcher:
         return staged.model_copy(update=changed)
 
     def _kept(self, before: StagedRollout, seen: StagedRollout) -> StagedRollout:
+        """Keep what was seen, unless somebody decided since; what they saw counts then."""
         names = {"looks", "findings", "seen", "trouble"}
-        if seen.model_dump(include=names) == before.model_dump(include=names):
-            return seen
-        values = seen.model_dump(mode="json", include=names)
-        with self._scope.store.records.write() as connection:
-            is_kept = queries.change_staged(
-                connection, before.id, before.revision, values, decides=False
-            )
-        if not is_kept:
-            raise Conflict("decided_meanwhile", f"Somebody decided on `{seen.label}` meanwhile")
+        if seen.model_dump(include=names) != before.model_dump(include=names):
+            values = seen.model_dump(mode="json", include=names)
+            with self._scope.store.records.write() as connection:
+                queries.change_staged(connection, before.id, before.revision, values, decides=False)
         return seen
+
+
+def _troubled(staged: StagedRollout, error: Exception) -> StagedRollout:
+    """Whatever keeps it from being watched: nothing goes up, and the page says why."""
+    said = error.message if isinstance(error, LinesideError) else repr(error)
+    return staged.model_copy(update={"trouble": said[:_TROUBLE_CHARACTERS_MAX]})
 
 
 def _nonempty(sums: Sums) -> Sums:
