@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from ipaddress import ip_address
 
 from starlette.applications import Starlette
@@ -21,12 +22,14 @@ from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
 from lineside.trust import Scope as TrustScope
-from lineside.trust import local_scope
+from lineside.trust import local_scope, webhooks
 from lineside.web import build_web
 
 _WARM_AFTER_SECONDS = 5.0
+_CANCELS_MAX = 20
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _UNKEPT = ("/v1/", "/healthz")
+_BATCHES = re.compile(r".*/usecases/[^/]+/batches")
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
 
@@ -51,6 +54,7 @@ def build(settings: Settings | None = None) -> Starlette:
         raise
     local = local_scope(store)
     guarding = enforcement.Enforcement(local, serving, plain=plain)
+    deliverer = webhooks.Deliverer(store)
     otlp_grpc = OtlpGrpc(local)
     answered, visited = asyncio.Event(), asyncio.Event()
 
@@ -61,13 +65,12 @@ def build(settings: Settings | None = None) -> Starlette:
         # The first page must not wait for the jobs' and the models' imports.
         store.jobs.keep_recovering(after_seconds=2)
         app.state.warming = asyncio.create_task(_warm(serving, local, answered))
-        showing = asyncio.create_task(_warm_pages(serving, local, visited))
-        every_seconds = settings.guard_probe_seconds
-        app.state.probing = asyncio.create_task(_probe(guarding, answered, every_seconds))
+        probing = _probe(guarding, answered, settings.guard_probe_seconds)
+        pages = _warm_pages(serving, local, visited)
+        others = [pages, probing, deliverer.keep_delivering()]
+        behind = [app.state.warming, *map(asyncio.create_task, others)]
         yield
-        app.state.warming.cancel()
-        showing.cancel()
-        app.state.probing.cancel()
+        await _end(behind)
         await asyncio.to_thread(otlp_grpc.stop)
         await models.close()
         await serving.close()
@@ -77,13 +80,15 @@ def build(settings: Settings | None = None) -> Starlette:
 
     large = [Middleware(BodyLimit, bytes_max=settings.model_bytes_max)]
     small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
+    api_limits = {_BATCHES: settings.batch_bytes_max}
+    api_small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max, larger=api_limits)]
     server = Starlette(
         routes=[
             Route("/healthz", _health(store, otlp_grpc, guarding)),
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
             Mount("/v1", routes=model_routes(local, models), middleware=large),
-            Mount("/api", build_api(local, serving, enforcement=guarding), middleware=small),
+            Mount("/api", build_api(local, serving, enforcement=guarding), middleware=api_small),
             Mount("/", build_web(local, serving, enforcement=guarding), middleware=small),
         ],
         middleware=[
@@ -94,6 +99,17 @@ def build(settings: Settings | None = None) -> Starlette:
     )
     guarding.knock_at(door_paths(server, guarding.fields_of))
     return server
+
+
+async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel tasks until they are done: a wait that is over just then may swallow the first."""
+    left = set(tasks)
+    for _ in range(_CANCELS_MAX):
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=0.5)
+        if not left:
+            return
 
 
 def _health(
@@ -170,35 +186,41 @@ class Doorkeeper:
 class BodyLimit:
     """Turns away bodies larger than a door takes, those that do not say how large they are too."""
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+    def __init__(
+        self, app: ASGIApp, *, bytes_max: int, larger: Mapping[re.Pattern[str], int] | None = None
+    ) -> None:
         self._app = app
         self._max = bytes_max
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        if int(headers.get(b"content-length", b"0") or 0) > self._max:
-            await self._too_large()(scope, receive, send)
+        found = (most for path, most in self._larger.items() if path.fullmatch(scope["path"]))
+        bytes_max = next(found, self._max)
+        if int(headers.get(b"content-length", b"0") or 0) > bytes_max:
+            await _too_large(bytes_max)(scope, receive, send)
             return
-        await self._app(scope, self._counting(receive), send)
+        await self._app(scope, self._counting(receive, bytes_max), send)
 
-    def _counting(self, receive: Receive) -> Receive:
+    def _counting(self, receive: Receive, bytes_max: int) -> Receive:
         seen = 0
 
         async def count() -> Message:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._max:
-                raise Unavailable("body_too_large", f"The body is larger than {self._max:,} bytes")
+            if seen > bytes_max:
+                raise Unavailable("body_too_large", f"The body is larger than {bytes_max:,} bytes")
             return message
 
         return count
 
-    def _too_large(self) -> Response:
-        return _refusal(413, "body_too_large", f"The body is larger than {self._max:,} bytes")
+
+def _too_large(bytes_max: int) -> Response:
+    return _refusal(413, "body_too_large", f"The body is larger than {bytes_max:,} bytes")
 
 
 def _refusal(status: int, code: str, message: str) -> Response:

@@ -8,7 +8,7 @@ from lineside.store import Store, metadata
 
 
 def test_the_migrations_make_exactly_the_tables_the_rooms_declare(store: Store) -> None:
-    for room in ("trust", "traces", "usecases", "evals", "apps"):
+    for room in ("trust", "traces", "gateway.cache", "usecases", "evals", "apps", "apps.batches"):
         import_module(f"lineside.{room}")
 
     with store.records.read() as connection:

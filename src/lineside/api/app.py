@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from lineside.api import (
     apps,
+    batches,
     budgets,
     datasets,
     evals,
@@ -27,6 +28,7 @@ from lineside.api import (
     unclaimed,
     usecases,
     verdicts,
+    webhooks,
 )
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
@@ -54,10 +56,10 @@ def build_api(
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (
-        *(usecases, apps, knobs, ofrep, guards, evals, verdicts, datasets, judges),
+        *(usecases, apps, batches, knobs, ofrep, guards, evals, verdicts, datasets, judges),
         *(trace_watch, traces, sessions),
         *(marks, unclaimed),
-        *(scores, prices, budgets, privacy, trust, reviews),
+        *(scores, prices, budgets, privacy, trust, reviews, webhooks),
     ):
         app.include_router(room.router)
 

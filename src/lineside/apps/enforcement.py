@@ -8,9 +8,9 @@ from lineside.apps.call import Call
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.rollout import load_rollouts
 from lineside.apps.serving import Serving
-from lineside.core import LinesideError
+from lineside.core import LinesideError, now
 from lineside.guardrails import probes
-from lineside.trust import Scope
+from lineside.trust import Scope, outbox
 from lineside.usecases import list_use_cases
 
 
@@ -45,7 +45,9 @@ class Enforcement:
             paths = tuple(one for one in paths if one.subject is None)
         coverage = await probes.probe_paths(paths, names)
         if use_case is None:
-            self.coverage = coverage
+            before, self.coverage = self.coverage, coverage
+            if coverage.status == "not enforced" != before.status:
+                await asyncio.to_thread(_tell_lost, self._scope, coverage)
         return coverage
 
     async def keep_probing(self, *, every_seconds: float) -> None:
@@ -65,6 +67,24 @@ class Enforcement:
             return answer.model_dump_json()
 
         return probes.ServedPath(path="in this process", format="lineside", send=send)
+
+
+def _tell_lost(scope: Scope, coverage: probes.Coverage) -> None:
+    """Tell webhooks which paths let a probe pass; of several servers that see it, one tells."""
+    open_ones = [one for one in coverage.results if not one.is_held_back]
+    paths = sorted({f"{one.use_case} by {one.path}" for one in open_ones})
+    said = f"guards do not act on {len(open_ones)} of {len(coverage.results)} probes"
+    with scope.store.records.write() as connection:
+        outbox.emit(
+            connection,
+            scope.workspace,
+            "guards.lost",
+            subject="guards",
+            sentence=f"{said}: {', '.join(paths[:5])}",
+            link="/guards",
+            more={"held_back": coverage.share},
+            once=f"guards.lost {now():%Y-%m-%d %H}",
+        )
 
 
 def live_names(scope: Scope) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lineside.apps import queries
 from lineside.apps.answers import register_indexing
 from lineside.apps.app import SERVABLE_KINDS, App, open_app
+from lineside.apps.batches import register_batches
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
 from lineside.apps.release import Release, keep_release
@@ -77,6 +78,7 @@ def open_line(settings: Settings) -> Store:
     open_traces(store)
     register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
+    register_batches(store)
     store.keepers["knob settings"] = partial(erase_turns, store)
     return store
 

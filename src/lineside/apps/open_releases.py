@@ -41,7 +41,7 @@ class OpenReleases:
             return kept[1]
         found = await asyncio.to_thread(load_live, scope, use_case)
         if found is None:
-            raise await asyncio.to_thread(_nothing_live, scope, use_case)
+            raise await asyncio.to_thread(nothing_live, scope, use_case)
         self._lives[key] = (time.monotonic(), found)
         return found
 
@@ -89,7 +89,8 @@ class OpenReleases:
             await app.close()
 
 
-def _nothing_live(scope: Scope, use_case: str) -> NotFound:
+def nothing_live(scope: Scope, use_case: str) -> NotFound:
+    """Say that nothing of a use case is live, or that there is no such use case."""
     may_read = "read" in scope.rights and scope.use_cases is None
     names = [known.name for known in list_use_cases(scope)] if may_read else []
     if use_case in names:

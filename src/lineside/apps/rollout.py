@@ -19,13 +19,14 @@ class Arm(Record):
     """One share of the traffic.
 
     Attributes:
-        name: `live`, `canary`, or `shadow`, which gets copies of calls and answers nobody.
+        name: `live`, `canary`, `shadow`, which gets copies of calls and answers nobody, or `batch`,
+            which answers the rows of a file.
         release_id: What this share is served by.
         label: What people call that release, such as `v2`.
         percent: Share of callers, above 0 and up to 100; of a shadow the share of calls.
     """
 
-    name: Literal["live", "canary", "shadow"]
+    name: Literal["live", "canary", "shadow", "batch"]
     release_id: str
     label: str
     percent: float

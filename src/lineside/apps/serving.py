@@ -1,7 +1,8 @@
 """Answers live calls: picks the release, applies the knobs, asks the model, keeps the trace."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,18 +10,21 @@ from lineside.apps.app import App
 from lineside.apps.call import Call, CallAnswer
 from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of, turn_knobs
-from lineside.apps.metered import Metered, payer_of
+from lineside.apps.metered import Metered, payer_of, used_by
 from lineside.apps.open_releases import OpenReleases
 from lineside.apps.rollout import Arm, choose_arm
 from lineside.apps.served_trace import ServedTrace
 from lineside.apps.shadow import Shadows
 from lineside.apps.turning import Live
 from lineside.core import LinesideError, now
-from lineside.gateway import budgets
+from lineside.gateway import ModelReply, budgets
 from lineside.guardrails import GuardChain, probes
 from lineside.store import Store
 from lineside.traces import new_trace_id
 from lineside.trust import Scope
+
+About = dict[str, Any]
+"""Attributes of a trace beside those that every call has."""
 
 
 class Serving:
@@ -81,6 +85,40 @@ class Serving:
             self.shadows.copy(scope, use_case, live.rollout.shadow, call, answer.trace_id)
         return answer
 
+    async def answer_by(
+        self, scope: Scope, arm: Arm, call: Call, *, live: Live, trace_id: str, about: About
+    ) -> tuple[CallAnswer | LinesideError, ModelReply | None]:
+        """Answer one call of many by an arm that stands fast, and say what the model took for it.
+
+        The same guards, budgets and knobs are on the way as for a live call.
+
+        Args:
+            about: Attributes that its trace gets, to be found by.
+
+        Returns:
+            The answer or why there is none, and the model's reply with its cost, also where a
+            guard then held it back; nothing where no model answered.
+        """
+        scope.require("run", use_case=live.rollout.use_case)
+        app = await self._releases.app(scope, arm.release_id)
+        heard: list[ModelReply] = []
+        outcome: CallAnswer | LinesideError
+        try:
+            outcome = await self._answered(
+                scope, arm, call, live=live, trace_id=trace_id, about=about, heard=heard.append
+            )
+        except LinesideError as error:
+            outcome = error
+        if not heard:
+            return outcome, None
+        reply = heard[-1]
+        if reply.cost_usd is None:
+            table = self.meter.price_tables.of(scope.workspace)
+            used = used_by(reply, app.folder, table, now())
+            cost_usd = None if used.nano_usd is None else used.nano_usd / budgets.nano_usd(1)
+            reply = replace(reply, cost_usd=cost_usd)
+        return outcome, reply
+
     async def _answered(
         self,
         scope: Scope,
@@ -91,14 +129,14 @@ class Serving:
         trace_id: str,
         parent_span_id: str | None = None,
         limits: dict[str, str] | None = None,
-        copy_of: str | None = None,
+        about: About | None = None,
+        heard: Callable[[ModelReply], None] = lambda _reply: None,
     ) -> CallAnswer:
         """Answer by one arm, metered and guarded, and keep the trace however it ends."""
         started, clock = now(), time.perf_counter()
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
         trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
-        about = {"copy_of": copy_of} if copy_of else {}
         guarded = app.guarded.begin()
         try:
             knobs = app.folder.manifest.knobs
@@ -123,13 +161,16 @@ class Serving:
                     duration_ms=elapsed_ms, error=said, guarded=guarded, attributes=about
                 )
             raise
+        finally:
+            if guarded.reply is not None:
+                heard(guarded.reply)
         finished = time.perf_counter()
         reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
         await trace.keep(
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
             guarded=guarded,
-            attributes={"knobs": settings, "hand_off": reason is not None, **about},
+            attributes={"knobs": settings, "hand_off": reason is not None, **(about or {})},
         )
         return CallAnswer(
             output=reply.output,
@@ -153,7 +194,8 @@ class Serving:
         self, scope: Scope, use_case: str, arm: Arm, call: Call, copy_of: str
     ) -> None:
         live = await self._releases.live(scope, use_case)
-        await self._answered(scope, arm, call, live=live, trace_id=new_trace_id(), copy_of=copy_of)
+        about = {"copy_of": copy_of}
+        await self._answered(scope, arm, call, live=live, trace_id=new_trace_id(), about=about)
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
         """Names of the fields that the live release takes."""

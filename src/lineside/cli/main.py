@@ -34,6 +34,7 @@ _COMMANDS = {
     "deploy": Late(_LINE, f"{_ROOMS}.apps:deploy_command", "Send traffic to a release"),
     "shadow": Late(_LINE, f"{_ROOMS}.apps:shadow_command", "Copy calls to a release unseen"),
     "rollback": Late(_LINE, f"{_ROOMS}.apps:rollback", "Go back to what was live before"),
+    "batch": Late(_LINE, f"{_ROOMS}.batch:batch", "Answer every row of a file by a release"),
     "knobs": Late(_LINE, f"{_ROOMS}.knobs:knobs", "What may be turned, and what was tested"),
     "usecases": Late(
         _LOOK, f"{_ROOMS}.usecases:usecases", "What use cases there are, what is live"
@@ -57,6 +58,9 @@ _COMMANDS = {
         _TRUST, f"{_ROOMS}.privacy:privacy", "What is masked, and how long traces are kept"
     ),
     "keys": Late(_TRUST, f"{_ROOMS}.trust:keys", "API keys: make, list, revoke"),
+    "webhooks": Late(
+        _TRUST, f"{_ROOMS}.webhooks:webhooks", "Tell other programs of what is decided"
+    ),
     "ledger": Late(_TRUST, f"{_ROOMS}.trust:ledger", "What was decided: list, export, verify"),
     "up": Late(_MACHINE, f"{_ROOMS}.up:up", "Run the server: pages and API on this machine"),
     "flush": Late(_MACHINE, f"{_ROOMS}.flush:flush", "Move what was received into the lake now"),

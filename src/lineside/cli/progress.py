@@ -19,6 +19,31 @@ if TYPE_CHECKING:
 _LOG_SECONDS = 10.0
 
 
+class Gauge:
+    """Tells on stderr how far one piece of work is: a bar at a terminal, lines for a log."""
+
+    def __init__(self, name: str) -> None:
+        self._stations = Stations()
+        self._name = name
+
+    def tell(self, detail: str, done: int | None = None, total: int | None = None) -> None:
+        """Say how far it is; called as often as one likes."""
+        self._stations(self._name)
+        self._stations.tell(detail, done, total)
+
+    def __enter__(self) -> Self:
+        self._stations(self._name)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stations.end(is_good=error is None)
+
+
 class Stations:
     """Tells on stderr which station the work is at and, while cases are judged, how far.
 
@@ -50,9 +75,22 @@ class Stations:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._finish("✓" if error is None else "✗")
+        self.end(is_good=error is None)
         if kind is KeyboardInterrupt:
             click.echo("What was judged is kept; the same command goes on from there", err=True)
+
+    def end(self, *, is_good: bool) -> None:
+        """End the station that the work is at."""
+        self._finish("✓" if is_good else "✗")
+
+    def tell(self, detail: str, done: int | None = None, total: int | None = None) -> None:
+        """Say how far the work at this station is."""
+        self._detail = detail
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, total=total, detail=detail)
+        elif time.monotonic() - self._logged > _LOG_SECONDS:
+            self._logged = time.monotonic()
+            click.echo(f"… {self._station}: {detail}", err=True)
 
     def _begin(self, station: str) -> None:
         self._station, self._detail = station, ""
@@ -74,14 +112,8 @@ class Stations:
 
     def _count(self, run: "Run") -> None:
         failed = f", {run.cases_failed:,} failed" if run.cases_failed else ""
-        self._detail = f"{run.cases_done:,} of {run.cases_total:,} cases{failed}{_so_far(run)}"
-        if self._bar is not None and self._task is not None:
-            self._bar.update(
-                self._task, completed=run.cases_done, total=run.cases_total, detail=self._detail
-            )
-        elif time.monotonic() - self._logged > _LOG_SECONDS:
-            self._logged = time.monotonic()
-            click.echo(f"… {self._station}: {self._detail}", err=True)
+        detail = f"{run.cases_done:,} of {run.cases_total:,} cases{failed}{_so_far(run)}"
+        self.tell(detail, run.cases_done, run.cases_total)
 
     def _finish(self, sign: str) -> None:
         if self._bar is not None:

@@ -29,6 +29,9 @@ PREFIXES = {
     "view": "saved view",
     "rev": "review",
     "lic": "judge licence",
+    "batch": "batch",
+    "hook": "webhook",
+    "msg": "message of a webhook",
 }
 
 _lock = threading.Lock()

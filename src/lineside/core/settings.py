@@ -66,6 +66,17 @@ class Settings:
     run_concurrency: int = 8
     """Cases of one run that are asked at once."""
 
+    batch_bytes_max: int = 2 * 1024 * 1024 * 1024
+    """Largest file that is sent to be a batch, in bytes."""
+
+    webhook_networks: str = ""
+    """Networks that are not public and that webhooks may lead into all the same, by commas, as
+    `127.0.0.0/8,10.1.0.0/16`; empty means none."""
+
+    public_url: str = ""
+    """Address under which people reach the pages, for links in webhooks; empty means the address
+    that the server listens on."""
+
     request_bytes_max: int = 1024 * 1024
     """Largest body of a served call, in bytes."""
 

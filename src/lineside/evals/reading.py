@@ -176,7 +176,7 @@ def _jsonl_lines(file: BinaryIO) -> Iterator[Line]:
 
 
 def _not_json(line: bytes, error: ValueError) -> str:
-    text, not_text = _decoded(line)
+    text, not_text = decoded(line)
     if not_text:
         return not_text
     return f"read {_quoted(text)}, expected one JSON object a line ({error})"
@@ -188,7 +188,7 @@ def _csv_lines(file: BinaryIO, reader: _Reader) -> Iterator[Line]:
     def texts() -> Iterator[str]:
         for number, raw in enumerate(file, start=1):
             line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
-            text, wrong = _decoded(line)
+            text, wrong = decoded(line)
             if wrong:
                 broken.append((number, wrong))
             yield text
@@ -256,7 +256,8 @@ def _row_case(
     return case
 
 
-def _decoded(line: bytes) -> tuple[str, str | None]:
+def decoded(line: bytes) -> tuple[str, str | None]:
+    """The text of a line, and what is wrong with it where it is not UTF-8."""
     try:
         return line.decode(), None
     except UnicodeDecodeError as error:

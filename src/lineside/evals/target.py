@@ -98,6 +98,17 @@ class RecordedReply(ModelReply):
     latency_ms: float | None = None
 
 
+@dataclass(frozen=True)
+class HeldReply(ModelReply):
+    """An answer that a model gave and was paid for, and that the caller cannot have all the same.
+
+    Attributes:
+        failure: Why not; nothing where it can.
+    """
+
+    failure: Failure | None = None
+
+
 class Asker:
     """Asks a target, tries again where that may help, and knows when all is in vain.
 
@@ -195,7 +206,7 @@ class Asker:
             message = f"No answer within {CASE_SECONDS_MAX:.0f} s"
             return None, Failure("unavailable:case_timeout", message)
         except LinesideError as error:
-            return None, Failure(f"{_KINDS.get(type(error), 'error')}:{error.code}", _said(error))
+            return None, failure_of(error)
         except Exception as error:  # noqa: BLE001 # whatever a target raises is that case's failure
             if getattr(error, "status_code", None) == 429:
                 hear_rate_limit(_wait_wanted(error))
@@ -210,6 +221,12 @@ class Asker:
             "not_asked",
             f"Not asked: the first {FAILURES_IN_VAIN} cases all failed with `{code}`: {message}",
         )
+
+
+def failure_of(error: LinesideError) -> Failure:
+    """An error as the failure of one case: its kind and code, and what it says."""
+    kind = next((word for kind, word in _KINDS.items() if isinstance(error, kind)), "error")
+    return Failure(f"{kind}:{error.code}", _said(error))
 
 
 def _is_rate_limit(code: str) -> bool:
@@ -228,6 +245,8 @@ def _is_worth_a_try(failure: Failure) -> bool:
 
 
 def _unusable(reply: ModelReply) -> Failure | None:
+    if isinstance(reply, HeldReply) and reply.failure is not None:
+        return reply.failure
     try:
         orjson.dumps(reply.output)
     except TypeError as error:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from lineside.core import Invalid, Record, Unavailable
+from lineside.store import parquet
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.importers import (
     atif,
@@ -20,7 +21,6 @@ from lineside.traces.importers import (
     phoenix,
 )
 from lineside.traces.importers.files import Entry, ExportFile
-from lineside.traces.importers.queries import PARQUET, columns_of
 from lineside.traces.mapping import map_span
 from lineside.traces.otlp import Read, Refusal
 from lineside.traces.record import record_spans
@@ -107,9 +107,9 @@ def detect_format(path: Path) -> str:
     head = file.head(4096).lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(inspect_logs.ARCHIVE):
         return "inspect"
-    if head.startswith(PARQUET):
+    if head.startswith(parquet.MAGIC):
         with file.unpacked() as unpacked:
-            columns = columns_of(unpacked)
+            columns = parquet.columns_of(unpacked)
         found = next((name for name in ("phoenix", "mlflow") if _has(name, columns)), None)
         said = f"it is Parquet with the columns {', '.join(columns[:8])}"
     elif head[:1] in (b"{", b"["):

@@ -184,6 +184,27 @@ def scope_for_key(
         note()
     elif _is_to_note(row):
         soon(note)
+    return _scope_of(store, row)
+
+
+def scope_of_key(store: Store, key_id: str) -> Scope:
+    """Let work go on that a program began with its key and that outlives its request.
+
+    Raises:
+        Denied: The key was revoked or has expired since.
+    """
+    with store.records.read() as connection:
+        row = find_key(connection, key_id)
+    if row is None or not _api_key(row).is_usable:
+        raise Denied(
+            "key_gone",
+            "The API key that began this was revoked or has expired, so it does not go on",
+            hint="Have somebody with a key that works go on with it.",
+        )
+    return _scope_of(store, row)
+
+
+def _scope_of(store: Store, row: Mapping[str, Any]) -> Scope:
     limit = row["use_cases"]
     return Scope(
         store,

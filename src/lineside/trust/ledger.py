@@ -18,6 +18,7 @@ import orjson
 from lineside.core import Actor, Conflict, Invalid, NotFound, Record, now
 from lineside.trust.checkpoint import public_key_of, read_checkpoint, sign_checkpoint, verifier_key
 from lineside.trust.merkle import EMPTY_ROOT, frontier_root, grown, leaf_hash
+from lineside.trust.outbox import emit, sentence_of
 from lineside.trust.queries import (
     Connection,
     EntryRow,
@@ -69,6 +70,8 @@ def record(
 ) -> LedgerEntry:
     """Write a decision into the ledger, in the transaction that makes it true.
 
+    Webhooks that want this kind of entry are told of it, see `outbox`.
+
     Call it inside `with scope.store.records.write() as connection:`, last of all, so that decision
     and entry land together or not at all; appenders of one workspace wait for each other until the
     transaction ends. The rights of the scope are for the caller to check.
@@ -95,6 +98,16 @@ def record(
     checkpoint = sign_checkpoint(private_key, origin, size=size, root=frontier_root(frontier))
     insert_entry(connection, scope.workspace, EntryRow(head.size, kind, subject, payload, leaf))
     insert_head(connection, scope.workspace, Head(size, checkpoint, frontier))
+    use_case = details.get("use_case")
+    emit(
+        connection,
+        scope.workspace,
+        kind,
+        subject=subject,
+        sentence=sentence_of(scope.actor.name, kind, subject, details),
+        use_case=use_case if isinstance(use_case, str) else None,
+        more={"ledger_index": head.size, "actor": scope.actor.name},
+    )
     return read_payload(payload)
 
 

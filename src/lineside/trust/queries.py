@@ -65,6 +65,41 @@ ledger_heads = sa.Table(
     sa.Column("frontier", sa.LargeBinary, nullable=False),
 )
 
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False, index=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("events", Document, nullable=False),
+    sa.Column("use_case", sa.Text),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("failing_since", Moment),
+    sa.Column("disabled_at", Moment),
+    sa.Column("disabled_why", sa.Text),
+)
+webhook_messages = sa.Table(
+    "webhook_messages",
+    metadata,
+    sa.Column("webhook_id", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("workspace", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("payload", Document, nullable=False),
+    sa.Column("once", sa.Text),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", Moment, nullable=False),
+    sa.Column("claimed_until", Moment),
+    sa.Column("created_at", Moment, nullable=False),
+    sa.Column("ended_at", Moment),
+    sa.Column("said", sa.Text),
+    sa.UniqueConstraint("webhook_id", "once"),
+)
+sa.Index(None, webhook_messages.c.status, webhook_messages.c.next_at)
+sa.Index(None, webhook_messages.c.workspace, webhook_messages.c.id)
+
 Connection = sa.Connection
 """What the rest of the room passes on and never looks into."""
 
@@ -165,6 +200,14 @@ def mark_key_used(
         .where(api_keys.c.id == key_id, sa.or_(last.is_(None), last <= unless_since))
         .values(last_used_at=at)
     )
+
+
+def select_listeners(connection: sa.Connection, workspace: str) -> list[dict[str, Any]]:
+    """Webhooks of a workspace that are not disabled: what they are told of, and for whom."""
+    query = sa.select(webhooks.c.id, webhooks.c.events, webhooks.c.use_case).where(
+        webhooks.c.workspace == workspace, webhooks.c.disabled_at.is_(None)
+    )
+    return [row._asdict() for row in connection.execute(query)]
 
 
 def newest_head(connection: sa.Connection, workspace: str) -> Head | None:

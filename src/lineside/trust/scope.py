@@ -18,6 +18,7 @@ RIGHTS = {
     "ingest": "send traces",
     "prices": "set what models cost",
     "budgets": "limit what calls may take",
+    "webhooks": "say who is told of what is decided",
     "claim": "say which use case a service belongs to",
     "views": "save views of traces for everybody",
     "erase": "erase traces for good",

@@ -13,6 +13,7 @@ from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
 from lineside.trust import Scope
 from lineside.web.apps import ROUTES as RELEASES
+from lineside.web.batches import ROUTES as BATCHES
 from lineside.web.boards import ROUTES as BOARDS
 from lineside.web.budgets import ROUTES as BUDGETS
 from lineside.web.datasets import ROUTES as DATASETS
@@ -39,6 +40,7 @@ from lineside.web.tryout import ROUTES as TRY
 from lineside.web.unclaimed import ROUTES as UNCLAIMED
 from lineside.web.usecases import ROUTES as USE_CASES
 from lineside.web.verdicts import ROUTES as VERDICTS
+from lineside.web.webhooks import ROUTES as WEBHOOKS
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -70,6 +72,7 @@ def build_web(
             *REVIEWS,
             *RATING,
             *RELEASES,
+            *BATCHES,
             *TRACE_CHARTS,
             *LIVE,
             *SAVED_VIEWS,
@@ -83,6 +86,7 @@ def build_web(
             *GUARDS,
             *BUDGETS,
             *LEDGER,
+            *WEBHOOKS,
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         exception_handlers={

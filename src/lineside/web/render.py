@@ -25,13 +25,13 @@ STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
     ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges", "/reviews")),
-    ("Ship", "/releases", ("/releases", "/guards")),
+    ("Ship", "/releases", ("/releases", "/guards", "/batches")),
     (
         "Watch",
         "/traces",
         ("/traces", "/sessions", "/users", "/unclaimed", "/quality", "/marks", "/prices"),
     ),
-    ("Govern", "/ledger", ("/ledger",)),
+    ("Govern", "/ledger", ("/ledger", "/webhooks")),
 )
 _DECISIONS = ("Ship: ", "Hold: ", "Not enough data: ")
 _SHORT_CHARACTERS_MAX = 240

@@ -10,7 +10,9 @@ from lineside.core import Unavailable
 from lineside.gateway.budgets import reserving
 from lineside.gateway.budgets.bound import Bound
 from lineside.gateway.budgets.cap import Cap
+from lineside.gateway.budgets.refusal import BudgetExceeded
 from lineside.gateway.budgets.reserving import NOTHING, Hold, Payer, Used
+from lineside.gateway.budgets.telling import Refusals
 from lineside.store import Store
 from lineside.traces import prices
 
@@ -28,6 +30,7 @@ class Meter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._refusals = Refusals(store)
         self._open: dict[str, Hold] = {}
         self._unsettled: list[tuple[Hold, Used]] = []
         self._keeping: asyncio.Task[None] | None = None
@@ -57,6 +60,9 @@ class Meter:
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
         except Unavailable as error:
             raise _away(error.message) from error
+        except BudgetExceeded as refused:
+            self._refusals.tell(payer.workspace, payer.subjects, refused)
+            raise
         if hold.parts:
             self._open[hold.id] = hold
             self._keep()

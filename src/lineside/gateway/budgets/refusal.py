@@ -37,6 +37,7 @@ class BudgetExceeded(Denied):
 
     Attributes:
         headers: What the answer should say beside the words: when to come back, what is left.
+        cap: The limit, and `renews_at` when it counts anew.
     """
 
     def __init__(
@@ -46,9 +47,12 @@ class BudgetExceeded(Denied):
         *,
         hint: str | None = None,
         headers: Mapping[str, str] | None = None,
+        cap: Cap | None = None,
+        renews_at: datetime | None = None,
     ) -> None:
         super().__init__(code, message, hint=hint)
         self.headers = dict(headers or {})
+        self.cap, self.renews_at = cap, renews_at
 
 
 def refusal(standing: Standing, need: int, *, at: datetime, headers: dict[str, str]) -> Denied:
@@ -69,7 +73,12 @@ def refusal(standing: Standing, need: int, *, at: datetime, headers: dict[str, s
     if seconds is None or seconds > _RETRY_SECONDS_MAX:
         told["x-should-retry"] = "false"
     return BudgetExceeded(
-        "budget_exceeded", message, hint=_hint(standing, need, seconds), headers=told
+        "budget_exceeded",
+        message,
+        hint=_hint(standing, need, seconds),
+        headers=told,
+        cap=cap,
+        renews_at=standing.renews_at,
     )
 
 

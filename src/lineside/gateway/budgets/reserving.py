@@ -14,6 +14,7 @@ from lineside.gateway.budgets.cap import Cap, caps_on
 from lineside.gateway.budgets.periods import period_at
 from lineside.gateway.budgets.queries import Place
 from lineside.gateway.budgets.refusal import Standing, headers_of, refusal
+from lineside.gateway.budgets.telling import Held, tell_crossed
 from lineside.store import Store
 
 LEASE_S = 60.0
@@ -47,14 +48,6 @@ class Payer:
         return {about: name for about, name in named.items() if name}
 
 
-class Held(NamedTuple):
-    """What one cap holds for a call."""
-
-    place: Place
-    cap: Cap
-    units: int
-
-
 @dataclass
 class Hold:
     """A reservation of one call over all its caps; empty where none holds for it.
@@ -73,6 +66,7 @@ class Hold:
     headers: dict[str, str] = field(default_factory=dict)
     lives_until: float = 0.0
     settling: "asyncio.Future[None] | None" = None
+    workspace: str = ""
 
     @property
     def counts_money(self) -> bool:
@@ -127,7 +121,7 @@ def reserve(connection: Any, payer: Payer, caps: list[Cap], bound: Bound | None)
         queries.insert_hold(connection, place, hold.id, units=units, expires_at=expires_at)
         parts.append(Held(place, one.cap, units))
         after.append(one._replace(reserved=one.reserved + units))
-    hold.parts = tuple(parts)
+    hold.parts, hold.workspace = tuple(parts), payer.workspace
     hold.tokens_out = tokens_out if bound is not None else None
     hold.headers = headers_of(after, at=at)
     hold.lives_until = begun + LEASE_S
@@ -148,6 +142,7 @@ def settle(connection: Any, hold: Hold, used: Used) -> None:
         held = queries.take_hold(connection, part.place, hold.id)
         spent, reserved = standing[0] + _taken(part, used), standing[1] - held
         queries.write_counter(connection, part.place, spent=spent, reserved=reserved)
+        tell_crossed(connection, hold.workspace, part, before=standing[0], spent=spent)
 
 
 def renew(connection: Any, hold_ids: list[str]) -> set[str]:

@@ -8,10 +8,10 @@ import base64
 import binascii
 from typing import Any
 
+from lineside.store import parquet
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
 from lineside.traces.importers.files import ExportFile, each
-from lineside.traces.importers.queries import PARQUET, rows_of
 from lineside.traces.importers.steps import (
     SPAN_DIGITS,
     TRACE_DIGITS,
@@ -41,14 +41,14 @@ def recognises(entry: dict[str, Any]) -> bool:
 
 def read_mlflow_traces(file: ExportFile) -> Read:
     """Steps of MLflow's traces; what is said of a whole trace stands on its first step."""
-    if file.head(len(PARQUET)) == PARQUET:
+    if file.head(len(parquet.MAGIC)) == parquet.MAGIC:
         return _of_table(file)
     return file.read(_spans)
 
 
 def _of_table(file: ExportFile) -> Read:
     with file.unpacked() as path:
-        for number, (row, file.share) in enumerate(rows_of(path), start=1):
+        for number, (row, file.share) in enumerate(parquet.rows_of(path), start=1):
             try:
                 yield from _spans({key: json_of(value) for key, value in row.items()})
             except NotASpan as error:

@@ -3,9 +3,9 @@
 import ast
 from typing import Any
 
+from lineside.store import parquet
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.importers.files import ExportFile, each
-from lineside.traces.importers.queries import PARQUET, rows_of
 from lineside.traces.importers.steps import (
     events_of,
     flattened,
@@ -29,15 +29,15 @@ def recognises(entry: dict[str, Any]) -> bool:
 
 def read_phoenix(file: ExportFile) -> Read:
     """Steps of Phoenix's spans, whichever way the dataframe was written down."""
-    head = file.head(len(PARQUET))
-    if head == PARQUET:
+    head = file.head(len(parquet.MAGIC))
+    if head == parquet.MAGIC:
         return _of_parquet(file)
     return file.read(_of_entry) if head.lstrip()[:1] in (b"{", b"[") else _of_csv(file)
 
 
 def _of_parquet(file: ExportFile) -> Read:
     with file.unpacked() as path:
-        for row, file.share in rows_of(path):
+        for row, file.share in parquet.rows_of(path):
             yield from each([row], _span)
 
 
