@@ -53,13 +53,13 @@ def main() -> None:
         print(json.dumps(_with_uvloop(_hold if "end" in given.client else _even, given.client)))
         return
     files = _allow_files()
+    if given.minutes:
+        _soak(given)
+        return
     if given.streams > (most := (files - _FILES_BESIDE) // 2):
         progress(f"  {files:,} open files are allowed here, enough for {most:,} streams")
         given.streams = most
-    if given.minutes:
-        _soak(given)
-    else:
-        _streams(given)
+    _streams(given)
 
 
 def _allow_files() -> int:
