@@ -37,6 +37,7 @@ _END_SECONDS_MAX = 300
 _SETTLE_SECONDS = 12
 _TIMEOUT_SECONDS = 60
 _SAMPLE_SECONDS = 5
+_IDLE_SECONDS_MAX = 2.0
 _MODEL = "mock/small"
 
 
@@ -53,13 +54,13 @@ def main() -> None:
         print(json.dumps(_with_uvloop(_hold if "end" in given.client else _even, given.client)))
         return
     files = _allow_files()
+    if given.minutes:
+        _soak(given)
+        return
     if given.streams > (most := (files - _FILES_BESIDE) // 2):
         progress(f"  {files:,} open files are allowed here, enough for {most:,} streams")
         given.streams = most
-    if given.minutes:
-        _soak(given)
-    else:
-        _streams(given)
+    _streams(given)
 
 
 def _allow_files() -> int:
@@ -211,16 +212,12 @@ class _Client:
     async def once(self, begun: asyncio.Event | None = None) -> None:
         started, first = time.perf_counter(), list[float]()
         try:
-            reader, writer = (
-                self.idle.pop()
-                if self.idle
-                else await asyncio.open_connection("127.0.0.1", self.task["port"], limit=2**14)
-            )
+            reader, writer = await self._connection()
             writer.write(self.request)
             if begun is None:
                 status, answer = await asyncio.wait_for(read_answer(reader), _TIMEOUT_SECONDS)
                 self.firsts_ms.append((time.perf_counter() - started) * 1000)
-                self.idle.append((reader, writer))
+                self.idle.append((time.monotonic(), reader, writer))
             else:
                 status, answer = await self._stream(reader, first, started, begun)
                 writer.close()
@@ -234,6 +231,15 @@ class _Client:
             self.whole += 1
         else:
             self.wrong.append(f"{status}: {answer[-200:].decode(errors='replace')}")
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The one last used, or a new one where the server may be about to close that."""
+        while self.idle:
+            since, reader, writer = self.idle.pop()
+            if time.monotonic() - since < _IDLE_SECONDS_MAX and not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self.task["port"], limit=2**14)
 
     async def _stream(
         self, reader: asyncio.StreamReader, first: list[float], started: float, begun: asyncio.Event

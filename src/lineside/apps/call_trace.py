@@ -37,6 +37,17 @@ class CallTrace:
         self._started_at, self._clock = now(), time.perf_counter()
         self._first_ms: float | None = None
         self._assembly = canonical.Assembly()
+        self._answer: canonical.ModelAnswer | None = None
+
+    @property
+    def answer(self) -> canonical.ModelAnswer:
+        """What came of the answer so far; put together once where that is all."""
+        if self._answer is not None:
+            return self._answer
+        answer = self._assembly.answer()
+        if self._assembly.is_whole:
+            self._answer = answer
+        return answer
 
     def saw(self, event: canonical.AnswerEvent) -> None:
         """Take in an event on its way to the caller."""
@@ -66,7 +77,7 @@ class CallTrace:
         return (time.perf_counter() - self._clock) * 1000
 
     def _span(self, error: str | None) -> Span:
-        call, served, answer = self._call, self._call.served, self._assembly.answer()
+        call, served, answer = self._call, self._call.served, self.answer
         request, tokens = request_kept(call), answer.tokens or canonical.TokenCounts()
         cached = served.attributes.get(cache.CACHED)
         if cached == "hit":  # no model read or wrote any

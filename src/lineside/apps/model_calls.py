@@ -47,7 +47,7 @@ class OpenAnswer:
     def __init__(self, call: calls.ModelCall, trace: CallTrace, events: calls.Events) -> None:
         self.call = call
         self.span_id = trace.span_id
-        self._events = events
+        self._trace, self._events = trace, events
         self._first: canonical.AnswerEvent | None = None
 
     @property
@@ -69,11 +69,10 @@ class OpenAnswer:
 
     async def whole(self) -> canonical.ModelAnswer:
         """The answer once it is complete."""
-        assembly = canonical.Assembly()
-        async with aclosing(self.events()) as events:
-            async for event in events:
-                assembly.add(event)
-        return assembly.answer()
+        async with aclosing(self._events):
+            async for _ in self._events:
+                pass
+        return self._trace.answer  # which saw every event
 
 
 class ModelCalls:
