@@ -29,6 +29,10 @@ from lineside.store import Store, open_store
 # Servers of tests run side by side; one that is to take OTLP over gRPC is given a port.
 os.environ["LINESIDE_OTLP_GRPC_PORT"] = "0"
 
+# A shell lets what it runs in the background ignore Ctrl-C, and so would every command tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
