@@ -30,6 +30,9 @@ _ERROR_RATES = (0.005, 0.2)
 _Z_BOTH = 2.24 + 0.84
 """Deviations for a false pass of 1.25 % at one look and a power of 80 %."""
 
+_EXACT = 1.6
+"""How many times the calls exact limits of a small rate take, by simulation."""
+
 Decision = Literal["promote", "finish", "hold", "roll_back"]
 
 
@@ -90,7 +93,7 @@ def calls_planned(plan_margin: float, *, error_rate: float, share: float) -> int
     """
     rate = min(_ERROR_RATES[1], max(_ERROR_RATES[0], error_rate))
     others = 1 + share / max(0.05, 1 - share) if share < 1 else 1.0
-    by_spread = _Z_BOTH**2 * rate * (1 - rate) * others / plan_margin**2
+    by_spread = _EXACT * _Z_BOTH**2 * rate * (1 - rate) * others / plan_margin**2
     without_errors = -log(FALSE_PASSES_MAX / 8) / plan_margin
     return min(FIRST_CALLS_MAX, max(FIRST_CALLS_MIN, ceil(max(by_spread, without_errors))))
 
