@@ -45,13 +45,21 @@ def answered(scope: Scope, release: Release, count: int, *, failing: int, took_m
 
 
 @pytest.fixture(scope="module")
-def rolling_home(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state folder in which v2 is on its way up: one step taken, another under way."""
-    root = tmp_path_factory.mktemp("rolling")
+def second_home(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder in which v1 is live and v2 released; nothing is in its lake yet."""
+    root = tmp_path_factory.mktemp("second")
     shutil.copytree(line_home, root / "home")
     store = open_line(settings_for(root / "home"))
+    release_folder(local_scope(store), read_folder(write_folder(root / "better", wrong=4)))
+    store.close()
+    return root / "home"
+
+
+def roll(second_home: Path, root: Path) -> None:
+    """Have v2 on its way up in a folder of its own: one step taken, another under way."""
+    shutil.copytree(second_home, root / "home")
+    store = open_line(settings_for(root / "home"))
     scope = local_scope(store)
-    release_folder(scope, read_folder(write_folder(root / "better", wrong=4)))
     staged.start(scope, "triage", "v2", plan=PLAN)
     labels = {release.label: release for release in list_releases(scope, "triage")}
     answered(scope, labels["v1"], 400, failing=4, took_ms=210)
@@ -62,21 +70,20 @@ def rolling_home(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     answered(scope, labels["v2"], 200, failing=2, took_ms=190)
     Watcher(scope, every_seconds=0).watch()
     store.close()
-    return root / "home"
 
 
 @pytest.fixture
-def rolling(rolling_home: Path, tmp_path: Path) -> Iterator[TestClient]:
-    shutil.copytree(rolling_home, tmp_path / "home")
+def rolling(second_home: Path, tmp_path: Path) -> Iterator[TestClient]:
+    roll(second_home, tmp_path)
     settings = settings_for(tmp_path / "home")
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def server(rolling_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    root = tmp_path_factory.mktemp("rolling-server")
-    shutil.copytree(rolling_home, root / "home")
+def server(second_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    root = tmp_path_factory.mktemp("rolling")
+    roll(second_home, root)
     with running(root) as address:
         yield address
 
