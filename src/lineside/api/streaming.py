@@ -126,7 +126,8 @@ def _or_before_waiting(
     try:
         waited_for = next(steps)
     except StopIteration as done:
-        return done.value  # type: ignore[no-any-return]
+        outcome: Outcome = done.value
+        return outcome
     doing: Generator[Any, Any, Any] | None = before().__await__()
     while True:
         try:
@@ -141,4 +142,5 @@ def _or_before_waiting(
             else:
                 waited_for = steps.send(sent)
         except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
+            outcome = done.value
+            return outcome

@@ -4,7 +4,6 @@ import sqlite3
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -47,11 +46,17 @@ class _Prepared:
 
     def __init__(self, statement: Any) -> None:
         compiled = statement.compile(dialect=_DIALECT)
-        self.sql = str(compiled)
-        binds = [compiled.binds[name] for name in compiled.positiontup or ()]
+        left_open = {bind.key: None for bind in compiled.binds.values() if bind.required}
+        # Expanded, because the values of an `IN` have as many places as there are values.
+        expanded = compiled.construct_expanded_state(left_open)
+        writers: dict[str, Any] = {
+            name: bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+            for name, bind in compiled.binds.items()
+        } | dict(expanded.processors)
+        self.sql = expanded.statement
         self._binds = [
-            (bind.key, bind.value, bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT))
-            for bind in binds
+            (name, expanded.parameters[name], writers.get(name))
+            for name in expanded.positiontup or ()
         ]
         columns = list(getattr(statement, "exported_columns", ()))
         make_type: Any = namedtuple  # one of as many fields as the statement has columns
@@ -107,7 +112,7 @@ class AtHand:
     def execute(
         self, statement: Any, given: Mapping[str, Any] | Sequence[Mapping[str, Any]] = {}
     ) -> Rows:
-        """What a statement gives, within `looking` or a change."""
+        """What a statement gives, within `look` or a change."""
         assert self._connection is not None  # noqa: S101 # opened by whoever lets one in
         prepared = _prepared(statement)
         if isinstance(given, Mapping):
@@ -116,15 +121,15 @@ class AtHand:
         self._connection.executemany(prepared.sql, map(prepared.values, given))
         return Rows()
 
-    @contextmanager
-    def looking(self) -> Iterator["AtHand | None"]:
-        """Itself, for statements that each see what is committed; nothing while another uses it."""
+    def look(self, asked: Callable[[Any], Any]) -> Outcome | None:
+        """What is asked, of what is committed; nothing where that cannot be had at once."""
         if not self._lock.acquire(blocking=False):
-            yield None
-            return
+            return None
         try:
             self._opened()
-            yield self
+            return Outcome(asked(self))
+        except sqlite3.Error:
+            return None  # as in `make`
         finally:
             self._lock.release()
 

@@ -95,8 +95,12 @@ class Changes:
         return done
 
     def close(self) -> None:
-        """Make what waits, and end."""
+        """Make what waits, also for loops that have ended with it, and end."""
         self._threads.shutdown(wait=True)
+        for loop in list(self._turns):
+            for one in self._turns.pop(loop, ()):
+                self._waiting.put(one)
+        self._together()
 
     def _alone(self, asked: _Asked) -> None:
         if asked.is_given_up:
@@ -109,40 +113,41 @@ class Changes:
         asked.tell_there(outcome)
 
     def _end_turn(self, loop: asyncio.AbstractEventLoop) -> None:
-        asked = [one for one in self._turns.pop(loop) if not one.is_given_up]
+        asked = [one for one in self._turns.pop(loop, ()) if not one.is_given_up]
         if not asked:
             return
-        outcomes = self._records.make_now([one.change for one in asked])
+        is_first = self._waiting.empty()
+        outcomes = self._records.make_now([one.change for one in asked]) if is_first else None
         if outcomes is None:
             for one in asked:
                 self._waiting.put(one)
-            self._threads.submit(self._together)
+            self._off_loop(self._together)
             return
         for one, outcome in zip(asked, outcomes, strict=True):
             one.tell(outcome)
         self._made += 1
         if self._made % _CHECKPOINT_EVERY == 0:
-            self._threads.submit(self._records.checkpoint)
+            self._off_loop(self._records.checkpoint)
+
+    def _off_loop(self, work: Callable[[], None]) -> None:
+        try:
+            self._threads.submit(work)
+        except RuntimeError:  # closed: what comes now is the last
+            work()
 
     def _together(self) -> None:
-        asked = self._drained()
-        if not asked:
-            return  # an earlier turn took it along
-        if not self._waiting.empty():
-            self._threads.submit(self._together)
-        outcomes: list[Outcome] = []
-        try:
-            with self._records.write() as connection:
-                for one in asked:
-                    try:
-                        with connection.begin_nested():
-                            outcomes.append(Outcome(one.change(connection)))
-                    except Exception as error:  # noqa: BLE001 # of this one; the others go on
-                        outcomes.append(Outcome(failure=error))
-        except Exception as error:  # noqa: BLE001 # of all: nothing was kept
-            outcomes = [Outcome(failure=error)] * len(asked)
-        for one, outcome in zip(asked, outcomes, strict=True):
-            one.tell_there(outcome)
+        while not self._waiting.empty():
+            asked, outcomes = list[_Asked](), list[Outcome]()
+            try:
+                with self._records.write() as connection:
+                    # Taken only now, so that what a loop asks for next does not overtake it.
+                    asked = self._drained()
+                    outcomes = [_nested(connection, one.change) for one in asked]
+            except Exception as error:  # noqa: BLE001 # of all: nothing was kept
+                asked = asked or self._drained()
+                outcomes = [Outcome(failure=error)] * len(asked)
+            for one, outcome in zip(asked, outcomes, strict=True):
+                one.tell_there(outcome)
 
     def _drained(self) -> list[_Asked]:
         asked: list[_Asked] = []
@@ -154,3 +159,11 @@ class Changes:
             if not one.is_given_up:
                 asked.append(one)
         return asked
+
+
+def _nested(connection: Any, change: Change) -> Outcome:
+    try:
+        with connection.begin_nested():
+            return Outcome(change(connection))
+    except Exception as error:  # noqa: BLE001 # of this one; the others go on
+        return Outcome(failure=error)

@@ -1,10 +1,10 @@
 """Small, mutable truth: one SQL database, SQLite or PostgreSQL, and who may write when."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -17,6 +17,10 @@ BUSY_TIMEOUT_MS = 30_000
 
 CONNECT_SECONDS = 5
 """How long a PostgreSQL server may take to answer a new connection, in seconds."""
+
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+
+Value = TypeVar("Value")
 
 
 class Records:
@@ -53,19 +57,14 @@ class Records:
         with _clear_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
-    @contextmanager
-    def look(self) -> Iterator[Any]:
-        """A connection for one statement, of those made once, that every call needs."""
-        if self._at_hand is None:
-            with self.read() as connection:
-                yield connection
-            return
-        with self._at_hand.looking() as at_hand:
-            if at_hand is not None:
-                yield at_hand
-                return
+    def look(self, asked: Callable[[Any], Value]) -> Value:
+        """What one statement gives, of those made once, that every call needs."""
+        found = None if self._at_hand is None else self._at_hand.look(asked)
+        if found is not None:
+            value: Value = found.value
+            return value
         with self.read() as connection:
-            yield connection
+            return asked(connection)
 
     def make_now(self, changes: Sequence[Change]) -> list[Outcome] | None:
         """Make changes in one transaction; nothing where that would have to wait, or fails."""
@@ -77,9 +76,15 @@ class Records:
             self._write_lock.release()
 
     def checkpoint(self) -> None:
-        """Copy SQLite's log into the database, as far as nobody has to wait for it."""
+        """Copy SQLite's log into the database, so that it is written from its start again.
+
+        That happens only once all of it is copied. So most is copied while others write, and what
+        they wrote meanwhile while they do not; else the log would grow as long as the load lasts.
+        """
         with self.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
+            connection.exec_driver_sql(_CHECKPOINT).all()
+            with self._write_lock:
+                connection.exec_driver_sql(_CHECKPOINT).all()
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:

@@ -168,8 +168,7 @@ def scope_for_key(
         Denied: The key is malformed, unknown, expired or revoked; which of them is not said.
     """
     public_part, random_part = _parts(secret)
-    with store.records.look() as connection:
-        row = find_key(connection, f"key_{public_part}")
+    row = store.records.look(partial(find_key, key_id=f"key_{public_part}"))
     expected = _NO_HASH if row is None else bytes(row["secret_hash"])
     # The comparison happens also for an unknown id, in the same time.
     fits = hmac.compare_digest(_hash(random_part), expected)

@@ -25,9 +25,10 @@ CALL_USD = 25e-6
 def replica(store: Store, what: str) -> "subprocess.Popen[str]":
     here = Path(__file__).parent
     settings = store.settings
+    paths = [str(here.parents[1]), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [sys.executable, here / "replica.py", settings.home, settings.database_url, what],
-        env={**os.environ, "PYTHONPATH": str(here.parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -86,8 +87,8 @@ NOTHING = Used(0, 0)
 
 def find_caps(store: Store, payer: Payer) -> list[Cap]:
     """Every cap that is on a call."""
-    with store.records.look() as connection:
-        return caps_on(queries.select_caps_on(connection, payer.workspace, payer.subjects))
+    asked = partial(queries.select_caps_on, workspace=payer.workspace, subjects=payer.subjects)
+    return caps_on(store.records.look(asked))
 
 
 def free() -> Hold:
