@@ -174,14 +174,14 @@ def test_a_loop_that_ends_in_the_turn_of_a_change_loses_it_not(store: Store) -> 
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-async def test_what_comes_after_the_end_is_made_where_it_was_asked_for(store: Store) -> None:
+async def test_what_comes_after_the_end_is_made_where_it_was_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keeping = store.inbox.keep(envelope("late"))
     store.changes.close()
     after = store.inbox.keep(envelope("later"))
-    writes = store.records.make_now
-    store.records.make_now = lambda _changes: None  # type: ignore[method-assign] # another writes
+    monkeypatch.setattr(store.records, "make_now", lambda _changes: None)  # another writes
     await asyncio.wait_for(asyncio.gather(keeping, after), 10)
-    store.records.make_now = writes  # type: ignore[method-assign]
 
     assert names(store) == ["late", "later"]
 
