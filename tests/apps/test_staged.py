@@ -1,5 +1,6 @@
 """A release that goes up by steps: promoted, held and rolled back by what its calls say."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from lineside.apps import Call as LiveCall
 from lineside.apps import (
     Release,
+    Serving,
     current_rollout,
     deploy,
     release_folder,
@@ -255,7 +258,7 @@ def test_at_everybody_the_limits_are_watched_till_the_hold_is_over(
     plan = {"steps": ["50%", "100%"], "hold": "1h", "stop_if": ["error_rate > 2%"]}
     staged.start(scope, "triage", "v2", plan=plan)
     staged.promote(scope, "triage")
-    assert "is at everybody, and its limits are watched" in said(look(scope))
+    assert "is at everybody; its limits are watched" in said(look(scope))
     calls(releases[1], 300, failing=60, arm="live")
 
     assert look(scope).status == "rolled_back"
@@ -357,6 +360,51 @@ def test_the_shadow_and_the_knobs_stay_while_it_goes_up(scope: Scope, releases) 
     assert rollout
     assert rollout.shadow
     assert rollout.knobs["hand_off_below"] == 0.5
+
+
+async def test_only_its_audience_gets_a_release_and_decides_on_it(
+    scope: Scope, releases, calls: Call
+) -> None:
+    plan = SOON | {"steps": ["100%"], "audience": "country = CH and plan in [pro, team]"}
+    plan |= {"stop_if": ["error_rate > 5%"], "hold": "1h"}
+    staged.start(scope, "triage", "v2", plan=plan)
+    serving = Serving(scope.store)
+    meant = {"country": "ch", "plan": "pro"}
+    answers = [
+        await serving.call(scope, "triage", LiveCall(input={"message": "x"}, attributes=one))
+        for one in (meant, {"country": "CH"}, {"country": "DE", "plan": "pro"}, {})
+    ]
+    await serving.close()
+
+    assert [answer.release for answer in answers] == ["v2", "v1", "v1", "v1"]
+    entry = ledger_entries(scope, kind="deploy")[-1]
+    assert entry.details["audience"] == plan["audience"]
+    calls(releases[1], 300, failing=300, attributes={"audience": False})
+    held = await asyncio.to_thread(look, scope)
+    assert (held.status, held.seen.canary.calls if held.seen.canary else 0) == ("running", 1)
+    assert f"is at everybody with `{plan['audience']}`" in said(held)
+
+    calls(releases[1], 100, failing=50, attributes={"audience": True})
+    ended = await asyncio.to_thread(look, scope)
+    assert ended.status == "rolled_back"
+    assert shares(scope) == {"v1": 100}
+
+
+def test_a_release_stays_with_its_audience_once_it_is_there(
+    scope: Scope, releases, calls: Call
+) -> None:
+    staged.start(scope, "triage", "v2", plan=SOON | {"steps": ["50%", "100%"], "audience": "a = b"})
+    for release in releases[:2]:
+        calls(release, 300, attributes={"audience": True})
+    assert look(scope).percent == 100
+    assert look(scope).status == "done"
+
+    rollout = current_rollout(scope, "triage")
+    assert rollout
+    assert [(arm.label, arm.name, arm.audience) for arm in rollout.arms] == [
+        ("v1", "live", None),
+        ("v2", "canary", "a = b"),
+    ]
 
 
 def test_who_may_not_deploy_may_not_send_anything_up(scope: Scope, releases) -> None:

@@ -1,7 +1,5 @@
 """Who gets which release: live, canary, and the way back."""
 
-import hashlib
-import random
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
@@ -25,12 +23,14 @@ class Arm(Record):
         release_id: What this share is served by.
         label: What people call that release, such as `v2`.
         percent: Share of callers, above 0 and up to 100; of a shadow the share of calls.
+        audience: Whom a canary is for, such as `country = CH`; its percentage is of them.
     """
 
     name: Literal["live", "canary", "shadow", "batch"]
     release_id: str
     label: str
     percent: float
+    audience: str | None = None
 
 
 Reason = Literal["deploy", "canary", "step", "rollback", "shadow"]
@@ -223,23 +223,6 @@ def load_rollouts(scope: Scope, use_case: str, *, limit: int = 100) -> list[Roll
     return [Rollout.model_validate(row) for row in rows]
 
 
-def choose_arm(rollout: Rollout, key: str | None) -> Arm:
-    """Say which arm a caller falls into: always the same one for the same key.
-
-    The key (a session or a user) is hashed to one of 10,000 places, and the canary takes the
-    lowest; when its share grows, whoever was in it stays. Without a key each call is drawn anew.
-    """
-    if len(rollout.arms) == 1:
-        return rollout.arms[0]
-    if key is None:
-        place = random.randrange(10_000)  # noqa: S311 # a share of traffic, not a secret
-    else:
-        digest = hashlib.sha256(f"{rollout.use_case}\n{key}".encode()).digest()
-        place = int.from_bytes(digest[:8]) % 10_000
-    canary = rollout.arms[1]
-    return canary if place < canary.percent * 100 else rollout.arms[0]
-
-
 def arms_for(release: Release, percent: float, before: Rollout | None) -> tuple[Arm, ...]:
     name: Literal["live", "canary"] = "live" if percent == 100 else "canary"
     arm = Arm(name=name, release_id=release.id, label=release.label, percent=percent)
@@ -356,6 +339,8 @@ def put_rollout(
     said: dict[str, Any] = {"use_case": use_case, "traffic": shares, "knobs": knobs}
     if shadow is not None:
         said["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
+    if arms[-1].audience:
+        said["audience"] = arms[-1].audience
     about = shadow if reason == "shadow" and shadow else arms[-1]
     kind = "rollback" if reason == "rollback" else "deploy"
     record(connection, scope, kind, about.release_id, said | dict(details or {}))

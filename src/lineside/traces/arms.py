@@ -60,16 +60,19 @@ def arm_sums(
     *,
     since: datetime,
     over_ms: Sequence[float] = (),
+    audience_only: bool = False,
 ) -> ArmSums:
     """Add up the served calls of some releases; tests, probes and copies do not count.
 
     Args:
         since: Calls that began before do not count.
         over_ms: Latencies, of each of which the share of slower calls is wanted.
+        audience_only: Leave out calls of whoever was not in the audience of the rollout; scores
+            count all the same.
     """
     scope.require("read", use_case=use_case)
     from_when = since.replace(tzinfo=None)
-    asked = [scope.workspace, use_case, from_when, list(releases)]
+    asked = [scope.workspace, use_case, from_when, list(releases), audience_only]
     with open_reading(scope) as reading:
         sums = reading.rows(queries.ARM_SUMS, [*asked, list(map(float, over_ms))])
         figures = reading.rows(queries.ARM_FIGURES, asked)

@@ -114,7 +114,7 @@ def _tone(view: staged.StagedView) -> tuple[str, str]:
 def _ladder(found: staged.StagedRollout) -> list[Rung]:
     rungs = []
     for at, share in enumerate(found.plan.steps):
-        text = "everybody" if share == 1 else f"{share * 100:g} %"
+        text = found.whom if share == 1 else f"{share * 100:g} %"
         if at < len(found.taken):
             rungs.append(Rung(text, "done", found.taken[at].calls, found.taken[at].why))
         elif at == found.step:

@@ -150,8 +150,8 @@ def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
         )
     if staged.is_at_everybody:
         if at >= until or not watched_rules(staged):
-            return StepVerdict(decision="finish", sentence=f"{label} is at everybody")
-        sentence = f"{label} is at everybody, and its limits are watched {_for(until - at)} more"
+            return StepVerdict(decision="finish", sentence=f"{label} is at {staged.whom}")
+        sentence = f"{label} is at {staged.whom}; its limits are watched {_for(until - at)} more"
         return StepVerdict(decision="hold", sentence=sentence, ready_at=until)
     open_ones = [one for one in staged.findings if one.standing in ("unclear", "no_data")]
     if open_ones or not staged.looks:
@@ -160,7 +160,7 @@ def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
         sentence = f"Hold {label} at {staged.percent:g} % for {_for(until - at)} more: all is well"
         return StepVerdict(decision="hold", sentence=sentence, ready_at=until)
     share = percent_of(staged.plan.steps[staged.step + 1])
-    target = "everybody" if share == 100 else f"{share:g} %"
+    target = staged.whom if share == 100 else f"{share:g} %"
     if staged.status == "paused":
         sentence = f"Hold {label} at {staged.percent:g} %: paused; it could go to {target}"
         return StepVerdict(decision="hold", sentence=sentence)

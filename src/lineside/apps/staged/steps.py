@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
-from lineside.apps.release import Release, load_releases, pick_release
+from lineside.apps.release import load_releases, pick_release
 from lineside.apps.rollout import (
     Arm,
     Rollout,
@@ -20,7 +20,7 @@ from lineside.apps.rollout import (
     roll_back,
 )
 from lineside.apps.staged.looks import StepVerdict, calls_planned, verdict
-from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken, percent_of
+from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken
 from lineside.core import Conflict, Invalid, NotFound, Unavailable, new_id, now
 from lineside.traces import traffic
 from lineside.trust import Scope, record
@@ -42,7 +42,7 @@ def start(
     Args:
         reference: As `get_release` takes it.
         plan: What is to be otherwise than in the release's manifest: `steps`, `hold`, `stop_if`,
-            `margins`, each as a manifest has it.
+            `margins`, `audience`, each as a manifest has it.
 
     Raises:
         Denied: The release was refused by its gate; says why.
@@ -56,30 +56,24 @@ def start(
     manifest = folder_of(scope.store, candidate).manifest
     whole = read_plan(manifest, plan or {})
     before = next(iter(load_rollouts(scope, use_case, limit=1)), None)
-    arms = arms_for(release, percent_of(whole.steps[0]), before)
-    if before is None or before.live.release_id == release.id:
-        raise Conflict(
-            "nothing_beside",
-            f"`{release.label}` has nothing live to be held against",
-            hint=f"Deploy the first release to everyone: `lineside deploy {use_case}`.",
-        )
+    live, _ = arms_for(release, 1, before)  # refuses what has nothing to be held against
     moment = now()
     staged = StagedRollout(
         id=new_id("stg"),
         use_case=use_case,
         release_id=release.id,
         label=release.label,
-        from_release_id=before.live.release_id,
-        from_label=before.live.label,
+        from_release_id=live.release_id,
+        from_label=live.label,
         plan=whole,
         status="running",
         step=0,
         step_began_at=moment,
-        planned=_planned(scope, use_case, whole, before.live.release_id, step=0),
+        planned=_planned(scope, use_case, whole, live.release_id, step=0),
         created_at=moment,
         created_by=scope.actor.name,
     )
-    _begin(scope, staged, release, arms)
+    _begin(scope, staged)
     return staged
 
 
@@ -229,17 +223,14 @@ def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
         "seen": {},
         "taken": [one.model_dump(mode="json") for one in (*staged.taken, taken)],
     }
-    percent = percent_of(staged.plan.steps[step])
-    arm = Arm(name="canary", release_id=staged.release_id, label=staged.label, percent=percent)
+    above = staged.model_copy(update={"step": step})
     with scope.store.records.write() as connection:
         before = _locked(connection, scope, staged, changed)
-        live = before.live.model_copy(update={"percent": 100 - percent})
-        arms = (live, arm) if percent < 100 else (arm.model_copy(update={"name": "live"}),)
         put_rollout(
             connection,
             scope,
             staged.use_case,
-            arms=arms,
+            arms=_arms_at(above, before.live),
             knobs=before.knobs,
             reason="step",
             shadow=before.shadow,
@@ -248,7 +239,22 @@ def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
     return _again(scope, staged)
 
 
-def _begin(scope: Scope, staged: StagedRollout, release: Release, arms: tuple[Arm, ...]) -> None:
+def _arms_at(staged: StagedRollout, live: Arm) -> tuple[Arm, ...]:
+    """Who gets which on the present step; beside an audience the live release stays."""
+    audience = str(staged.plan.audience) if staged.plan.audience else None
+    arm = Arm(
+        name="canary",
+        release_id=staged.release_id,
+        label=staged.label,
+        percent=staged.percent,
+        audience=audience,
+    )
+    if staged.is_at_everybody and audience is None:
+        return (arm.model_copy(update={"name": "live"}),)
+    return live.model_copy(update={"percent": 100 - staged.percent}), arm
+
+
+def _begin(scope: Scope, staged: StagedRollout) -> None:
     plan = staged.plan.model_dump(mode="json")
     with scope.store.records.write() as connection:
         queries.lock_use_case(connection, scope.workspace, staged.use_case)
@@ -264,7 +270,7 @@ def _begin(scope: Scope, staged: StagedRollout, release: Release, arms: tuple[Ar
             )
         before = _current_rollout(connection, scope, staged.use_case)
         queries.insert_staged(connection, scope.workspace, _row(staged))
-        shadow = before.shadow
+        shadow, arms = before.shadow, _arms_at(staged, before.live)
         put_rollout(
             connection,
             scope,
@@ -272,7 +278,7 @@ def _begin(scope: Scope, staged: StagedRollout, release: Release, arms: tuple[Ar
             arms=arms,
             knobs=before.knobs,
             reason="canary" if len(arms) > 1 else "deploy",
-            shadow=None if shadow and shadow.release_id == release.id else shadow,
+            shadow=None if shadow and shadow.release_id == staged.release_id else shadow,
             details={"staged": staged.id, "plan": plan},
         )
 

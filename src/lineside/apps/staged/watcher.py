@@ -95,6 +95,7 @@ class Watcher:
             ids[:1] if staged.is_at_everybody else ids,
             since=staged.step_began_at,
             over_ms=latency_limits(staged.plan),
+            audience_only=staged.plan.audience is not None,
         )
         by_release: dict[str, dict[str, unpaired.ClusterSums]] = {one: {} for one in ids}
         for row in found.sums:
