@@ -44,7 +44,8 @@ def answered(scope: Scope, release: Release, count: int, *, failing: int, took_m
     record_spans(scope, spans).result()
 
 
-@pytest.fixture(scope="module")
+# Made before a browser is opened, whose event loop the jobs of a release would refuse.
+@pytest.fixture(scope="module", autouse=True)
 def second_home(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder in which v1 is live and v2 released; nothing is in its lake yet."""
     root = tmp_path_factory.mktemp("second")
