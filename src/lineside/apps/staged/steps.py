@@ -269,6 +269,12 @@ def _begin(scope: Scope, staged: StagedRollout) -> None:
                 f"`lineside rollback {staged.use_case}`.",
             )
         before = _current_rollout(connection, scope, staged.use_case)
+        if before.live.release_id != staged.from_release_id:
+            raise Conflict(
+                DECIDED_MEANWHILE,
+                f"`{before.live.label}` went live in place of `{staged.from_label}` meanwhile",
+                hint="Look at it again, then decide.",
+            )
         queries.insert_staged(connection, scope.workspace, _row(staged))
         shadow, arms = before.shadow, _arms_at(staged, before.live)
         put_rollout(
