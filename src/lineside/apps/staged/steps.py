@@ -14,19 +14,20 @@ from lineside.apps.rollout import (
     Arm,
     Rollout,
     arms_for,
+    decided_meanwhile,
     load_rollouts,
+    present_rollout,
     put_rollout,
     refuse_refused,
     roll_back,
 )
 from lineside.apps.staged.looks import StepVerdict, calls_planned, verdict
 from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken
-from lineside.core import Conflict, Invalid, NotFound, Unavailable, new_id, now
+from lineside.core import Conflict, Invalid, Unavailable, new_id, now
 from lineside.traces import traffic
 from lineside.trust import Scope, record
 from lineside.usecases import Manifest, rollouts
 
-DECIDED_MEANWHILE = "decided_meanwhile"
 _WEEK_HOURS = 24 * 7
 
 
@@ -268,12 +269,10 @@ def _begin(scope: Scope, staged: StagedRollout) -> None:
                 hint=f"See `lineside rollouts show {staged.use_case}`, or pull it back first: "
                 f"`lineside rollback {staged.use_case}`.",
             )
-        before = _current_rollout(connection, scope, staged.use_case)
+        before = _present(connection, scope, staged.use_case)
         if before.live.release_id != staged.from_release_id:
-            raise Conflict(
-                DECIDED_MEANWHILE,
-                f"`{before.live.label}` went live in place of `{staged.from_label}` meanwhile",
-                hint="Look at it again, then decide.",
+            raise decided_meanwhile(
+                f"`{before.live.label}` went live in place of `{staged.from_label}` meanwhile"
             )
         queries.insert_staged(connection, scope.workspace, _row(staged))
         shadow, arms = before.shadow, _arms_at(staged, before.live)
@@ -295,19 +294,14 @@ def _locked(
     """Change it under the lock of its use case, and give the rollout that counts till now."""
     queries.lock_use_case(connection, scope.workspace, staged.use_case)
     if not queries.change_staged(connection, staged.id, staged.revision, dict(changed)):
-        raise Conflict(
-            DECIDED_MEANWHILE,
-            f"Somebody else decided on `{staged.label}` meanwhile",
-            hint="Look at it again, then decide.",
-        )
-    return _current_rollout(connection, scope, staged.use_case)
+        raise decided_meanwhile(f"Somebody else decided on `{staged.label}` meanwhile")
+    return _present(connection, scope, staged.use_case)
 
 
-def _current_rollout(connection: queries.Connection, scope: Scope, use_case: str) -> Rollout:
-    rows = queries.rollout_rows(connection, scope.workspace, use_case, limit=1)
-    if not rows:
-        raise NotFound("nothing_live", f"Nothing of `{use_case}` is live")
-    return Rollout.model_validate(rows[0])
+def _present(connection: queries.Connection, scope: Scope, use_case: str) -> Rollout:
+    found = present_rollout(connection, scope, use_case)
+    assert found is not None  # noqa: S101 # nothing goes up where nothing was live
+    return found
 
 
 def _set_status(scope: Scope, use_case: str, status: Status, kind: str) -> StagedRollout:
