@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StrictFloat, StringConstraints
 
 from lineside.core import Record
 from lineside.guardrails import GuardDecision, Provenance
 
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-AttributeValue = Annotated[str, StringConstraints(max_length=200)] | bool | float
+AttributeValue = Annotated[str, StringConstraints(max_length=200)] | StrictBool | StrictFloat
 
 
 class Call(Record):

@@ -22,7 +22,8 @@ class Arm(Record):
             which answers the rows of a file.
         release_id: What this share is served by.
         label: What people call that release, such as `v2`.
-        percent: Share of callers, above 0 and up to 100; of a shadow the share of calls.
+        percent: Share of callers, of a shadow the share of calls; 0 only of a live release whose
+            canary gets all of its audience.
         audience: Whom a canary is for, such as `country = CH`; its percentage is of them.
     """
 
