@@ -10,7 +10,7 @@ from lineside.apps import (
     roll_back,
     rollout_history,
 )
-from lineside.apps.rollout import choose_arm
+from lineside.apps.choosing import choose_arm
 from lineside.core import Conflict, Invalid, NotFound
 from lineside.trust import Scope, ledger_entries
 from lineside.usecases import read_folder

@@ -1,5 +1,6 @@
 """A release that goes up by steps: promoted, held and rolled back by what its calls say."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -7,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from lineside.apps import Call as LiveCall
 from lineside.apps import (
     Release,
+    Serving,
     current_rollout,
     deploy,
     release_folder,
     roll_back,
+    rollout,
     staged,
 )
+from lineside.apps.rollout import shadow
 from lineside.apps.staged import StagedRollout, Watcher
 from lineside.core import Conflict, Invalid, now
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
@@ -68,9 +73,9 @@ def look(scope: Scope) -> StagedRollout:
 
 
 def shares(scope: Scope) -> dict[str, float]:
-    rollout = current_rollout(scope, "triage")
-    assert rollout
-    return {arm.label: arm.percent for arm in rollout.arms}
+    present = current_rollout(scope, "triage")
+    assert present
+    return {arm.label: arm.percent for arm in present.arms}
 
 
 def said(found: StagedRollout) -> str:
@@ -249,13 +254,56 @@ def test_a_person_may_promote_abort_or_roll_back_at_any_time(scope: Scope, relea
         staged.promote(scope, "triage")
 
 
+def test_a_deploy_of_the_share_it_has_reached_ends_it_there(scope: Scope, releases) -> None:
+    staged.start(scope, "triage", "v2", plan={"steps": ["10%", "100%"]})
+    deploy(scope, "triage", "v2", percent=10)
+
+    ended = staged.current(scope, "triage")
+    assert ended
+    assert ended.status == "stopped"
+    assert shares(scope) == {"v1": 90, "v2": 10}
+    [*_, entry] = ledger_entries(scope, kind="deploy")
+    assert entry.details["ended"] == ended.id
+    deploy(scope, "triage", "v2", percent=10)  # asked for twice is decided once
+    assert ledger_entries(scope, kind="deploy")[-1] == entry
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        lambda scope: shadow(scope, "triage", "v3"),
+        lambda scope: deploy(scope, "triage", "v1", knobs={"hand_off_below": "0.5"}),
+    ],
+)
+def test_what_is_decided_by_hand_does_not_undo_a_rollback_of_that_moment(
+    scope: Scope, releases, monkeypatch: pytest.MonkeyPatch, decide: Callable[[Scope], Any]
+) -> None:
+    staged.start(scope, "triage", "v2")
+    whole = rollout.present_rollout
+
+    def outrun(*arguments: Any) -> Any:
+        monkeypatch.setattr(rollout, "present_rollout", whole)
+        connection, *_ = arguments
+        found = whole(*arguments)
+        assert found
+        back = found.arms[0].model_copy(update={"percent": 100.0})
+        rollout.put_rollout(
+            connection, scope, "triage", arms=(back,), knobs=found.knobs, reason="rollback"
+        )
+        return whole(*arguments)
+
+    monkeypatch.setattr(rollout, "present_rollout", outrun)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        decide(scope)
+
+
 def test_at_everybody_the_limits_are_watched_till_the_hold_is_over(
     scope: Scope, releases, calls: Call
 ) -> None:
     plan = {"steps": ["50%", "100%"], "hold": "1h", "stop_if": ["error_rate > 2%"]}
     staged.start(scope, "triage", "v2", plan=plan)
     staged.promote(scope, "triage")
-    assert "is at everybody, and its limits are watched" in said(look(scope))
+    assert "is at everybody; its limits are watched" in said(look(scope))
     calls(releases[1], 300, failing=60, arm="live")
 
     assert look(scope).status == "rolled_back"
@@ -346,17 +394,61 @@ def test_a_ledger_that_cannot_be_signed_holds_a_rollout_and_is_shown(
 
 
 def test_the_shadow_and_the_knobs_stay_while_it_goes_up(scope: Scope, releases) -> None:
-    from lineside.apps.rollout import shadow
-
     deploy(scope, "triage", "v1", knobs={"hand_off_below": "0.5"})
     shadow(scope, "triage", "v3", percent=20)
     staged.start(scope, "triage", "v2")
     staged.promote(scope, "triage")
 
-    rollout = current_rollout(scope, "triage")
-    assert rollout
-    assert rollout.shadow
-    assert rollout.knobs["hand_off_below"] == 0.5
+    present = current_rollout(scope, "triage")
+    assert present
+    assert present.shadow
+    assert present.knobs["hand_off_below"] == 0.5
+
+
+async def test_only_its_audience_gets_a_release_and_decides_on_it(
+    scope: Scope, releases, calls: Call
+) -> None:
+    plan = SOON | {"steps": ["100%"], "audience": "country = CH and plan in [pro, team]"}
+    plan |= {"stop_if": ["error_rate > 5%"], "hold": "1h"}
+    staged.start(scope, "triage", "v2", plan=plan)
+    serving = Serving(scope.store)
+    meant = {"country": "ch", "plan": "pro"}
+    answers = [
+        await serving.call(scope, "triage", LiveCall(input={"message": "x"}, attributes=one))
+        for one in (meant, {"country": "CH"}, {"country": "DE", "plan": "pro"}, {})
+    ]
+    await serving.close()
+
+    assert [answer.release for answer in answers] == ["v2", "v1", "v1", "v1"]
+    entry = ledger_entries(scope, kind="deploy")[-1]
+    assert entry.details["audience"] == plan["audience"]
+    calls(releases[1], 300, failing=300, attributes={"audience": False})
+    calls(releases[1], 300, failing=300, attributes={"knobs": {"audience": True}})
+    held = await asyncio.to_thread(look, scope)
+    assert (held.status, held.seen.canary.calls if held.seen.canary else 0) == ("running", 1)
+    assert f"is at everybody with `{plan['audience']}`" in said(held)
+
+    calls(releases[1], 100, failing=50, attributes={"audience": True})
+    ended = await asyncio.to_thread(look, scope)
+    assert ended.status == "rolled_back"
+    assert shares(scope) == {"v1": 100}
+
+
+def test_a_release_stays_with_its_audience_once_it_is_there(
+    scope: Scope, releases, calls: Call
+) -> None:
+    staged.start(scope, "triage", "v2", plan=SOON | {"steps": ["50%", "100%"], "audience": "a = b"})
+    for release in releases[:2]:
+        calls(release, 300, attributes={"audience": True})
+    assert look(scope).percent == 100
+    assert look(scope).status == "done"
+
+    present = current_rollout(scope, "triage")
+    assert present
+    assert [(arm.label, arm.name, arm.audience) for arm in present.arms] == [
+        ("v1", "live", None),
+        ("v2", "canary", "a = b"),
+    ]
 
 
 def test_who_may_not_deploy_may_not_send_anything_up(scope: Scope, releases) -> None:

@@ -43,6 +43,7 @@ def test_what_is_typed_goes_before_what_the_manifest_says(lineside, second: str)
     started = lineside(
         *("rollouts", "start", second, "v2", "--steps", "5,25,100", "--hold", "2h"),
         *("--stop-if", "error_rate > 2%", "--margin", "latency=50%", "--json"),
+        *("--audience", "country = CH"),
     )
     plan = started.data["rollout"]["plan"]
 
@@ -51,6 +52,7 @@ def test_what_is_typed_goes_before_what_the_manifest_says(lineside, second: str)
         "hold": "2h",
         "stop_if": ["error_rate > 2%"],
         "margins": {"error_rate": 0.02, "latency": 0.5, "cost": 0.25},
+        "audience": "country = CH",
     }
     lineside("rollback", second)
     assert lineside("rollouts", "show", second, "--json").data["rollout"]["status"] == "rolled_back"
@@ -65,6 +67,7 @@ def test_what_is_typed_goes_before_what_the_manifest_says(lineside, second: str)
         (("--hold", "soon"), "expected a duration"),
         (("--stop-if", "eror_rate > 2%"), "Did you mean `error_rate`?"),
         (("--stop-if", "error_rate 2%"), "read `2%`, expected `>` or `<`"),
+        (("--audience", "country CH"), "`audience`: read `country CH`, expected a condition"),
         (("--margin", "latency"), "Not a margin with its share"),
         (("--margin", "latencies=5%"), "Did you mean `latency`?"),
     ],

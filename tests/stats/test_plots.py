@@ -62,6 +62,15 @@ def test_a_difference_shows_zero_and_what_is_accepted_left_of_it() -> None:
     assert "−5.0 points" in plot
 
 
+def test_a_difference_in_percent_may_lie_below_zero_and_above_one() -> None:
+    plot = difference_plot("Latency", [IntervalRow("latency", -0.05, -0.5, 1.6)], unit="%")
+    [zero], [start], [end] = (
+        percents(plot, *what) for what in (("zero", "x1"), ("range", "x1"), ("range", "x2"))
+    )
+
+    assert 0 < start < zero < end < 100
+
+
 def test_a_series_goes_up_where_the_score_does_and_marks_what_was_refused() -> None:
     points = [
         SeriesPoint("v1", 0.80, 0.75, 0.84),

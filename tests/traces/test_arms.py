@@ -8,11 +8,12 @@ import pytest
 
 from lineside.core import now
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
-from lineside.traces.arms import arm_sums
+from lineside.traces.arms import arm_figures, arm_sums
 from lineside.traces.scores import TraceScore, record_scores
 from lineside.trust import Scope
 
 START = now() - timedelta(minutes=10)
+BOTH = ["old", "new"]
 
 
 def call(release: str = "old", **values: Any) -> Span:
@@ -46,8 +47,8 @@ def test_sums_are_over_callers_and_leave_out_what_answers_nobody(scope: Scope) -
     scope.store.flusher.flush()
     record_spans(scope, [call("new", duration_ms=700.0)]).result()
 
-    found = arm_sums(scope, "triage", ["old", "new"], since=START, over_ms=[800])
-    sums = {(one.release, one.measure): one for one in found.sums}
+    found = arm_sums(scope, "triage", BOTH, since=START, over_ms=[800])
+    sums = {(one.release, one.measure): one for one in found}
 
     errors = sums["old", "error_rate"]
     assert (errors.units, errors.count, errors.total) == (2, 3, 1)
@@ -56,7 +57,7 @@ def test_sums_are_over_callers_and_leave_out_what_answers_nobody(scope: Scope) -
     assert sums["old", "cost_usd"].count == 1
     assert ("new", "cost_usd") not in sums
     assert sums["new", "latency"].total == pytest.approx(log(5) + log(700))
-    figures = {one.release: one for one in found.figures}
+    figures = {one.release: one for one in arm_figures(scope, "triage", BOTH, since=START)}
     assert (figures["old"].calls, figures["old"].errors, figures["new"].calls) == (3, 1, 2)
     assert (figures["old"].cost_usd, figures["new"].cost_usd) == (0.5, None)
 
@@ -71,13 +72,13 @@ def test_scores_count_for_the_release_that_answered(scope: Scope) -> None:
             for at, one in enumerate(calls)
         ],
     ).result()
-    found = arm_sums(scope, "triage", ["old", "new"], since=START)
+    found = arm_sums(scope, "triage", BOTH, since=START)
 
-    helpful = {one.release: one for one in found.sums if one.measure == "score:helpful"}
+    helpful = {one.release: one for one in found if one.measure == "score:helpful"}
     assert (helpful["old"].count, helpful["old"].total) == (1, 0)
     assert (helpful["new"].count, helpful["new"].total) == (2, 3)
 
 
 def test_where_nothing_was_ever_called_there_are_no_sums(scope: Scope) -> None:
-    found = arm_sums(scope, "triage", ["old", "new"], since=START)
-    assert (found.sums, found.figures) == ((), ())
+    assert arm_sums(scope, "triage", BOTH, since=START) == []
+    assert arm_figures(scope, "triage", BOTH, since=START) == []

@@ -104,6 +104,7 @@ def test_the_page_shows_the_steps_both_arms_and_what_each_rule_says(rolling: Tes
     assert "Well so far error_rate &gt; 3% error rate is 1.0 %" in page
     assert "not worse than live by 2% on error_rate" in page
     assert "Pull back: everybody gets v1" in page
+    assert "This page loads itself again every 5 seconds." in page
     of_case = words(html(rolling, "/usecases/triage"))
     assert "Step 2 of 3 Hold v2 at 60 %" in of_case
 
@@ -121,6 +122,7 @@ def test_a_button_counts_once_and_not_for_what_changed_meanwhile(rolling: TestCl
     back = rolling.post("/usecases/triage/rollout/pull-back", data=shown(paused.text))
     assert "Rolled back v2 Pulled back by hand" in words(back.text)
     assert "Promote now" not in back.text
+    assert 'http-equiv="refresh"' not in back.text
     arms = rolling.get("/api/usecases/triage/rollout").json()["arms"]
     assert [(arm["label"], arm["percent"]) for arm in arms] == [("v1", 100)]
 

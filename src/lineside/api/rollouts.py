@@ -18,6 +18,7 @@ class StepwiseStart(Record):
         hold: How long a step is held at least, such as `30m`.
         stop_if: What ends it, such as `error_rate > 2%`.
         margins: How much worse than live is still not worse, such as `{"error_rate": "2%"}`.
+        audience: Whom it is for, by the `attributes` that calls carry, such as `country = CH`.
     """
 
     release: str = "latest"
@@ -25,6 +26,7 @@ class StepwiseStart(Record):
     hold: str | None = None
     stop_if: list[str] = Field(default_factory=list)
     margins: dict[str, str | float] = Field(default_factory=dict)
+    audience: str | None = None
 
 
 @router.get("")

@@ -1,9 +1,14 @@
 """A live call, and what the caller gets."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, StrictBool, StrictFloat, StringConstraints
 
 from lineside.core import Record
 from lineside.guardrails import GuardDecision, Provenance
+
+AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+AttributeValue = Annotated[str, StringConstraints(max_length=200)] | StrictBool | StrictFloat
 
 
 class Call(Record):
@@ -14,12 +19,15 @@ class Call(Record):
         knobs: Settings of this call; only knobs that are the user's.
         session: Ties calls of one conversation or visit together; keeps the caller in one arm.
         user: Who is served, in the caller's own terms; used for the arm when there is no session.
+        attributes: What is known of who is served, such as `country`, for rollouts to an audience;
+            of it only whether they are in the audience is kept.
     """
 
     input: Any
     knobs: dict[str, Any] = {}  # noqa: RUF012 # pydantic copies it
     session: str | None = None
     user: str | None = None
+    attributes: dict[AttributeName, AttributeValue] = Field(default_factory=dict, max_length=20)
 
 
 class CallAnswer(Record):

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import nullcontext, suppress
 from typing import Any
 
+from lineside.apps.choosing import choose_arm
 from lineside.apps.knobs_now import KnobsNow, knobs_now
 from lineside.apps.open_releases import FRESH_SECONDS, OpenReleases
-from lineside.apps.rollout import Arm, choose_arm
+from lineside.apps.rollout import Arm
 from lineside.apps.turning import Live, Turned, keep_turn, load_turned, user_digest
 from lineside.core import Unavailable
 from lineside.trust import Scope, keyed_digests

@@ -1,7 +1,5 @@
 """Who gets which release: live, canary, and the way back."""
 
-import hashlib
-import random
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import pairwise
@@ -24,14 +22,19 @@ class Arm(Record):
             which answers the rows of a file.
         release_id: What this share is served by.
         label: What people call that release, such as `v2`.
-        percent: Share of callers, above 0 and up to 100; of a shadow the share of calls.
+        percent: Share of callers, of a shadow the share of calls; 0 only of a live release whose
+            canary gets all of its audience.
+        audience: Whom a canary is for, such as `country = CH`; its percentage is of them.
     """
 
     name: Literal["live", "canary", "shadow", "batch"]
     release_id: str
     label: str
     percent: float
+    audience: str | None = None
 
+
+DECIDED_MEANWHILE = "decided_meanwhile"
 
 Reason = Literal["deploy", "canary", "step", "rollback", "shadow"]
 
@@ -79,12 +82,10 @@ def deploy(
     Raises:
         Denied: The release was refused by its gate; says why.
         Invalid: A share outside 0 to 100, a canary with nothing live, a knob out of range.
+        Conflict: Who gets what changed meanwhile, or the release would be its own canary.
     """
     scope.require("deploy", use_case=use_case)
-    if not 0 < percent <= 100:
-        raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
-    release = pick_release(load_releases(scope, use_case), use_case, reference)
-    refuse_refused(release)
+    release = _picked(scope, use_case, reference, percent)
     declared = folder_of(
         scope.store, get_candidate(scope.store, scope.workspace, release.digest)
     ).manifest.knobs
@@ -95,13 +96,13 @@ def deploy(
     settings = {name: value for name, value in kept.items() if name in known}
     settings |= turn_knobs(declared, typed, who="operator")
     arms = arms_for(release, percent, before)
-    if before is not None and (before.arms, before.knobs) == (arms, settings):
-        return before  # asked for twice is decided once
     reason: Reason = "deploy" if percent == 100 else "canary"
     shadow = before.shadow if before else None
     if shadow is not None and shadow.release_id in {arm.release_id for arm in arms}:
         shadow = None  # it answers now
-    return _replace(scope, use_case, arms=arms, knobs=settings, reason=reason, shadow=shadow)
+    return _replace(
+        scope, use_case, before, arms=arms, knobs=settings, reason=reason, shadow=shadow
+    )
 
 
 def shadow(
@@ -122,20 +123,15 @@ def shadow(
         Conflict: Nothing is live, or the release answers already.
     """
     scope.require("deploy", use_case=use_case)
-    if not 0 < percent <= 100:
-        raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
-    release = pick_release(load_releases(scope, use_case), use_case, reference)
-    refuse_refused(release)
+    release = _picked(scope, use_case, reference, percent)
     before = _standing(scope, use_case)
     if release.id in {arm.release_id for arm in before.arms}:
         raise Conflict(
             "already_live", f"`{release.label}` answers callers already; it cannot be a shadow"
         )
     arm = Arm(name="shadow", release_id=release.id, label=release.label, percent=percent)
-    if before.shadow == arm:
-        return before
     return _replace(
-        scope, use_case, arms=before.arms, knobs=before.knobs, reason="shadow", shadow=arm
+        scope, use_case, before, arms=before.arms, knobs=before.knobs, reason="shadow", shadow=arm
     )
 
 
@@ -149,20 +145,30 @@ def end_shadow(scope: Scope, use_case: str) -> Rollout:
     before = _standing(scope, use_case)
     if before.shadow is None:
         raise Conflict("no_shadow", f"No release of `{use_case}` is a shadow now")
-    return _replace(
-        scope, use_case, arms=before.arms, knobs=before.knobs, reason="shadow", shadow=None
-    )
+    return _replace(scope, use_case, before, arms=before.arms, knobs=before.knobs, reason="shadow")
+
+
+def _picked(scope: Scope, use_case: str, reference: str, percent: float) -> Release:
+    if not 0 < percent <= 100:
+        raise Invalid("bad_percent", f"The share is {percent:g} %, expected above 0 and up to 100")
+    release = pick_release(load_releases(scope, use_case), use_case, reference)
+    refuse_refused(release)
+    return release
 
 
 def _standing(scope: Scope, use_case: str) -> Rollout:
     found = load_rollouts(scope, use_case, limit=1)
     if not found:
-        raise Conflict(
-            "nothing_live",
-            f"Nothing of `{use_case}` is live, so there are no calls to copy",
-            hint=f"Deploy a release first: `lineside deploy {use_case}`.",
-        )
+        raise _nothing_live(use_case, so="there are no calls to copy")
     return found[0]
+
+
+def _nothing_live(use_case: str, *, so: str) -> Conflict:
+    return Conflict(
+        "nothing_live",
+        f"Nothing of `{use_case}` is live, so {so}",
+        hint=f"Deploy a release first: `lineside deploy {use_case}`.",
+    )
 
 
 def roll_back(scope: Scope, use_case: str) -> Rollout:
@@ -176,11 +182,7 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
     scope.require("deploy", use_case=use_case)
     history = load_rollouts(scope, use_case)
     if not history:
-        raise Conflict(
-            "nothing_live",
-            f"Nothing of `{use_case}` is live, so there is no way back",
-            hint=f"Deploy a release first: `lineside deploy {use_case}`.",
-        )
+        raise _nothing_live(use_case, so="there is no way back")
     now_live = history[0].live
     target = way_back(history)
     if target is None:
@@ -190,7 +192,9 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
             hint="Deploy another release instead: `lineside deploy`.",
         )
     arm = target.model_copy(update={"percent": 100.0})
-    return _replace(scope, use_case, arms=(arm,), knobs=history[0].knobs, reason="rollback")
+    return _replace(
+        scope, use_case, history[0], arms=(arm,), knobs=history[0].knobs, reason="rollback"
+    )
 
 
 def way_back(history: list[Rollout]) -> Arm | None:
@@ -221,23 +225,6 @@ def load_rollouts(scope: Scope, use_case: str, *, limit: int = 100) -> list[Roll
     with scope.store.records.read() as connection:
         rows = queries.rollout_rows(connection, scope.workspace, use_case, limit=limit)
     return [Rollout.model_validate(row) for row in rows]
-
-
-def choose_arm(rollout: Rollout, key: str | None) -> Arm:
-    """Say which arm a caller falls into: always the same one for the same key.
-
-    The key (a session or a user) is hashed to one of 10,000 places, and the canary takes the
-    lowest; when its share grows, whoever was in it stays. Without a key each call is drawn anew.
-    """
-    if len(rollout.arms) == 1:
-        return rollout.arms[0]
-    if key is None:
-        place = random.randrange(10_000)  # noqa: S311 # a share of traffic, not a secret
-    else:
-        digest = hashlib.sha256(f"{rollout.use_case}\n{key}".encode()).digest()
-        place = int.from_bytes(digest[:8]) % 10_000
-    canary = rollout.arms[1]
-    return canary if place < canary.percent * 100 else rollout.arms[0]
 
 
 def arms_for(release: Release, percent: float, before: Rollout | None) -> tuple[Arm, ...]:
@@ -286,25 +273,39 @@ def refuse_refused(release: Release) -> None:
 def _replace(
     scope: Scope,
     use_case: str,
+    before: Rollout | None,
     *,
     arms: tuple[Arm, ...],
     knobs: dict[str, Any],
     reason: Reason,
     shadow: Arm | None = None,
 ) -> Rollout:
+    """Let a rollout count in place of the one that was read; asked for twice is decided once.
+
+    Raises:
+        Conflict: Another counts since, such as the next step of a staged rollout. The way back is
+            never refused: it gives everybody one release, whatever the shares are by now.
+    """
     with scope.store.records.write() as connection:
         queries.lock_use_case(connection, scope.workspace, use_case)
+        present = present_rollout(connection, scope, use_case)
+        if reason != "rollback" and present != before:
+            raise decided_meanwhile(f"Who gets which release of `{use_case}` changed meanwhile")
         more = {} if reason == "shadow" else _end_staged(connection, scope, use_case, reason)
-        return put_rollout(
-            connection,
-            scope,
-            use_case,
-            arms=arms,
-            knobs=knobs,
-            reason=reason,
-            shadow=shadow,
-            details=more,
-        )
+        wanted: dict[str, Any] = {"arms": arms, "knobs": knobs, "shadow": shadow}
+        if present and not more and present == present.model_copy(update=wanted):
+            return present
+        return put_rollout(connection, scope, use_case, **wanted, reason=reason, details=more)
+
+
+def present_rollout(connection: Connection, scope: Scope, use_case: str) -> Rollout | None:
+    """The rollout that counts, as seen from within a transaction."""
+    rows = queries.rollout_rows(connection, scope.workspace, use_case, limit=1)
+    return Rollout.model_validate(rows[0]) if rows else None
+
+
+def decided_meanwhile(said: str) -> Conflict:
+    return Conflict(DECIDED_MEANWHILE, said, hint="Look at it again, then decide.")
 
 
 def _end_staged(
@@ -356,6 +357,8 @@ def put_rollout(
     said: dict[str, Any] = {"use_case": use_case, "traffic": shares, "knobs": knobs}
     if shadow is not None:
         said["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
+    if arms[-1].audience:
+        said["audience"] = arms[-1].audience
     about = shadow if reason == "shadow" and shadow else arms[-1]
     kind = "rollback" if reason == "rollback" else "deploy"
     record(connection, scope, kind, about.release_id, said | dict(details or {}))

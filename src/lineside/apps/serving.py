@@ -8,11 +8,12 @@ from typing import Any
 
 from lineside.apps.app import App
 from lineside.apps.call import Call, CallAnswer
+from lineside.apps.choosing import choose_arm, is_in_audience
 from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.metered import Metered, payer_of, used_by
 from lineside.apps.open_releases import OpenReleases
-from lineside.apps.rollout import Arm, choose_arm
+from lineside.apps.rollout import Arm
 from lineside.apps.served_trace import ServedTrace
 from lineside.apps.shadow import Shadows
 from lineside.apps.turning import Live
@@ -71,7 +72,8 @@ class Serving:
         """
         scope.require("run", use_case=use_case)
         live = await self._releases.live(scope, use_case)
-        arm = choose_arm(live.rollout, call.session or call.user)
+        arm = choose_arm(live.rollout, call.session or call.user, call.attributes)
+        is_meant = is_in_audience(live.rollout, call.attributes)
         answer = await self._answered(
             scope,
             arm,
@@ -80,6 +82,7 @@ class Serving:
             trace_id=trace_id or new_trace_id(),
             parent_span_id=parent_span_id,
             limits=limits,
+            about=None if is_meant is None else {"audience": is_meant},
         )
         if live.rollout.shadow is not None:
             self.shadows.copy(scope, use_case, live.rollout.shadow, call, answer.trace_id)

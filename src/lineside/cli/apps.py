@@ -256,6 +256,8 @@ def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
 
 def _shares(rollout: "Rollout") -> str:
     parts = [f"{arm.percent:g} % get {arm.label} ({arm.name})" for arm in rollout.arms]
+    if audience := rollout.arms[-1].audience:
+        parts.append(f"of those with `{audience}`; all others get {rollout.live.label}")
     if rollout.shadow is not None:
         parts.append(f"{rollout.shadow.label} gets copies of {rollout.shadow.percent:g} % (shadow)")
     return ", ".join(parts)

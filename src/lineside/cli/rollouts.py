@@ -44,6 +44,7 @@ def _plan_options(command: Decorated) -> Decorated:
     options: list[Callable[[Decorated], Decorated]] = [
         click.option("--steps", metavar="SHARES", help="Shares of callers: `5,25,100`."),
         click.option("--hold", metavar="TIME", help="Least time on a step: `30m`, `2h`, `1d`."),
+        click.option("--audience", metavar="RULE", help="Whom it is for: `country = CH`."),
         click.option("--stop-if", multiple=True, metavar="RULE", help="What ends it. Repeatable."),
         click.option(
             *("--margin", "margins"),
@@ -73,6 +74,7 @@ def start(
     reference: str,
     steps: str | None,
     hold: str | None,
+    audience: str | None,
     stop_if: tuple[str, ...],
     margins: tuple[str, ...],
     as_json: bool,
@@ -88,6 +90,7 @@ def start(
     plan = {
         "steps": _shares(steps) if steps else None,
         "hold": hold,
+        "audience": audience,
         "stop_if": list(stop_if),
         "margins": dict(map(_margin, margins)),
     }
@@ -97,7 +100,8 @@ def start(
     if as_json:
         print_json(view)
         return
-    say(f"✓ {name}: {started.percent:g} % get {started.label}", style="bold")
+    of = f" of those with `{started.plan.audience}`" if started.plan.audience else ""
+    say(f"✓ {name}: {started.percent:g} %{of} get {started.label}", style="bold")
     _print_ladder(view)
     note(f"Watched while `lineside up` runs: {server_address()}/usecases/{name}/rollout")
     note(f"Back at once: lineside rollback {name}")

@@ -46,7 +46,8 @@ def axis(values: Sequence[float], *, unit: Unit, zero: bool = False) -> Axis:
     """An axis on round numbers around the values; shares never leave 0 to 1.
 
     Args:
-        zero: Keep zero well inside, so that it can be seen on which side of it a value lies.
+        zero: They are differences, which leave 0 to 1; keep zero well inside, so that it can be
+            seen on which side of it a value lies.
     """
     known = [value for value in values if isfinite(value)] or [0.0, 1.0]
     low, high = min(known), max(known)
@@ -63,7 +64,7 @@ def axis(values: Sequence[float], *, unit: Unit, zero: bool = False) -> Axis:
     start, end = floor(low / step) * step, ceil(high / step) * step
     if end <= start:
         end = start + step
-    if unit == "%":
+    if unit == "%" and not zero:
         start, end = max(0.0, start), min(1.0, end)
         if end <= start:
             start, end = (0.0, step) if end <= 0 else (1.0 - step, 1.0)

@@ -46,11 +46,25 @@ class ArmFigures(Record):
     cost_usd: float | None
 
 
-class ArmSums(Record):
-    """The sums of every measure, and the figures."""
+def arm_figures(
+    scope: Scope,
+    use_case: str,
+    releases: Sequence[str],
+    *,
+    since: datetime,
+    audience_only: bool = False,
+) -> list[ArmFigures]:
+    """Say what the served calls of some releases came to; tests, probes and copies do not count.
 
-    sums: tuple[MeasureSums, ...]
-    figures: tuple[ArmFigures, ...]
+    Args:
+        since: Calls that began before do not count.
+        audience_only: Leave out calls of whoever was not in the audience of the rollout.
+    """
+    scope.require("read", use_case=use_case)
+    asked = [scope.workspace, use_case, since.replace(tzinfo=None), list(releases), audience_only]
+    with open_reading(scope) as reading:
+        rows = reading.rows(queries.ARM_FIGURES, asked)
+    return [ArmFigures.model_validate(row) for row in rows]
 
 
 def arm_sums(
@@ -60,22 +74,19 @@ def arm_sums(
     *,
     since: datetime,
     over_ms: Sequence[float] = (),
-) -> ArmSums:
-    """Add up the served calls of some releases; tests, probes and copies do not count.
+    audience_only: bool = False,
+) -> list[MeasureSums]:
+    """Add up every measure of the calls that `arm_figures` counts; it reads several times as much.
 
     Args:
-        since: Calls that began before do not count.
         over_ms: Latencies, of each of which the share of slower calls is wanted.
+        audience_only: As there; scores count all the same.
     """
     scope.require("read", use_case=use_case)
     from_when = since.replace(tzinfo=None)
-    asked = [scope.workspace, use_case, from_when, list(releases)]
+    asked = [scope.workspace, use_case, from_when, list(releases), audience_only]
+    scored = [scope.workspace, from_when, None, None, use_case, list(releases), SCORES_MAX]
     with open_reading(scope) as reading:
         sums = reading.rows(queries.ARM_SUMS, [*asked, list(map(float, over_ms))])
-        figures = reading.rows(queries.ARM_FIGURES, asked)
-        scored = [scope.workspace, from_when, None, None, use_case, list(releases), SCORES_MAX]
-        sums += reading.rows(score_queries.ARM_SUMS, scored) if figures else []
-    return ArmSums(
-        sums=tuple(MeasureSums.model_validate(row) for row in sums),
-        figures=tuple(ArmFigures.model_validate(row) for row in figures),
-    )
+        sums += reading.rows(score_queries.ARM_SUMS, scored)
+    return [MeasureSums.model_validate(row) for row in sums]

@@ -174,6 +174,7 @@ WITH calls AS (
     FROM {spans}
     WHERE workspace = ? AND use_case = ? AND started_at >= ? AND kind = 'app' AND run_id IS NULL
       AND arm IN ('live', 'canary') AND release IN (SELECT unnest(?::VARCHAR[]))
+      AND (NOT ?::BOOLEAN OR json_extract_string(attributes, '/audience') = 'true')
 )
 """
 

@@ -1,5 +1,6 @@
 """Where AI helps: the manifest, the fit questions, the portfolio, the templates."""
 
+from lineside.usecases import audiences as audiences
 from lineside.usecases import guards as guards
 from lineside.usecases import rollouts as rollouts
 from lineside.usecases.fit import FitAnswers

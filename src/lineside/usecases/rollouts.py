@@ -5,6 +5,7 @@ rollout:
   hold: 30m                                          how long to stay on a step at least
   stop_if: [error_rate > 2%, latency_p95_ms > 800]   limits that end it
   margins: {error_rate: 2%, latency: 25%}            how much worse than live is still not worse
+  audience: country = CH                             whom it is for; else everybody
 """
 
 import re
@@ -16,6 +17,7 @@ from typing import Annotated
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from lineside.core import Invalid, Record, did_you_mean
+from lineside.usecases.audiences import AudienceRule
 from lineside.usecases.document import Mark, Misread, Node, quoted, spelled
 from lineside.usecases.rules import StopRule as StopRule
 
@@ -113,6 +115,11 @@ class RolloutPlan(Record):
         "`cost`, or a score that a rule names.",
     )
 
+    audience: Annotated[
+        AudienceRule | None,
+        Field(description="Whom it is for, by what callers say of them: `country = CH`."),
+    ] = None
+
     def completed(self) -> "RolloutPlan":
         """The same with the defaults in place of what it leaves open."""
         filled = {
@@ -153,6 +160,8 @@ def rollout_problems(root: Node | None, scores: Iterable[str]) -> Iterator[tuple
         for name in margins.value:
             if wrong := _margin_problem(name, (rule for _, rule in rules)):
                 yield (margins.keys or {})[name], wrong
+        for wrong in _audience_problems(root.get("audience") is not None, margins.value):
+            yield margins.mark, wrong
 
 
 def check_plan(plan: RolloutPlan, scores: Iterable[str]) -> RolloutPlan:
@@ -165,6 +174,7 @@ def check_plan(plan: RolloutPlan, scores: Iterable[str]) -> RolloutPlan:
     wrong = [misread for _, misread in _step_problems(plan.steps)]
     wrong += [one for rule in plan.stop_if if (one := _rule_problem(rule, known))]
     wrong += [one for name in plan.margins if (one := _margin_problem(name, plan.stop_if))]
+    wrong += _audience_problems(plan.audience is not None, plan.margins)
     if wrong:
         first = wrong[0]
         raise Invalid(
@@ -221,6 +231,15 @@ def _margin_problem(name: str, rules: Iterable[StopRule]) -> Misread | None:
     near = did_you_mean(name, choices)
     hint = f"Did you mean `{near}`?" if near else "Name a score in `stop_if` first."
     return Misread(quoted(name), f"one of {', '.join(f'`{one}`' for one in choices)}", hint=hint)
+
+
+def _audience_problems(has_audience: bool, margins: Iterable[str]) -> list[Misread]:
+    of_scores = [name for name in margins if name not in MARGINS]
+    if not has_audience or not of_scores:
+        return []
+    hint = "Leave it out: a limit on the score in `stop_if` holds within an audience, too."
+    expected = "margins of calls only, since scores of others cannot be told from the audience's"
+    return [Misread(quoted(name), expected, hint=hint) for name in of_scores]
 
 
 def _items(node: Node | None) -> list[Node]:

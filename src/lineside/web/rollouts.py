@@ -20,6 +20,7 @@ _MOVES = {
     "promote": staged.promote,
     "pull-back": staged.abort,
 }
+_REFRESH_SECONDS = 5
 _ACCEPTED_MAX = 2.0
 _TONES: dict[str, plots.Tone] = {
     "clear": "ship",
@@ -74,6 +75,7 @@ def rollout_page(request: Request) -> Response:
         tone=_tone(view),
         ladder=_ladder(found),
         rules=[_rule(one) for one in found.findings],
+        refresh_seconds=_REFRESH_SECONDS if found.is_open else None,
     )
 
 
@@ -114,7 +116,7 @@ def _tone(view: staged.StagedView) -> tuple[str, str]:
 def _ladder(found: staged.StagedRollout) -> list[Rung]:
     rungs = []
     for at, share in enumerate(found.plan.steps):
-        text = "everybody" if share == 1 else f"{share * 100:g} %"
+        text = found.whom if share == 1 else f"{share * 100:g} %"
         if at < len(found.taken):
             rungs.append(Rung(text, "done", found.taken[at].calls, found.taken[at].why))
         elif at == found.step:

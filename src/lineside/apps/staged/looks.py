@@ -110,16 +110,20 @@ def next_look(staged: StagedRollout) -> tuple[int, int, int]:
     return stretch, planned, next(due for due in looks if due > last.calls)
 
 
+def is_due(staged: StagedRollout, calls: int) -> bool:
+    """Whether a look counts now, with so many calls of the canary since the step began."""
+    return calls >= max(1, next_look(staged)[2])
+
+
 def look(
     staged: StagedRollout, canary: Sums, live: Sums, *, at: datetime
 ) -> tuple[tuple[LookMark, ...], tuple[LiveFinding, ...]]:
     """Look if a look is due: all looks of the step so far, and what each rule says now."""
     rules = watched_rules(staged)
     calls = canary["error_rate"].count if "error_rate" in canary else 0
-    stretch, planned, due = next_look(staged)
-    if calls < max(1, due):
-        found = staged.findings or tuple(unseen(rule, canary.get(rule.measure)) for rule in rules)
-        return staged.looks, found
+    if not is_due(staged, calls):
+        return staged.looks, staged.findings or tuple(unseen(rule, None) for rule in rules)
+    stretch, planned, _ = next_look(staged)
     counts = {rule.measure: canary[rule.measure].count for rule in rules if rule.measure in canary}
     mark = LookMark(at=at, stretch=stretch, planned=planned, calls=calls, counts=counts)
     marks = (*staged.looks, mark)
@@ -150,8 +154,8 @@ def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
         )
     if staged.is_at_everybody:
         if at >= until or not watched_rules(staged):
-            return StepVerdict(decision="finish", sentence=f"{label} is at everybody")
-        sentence = f"{label} is at everybody, and its limits are watched {_for(until - at)} more"
+            return StepVerdict(decision="finish", sentence=f"{label} is at {staged.whom}")
+        sentence = f"{label} is at {staged.whom}; its limits are watched {_for(until - at)} more"
         return StepVerdict(decision="hold", sentence=sentence, ready_at=until)
     open_ones = [one for one in staged.findings if one.standing in ("unclear", "no_data")]
     if open_ones or not staged.looks:
@@ -160,7 +164,7 @@ def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
         sentence = f"Hold {label} at {staged.percent:g} % for {_for(until - at)} more: all is well"
         return StepVerdict(decision="hold", sentence=sentence, ready_at=until)
     share = percent_of(staged.plan.steps[staged.step + 1])
-    target = "everybody" if share == 100 else f"{share:g} %"
+    target = staged.whom if share == 100 else f"{share:g} %"
     if staged.status == "paused":
         sentence = f"Hold {label} at {staged.percent:g} %: paused; it could go to {target}"
         return StepVerdict(decision="hold", sentence=sentence)

@@ -121,6 +121,12 @@ class StagedRollout(Record):
         return self.step == len(self.plan.steps) - 1
 
     @property
+    def whom(self) -> str:
+        """Whom the last step reaches, in words."""
+        audience = self.plan.audience
+        return f"everybody with `{audience}`" if audience else "everybody"
+
+    @property
     def percent(self) -> float:
         """Share of the callers that get the release on the present step, in percent."""
         return percent_of(self.plan.steps[self.step])

@@ -9,24 +9,25 @@ from pydantic import ValidationError
 
 from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
-from lineside.apps.release import Release, load_releases, pick_release
+from lineside.apps.release import load_releases, pick_release
 from lineside.apps.rollout import (
     Arm,
     Rollout,
     arms_for,
+    decided_meanwhile,
     load_rollouts,
+    present_rollout,
     put_rollout,
     refuse_refused,
     roll_back,
 )
 from lineside.apps.staged.looks import StepVerdict, calls_planned, verdict
-from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken, percent_of
-from lineside.core import Conflict, Invalid, NotFound, Unavailable, new_id, now
+from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken
+from lineside.core import Conflict, Invalid, Unavailable, new_id, now
 from lineside.traces import traffic
 from lineside.trust import Scope, record
 from lineside.usecases import Manifest, rollouts
 
-DECIDED_MEANWHILE = "decided_meanwhile"
 _WEEK_HOURS = 24 * 7
 
 
@@ -42,7 +43,7 @@ def start(
     Args:
         reference: As `get_release` takes it.
         plan: What is to be otherwise than in the release's manifest: `steps`, `hold`, `stop_if`,
-            `margins`, each as a manifest has it.
+            `margins`, `audience`, each as a manifest has it.
 
     Raises:
         Denied: The release was refused by its gate; says why.
@@ -56,30 +57,24 @@ def start(
     manifest = folder_of(scope.store, candidate).manifest
     whole = read_plan(manifest, plan or {})
     before = next(iter(load_rollouts(scope, use_case, limit=1)), None)
-    arms = arms_for(release, percent_of(whole.steps[0]), before)
-    if before is None or before.live.release_id == release.id:
-        raise Conflict(
-            "nothing_beside",
-            f"`{release.label}` has nothing live to be held against",
-            hint=f"Deploy the first release to everyone: `lineside deploy {use_case}`.",
-        )
+    live, _ = arms_for(release, 1, before)  # refuses what has nothing to be held against
     moment = now()
     staged = StagedRollout(
         id=new_id("stg"),
         use_case=use_case,
         release_id=release.id,
         label=release.label,
-        from_release_id=before.live.release_id,
-        from_label=before.live.label,
+        from_release_id=live.release_id,
+        from_label=live.label,
         plan=whole,
         status="running",
         step=0,
         step_began_at=moment,
-        planned=_planned(scope, use_case, whole, before.live.release_id, step=0),
+        planned=_planned(scope, use_case, whole, live.release_id, step=0),
         created_at=moment,
         created_by=scope.actor.name,
     )
-    _begin(scope, staged, release, arms)
+    _begin(scope, staged)
     return staged
 
 
@@ -229,17 +224,14 @@ def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
         "seen": {},
         "taken": [one.model_dump(mode="json") for one in (*staged.taken, taken)],
     }
-    percent = percent_of(staged.plan.steps[step])
-    arm = Arm(name="canary", release_id=staged.release_id, label=staged.label, percent=percent)
+    above = staged.model_copy(update={"step": step})
     with scope.store.records.write() as connection:
         before = _locked(connection, scope, staged, changed)
-        live = before.live.model_copy(update={"percent": 100 - percent})
-        arms = (live, arm) if percent < 100 else (arm.model_copy(update={"name": "live"}),)
         put_rollout(
             connection,
             scope,
             staged.use_case,
-            arms=arms,
+            arms=_arms_at(above, before.live),
             knobs=before.knobs,
             reason="step",
             shadow=before.shadow,
@@ -248,7 +240,22 @@ def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
     return _again(scope, staged)
 
 
-def _begin(scope: Scope, staged: StagedRollout, release: Release, arms: tuple[Arm, ...]) -> None:
+def _arms_at(staged: StagedRollout, live: Arm) -> tuple[Arm, ...]:
+    """Who gets which on the present step; beside an audience the live release stays."""
+    audience = str(staged.plan.audience) if staged.plan.audience else None
+    arm = Arm(
+        name="canary",
+        release_id=staged.release_id,
+        label=staged.label,
+        percent=staged.percent,
+        audience=audience,
+    )
+    if staged.is_at_everybody and audience is None:
+        return (arm.model_copy(update={"name": "live"}),)
+    return live.model_copy(update={"percent": 100 - staged.percent}), arm
+
+
+def _begin(scope: Scope, staged: StagedRollout) -> None:
     plan = staged.plan.model_dump(mode="json")
     with scope.store.records.write() as connection:
         queries.lock_use_case(connection, scope.workspace, staged.use_case)
@@ -262,9 +269,13 @@ def _begin(scope: Scope, staged: StagedRollout, release: Release, arms: tuple[Ar
                 hint=f"See `lineside rollouts show {staged.use_case}`, or pull it back first: "
                 f"`lineside rollback {staged.use_case}`.",
             )
-        before = _current_rollout(connection, scope, staged.use_case)
+        before = _present(connection, scope, staged.use_case)
+        if before.live.release_id != staged.from_release_id:
+            raise decided_meanwhile(
+                f"`{before.live.label}` went live in place of `{staged.from_label}` meanwhile"
+            )
         queries.insert_staged(connection, scope.workspace, _row(staged))
-        shadow = before.shadow
+        shadow, arms = before.shadow, _arms_at(staged, before.live)
         put_rollout(
             connection,
             scope,
@@ -272,7 +283,7 @@ def _begin(scope: Scope, staged: StagedRollout, release: Release, arms: tuple[Ar
             arms=arms,
             knobs=before.knobs,
             reason="canary" if len(arms) > 1 else "deploy",
-            shadow=None if shadow and shadow.release_id == release.id else shadow,
+            shadow=None if shadow and shadow.release_id == staged.release_id else shadow,
             details={"staged": staged.id, "plan": plan},
         )
 
@@ -283,19 +294,14 @@ def _locked(
     """Change it under the lock of its use case, and give the rollout that counts till now."""
     queries.lock_use_case(connection, scope.workspace, staged.use_case)
     if not queries.change_staged(connection, staged.id, staged.revision, dict(changed)):
-        raise Conflict(
-            DECIDED_MEANWHILE,
-            f"Somebody else decided on `{staged.label}` meanwhile",
-            hint="Look at it again, then decide.",
-        )
-    return _current_rollout(connection, scope, staged.use_case)
+        raise decided_meanwhile(f"Somebody else decided on `{staged.label}` meanwhile")
+    return _present(connection, scope, staged.use_case)
 
 
-def _current_rollout(connection: queries.Connection, scope: Scope, use_case: str) -> Rollout:
-    rows = queries.rollout_rows(connection, scope.workspace, use_case, limit=1)
-    if not rows:
-        raise NotFound("nothing_live", f"Nothing of `{use_case}` is live")
-    return Rollout.model_validate(rows[0])
+def _present(connection: queries.Connection, scope: Scope, use_case: str) -> Rollout:
+    found = present_rollout(connection, scope, use_case)
+    assert found is not None  # noqa: S101 # nothing goes up where nothing was live
+    return found
 
 
 def _set_status(scope: Scope, use_case: str, status: Status, kind: str) -> StagedRollout:

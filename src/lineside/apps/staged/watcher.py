@@ -4,12 +4,14 @@ import logging
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from lineside.apps import queries
-from lineside.apps.staged.looks import look, verdict
+from lineside.apps.rollout import DECIDED_MEANWHILE
+from lineside.apps.staged.looks import is_due, look, verdict
 from lineside.apps.staged.record import Seen, StagedRollout
-from lineside.apps.staged.rules import Sums, latency_limits
-from lineside.apps.staged.steps import DECIDED_MEANWHILE, carry_out, load_staged
+from lineside.apps.staged.rules import latency_limits
+from lineside.apps.staged.steps import carry_out, load_staged
 from lineside.core import SYSTEM, Conflict, LinesideError, now
 from lineside.stats import unpaired
 from lineside.traces import arms
@@ -89,21 +91,24 @@ class Watcher:
 
     def _looking(self, staged: StagedRollout) -> StagedRollout:
         ids = [staged.release_id, staged.from_release_id]
-        found = arms.arm_sums(
-            self._scope,
-            staged.use_case,
-            ids[:1] if staged.is_at_everybody else ids,
-            since=staged.step_began_at,
-            over_ms=latency_limits(staged.plan),
-        )
-        by_release: dict[str, dict[str, unpaired.ClusterSums]] = {one: {} for one in ids}
-        for row in found.sums:
-            values = row.model_dump(exclude={"release", "measure"})
-            by_release[row.release][row.measure] = unpaired.ClusterSums(**values)
-        canary, live = (by_release[one] for one in ids)
-        looks, findings = look(staged, _nonempty(canary), _nonempty(live), at=now())
-        figures = {one.release: one for one in found.figures}
+        asked: dict[str, Any] = {
+            "releases": ids[:1] if staged.is_at_everybody else ids,
+            "since": staged.step_began_at,
+            "audience_only": staged.plan.audience is not None,
+        }
+        figures = {
+            one.release: one for one in arms.arm_figures(self._scope, staged.use_case, **asked)
+        }
         seen = Seen(canary=figures.get(ids[0]), live=figures.get(ids[1]))
+        sums: dict[str, dict[str, unpaired.ClusterSums]] = {one: {} for one in ids}
+        # Between looks that count nothing is decided, so that only the figures are read.
+        if seen.canary and is_due(staged, seen.canary.calls):
+            over_ms = latency_limits(staged.plan)
+            for row in arms.arm_sums(self._scope, staged.use_case, over_ms=over_ms, **asked):
+                values = row.model_dump(exclude={"release", "measure"})
+                if row.count and row.units:
+                    sums[row.release][row.measure] = unpaired.ClusterSums(**values)
+        looks, findings = look(staged, *(sums[one] for one in ids), at=now())
         changed = {"looks": looks, "findings": findings, "seen": seen, "trouble": None}
         return staged.model_copy(update=changed)
 
@@ -121,7 +126,3 @@ def _troubled(staged: StagedRollout, error: Exception) -> StagedRollout:
     """Whatever keeps it from being watched: nothing goes up, and the page says why."""
     said = error.message if isinstance(error, LinesideError) else repr(error)
     return staged.model_copy(update={"trouble": said[:_TROUBLE_CHARACTERS_MAX]})
-
-
-def _nonempty(sums: Sums) -> Sums:
-    return {measure: one for measure, one in sums.items() if one.count and one.units}
