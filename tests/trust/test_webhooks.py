@@ -273,7 +273,10 @@ def test_a_test_message_says_what_came_of_it(scope: Scope, receiver: Receiver) -
     assert (failed.status, failed.said) == ("failed", "It answered 404 Not Found")
     receiver.stop()
     nobody = asyncio.run(webhooks.send_test(scope, webhook.id))
-    assert (nobody.status, nobody.said) == ("failed", f"Nothing answers at 127.0.0.1:{receiver.port}")
+    assert (nobody.status, nobody.said) == (
+        "failed",
+        f"Nothing answers at 127.0.0.1:{receiver.port}",
+    )
     receiver.start_again()
 
 
