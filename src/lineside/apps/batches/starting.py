@@ -61,7 +61,9 @@ def start_batch(
     limits = _checked(limits or plan.RunLimits())
     if rows_max is not None and rows_max < 1:
         raise Invalid("bad_limit", f"The limit is {rows_max:,} rows, expected at least 1")
-    mapping, name = dict(mapping or {}), name or path.name
+    mapping = dict(mapping or {})
+    # PostgreSQL keeps no text with a null character.
+    name = (name or path.name).replace("\0", "")
     chosen = _release(scope, use_case, release)
     folder = folder_of(scope.store, get_candidate(scope.store, scope.workspace, chosen.digest))
     schema = folder.input_schema
