@@ -49,7 +49,7 @@ def ended(client: TestClient, batch_id: str) -> dict[str, Any]:
 
 
 def test_a_file_is_sent_followed_and_its_results_fetched(client: TestClient, keys: Any) -> None:
-    made = client.post(f"{PATH}?file=rows.csv", content=ROWS, headers=keys["runs"])
+    made = client.post(f"{PATH}?file=rows%00.csv", content=ROWS, headers=keys["runs"])
     assert made.status_code == 201, made.text
     batch_id = made.json()["batch"]["id"]
     again = client.post(f"{PATH}?file=rows.csv", content=ROWS, headers=keys["runs"]).json()

@@ -14,6 +14,7 @@ from lineside.apps.batches import (
     Batch,
     batch_results,
     cancel_batch,
+    check_export,
     export_batch,
     get_batch,
     list_batches,
@@ -97,6 +98,8 @@ def test_results_are_written_as_a_file(
     batch = run(live, rows_csv)
     out = tmp_path / f"out{suffix}"
     assert export_batch(live, batch.id, out) == 50
+    with pytest.raises(Invalid, match="no folder"):
+        check_export(tmp_path / "nowhere" / f"out{suffix}")
 
     if suffix == ".jsonl":
         first = orjson.loads(out.read_bytes().splitlines()[0])
@@ -143,7 +146,14 @@ def test_the_same_rows_are_not_paid_for_twice(live: Scope, rows_csv: Path) -> No
 
     assert (again.id, again.is_reused) == (first.id, True)
     assert fresh.id != first.id
-    assert len(latest_calls(live, limit=500)) == 100
+    for batch in (first, fresh):
+        assert (batch.state, batch.failures, batch.rows_answered) == ("done", {}, 50)
+    asked = [
+        (call.attributes["batch"], call.attributes["batch_line"])
+        for call in latest_calls(live, limit=500)
+    ]
+    wanted = [(batch.id, line) for batch in (first, fresh) for line in range(2, 52)]
+    assert sorted(asked) == sorted(wanted)
 
 
 def test_a_release_stands_fast_for_all_rows(live: Scope, make_folder, rows_csv: Path) -> None:
@@ -288,8 +298,9 @@ def test_who_began_a_batch_sees_it_and_others_need_rights(live: Scope, rows_csv:
     _, narrow = create_key(live, "narrow", rights=["run", "read"], use_cases=["another"])
 
     assert get_batch(caller, batch.id).rows_answered == 50
-    with pytest.raises(Denied, match="lacks the right `read`"):
-        get_batch(scope_for_key(live.store, other), batch.id)
+    for act in (get_batch, cancel_batch, resume_batch, remove_batch):
+        with pytest.raises(Denied, match="lacks the right `read`"):
+            act(scope_for_key(live.store, other), batch.id)
     with pytest.raises(Denied, match="may not `read`"):
         get_batch(scope_for_key(live.store, narrow), batch.id)
     with pytest.raises(Denied, match="may not `run`"):

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -52,7 +52,7 @@ Run = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder to stand in, with a state folder that no other test sees."""
     for name in ("DATABASE_URL", "LAKE", "DEBUG", "HOST", "PORT"):
         # Set before it is unset, so that what a command sets is undone as well.
@@ -63,9 +63,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.chdir(tmp_path)
-    # DBOS logs into the stderr it saw first, which a test before this one has closed.
+    yield tmp_path
+    # DBOS logs into the stderr it saw first, which is closed when this test ends.
     logging.getLogger("dbos").handlers.clear()
-    return tmp_path
 
 
 @pytest.fixture

@@ -95,19 +95,20 @@ def run_one(
     if out is not None:
         batching.check_export(out)
     named = use_case_named(use_case)
-    with scope_on_line() as scope, Gauge("Read the rows") as reading:
-        begun = batching.start_batch(
-            scope,
-            named,
-            Path(file),
-            release=release,
-            mapping=dict(map(_pair, mapped)),
-            limits=_limits(max_cost, max_minutes, concurrency),
-            rows_max=limit,
-            fresh=fresh,
-            told=lambda rows: reading.tell(f"{rows:,} rows"),
-        )
-        reading.tell(f"{begun.rows_total:,} rows")
+    with scope_on_line() as scope:
+        with Gauge("Read the rows") as reading:
+            begun = batching.start_batch(
+                scope,
+                named,
+                Path(file),
+                release=release,
+                mapping=dict(map(_pair, mapped)),
+                limits=_limits(max_cost, max_minutes, concurrency),
+                rows_max=limit,
+                fresh=fresh,
+                told=lambda rows: reading.tell(f"{rows:,} rows"),
+            )
+            reading.tell(f"{begun.rows_total:,} rows")
         if begun.is_reused:
             note(f"The same rows were given to {begun.release} before: this is `{begun.id}`")
         return _followed(scope, begun, out=out, as_json=as_json)

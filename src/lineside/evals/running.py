@@ -57,11 +57,14 @@ def wait_for(scope: Scope, run: Run, *, progress: Told = lambda _run: None) -> R
         progress(run)
         time.sleep(_POLL_SECONDS)
         if scope.store.jobs.is_done(run.id):
-            # The job's own end is the truth; a handler that broke raises here what broke it.
+            # A handler that broke raises here what broke it.
             scope.store.jobs.result(run.id)
             run = get_run(scope, run.id)
             break
         run = get_run(scope, run.id)
+    if run.status == "stopped" and not scope.store.jobs.is_orphan(run.id):
+        # The run says so a moment before its job ends, and only that knows what broke it.
+        scope.store.jobs.result(run.id)
     progress(run)
     return run
 

@@ -164,8 +164,9 @@ def cancel_batch(scope: Scope, batch_id: str) -> Batch:
 
     Raises:
         Conflict: It is not under way.
+        Denied: As `get_batch`, or the actor may not call the use case.
     """
-    batch = load_batch(scope, batch_id)
+    batch = get_batch(scope, batch_id)
     scope.require("run", batch.use_case)
     with scope.store.records.write() as connection:
         ended = {"status": "cancelled", "finished_at": now()}
@@ -179,8 +180,9 @@ def remove_batch(scope: Scope, batch_id: str) -> Batch:
 
     Raises:
         Conflict: It is under way.
+        Denied: As `get_batch`, or the actor may not call the use case.
     """
-    batch = load_batch(scope, batch_id)
+    batch = get_batch(scope, batch_id)
     scope.require("run", batch.use_case)
     if batch.status == "running":
         raise Conflict(

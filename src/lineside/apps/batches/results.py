@@ -100,7 +100,7 @@ def export_batch(scope: Scope, batch_id: str, out: Path, *, told: Told = lambda 
         out: Its ending says the format: `.csv`, `.jsonl` or `.parquet`.
 
     Raises:
-        Invalid: The ending is another.
+        Invalid: The ending is another, or its folder is not there.
     """
     batch = get_batch(scope, batch_id)
     suffix = check_export(out)
@@ -151,7 +151,7 @@ def check_export(out: Path) -> str:
     """The ending of a file that results can be written to.
 
     Raises:
-        Invalid: It is another.
+        Invalid: It is another, or its folder is not there.
     """
     suffix = out.suffix.lower()
     if suffix not in EXPORTS:
@@ -159,6 +159,12 @@ def check_export(out: Path) -> str:
             "batch_format",
             f"`{out.name}` ends with `{suffix}`, expected {', '.join(EXPORTS)}",
             hint="Name the file with one of these endings.",
+        )
+    if not out.parent.is_dir():
+        raise Invalid(
+            "batch_no_folder",
+            f"There is no folder `{out.parent}` for the results",
+            hint="Make it first, or name another.",
         )
     return suffix
 

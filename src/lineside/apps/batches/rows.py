@@ -140,7 +140,8 @@ class _Lines:
 
 
 def _header(name: str, lines: _Lines, rows: Any) -> list[str]:
-    csv.field_size_limit(ROW_BYTES_MAX)
+    # It holds for the whole process, and others may be reading longer cells just now.
+    csv.field_size_limit(max(csv.field_size_limit(), ROW_BYTES_MAX))
     lines.begin_row()
     try:
         columns = [cell.strip() for cell in next(rows, [])]

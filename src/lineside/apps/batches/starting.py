@@ -10,7 +10,7 @@ import orjson
 
 from lineside.apps.app import SERVABLE_KINDS
 from lineside.apps.batches import queries
-from lineside.apps.batches.batch import JOB, Batch, batch_from, load_batch
+from lineside.apps.batches.batch import JOB, Batch, batch_from, get_batch, load_batch
 from lineside.apps.batches.intake import take_rows
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.open_releases import nothing_live
@@ -61,7 +61,9 @@ def start_batch(
     limits = _checked(limits or plan.RunLimits())
     if rows_max is not None and rows_max < 1:
         raise Invalid("bad_limit", f"The limit is {rows_max:,} rows, expected at least 1")
-    mapping, name = dict(mapping or {}), name or path.name
+    mapping = dict(mapping or {})
+    # PostgreSQL keeps no text with a null character.
+    name = (name or path.name).replace("\0", "")
     chosen = _release(scope, use_case, release)
     folder = folder_of(scope.store, get_candidate(scope.store, scope.workspace, chosen.digest))
     schema = folder.input_schema
@@ -93,7 +95,7 @@ def start_batch(
     )
     found = _known_or_added(scope, batch, taken.chunks)
     if found.is_reused and found.status in ("stopped", "cancelled"):
-        more = resume_batch(scope, found.id, limits=limits)
+        more = _gone_on_with(scope, found, failed=False, limits=limits)
         return more.model_copy(update={"is_reused": True})
     _ensure(scope, found)
     return found
@@ -112,14 +114,21 @@ def resume_batch(
 
     Raises:
         Conflict: Nothing is left to ask.
+        Denied: As `get_batch`, or the actor may not call the use case.
     """
-    batch = load_batch(scope, batch_id)
+    batch = get_batch(scope, batch_id)
     scope.require("run", batch.use_case)
+    return _gone_on_with(scope, batch, failed=failed, limits=limits)
+
+
+def _gone_on_with(
+    scope: Scope, batch: Batch, *, failed: bool, limits: plan.RunLimits | None
+) -> Batch:
     if batch.status != "running":
         given = (limits or plan.RunLimits()).model_dump(exclude_none=True)
         batch = _begun_again(scope, batch, failed=failed, limits=batch.limits.model_dump() | given)
     _ensure(scope, batch)
-    return load_batch(scope, batch_id)
+    return load_batch(scope, batch.id)
 
 
 def wait_for_batch(

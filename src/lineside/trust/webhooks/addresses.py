@@ -1,5 +1,6 @@
 """Where webhooks may lead: to public addresses, and to others where a setting names them."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
@@ -8,6 +9,9 @@ from lineside.core import Denied, Invalid, Settings
 
 _URL_CHARACTERS_MAX = 2_000
 _NAT64 = ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ip_network("2000::/3")
+_NUMBER_AT_THE_END = re.compile(r"(.*\.)?(\d+|0x[\da-f]*)\.?", re.IGNORECASE)
+"""Resolvers take such a host for an IPv4 address in short, octal or hexadecimal, as `127.1` is."""
 
 Address = IPv4Address | IPv6Address
 
@@ -61,8 +65,7 @@ class Places:
                     f"`{host}:{port}` is lineside itself, which would take the call for its own",
                     hint="Give the address of another program.",
                 )
-            is_public = plain.is_global and not plain.is_multicast
-            if not is_public and not any(plain in network for network in self._networks):
+            if not _is_public(plain) and not any(plain in network for network in self._networks):
                 raise Denied(
                     "webhook_not_public",
                     f"`{host}` is at {one}, which is not a public address",
@@ -79,6 +82,8 @@ def _split(url: str) -> SplitResult:
         raise _no_url(url, str(error)) from None
     if not parts.hostname or parts.scheme not in ("http", "https"):
         raise _no_url(url, "it names no host, or is neither http nor https")
+    if _literal(parts.hostname) is None and _NUMBER_AT_THE_END.fullmatch(parts.hostname):
+        raise _no_url(url, "its host is a number, and no whole IPv4 address")
     if parts.username or parts.password:
         raise _no_url(url, "it holds a name or password, which would be shown in lists")
     if len(url) > _URL_CHARACTERS_MAX or not url.isascii() or not url.isprintable() or " " in url:
@@ -99,6 +104,11 @@ def _literal(host: str) -> Address | None:
         return ip_address(host)
     except ValueError:
         return None
+
+
+def _is_public(plain: Address) -> bool:
+    is_unicast = isinstance(plain, IPv4Address) or plain in _GLOBAL_UNICAST
+    return is_unicast and plain.is_global and not plain.is_multicast
 
 
 def _plain(address: Address) -> Address:

@@ -140,12 +140,12 @@ class Deliverer:
                 queries.update_webhook(connection, row["webhook_id"], **changed)
 
     def _put_off(self, rows: list[queries.Row]) -> None:
-        later = {"claimed_until": None, "next_at": now() + timedelta(seconds=_DOWN_SECONDS)}
-        if min(self._retry_seconds, default=0) < _DOWN_SECONDS:
-            later["next_at"] = now() + timedelta(seconds=min(self._retry_seconds))
+        next_at = now() + timedelta(seconds=min([_DOWN_SECONDS, *self._retry_seconds]))
         with self._store.records.write() as connection:
             for row in rows:
-                queries.update_message(connection, row["webhook_id"], row["id"], **later)
+                queries.update_message(
+                    connection, row["webhook_id"], row["id"], claimed_until=None, next_at=next_at
+                )
 
     def _tidy(self) -> None:
         with self._store.records.write() as connection:

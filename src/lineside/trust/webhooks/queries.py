@@ -75,14 +75,7 @@ def update_message(
 def claim(connection: sa.Connection, *, at: datetime, until: datetime, limit: int) -> list[Row]:
     """Take the oldest messages that are due, so that no other process takes them meanwhile."""
     due = (
-        sa.select(messages, webhooks.c.url)
-        .join(webhooks, webhooks.c.id == messages.c.webhook_id)
-        .where(
-            messages.c.status == "waiting",
-            messages.c.next_at <= at,
-            sa.or_(messages.c.claimed_until.is_(None), messages.c.claimed_until <= at),
-            webhooks.c.disabled_at.is_(None),
-        )
+        _due(messages, webhooks.c.url, at=at)
         .order_by(messages.c.id)
         .limit(limit)
         .with_for_update(of=messages, skip_locked=True)
@@ -95,8 +88,7 @@ def claim(connection: sa.Connection, *, at: datetime, until: datetime, limit: in
 
 def is_due(connection: sa.Connection, *, at: datetime) -> bool:
     """Whether any message waits to be sent; quick, and holds up nobody."""
-    query = sa.select(sa.literal(1)).where(messages.c.status == "waiting", messages.c.next_at <= at)
-    return connection.execute(query.limit(1)).first() is not None
+    return connection.execute(_due(messages.c.id, at=at).limit(1)).first() is not None
 
 
 def delete_ended(connection: sa.Connection, *, before: datetime) -> int:
@@ -105,3 +97,16 @@ def delete_ended(connection: sa.Connection, *, before: datetime) -> int:
         messages.c.status.in_(("delivered", "failed")), messages.c.ended_at < before
     )
     return connection.execute(query).rowcount
+
+
+def _due(*columns: Any, at: datetime) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .join_from(messages, webhooks, webhooks.c.id == messages.c.webhook_id)
+        .where(
+            messages.c.status == "waiting",
+            messages.c.next_at <= at,
+            sa.or_(messages.c.claimed_until.is_(None), messages.c.claimed_until <= at),
+            webhooks.c.disabled_at.is_(None),
+        )
+    )
