@@ -28,10 +28,7 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
         "scripted": {"play": {"file": "play.jsonl"}},
         "routes": {
             "heavy": {"targets": heavy, "order": "weighted"},
-            "spare": {
-                "targets": [{"model": "play/a", "weight": 0}, *PAIR[1:]],
-                "order": "weighted",
-            },
+            "spare": {"targets": [spare, "play/b"], "order": "weighted"},
             "by-session": {"targets": heavy, "order": "weighted", "sticky": "session"},
             "by-user": {"targets": heavy, "order": "weighted", "sticky": "user"},
             "quickest": {"targets": ["slow/m", "quick/m"], "order": "least_latency"},
