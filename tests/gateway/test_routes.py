@@ -1,5 +1,6 @@
 """The order of a route's targets, without a network: what is measured, drawn and refused."""
 
+import asyncio
 import json
 import random
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from lineside.core import Invalid
 from lineside.gateway import calls, canonical
+from lineside.gateway.calls.hedge import hedged
 from lineside.gateway.calls.latency import Latency
 from lineside.gateway.calls.order import estimated_tokens, rank
 from lineside.gateway.calls.route import ModelRoute, ModelTarget
@@ -107,6 +109,27 @@ def test_media_count_by_the_piece_and_not_by_their_bytes() -> None:
 
     assert 80 < estimated_tokens(asking("word " * 60)) < 140
     assert 1_500 < estimated_tokens(seen) < 1_600
+
+
+async def test_of_two_that_begin_at_once_one_is_given_and_the_other_ended() -> None:
+    gate, dropped = asyncio.Event(), []
+
+    async def begin(name: str) -> str:
+        await gate.wait()
+        return name
+
+    async def drop(name: str) -> None:
+        dropped.append(name)
+
+    def begin_second() -> Any:
+        gate.set()
+        return begin("second")
+
+    won = await hedged(
+        lambda: begin("first"), begin_second, after_s=0.01, is_final=lambda _: False, drop=drop
+    )
+
+    assert {won, *dropped} == {"first", "second"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -71,6 +71,11 @@ def with_steps(steps: Sequence[CallStep], last: Proceed) -> Proceed:
 
 def _around(step: CallStep, proceed: Proceed) -> Proceed:
     return lambda call: step(call, proceed)
+
+
+@lru_cache(maxsize=1_000)
+def _route_of_one(model: str, cache_s: int) -> ModelRoute:
+    return ModelRoute.model_validate({"targets": (model,), "cache_s": cache_s})
 
 
 def _subject(call: ModelCall, route: ModelRoute) -> str | None:
@@ -177,7 +182,7 @@ class Gateway:
             return named
         provider = self.at_address(model.partition("/")[0])
         cache_s = provider.endpoint.cache_s if provider else 0
-        return ModelRoute.model_validate({"targets": (model,), "cache_s": cache_s})
+        return _route_of_one(model, cache_s)
 
     def target(self, name: str) -> ModelTarget:
         """A provider and its model.

@@ -53,18 +53,22 @@ class Latency:
 
     def answered(self, seconds: float, *, is_stream: bool) -> None:
         """It began to answer after so many seconds."""
-        before = self.seconds(is_stream=is_stream)
-        if before is not None:
-            seconds = _SHARE_NEWEST * seconds + (1 - _SHARE_NEWEST) * before
-        self._seen[is_stream] = _Seen(seconds, self._clock())
-        self._tried_at = self._failed_at = None
+        self._count(seconds, is_stream=is_stream)
+        self._failed_at = None
 
     def left(self, seconds: float, *, is_stream: bool) -> None:
         """It was left after so many seconds without a piece: it takes that long at least."""
         before = self.seconds(is_stream=is_stream)
         if before is None or seconds > before:
-            self.answered(seconds, is_stream=is_stream)
+            self._count(seconds, is_stream=is_stream)
 
     def failed(self) -> None:
         """It failed in a way that is the provider's fault."""
         self._failed_at, self._tried_at = self._clock(), None
+
+    def _count(self, seconds: float, *, is_stream: bool) -> None:
+        before = self.seconds(is_stream=is_stream)
+        if before is not None:
+            seconds = _SHARE_NEWEST * seconds + (1 - _SHARE_NEWEST) * before
+        self._seen[is_stream] = _Seen(seconds, self._clock())
+        self._tried_at = None
