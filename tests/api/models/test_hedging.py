@@ -180,14 +180,17 @@ def test_a_refusal_of_the_request_itself_ends_both(
     assert use_of(server, key)["spent"] > 1_000  # the one that was left
 
 
+@pytest.mark.parametrize("is_stream", [True, False])
 def test_a_caller_who_leaves_ends_both_and_is_counted_with_all_that_was_held(
-    server: str, key: tuple[str, str], at: int, upstream: FakeUpstream
+    server: str, key: tuple[str, str], at: int, upstream: FakeUpstream, is_stream: bool
 ) -> None:
     for role in ("one", "two"):
         upstream.answers_for(f"{role}-{at}", "hang")
     client = openai.OpenAI(base_url=f"{server}/v1", api_key=key[1], max_retries=0, timeout=1.0)
     with pytest.raises(openai.APITimeoutError):
-        client.chat.completions.create(model=f"hedged-{at}", messages=HELLO, max_tokens=100)
+        client.chat.completions.create(
+            model=f"hedged-{at}", messages=HELLO, max_tokens=100, stream=is_stream
+        )
 
     until = time.monotonic() + 5
     while len(upstream.gone) < 2 and time.monotonic() < until:
