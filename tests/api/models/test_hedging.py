@@ -34,6 +34,10 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
                 "retries_max": 0,
             }
             for at in range(ROUTES)
+        }
+        | {
+            f"patient-{at}": {"targets": [f"one-{at}/m", f"two-{at}/m"], "hedge_after_s": 10}
+            for at in range(ROUTES)
         },
     }
 
@@ -110,8 +114,8 @@ def test_the_second_answers_for_a_silent_first_which_is_left_and_paid_for(
 def test_a_quick_first_is_the_only_one_asked_and_paid_for(
     ask: Callable[..., httpx.Response], server: str, key: tuple[str, str], at: int, upstream: Any
 ) -> None:
-    upstream.answers_for(f"one-{at}", chunk("Hello"), 0.6, *DONE)
-    answer = ask()
+    upstream.answers_for(f"one-{at}", chunk("Hello"), *DONE)
+    answer = ask(model=f"patient-{at}")
 
     assert "Hello" in answer.text
     assert "x-lineside-route" not in answer.headers
@@ -157,7 +161,7 @@ def test_a_winner_that_breaks_off_is_not_replaced(
 def test_where_both_fail_the_last_failure_is_told_and_nothing_is_paid(
     ask: Callable[..., httpx.Response], server: str, key: tuple[str, str], at: int, upstream: Any
 ) -> None:
-    upstream.answers_for(f"one-{at}", 0.8, "reset")
+    upstream.answers_for(f"one-{at}", 2.0, "reset")
     upstream.answers_for(f"two-{at}", BUSY, status=500)
     answer = ask()
 

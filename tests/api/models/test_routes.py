@@ -39,10 +39,10 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
             "by-length": {"targets": [*short, {"model": "play/long", "context_tokens": 2_000}]},
             "impatient": {
                 "targets": ["silent/m", "play/b"],
-                "first_token_s": 0.3,
+                "first_token_s": 1.5,
                 "retries_max": 0,
             },
-            "brief": {"targets": ["steady/m"], "total_s": 1.0},
+            "brief": {"targets": ["steady/m"], "total_s": 3},
         },
     }
 
@@ -102,7 +102,7 @@ def test_a_user_stays_with_its_target_and_a_call_without_one_is_drawn(ask: Any) 
 
 def test_the_quickest_is_asked_once_both_are_measured(ask: Any, upstream: FakeUpstream) -> None:
     done = [chunk("Hel", finish="stop"), b"data: [DONE]\n\n"]
-    upstream.answers_for("slow", 0.4, *done)
+    upstream.answers_for("slow", 1.0, *done)
     upstream.answers_for("quick", *done)
     providers, why = [], []
     for _ in range(4):
@@ -113,7 +113,7 @@ def test_the_quickest_is_asked_once_both_are_measured(ask: Any, upstream: FakeUp
 
     assert providers == ["slow", "quick", "quick", "quick"]
     assert why[:2] == ["least_latency: unmeasured"] * 2
-    assert why[2].startswith("least_latency: 0.")
+    assert why[2].startswith("least_latency: ")
     assert why[2].endswith(" s")
 
 
@@ -168,7 +168,7 @@ def test_an_answer_that_takes_longer_than_its_total_time_ends_with_an_error(
     ask: Any, upstream: FakeUpstream
 ) -> None:
     upstream.answers_for("steady", chunk("Hel"), "hang")
-    with pytest.raises(openai.APIError, match="no whole answer within 1 s"):
+    with pytest.raises(openai.APIError, match="no whole answer within 3 s"):
         list(ask("brief", stream=True).parse())
 
     assert upstream.asked_of("steady") == 1
