@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ COUNTS = b'data: {"id":"c1","model":"small-1","created":1,"choices":[],"usage":{
 COUNTS += b'"completion_tokens":4,"total_tokens":9}}\n\n'
 DONE = [chunk("", finish="stop"), COUNTS, b"data: [DONE]\n\n"]
 BUSY = b'{"error": {"message": "busy"}}'
-ROUTES = 10
+ROUTES = 12
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,23 @@ def test_a_refusal_of_the_request_itself_ends_both(
     assert (answer.status_code, "no such knob" in answer.text) == (400, True)
     assert upstream.left.wait(5)
     assert use_of(server, key)["spent"] > 1_000  # the one that was left
+
+
+def test_calls_that_ask_two_at_once_do_not_overrun_a_limit_together(
+    ask: Callable[..., httpx.Response], server: str, key: tuple[str, str], at: int, upstream: Any
+) -> None:
+    upstream.answers_for(f"one-{at}", "hang")
+    upstream.answers_for(f"two-{at}", chunk("Hello"), *DONE)
+    cap = {"about": "key", "subject": key[0], "measure": "tokens", "amount": 6_000, "every": "ever"}
+    assert httpx.post(f"{server}/api/budgets", json=cap, timeout=30).is_success
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: ask(), range(8)))
+
+    codes = [answer.status_code for answer in answers]
+    assert set(codes) == {200, 429}
+    use = use_of(server, key)
+    assert 1_109 * codes.count(200) < use["spent"] <= 6_000
+    assert use["reserved"] == 0
 
 
 @pytest.mark.parametrize("is_stream", [True, False])
