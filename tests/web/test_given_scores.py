@@ -11,7 +11,7 @@ from lineside.trust import local_scope
 from web.small_case import html, words
 
 pytestmark = pytest.mark.xdist_group("traces")
-TRACE = "5" * 32
+TRACE, WHY = "5" * 32, "Half of it is made up"
 
 
 @pytest.fixture
@@ -30,9 +30,7 @@ def web(settings: Settings) -> TestClient:
     )
     record_spans(scope, [span]).result()
     said = [
-        scores.TraceScore(
-            name="grounded", value=0.4, trace_id=TRACE, explanation="Half of it is made up"
-        ),
+        scores.TraceScore(name="grounded", value=0.4, trace_id=TRACE, explanation=WHY),
         scores.TraceScore(name="polite", label="pass", trace_id=TRACE, span_id=step, by="judge-1"),
         scores.TraceScore(name="solved", value=1.0, session_id="s-1"),
     ]
