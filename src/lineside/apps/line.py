@@ -156,6 +156,8 @@ def forecast_folder(
         model=app.model.partition(":")[2] or None,
         prompt_characters=len(folder.read_file(app.prompt)) if app.prompt else 0,
         fresh=fresh,
+        scorers=folder.scorers,
+        scorer_files=folder.files,
     )
 
 

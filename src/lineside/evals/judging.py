@@ -6,7 +6,7 @@ from typing import Any
 
 from lineside.core import now
 from lineside.evals import queries
-from lineside.evals.budget import Costs
+from lineside.evals.budget import Costs, pricing
 from lineside.evals.plan import RunSpent
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
@@ -31,6 +31,9 @@ class Judge:
         self._wrong, self._right = run.spent.wrong, run.spent.right
         self._pace = run.spent
         self._awaited = [scorer for scorer in scorers if scorer.is_awaited]
+        for scorer in self._awaited:
+            if scorer.jury is not None:
+                scorer.jury.price = pricing(store, run.workspace)
         self.recount(counts)
 
     def recount(self, counts: Counts) -> None:
@@ -94,6 +97,7 @@ class Judge:
             cost_unknown=costs.cost_unknown,
             tokens=costs.tokens,
             recalled=costs.recalled,
+            judges=costs.judges,
             seconds=pace.seconds,
             rate_limited=pace.rate_limited,
             concurrency=pace.concurrency,
