@@ -67,6 +67,13 @@ def labels(count: int = CASES, *, no: int = 30, but: tuple[int, ...] = ()) -> li
     ]
 
 
+def drawn(*chances: str) -> list[dict[str, str]]:
+    """Labels of the first cases as a review exports them."""
+    return [
+        row | {"chance": chance} for row, chance in zip(labels(len(chances)), chances, strict=True)
+    ]
+
+
 def gate(scope: Scope, run: Run, rule: str, baseline: Run | None = None) -> GateOutcome:
     return judge_gate(scope, run, [parse_rule(rule)], baseline_run=baseline)
 
@@ -273,6 +280,8 @@ def test_a_judge_that_refuses_or_leaves_its_schema_earns_no_licence(
         ([{"case": "c1", "label": ""}], "no_labels", "no row with a label"),
         ([], "no_labels", "no row with a label"),
         ([{"case": "c1", "label": "no"}] * 2, "case_labelled_twice", "Line 3: case `c1`"),
+        (drawn("1.0", "", "0.25"), "unequal_chances", "Line 2 was drawn with the chance 1 and"),
+        (drawn("0.5", "often"), "bad_chance", "Line 3: `chance` is `often`"),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused_with_the_place(
@@ -284,6 +293,15 @@ def test_labels_that_cannot_be_used_are_refused_with_the_place(
     assert (caught.value.code, message in caught.value.message) == (code, True)
     assert caught.value.hint
     assert licences.list_licences(scope) == []
+
+
+def test_labels_drawn_with_one_chance_are_a_random_sample(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    judge_run()
+    # A row that nobody labelled is no label, whatever its chance.
+    rest = {"case": "c80", "label": "", "chance": "1.0"}
+    assert licences.licence_judge(scope, "right", [*drawn(*["0.75"] * 60), rest]).is_granted
 
 
 def test_several_people_are_held_against_each_other_too(scope: Scope, judge_run: RunCases) -> None:
