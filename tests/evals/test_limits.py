@@ -133,6 +133,47 @@ def test_a_limit_on_money_stops_judges_too_and_says_what_they_took(
     assert by_tokens.spent.tokens + by_tokens.spent.judges.tokens == 95
 
 
+def test_a_verdict_of_the_same_judge_on_the_same_answer_is_not_asked_again(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    files = judge_file(cost_usd=0.01)
+    first = run_cases(rows(20), scorers=[declared()], scorer_files=files, repetitions=2)
+
+    more = run_cases(rows(30), scorers=[declared(usd_max=9)], scorer_files=files, repetitions=2)
+
+    assert (more.spent.recalled, more.spent.judges.calls) == (40, 20)
+    done = summarise(scope, more).scores["right"].judge
+    assert done is not None
+    assert (done.judged, done.recalled, done.calls) == (60, 40, 20)
+    details = [found.scores["right"].detail for found in results_of(scope, more.id)]
+    assert {(detail or {}).get("recalled_from") for detail in details} == {first.id, None}
+
+
+@pytest.mark.parametrize("change", ["criterion", "repeats", "field", "expected", "fresh"])
+def test_another_question_to_a_judge_is_asked(
+    run_cases: RunCases, target: ScriptedTarget, change: str
+) -> None:
+    files = judge_file(cost_usd=0.01)
+    arguments: dict[str, dict[str, Any]] = {
+        "criterion": {"rubric": "Is it kind?"},
+        "repeats": {"repeats": 2},
+        "field": {"field": "confidence"},
+    }
+    again = rows(6)
+    if change == "expected":
+        again = [row | {"expected": {"topic": "lost_card"}} for row in again]
+    run_cases(rows(6), scorers=[declared()], scorer_files=files)
+
+    run = run_cases(
+        again,
+        scorers=[declared(**arguments.get(change, {}))],
+        scorer_files=files,
+        fresh=change == "fresh",
+    )
+
+    assert run.spent.judges.calls == (12 if change == "repeats" else 6)
+
+
 def test_judging_answers_that_are_known_already_counts_as_well(
     run_cases: RunCases, target: ScriptedTarget
 ) -> None:

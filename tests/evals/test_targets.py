@@ -167,3 +167,6 @@ def test_a_forecast_counts_judges_by_what_their_calls_took_or_says_that_it_canno
     assert found.judges is not None
     assert (found.judges.cost_usd, found.judges.tokens) == (pytest.approx(2.0), 2000)
     assert (found.cost_usd, found.exceeds) == (pytest.approx(0.06), ["cost_usd_max"])
+    again = forecast_run(scope, **{**wanted, "scorers": [declared()]})
+    assert again.judges is not None
+    assert again.judges.calls == 60

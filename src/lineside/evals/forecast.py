@@ -9,7 +9,8 @@ from lineside.evals import queries
 from lineside.evals.budget import with_bill
 from lineside.evals.dataset import Dataset
 from lineside.evals.plan import JudgesSpent, RunPlan
-from lineside.evals.recall import recallable
+from lineside.evals.recall import Recallable, recallable
+from lineside.evals.run import RunScorer
 from lineside.evals.scorers import Declared, build_scorers, files_named
 from lineside.evals.scorers.judges import KINDS
 from lineside.stats import wilson
@@ -90,10 +91,16 @@ def forecast_run(
     scope.require("test", use_case)
     plan = plan or RunPlan()
     answers = len(dataset) * repetitions
-    recalled = 0 if fresh else recallable(
+    declared = [
+        RunScorer(name=item.name, kind=item.kind, arguments=dict(item.arguments))
+        for item in scorers
+        if item.kind in KINDS
+    ]
+    known_already = Recallable(0, {}) if fresh else recallable(
         scope, use_case=use_case, subject=subject, plan=plan, dataset=dataset,
-        repetitions=repetitions,
+        repetitions=repetitions, judges=declared,
     )  # fmt: skip
+    recalled = known_already.answers
     asked = answers - recalled
     with scope.store.records.read() as connection:
         known = queries.usual_answer(
@@ -117,7 +124,7 @@ def forecast_run(
         if isinstance(priced, prices.Priced):
             cost = priced.usd * asked
             based_on = f"the length of the cases and the price of `{model}` ({priced.source})"
-    judges = _judges(scope, use_case, answers, scorers, scorer_files or {})
+    judges = _judges(scope, use_case, answers, declared, scorer_files or {}, known_already)
     interval = wilson(round(len(dataset) * _SHARE_PRESUMED), len(dataset))
     return Forecast(
         cases=len(dataset),
@@ -144,10 +151,10 @@ def _judges(
     scope: Scope,
     use_case: str,
     answers: int,
-    scorers: Sequence[Declared],
+    declared: Sequence[RunScorer],
     files: Mapping[str, bytes],
+    known_already: Recallable,
 ) -> JudgesForecast | None:
-    declared = [item for item in scorers if item.kind in KINDS]
     if not declared:
         return None
     named = {path: files[path] for item in declared for path in files_named(item) if path in files}
@@ -156,7 +163,8 @@ def _judges(
     known = _calls_before(scope, use_case, {name: jury.digest for name, jury in juries.items()})
     calls_all, cost, tokens, unknown = 0, 0.0, 0.0, list[str]()
     for name, jury in juries.items():
-        calls = answers * len(jury.setup.models) * jury.setup.repeats * orders[name]
+        each = len(jury.setup.models) * jury.setup.repeats * orders[name]
+        calls = (answers - known_already.verdicts.get((name, jury.digest), 0)) * each
         calls_all += calls
         before = known.get(name)
         if before is None or before.cost_unknown:
