@@ -38,7 +38,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-tokens", type=int, help="Stop before it takes more, in and out."),
         click.option("--max-seconds", type=float, help="Stop asking after so long."),
         click.option("--concurrency", type=int, help="Cases asked at once; falls at each 429."),
-        click.option("--repetitions", default=1, show_default=True, help="Asks of each case."),
+        click.option("--repetitions", type=int, help="Asks of each case; else as declared, or 1."),
         click.option("--dry-run", is_flag=True, help="Only say what it would cost and take."),
     )
     for option in reversed(options):
@@ -105,7 +105,7 @@ def run(
     early_stop: bool,
     version: str,
     fresh: bool,
-    repetitions: int,
+    repetitions: int | None,
     dry_run: bool,
     as_json: bool,
     **given: Any,
@@ -142,7 +142,7 @@ def run(
             "subject": targets.subject_of(plan.target),
             "dataset": _read(dataset, scope.store.settings.dataset_bytes_max),
             "plan": plan,
-            "repetitions": repetitions,
+            "repetitions": 1 if repetitions is None else repetitions,
             "fresh": fresh,
         }
         if dry_run:
