@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lineside.core import Unavailable, now
-from lineside.store import queries
+from lineside.store import bounds, queries
 from lineside.store.intake import LakeTable
 from lineside.store.lake import GROUP_ROWS, Lake
 from lineside.store.locks import Lock, held
@@ -75,7 +75,7 @@ class Upkeep:
             self._lake.run((), queries.LAKE_EXPIRE, [oldest.isoformat()])
             removed = len(self._lake.run((), queries.LAKE_CLEAN)) + self._remove_orphans()
             if rewrites:
-                self._lake.run((), queries.LAKE_FORGET_EXTREMES)
+                self._lake.change((), bounds.widen_tables())
         return UpkeepDone(merged, removed)
 
     def _remove_orphans(self) -> int:
@@ -97,10 +97,11 @@ class Upkeep:
                 if derived.is_derived:
                     self._lake.run([derived], queries.lake_empty(derived.name))
             self._lake.run([table], queries.LAKE_OUT_OF_CATALOGUE, [table.name])
+            self._lake.change([table], bounds.fill_gaps(table))
             self._lake.run([table], queries.LAKE_REWRITE, [table.name])
         merged = self._merge_small(table) if small > SMALL_FILES_MAX else 0
-        if table.found_by:
-            self._lake.run([table], queries.LAKE_FORGET_BOUNDS, [table.name, table.found_by])
+        if rewrites or table.found_by:
+            self._lake.change([table], bounds.leave_gaps(table))
         return merged
 
     def _merge_small(self, table: LakeTable) -> int:
