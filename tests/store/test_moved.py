@@ -1,5 +1,6 @@
 """A state folder that was moved, copied or restored elsewhere is read and written as before."""
 
+import os
 import shutil
 import sqlite3
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lineside.core import Settings, Unavailable
-from lineside.store import LakeTable, Store, open_store
+from lineside.store import LakeTable, Store, open_store, upkeep
 
 ROWS = LakeTable("kept", {"workspace": "VARCHAR", "number": "BIGINT"}, sorted_by=("number",))
 EACH = 20  # fewer are not worth a file
@@ -93,3 +94,34 @@ def test_a_catalogue_without_its_files_is_refused_and_says_what_is_missing(
     store = opened(replace(settings, home=moved, lake=str(files)))
     assert numbers(store) == [1]
     store.close()
+
+
+def test_a_backup_is_whole_though_upkeep_merges_before_the_files_are_linked(
+    made_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "SMALL_FILES_MAX", 1)
+    store = opened(Settings(home=made_home))
+    keep(store, 1)
+    keep(store, 2)
+    backup = tmp_path / "backup"
+    (backup / "lake").mkdir(parents=True)
+
+    store.inbox.put("default", "kept", [{"workspace": "default", "number": 3}] * EACH)
+    copied(made_home, backup, "records.sqlite")
+    store.flusher.flush()
+    copied(made_home, backup, "lake/catalogue.sqlite")
+    assert store.upkeep.run().merged
+    shutil.copytree(made_home / "lake/data", backup / "lake/data", copy_function=os.link)
+    store.close()
+
+    restored = opened(Settings(home=backup))
+    assert restored.inbox.count() == EACH, "waits in the records, and is in the lake"
+    restored.flusher.flush()
+    rows = restored.lake.read(ROWS, "SELECT number, count(*) AS n FROM {kept} GROUP BY number")
+    assert {row["number"]: row["n"] for row in rows} == dict.fromkeys((1, 2, 3), EACH)
+    restored.close()
+
+
+def copied(home: Path, backup: Path, name: str) -> None:
+    with sqlite3.connect(home / name) as source, sqlite3.connect(backup / name) as copy:
+        source.backup(copy)

@@ -231,7 +231,8 @@ LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 
 LAKE_EXPIRE = """
 SELECT count(*) FROM ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)
 """
-LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
+LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', older_than => ?::TIMESTAMPTZ)"
+LAKE_CLEAN_ALL = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
 LAKE_ORPHANS = "CALL ducklake_delete_orphaned_files('lake', older_than => ?::TIMESTAMPTZ)"
 # Where the catalogue takes its files to be, and one of them as it lies below that.
 LAKE_ANY_FILE = """

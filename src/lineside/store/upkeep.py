@@ -53,6 +53,9 @@ class Upkeep:
     def run(self, *, rewrites: bool = False) -> UpkeepDone:
         """Merge what is in many small files and remove files that nobody can read any more.
 
+        Files are kept for ten minutes after they were merged, for readers that have begun and for
+        backups.
+
         Args:
             rewrites: Also write files anew that hold deleted rows, and remove the old ones at once,
                 so that what was erased is gone from the disk when this returns.
@@ -71,11 +74,15 @@ class Upkeep:
                 merged += self._merge(table, rewrites=rewrites)
         with held(self._lock()):
             self._lake.forget_marks(now() - _MARKS_NEEDED)
-            oldest = now() if rewrites else now() - _READERS_NEED
-            self._lake.run((), queries.LAKE_EXPIRE, [oldest.isoformat()])
-            removed = len(self._lake.run((), queries.LAKE_CLEAN)) + self._remove_orphans()
+            oldest = [(now() if rewrites else now() - _READERS_NEED).isoformat()]
+            self._lake.run((), queries.LAKE_EXPIRE, oldest)
             if rewrites:
                 self._lake.change((), bounds.widen_tables())
+                gone = self._lake.run((), queries.LAKE_CLEAN_ALL)
+            else:
+                # What was merged is no part of the lake any more, but of what a reader has begun.
+                gone = self._lake.run((), queries.LAKE_CLEAN, oldest)
+            removed = len(gone) + self._remove_orphans()
         return UpkeepDone(merged, removed)
 
     def _remove_orphans(self) -> int:
