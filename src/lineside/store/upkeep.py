@@ -53,9 +53,6 @@ class Upkeep:
     def run(self, *, rewrites: bool = False) -> UpkeepDone:
         """Merge what is in many small files and remove files that nobody can read any more.
 
-        Files are kept for ten minutes after they were merged, for readers that have begun and for
-        backups.
-
         Args:
             rewrites: Also write files anew that hold deleted rows, and remove the old ones at once,
                 so that what was erased is gone from the disk when this returns.
@@ -80,7 +77,8 @@ class Upkeep:
                 self._lake.change((), bounds.widen_tables())
                 gone = self._lake.run((), queries.LAKE_CLEAN_ALL)
             else:
-                # What was merged is no part of the lake any more, but of what a reader has begun.
+                # A dump of the catalogue names files that were merged since. In SQLite, DuckLake
+                # compares days only; there, whoever copies the catalogue holds the lake's lock.
                 gone = self._lake.run((), queries.LAKE_CLEAN, oldest)
             removed = len(gone) + self._remove_orphans()
         return UpkeepDone(merged, removed)
