@@ -51,7 +51,7 @@ def start_experiment(scope: Scope, use_case: str, wanted: ExperimentWanted) -> S
     experiment = _experiment(scope, use_case, wanted, named)
     moment = now()
     staged = StagedRollout(
-        id=new_id("exp"),
+        id=new_id("stg"),
         use_case=use_case,
         release_id=named[1].release_id,
         label=" and ".join(arm.label for arm in named[1:]),
@@ -71,12 +71,12 @@ def start_experiment(scope: Scope, use_case: str, wanted: ExperimentWanted) -> S
 
 
 def promote(scope: Scope, use_case: str, arm: str | None = None) -> StagedRollout:
-    """Go to the next step now; of an experiment, give everybody an arm: its winner, else `arm`.
+    """Go to the next step now, or give everybody an arm of an experiment.
 
     The ledger keeps who did, and what the calls said.
 
     Args:
-        arm: The name of an arm of an experiment; the first ends it as it was before.
+        arm: As `deploy_arm` takes it; nothing where a release goes up by steps.
 
     Raises:
         Conflict: None is on its way, it is at everybody already, or no arm is better.
@@ -84,7 +84,7 @@ def promote(scope: Scope, use_case: str, arm: str | None = None) -> StagedRollou
     """
     staged = steps.opened(scope, use_case)
     if staged.experiment is not None:
-        return _deploy_arm(scope, staged, staged.experiment, arm)
+        return deploy_arm(scope, use_case, arm)
     if arm is not None:
         raise Invalid(
             "no_arms",
@@ -111,9 +111,25 @@ def settle(scope: Scope, staged: StagedRollout, due: StepVerdict) -> StagedRollo
     return steps.again(scope, staged)
 
 
-def _deploy_arm(
-    scope: Scope, staged: StagedRollout, experiment: Experiment, wanted: str | None
-) -> StagedRollout:
+def deploy_arm(scope: Scope, use_case: str, wanted: str | None = None) -> StagedRollout:
+    """Give everybody an arm of the experiment that is under way, and end it.
+
+    Args:
+        wanted: The name of an arm; without one it is the winner. The first arm ends it as it was
+            before.
+
+    Raises:
+        Conflict: No experiment is under way, or no arm is better and none was named.
+        Invalid: There is no such arm.
+    """
+    staged = steps.opened(scope, use_case)
+    experiment = staged.experiment
+    if experiment is None:
+        raise Conflict(
+            "no_experiment",
+            f"`{staged.label}` goes up by steps; there is no experiment on `{use_case}`",
+            hint=f"See `lineside rollouts show {use_case}`.",
+        )
     due = verdict(staged, at=now())
     name = wanted or due.winner
     if name is None:

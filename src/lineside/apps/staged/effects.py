@@ -75,6 +75,16 @@ def metric_of(name: str) -> Metric:
     return METRICS.get(name) or Metric(f"score:{name}", f"score `{name}`", "", "", False)
 
 
+def unit_of(experiment: Experiment) -> str:
+    """The unit of one arm's figure."""
+    return metric_of(experiment.metric).unit
+
+
+def unit_of_difference(experiment: Experiment) -> str:
+    """The unit of a difference between two arms."""
+    return metric_of(experiment.metric).of_difference
+
+
 def compared(experiment: Experiment) -> WatchedRule:
     """The question whether an arm differs from the first one."""
     metric = metric_of(experiment.metric)

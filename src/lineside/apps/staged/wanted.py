@@ -1,10 +1,10 @@
 """What a person asks of an experiment, as it is typed."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from lineside.apps.release import Release, pick_release
 from lineside.apps.rollout import Arm
@@ -58,6 +58,22 @@ class ExperimentWanted(Record):
     stop_if: list[str] = Field(default_factory=list)
     margins: dict[str, str | float] = Field(default_factory=dict)
     audience: str | None = None
+
+
+def read_wanted(values: Mapping[str, Any]) -> ExperimentWanted:
+    """The same of what was typed.
+
+    Raises:
+        Invalid: Says what was read and what was expected.
+    """
+    try:
+        return ExperimentWanted.model_validate(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        misread = first.get("ctx", {}).get("error")
+        place = ".".join(str(part) for part in first["loc"])
+        said, hint = str(misread or first["msg"]), getattr(misread, "hint", None)
+        raise Invalid("bad_experiment", f"`{place}`: {said}", hint=hint) from None
 
 
 def arms_wanted(
