@@ -52,7 +52,15 @@ def answered(scope: Scope, releases: dict[str, Release]) -> Answered:
     """Have an arm answer: so many users with two calls each, of whom some meet an error."""
     users = iter(range(1_000_000))
 
-    def record(arm: str, release: str, count: int, *, failing: int = 0, **values: Any) -> list[str]:
+    def record(
+        arm: str,
+        release: str,
+        count: int,
+        *,
+        failing: int = 0,
+        took_ms: float = 100.0,
+        cost_usd: float | None = None,
+    ) -> list[str]:
         spans = []
         for at in range(count):
             user = f"user {next(users)}"
@@ -68,10 +76,11 @@ def answered(scope: Scope, releases: dict[str, Release]) -> Answered:
                     "user_id": user,
                     "session_id": f"{user}, visit {turn}",
                     "started_at": now(),
-                    "duration_ms": 100.0 + at % 7,
+                    "duration_ms": took_ms + at % 7,
+                    "cost_usd": None if cost_usd is None else cost_usd * (1 + at % 5 / 10),
                     "status": "error" if at < failing and turn == 0 else "ok",
                 }
-                spans.append(Span(**span | values))
+                spans.append(Span(**span))
         record_spans(scope, spans).result()
         return [span.trace_id for span in spans]
 
@@ -148,12 +157,12 @@ def test_the_first_arm_keeps_where_the_other_is_not_worth_it(
     scope: Scope, releases, answered: Answered
 ) -> None:
     begin(scope, smallest="5%")
-    answered("A", "v1", 1500, failing=30)
-    answered("B", "v3", 1500, failing=31)
+    answered("A", "v1", 400, failing=8)
+    answered("B", "v3", 400, failing=8)
 
     verdict = told(scope)
 
-    assert (verdict.outcome, verdict.winner) == ("keeps", None)
+    assert (verdict.outcome, verdict.winner) == ("keeps", None), verdict.sentence
     assert verdict.sentence.startswith("A keeps: B: error rate differs from A by 0.0 points (")
     assert verdict.sentence.endswith("surely not better by 5.0 points")
     with pytest.raises(Conflict, match="No arm of the experiment on `triage` is surely better"):
@@ -249,17 +258,20 @@ def test_an_experiment_is_about_any_metric(
     begin(scope, metric=metric, smallest={"helpful": 0.1}.get(metric), users=40)
     of = {
         "A": answered("A", "v1", 20, cost_usd=0.002),
-        "B": answered("B", "v3", 20, cost_usd=0.001, duration_ms=60.0),
+        "B": answered("B", "v3", 20, cost_usd=0.001, took_ms=60.0),
     }
     is_well = {one: arm == "B" or at % 4 == 0 for arm in of for at, one in enumerate(of[arm])}
     if metric == "feedback":
-        for trace_id in is_well:
-            give_feedback(scope, trace_id, thumb="up" if is_well[trace_id] else "down")
+        for trace_id, is_up in is_well.items():
+            give_feedback(scope, trace_id, thumb="up" if is_up else "down")
     if metric == "helpful":
-        usual: dict[str, Any] = {"name": "helpful", "source": "people", "scored_at": now()}
+        usual: dict[str, Any] = {"name": "helpful", "source": "person"}
         record_scores(
             scope,
-            [TraceScore(trace_id=one, value=is_well[one] * 0.8, **usual) for one in is_well],
+            [
+                TraceScore(trace_id=one, value=0.1 + at % 5 / 10 + 0.4 * is_well[one], **usual)
+                for at, one in enumerate(is_well)
+            ],
         )
 
     verdict = told(scope)

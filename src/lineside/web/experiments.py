@@ -83,12 +83,25 @@ def arm_rows(found: staged.StagedRollout, experiment: staged.Experiment) -> list
 
 
 def forest_of(experiment: staged.Experiment) -> Markup:
-    """Each arm against the first over one axis, better to the right.
-
-    Shares and scores stand on it as they are, amounts as parts of what they are in the first arm.
-    """
+    """Each arm against the first over one axis, better to the right; of a score as it is."""
     sign = 1 if experiment.direction == ">=" else -1
     unit = staged.unit_of_difference(experiment)
+    title = f"Each arm against {experiment.control.name}"
+    if not unit:
+        # A score has a scale of its own, which is no share of anything.
+        marks = [
+            plots.IntervalRow(
+                effect.arm,
+                effect.value,
+                effect.low,
+                effect.high,
+                f"{effect.users:,} users",
+                _TONES[effect.standing],
+            )
+            for effect in experiment.effects
+            if effect.value is not None
+        ]
+        return plots.difference_plot(title, marks, unit=unit, accepted=sign * experiment.smallest)
     rows = []
     for effect in experiment.effects:
         ends = [None if end is None else sign * end for end in (effect.low, effect.high)]
@@ -109,7 +122,7 @@ def forest_of(experiment: staged.Experiment) -> Markup:
                 said=effect.sentence,
             )
         )
-    return forest_plot("Each arm against the first", rows)
+    return forest_plot(title, rows)
 
 
 def metric_plot(experiment: staged.Experiment) -> Markup:

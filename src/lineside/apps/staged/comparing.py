@@ -209,12 +209,18 @@ def _users_needed(
     How much users differ is read of the live release's last week.
     """
     measure = metric_of(name).measure
-    live = named[0].release_id
-    week = {"since": now() - _WEEK, "with_feedback": measure == "feedback"}
+    # By the name of its arm, since users are the units then as they will be.
     rows = [
         row
-        for row in arms.arm_sums(scope, use_case, [live], **week)  # type: ignore[arg-type]
-        if row.measure == measure and row.units > 1
+        for row in arms.arm_sums(
+            scope,
+            use_case,
+            ["live"],
+            since=now() - _WEEK,
+            by_name=True,
+            with_feedback=measure == "feedback",
+        )
+        if row.measure == measure and row.units > 1 and row.release == named[0].release_id
     ]
     if not rows:
         raise Invalid(
