@@ -163,7 +163,7 @@ def test_the_first_arm_keeps_where_the_other_is_not_worth_it(
     verdict = told(scope)
 
     assert (verdict.outcome, verdict.winner) == ("keeps", None), verdict.sentence
-    assert verdict.sentence.startswith("A keeps: B: error rate differs from A by 0.0 points (")
+    assert verdict.sentence.startswith("A keeps: B: error rate differs from A by +0.0 points (")
     assert verdict.sentence.endswith("surely not better by 5.0 points")
     with pytest.raises(Conflict, match="No arm of the experiment on `triage` is surely better"):
         staged.promote(scope, "triage")
