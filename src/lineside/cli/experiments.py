@@ -79,11 +79,10 @@ def ab(
     margins that are surely broken pull all arms back at once.
     """
     from lineside.apps import staged as staging
-    from lineside.apps.staged import read_wanted
 
     name = use_case_named(name_or_folder)
     typed = [*map(_arm, arms)] or [_arm("A=live"), _arm(f"B={reference}")]
-    wanted = read_wanted(
+    wanted = staging.read_wanted(
         values
         | {"arms": typed, "lower_is_better": lower, "smallest": _number(smallest)}
         | {"stop_if": list(values["stop_if"]), "margins": dict(map(margin_typed, margins))}
@@ -107,7 +106,7 @@ def ab(
 
 def print_experiment(view: "staging.StagedView") -> None:
     """The arms with what their calls came to, and each against the first."""
-    from lineside.apps.staged import unit_of
+    from lineside.apps import staged as staging
 
     found, experiment = view.rollout, view.rollout.experiment
     if experiment is None:
@@ -119,7 +118,7 @@ def print_experiment(view: "staging.StagedView") -> None:
     for arm in experiment.arms:
         seen, metric = figures.get(arm.name), metrics.get(arm.name)
         users, calls = (f"{seen.callers:,}", f"{seen.calls:,}") if seen else ("0", "0")
-        value = "" if metric is None else axes.show(metric.value, unit_of(experiment))
+        value = "" if metric is None else axes.show(metric.value, staging.unit_of(experiment))
         word = "" if arm.name not in effects else _WORDS[effects[arm.name].standing]
         rows.append((arm.name, arm.label, f"{arm.share * 100:g} %", users, calls, value, word))
     columns = ("arm", "release", "share", "users", "calls", experiment.metric, "")
