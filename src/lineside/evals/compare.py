@@ -60,6 +60,7 @@ class Pairing:
         after: The score of each in the candidate, with its cluster and slices.
         missing: Pairs in which one of the two should have a score and has none.
         unpaired: Cases of either run that are in no pair.
+        bounds: Lowest and highest score there can be, as of `ScoreTrait`.
     """
 
     ids: list[str]
@@ -67,6 +68,7 @@ class Pairing:
     after: Column
     missing: int
     unpaired: int
+    bounds: tuple[float, float] | None
     _runs: tuple[JudgedRun, JudgedRun] = field(repr=False)
 
     @cached_property
@@ -80,7 +82,11 @@ class Pairing:
         if not self.ids:
             return None
         return paired_difference(
-            self.before, self.after.values, confidence=confidence, clusters=self.after.clusters
+            self.before,
+            self.after.values,
+            confidence=confidence,
+            clusters=self.after.clusters,
+            bounds=self.bounds,
         )
 
     def by_slice(self) -> dict[str, dict[str, PairedDifference]]:
@@ -91,7 +97,7 @@ class Pairing:
             for value, places in inside.items():
                 keys = clusters and where_shared([clusters[place] for place in places.tolist()])
                 found.setdefault(name, {})[value] = paired_difference(
-                    self.before[places], values[places], clusters=keys
+                    self.before[places], values[places], clusters=keys, bounds=self.bounds
                 )
         return found
 
@@ -153,6 +159,7 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
     lacks = old.missing[baseline.row(score)][here] | new.missing[candidate.row(score)][there]
     has_both = (before == before) & (after == after)  # what is not a number differs from itself
     places = [place for place, has in zip(there, has_both.tolist(), strict=True) if has]
+    bounds = candidate.trait(score).bounds
     return Pairing(
         ids=[new.ids[place] for place in places],
         before=before[has_both],
@@ -164,6 +171,8 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
         ),
         missing=int((lacks & ~has_both).sum()),
         unpaired=len(old.ids) + len(new.ids) - 2 * len(there),
+        # Scores that are all 0 or 1 in one run only are no shares.
+        bounds=bounds if baseline.trait(score).bounds == bounds else None,
         _runs=(baseline, candidate),
     )
 

@@ -214,6 +214,7 @@ def _find_gap(rule: GateRule, judged: JudgedRun, notes: list[str]) -> Finding:
         [case.scores[rule.score] for case in cases],
         [case.slices[name] for case in cases],
         clusters=clusters_of(cases),
+        bounds=trait.bounds,
         confidence=judged.confidence,
     )
     return judge_slice_gap(

@@ -11,6 +11,7 @@ from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
 from lineside.evals.run import Run
 from lineside.evals.sheet import Sheet, read_sheet
+from lineside.stats import intervals
 from lineside.store import Store
 from lineside.usecases import ScorerDeclaration
 
@@ -51,6 +52,13 @@ class ScoreTrait:
     label: str
     unit: str
     higher_is_better: bool
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The lowest and highest score there can be; nothing where only the scores can tell."""
+        if self.unit in ("", "%"):
+            return (0.0, 1.0) if self.unit else None
+        return intervals.AMOUNT
 
 
 class Column(NamedTuple):

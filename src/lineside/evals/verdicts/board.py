@@ -167,6 +167,7 @@ def _ranked(
         lower_is_better=not trait.higher_is_better,
         confidence=CONFIDENCE,
         clusters=clusters,
+        bounds=trait.bounds,
     )
     runs = {one.run.id: one for one in judged}
     entries = [_entry(entry, runs[entry.name], models) for entry in found.entries]

@@ -100,7 +100,10 @@ def _point(
 ) -> HistoryPoint:
     cases, trait = judged.scored(name), judged.trait(name)
     found = mean_interval(
-        [case.scores[name] for case in cases], confidence=CONFIDENCE, clusters=clusters_of(cases)
+        [case.scores[name] for case in cases],
+        confidence=CONFIDENCE,
+        clusters=clusters_of(cases),
+        bounds=trait.bounds,
     )
     standing: Literal["better", "worse", "open", "first"] = "first"
     if step is not None and p_adjusted is not None:

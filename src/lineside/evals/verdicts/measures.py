@@ -65,7 +65,11 @@ def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | 
         # Over so many cases Student's t is as good, and a page need not wait for the bootstrap.
         is_quick = trait.unit in _TIME_AND_MONEY and len(before) > _BOOTSTRAP_CASES_MAX
         difference = paired_difference(
-            before, after, clusters=clusters, method="t" if is_quick else "auto"
+            before,
+            after,
+            clusters=clusters,
+            method="t" if is_quick else "auto",
+            bounds=pairing.bounds,
         )
     return Measured(
         name=name,

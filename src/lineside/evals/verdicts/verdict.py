@@ -125,7 +125,7 @@ def judge_pair(
         verdict=answer,
         more=more,
         effects=effects,
-        slices=find_slices(pairing.pairs, main_name),
+        slices=find_slices(pairing.pairs, main_name, bounds=pairing.bounds),
         flips=_flips(pairing.pairs, main_name, main),
         notes=notes_of(effects, pairing, baseline, candidate),
         unpaired_cases=pairing.unpaired,
