@@ -7,10 +7,11 @@ import pytest
 
 from evals.conftest import ScriptedTarget, rows
 from lineside.core import Invalid, Unavailable
-from lineside.evals import Run, verdicts
+from lineside.evals import Run, judge_gate, verdicts
 from lineside.evals.run import RunScorer
 from lineside.evals.verdicts import RunVerdict
 from lineside.trust import Scope
+from lineside.usecases import parse_rule
 
 RunCases = Callable[..., Run]
 Judge = Callable[..., RunVerdict]
@@ -121,6 +122,40 @@ def test_a_grade_is_judged_by_who_got_better_and_who_got_worse(
     assert main.difference == 1.0  # each of the 40 got better
     assert main.candidate - main.baseline == pytest.approx(1.0)
     assert main.standing == "better"
+
+
+def test_gate_and_page_judge_grades_alike(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    """A few grades fell far and many rose a little: the mean fell, and most cases got better."""
+    source = b"def score(context):\n    return len(context.output['tags'])\n"
+    grade = {"name": "grade", "kind": "python", "arguments": {"function": "grade.py:score"}}
+    runs = []
+    for subject, high, low in (("a", 5, 3), ("b", 1, 4)):
+        target.answers |= {
+            f"m{n}": {
+                "topic": "refund",
+                "confidence": 1.0,
+                "tags": ["x"] * (low if n > 12 else high),
+            }
+            for n in range(1, 41)
+        }
+        more = {"scorers": [RunScorer.model_validate(grade)], "scorer_files": {"grade.py": source}}
+        runs.append(run_cases(rows(40), subject=subject, **more))
+
+    page = verdicts.judge_pair(scope, runs[0].id, runs[1].id, margin=0.05)
+    rules = [parse_rule("not worse than live by 0.05 on grade")]
+    gate = judge_gate(scope, runs[1], rules, baseline_run=runs[0])
+
+    (on_page,), (at_gate,) = page.verdict.findings, gate.verdict.findings
+    assert at_gate.value == on_page.value == pytest.approx((28 - 12) / 40)
+    assert (at_gate.low, at_gate.high, at_gate.p_pass) == (
+        on_page.low,
+        on_page.high,
+        on_page.p_pass,
+    )
+    assert gate.verdict.decision == page.verdict.decision == "ship"
+    assert "points" in at_gate.sentence
 
 
 def test_a_slice_that_fares_unlike_the_rest_is_found(judge: Judge) -> None:

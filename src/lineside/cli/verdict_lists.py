@@ -72,6 +72,8 @@ def board(
         ],
         numbers=("mean", "cost a case"),
     )
+    if found.judge_note:
+        note(f"{found.score}: {found.judge_note}")
     if any(entry.is_on_frontier for entry in found.entries):
         note("* nothing else is at least as good for no more money")
     if found.left_out:
@@ -120,6 +122,8 @@ def history(
         numbers=("mean", "change"),
         whole=("run",),
     )
+    if points[0].judge_note:
+        note(f"{points[0].score}: {points[0].judge_note}")
 
 
 @click.command(cls=Spoken, examples=("lineside verdicts themes latest",))

@@ -35,6 +35,7 @@ class Comparison(Record):
         slices: Name of a slice to its values, each with the difference within.
         improved: Ids of cases that the candidate scored higher, in dataset order; at most 1,000.
         worsened: The same, scored lower.
+        judge_note: Why the score may decide nothing, where a judge without a licence gave it.
         higher_is_better: Whether a difference above zero is good news; not so for time and cost.
     """
 
@@ -48,6 +49,7 @@ class Comparison(Record):
     slices: dict[str, dict[str, PairedDifference]]
     improved: list[str]
     worsened: list[str]
+    judge_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,9 @@ def compare(
         NotFound: The workspace has no such run.
         Invalid: `no_paired_cases`, or `unknown_score`.
     """
+    # Licences compare runs themselves, so that they cannot be imported before this.
+    from lineside.evals.licences.standing import unlicensed
+
     before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
     baseline = read_judged(scope.store, before, beside=after)
     candidate = read_judged(scope.store, after, beside=before)
@@ -147,6 +152,7 @@ def compare(
         slices=pairing.by_slice(),
         improved=pairing.ids_where(change > 0),
         worsened=pairing.ids_where(change < 0),
+        judge_note=unlicensed(scope, [before, after], name),
     )
 
 

@@ -11,7 +11,6 @@ from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
 from lineside.evals.run import Run
 from lineside.evals.sheet import Sheet, read_sheet
-from lineside.stats import intervals
 from lineside.store import Store
 from lineside.usecases import ScorerDeclaration
 
@@ -58,6 +57,8 @@ class ScoreTrait:
         """The lowest and highest score there can be; nothing where only the scores can tell."""
         if self.unit in ("", "%"):
             return (0.0, 1.0) if self.unit else None
+        from lineside.stats import intervals
+
         return intervals.AMOUNT
 
 

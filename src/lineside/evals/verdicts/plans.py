@@ -7,8 +7,8 @@ import numpy as np
 from lineside.core import Invalid, Record
 from lineside.evals.compare import Pairing, pair
 from lineside.evals.judged import read_judged, read_repeated
+from lineside.evals.measures import measure
 from lineside.evals.run import get_run
-from lineside.evals.verdicts.measures import measure
 from lineside.evals.verdicts.price import CasePace, pace_of
 from lineside.stats import intervals, planning
 from lineside.trust import Scope
