@@ -143,8 +143,11 @@ def themes(run_id: str, as_json: bool) -> None:
         print_json(found)
         return
     say(f"{found.failed:,} of {found.cases:,} answers are wrong or missing", style="bold")
+    if found.read < found.cases:
+        note(f"Themes are of the first {found.read:,}, failures in front; slices of all answers")
     for theme in found.themes:
-        alike = f" of {theme.alike:,} alike" if theme.kind == "wrong" else ", no answer"
+        alike = f" of {theme.alike:,} alike" if theme.alike else ""
+        alike = alike if theme.kind == "wrong" else ", no answer"
         say(f"\n{theme.name}: {theme.cases:,}{alike}", style="bold")
         for quote in theme.quotes:
             say(
