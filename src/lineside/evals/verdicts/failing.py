@@ -39,7 +39,7 @@ class FailingSlice(Record):
     is_clear: bool
 
 
-class Tally(NamedTuple):
+class AnswerCounts(NamedTuple):
     """All answers of a run, counted.
 
     Attributes:
@@ -54,7 +54,7 @@ class Tally(NamedTuple):
     slices: list[FailingSlice]
 
 
-def tally_of(store: Store, run_id: str) -> Tally:
+def count_answers(store: Store, run_id: str) -> AnswerCounts:
     """Read every answer of a run once; of each only a few numbers are kept."""
     names: dict[tuple[str, str], int] = {}
     inside, rows = array("i"), array("i")
@@ -76,7 +76,7 @@ def tally_of(store: Store, run_id: str) -> Tally:
     members |= {
         ("input length", name): places for name, places in _by_length(np.array(lengths)).items()
     }
-    return Tally(len(keys), int(wrong.sum()), codes, _slices(members, wrong, codes_of(keys)))
+    return AnswerCounts(len(keys), int(wrong.sum()), codes, _slices(members, wrong, codes_of(keys)))
 
 
 def _large(

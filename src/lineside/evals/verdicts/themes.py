@@ -10,7 +10,7 @@ import orjson
 from lineside.core import Record
 from lineside.evals.result import LIMIT_MAX, Result, results_of
 from lineside.evals.run import get_run
-from lineside.evals.verdicts.failing import FailingSlice, tally_of
+from lineside.evals.verdicts.failing import FailingSlice, count_answers
 from lineside.evals.verdicts.wordspace import Space, groups_of, space_of
 from lineside.trust import Scope
 
@@ -77,20 +77,20 @@ def analyse_errors(scope: Scope, run_id: str) -> ErrorAnalysis:
         NotFound: The workspace has no such run.
     """
     run = get_run(scope, run_id)
-    tally = tally_of(scope.store, run.id)
+    counted = count_answers(scope.store, run.id)
     results = results_of(scope, run.id, limit=LIMIT_MAX)
     wrong = [result for result in results if result.standing == "wrong"]
     unanswered = [result for result in results if result.standing == "failed"]
     # Failures are read first: of a larger run, what is alike but right would be missing.
-    is_whole = len(results) == tally.cases
-    themes = [*_unanswered(unanswered, tally.codes), *_wrong(wrong, results, is_whole=is_whole)]
+    is_whole = len(results) == counted.cases
+    themes = [*_unanswered(unanswered, counted.codes), *_wrong(wrong, results, is_whole=is_whole)]
     return ErrorAnalysis(
         run_id=run.id,
-        cases=tally.cases,
-        failed=tally.failed,
+        cases=counted.cases,
+        failed=counted.failed,
         read=len(results),
         themes=sorted(themes, key=lambda theme: -theme.cases),
-        slices=tally.slices,
+        slices=counted.slices,
     )
 
 

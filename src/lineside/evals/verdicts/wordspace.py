@@ -36,7 +36,7 @@ class Space(NamedTuple):
     words: list[str]
 
 
-class Groups(NamedTuple):
+class TextGroups(NamedTuple):
     """The middle of each group, of length 1, and the group of each point."""
 
     centres: "NDArray[np.float64]"
@@ -81,7 +81,7 @@ def space_of(texts: Sequence[str]) -> Space | None:
     return Space(_of_length_one(left * strengths), weights, words)
 
 
-def groups_of(points: "NDArray[np.float64]") -> Groups | None:
+def groups_of(points: "NDArray[np.float64]") -> TextGroups | None:
     """The groups that come out alike when part of the points is left out; nothing if none do.
 
     The stability of Ben-Hur, Elisseeff and Guyon, "A stability based method for discovering
@@ -113,13 +113,13 @@ def _stability(points: "NDArray[np.float64]", count: int, rng: np.random.Generat
     return float(np.mean(alike))
 
 
-def _k_means(points: "NDArray[np.float64]", count: int, rng: np.random.Generator) -> Groups:
+def _k_means(points: "NDArray[np.float64]", count: int, rng: np.random.Generator) -> TextGroups:
     """Spherical k-means (Dhillon and Modha, Machine Learning 42, 2001), the best of eight."""
     tried = [_settled(points, _spread_start(points, count, rng)) for _ in range(_STARTS)]
     return max(tried, key=lambda one: float((points * one.centres[one.labels]).sum()))
 
 
-def _settled(points: "NDArray[np.float64]", centres: "NDArray[np.float64]") -> Groups:
+def _settled(points: "NDArray[np.float64]", centres: "NDArray[np.float64]") -> TextGroups:
     count = len(centres)
     labels = np.full(len(points), -1)
     for _ in range(_STEPS_MAX):
@@ -133,7 +133,7 @@ def _settled(points: "NDArray[np.float64]", centres: "NDArray[np.float64]") -> G
         empty = np.flatnonzero(np.bincount(labels, minlength=count) == 0)
         sums[empty] = points[np.argsort(near.max(axis=1))[: empty.size]]
         centres = _of_length_one(sums)
-    return Groups(centres, labels)
+    return TextGroups(centres, labels)
 
 
 def _spread_start(
