@@ -24,7 +24,7 @@ class FailingSlice(Record):
     """A slice and how often its cases fail, against all others.
 
     Attributes:
-        slice: A slice of the dataset, `expected <field>`, or `input length`.
+        slice: A slice of the dataset, `expected <field>`, or `input length`, that of its JSON.
         p_adjusted: Against "it fails as often as the rest", corrected for all that were looked at.
         is_clear: Whether that cannot be luck.
     """

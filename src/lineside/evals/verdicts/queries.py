@@ -25,12 +25,12 @@ def models_of_runs(connection: sa.Connection, run_ids: Sequence[str]) -> dict[st
 class AnswerRow(NamedTuple):
     """What is counted of one answer; answers in the same slices share them."""
 
+    slices: dict[str, str]
+    expected: dict[str, Any]
     case_id: str
     standing: int
     error_code: str | None
     cluster: str | None
-    slices: dict[str, str]
-    expected: dict[str, Any]
     input_characters: int
 
 
@@ -42,12 +42,12 @@ def answers_of_run(connection: sa.Connection, run_id: str) -> Iterable[AnswerRow
     )
     query = (
         sa.select(
+            slices,
+            expected,
             results.c.case_id,
             results.c.standing,
             results.c.error_code,
             results.c.cluster,
-            slices,
-            expected,
             sa.func.length(asked),
         )
         .where(results.c.run_id == run_id)
@@ -55,8 +55,8 @@ def answers_of_run(connection: sa.Connection, run_id: str) -> Iterable[AnswerRow
         .execution_options(yield_per=1000)
     )
     known: dict[str, dict[str, str]] = {}
-    for *rest, lies_in, awaited, characters in connection.execute(query):
+    for lies_in, awaited, *rest in connection.execute(query):
         shared = known.get(lies_in)
         if shared is None:
             shared = known[lies_in] = orjson.loads(lies_in)
-        yield AnswerRow(*rest, shared, orjson.loads(awaited), characters)
+        yield AnswerRow(shared, orjson.loads(awaited), *rest)
