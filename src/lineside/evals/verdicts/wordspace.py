@@ -162,5 +162,6 @@ def _rand_index(one: "NDArray[np.int64]", other: "NDArray[np.int64]") -> float:
 
 
 def _of_length_one(rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
-    lengths = np.sqrt((rows**2).sum(axis=1, keepdims=True))
-    return rows / np.maximum(lengths, 1e-12)
+    lengths: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
+    found: NDArray[np.float64] = rows / np.maximum(lengths, 1e-12)
+    return found
