@@ -23,6 +23,8 @@ _IDLE_SECONDS_MAX = 15.0
 _WAITING_BYTES_MAX = 256 * 1024
 _HEAD_BYTES_MAX = 64 * 1024
 _ALWAYS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "lineside"}
+_KNOWN_MAX = 1_000
+_KNOWN_CHARACTERS_MAX = 500
 _PORTS = {"http": 80, "https": 443}
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}  # though nobody asked for them
 _UNPACKED_BYTES_MAX = 16 * 1024 * 1024
@@ -60,13 +62,18 @@ class HttpReply:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `read` gives something without a wait."""
+        return self.is_whole or bool(self._pieces)
+
     async def read(self) -> bytes:
         """All that is there by now, waited for where that is nothing; empty at the end.
 
         Raises:
             OSError: The connection broke before the end.
         """
-        while not self._pieces and not self.is_whole:
+        while not self.is_ready:
             await self.more()
         pieces, self._pieces, self._bytes = self._pieces, [], 0
         self._connection.go_on(self)
@@ -311,9 +318,13 @@ def _unpacked(unpacking: Any, body: bytes) -> bytes:
     return found
 
 
-@lru_cache(1_000)
 def _parts(url: str) -> tuple[_Place, str, str]:
     """Where an address leads, what it is called there, and the path to ask for."""
+    # A caller names the model, at some providers a part of the address: no long one is kept.
+    return _known_parts(url) if len(url) <= _KNOWN_CHARACTERS_MAX else _read_parts(url)
+
+
+def _read_parts(url: str) -> tuple[_Place, str, str]:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
@@ -328,6 +339,9 @@ def _parts(url: str) -> tuple[_Place, str, str]:
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     place = _Place(host, port, parts.scheme == "https")
     return place, named, quote(path or "/", safe=_PLAIN)
+
+
+_known_parts = lru_cache(_KNOWN_MAX)(_read_parts)
 
 
 def _tls_context() -> ssl.SSLContext:

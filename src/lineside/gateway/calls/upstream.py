@@ -291,6 +291,8 @@ class _Exchange:
                 yield said
 
     async def _read(self) -> bytes:
+        if self._reply.is_ready:
+            return await self._reply.read()  # a limit costs more than to read
         try:
             async with asyncio.timeout(self._left_s()):
                 return await self._reply.read()
