@@ -115,7 +115,7 @@ class AtHand:
         """What a statement gives, within `look` or a change."""
         assert self._connection is not None  # noqa: S101 # opened by whoever lets one in
         prepared = _prepared(statement)
-        if not isinstance(given, list | tuple):
+        if isinstance(given, Mapping):
             done = self._connection.execute(prepared.sql, prepared.values(given))
             return prepared.rows(done.fetchall() if done.description else ())
         self._connection.executemany(prepared.sql, map(prepared.values, given))
