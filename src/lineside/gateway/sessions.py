@@ -46,7 +46,9 @@ class LoopSessions:
             sessions, self._sessions = self._sessions, {}
         here = asyncio.get_running_loop()
         for loop, session in sessions.items():
-            if loop is here or loop.is_closed():
+            if loop.is_closed():
+                continue  # its sockets went with it
+            if loop is here:
                 await session.close()
             elif loop.is_running():
                 elsewhere = asyncio.run_coroutine_threadsafe(session.close(), loop)
