@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -12,15 +13,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.api.caller import model_caller
-from lineside.api.streaming import EventStream, unless_gone
+from lineside.api.idempotent import AnsweredOnce, answered_before
+from lineside.api.streaming import EventStream, given, unless_gone
 from lineside.apps import model_calls
 from lineside.core import Invalid, LinesideError
-from lineside.gateway import budgets, canonical, wires
+from lineside.gateway import budgets, canonical, idempotency, wires
+from lineside.guardrails import chain
 from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
 _CACHE_SECONDS_MAX = 7 * 24 * 3600
+_IDEMPOTENCY_KEY = "idempotency-key"
+_ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache")
 
 
 def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
@@ -35,7 +40,7 @@ def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
         Route("/responses", door.answering("responses"), methods=["POST"]),
         Route("/messages", door.answering("messages"), methods=["POST"]),
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
-        Route("/embeddings", door.guarded("chat", door.embed), methods=["POST"]),
+        Route("/embeddings", door.once("chat", door.embed), methods=["POST"]),
         Route("/models", door.guarded("chat", door.models)),
     ]
 
@@ -49,6 +54,7 @@ class _Knock:
         self.parent = model_calls.TraceParent.read(request.headers.get("traceparent"))
         self.request = request
         self.scope = scope
+        self.error: LinesideError | None = None
 
     @property
     def caller(self) -> model_calls.ModelCaller:
@@ -58,6 +64,12 @@ class _Knock:
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
             cache_s=_cache_seconds(self.request.headers.get("x-lineside-cache")),
+        )
+
+    def is_final(self) -> bool:
+        """Whether asking again would come to the same: it was answered, or a guard said no."""
+        return self.error is None or (
+            isinstance(self.error, chain.HeldBack) and self.error.was_judged
         )
 
     def headers(self, opened: model_calls.OpenAnswer | None = None) -> dict[str, str]:
@@ -114,7 +126,41 @@ class _Doors:
         async def handle(knock: _Knock) -> Response:
             return await self._answer(wire, knock)
 
-        return self.guarded(wire, handle)
+        return self.once(wire, handle)
+
+    def once(self, wire: WireWord, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
+        """A door that answers a call once where the caller gives it a key."""
+        plain = self.guarded(wire, handle)
+        keyed = self.guarded(wire, partial(self._once, wire, handle))
+
+        async def answer(request: Request) -> Response:
+            return await (keyed if _IDEMPOTENCY_KEY in request.headers else plain)(request)
+
+        return answer
+
+    async def _once(self, wire: WireWord, handle: Handling, knock: _Knock) -> Response:
+        request, scope = knock.request, knock.scope
+        seconds = scope.store.settings.idempotency_seconds
+        body = await request.body()
+        headers = [request.headers.get(name) for name in _ASKED_IN_HEADERS]
+        call = idempotency.keyed_call(
+            request.headers[_IDEMPOTENCY_KEY],
+            scope.workspace,
+            model_calls.payer_of(scope).key,
+            [request.url.path, headers, wires.read_object(body)],
+        )
+        begun = await idempotency.begin(scope.store, call, seconds=seconds)
+        if not isinstance(begun, idempotency.IdempotencyClaim):
+            return answered_before(begun, {"x-request-id": knock.id, "request-id": knock.id})
+        knock.request = Request(request.scope, given(body))
+
+        async def answered() -> Response:
+            try:
+                return await handle(knock)
+            except LinesideError as error:
+                return _failed(wire, error, knock)
+
+        return AnsweredOnce(begun, answered, knock.is_final, trace_id=knock.parent.trace_id)
 
     async def _answer(self, name: WireWord, knock: _Knock) -> Response:
         wire = wires.wire_named(name)
@@ -128,6 +174,7 @@ class _Doors:
         writer = wire.stream_writer(asked)
 
         def failed(error: LinesideError) -> bytes:
+            knock.error = error
             return wires.write_stream_error(name, error, request_id=knock.id)
 
         return EventStream(opened, writer.write, failed, headers=knock.headers(opened))
@@ -202,9 +249,10 @@ def _json(body: dict[str, Any], headers: dict[str, str], status: int = 200) -> R
 
 
 def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
+    knock.error = error
     status = wires.status_of(error)
     headers = knock.headers()
-    if status in (429, 503):
+    if status in (429, 503) or error.code == "idempotency_key_in_use":
         asked_s = getattr(error, "asked_s", None)  # what the provider wants, where it was one
         headers["retry-after"] = str(math.ceil(asked_s)) if asked_s else _RETRY_AFTER_SECONDS
     if isinstance(error, budgets.BudgetExceeded):
