@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from lineside.api.caller import model_caller
 from lineside.api.idempotent import AnsweredOnce, answered_before
+from lineside.api.pass_through import METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
-from lineside.apps import model_calls
+from lineside.apps import model_calls, passed_through
 from lineside.core import Invalid, LinesideError
 from lineside.gateway import budgets, canonical, idempotency, wires
 from lineside.guardrails import chain
@@ -28,13 +29,16 @@ _IDEMPOTENCY_KEY = "idempotency-key"
 _ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache")
 
 
-def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
+def model_routes(
+    local: Scope, calls: model_calls.ModelCalls, passed: passed_through.PassedCalls
+) -> list[Route]:
     """The doors, to be mounted under `/v1`.
 
     Args:
         local: Scope of a caller without a key: the owner, on this machine.
+        passed: Passes on what no guard looks at.
     """
-    door = _Doors(local, calls)
+    door = _Doors(local, calls, passed)
     return [
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
@@ -42,6 +46,11 @@ def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
         Route("/embeddings", door.once("chat", door.embed), methods=["POST"]),
         Route("/models", door.guarded("chat", door.models)),
+        *(
+            Route(path, door.guarded("chat", door.passed), methods=METHODS)
+            for kind in PATHS
+            for path in (f"/{kind}", f"/{kind}/{{rest:path}}")
+        ),
     ]
 
 
@@ -103,9 +112,15 @@ Handling = Callable[[_Knock], Awaitable[Response]]
 
 
 class _Doors:
-    def __init__(self, local: Scope, calls: model_calls.ModelCalls) -> None:
+    def __init__(
+        self,
+        local: Scope,
+        calls: model_calls.ModelCalls,
+        passed: passed_through.PassedCalls,
+    ) -> None:
         self._local = local
         self._calls = calls
+        self._passed = passed
 
     def guarded(self, wire: WireWord, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
         """Say every error in the words of the wire."""
@@ -195,6 +210,14 @@ class _Doors:
         answer, opened = await self._calls.embed(knock.caller, asked)
         written = wires.embeddings.write_answer(answer, as_base64=as_base64)
         return _json(written, knock.headers(opened))
+
+    async def passed(self, knock: _Knock) -> Response:
+        """What goes to the provider as it came, and comes back so; no guard looks at it."""
+        bytes_max = knock.scope.store.settings.model_bytes_max
+        asked, provider = await unread(knock.request, self._calls.gateway, bytes_max=bytes_max)
+        answer = await self._passed.open(knock.caller, asked, provider=provider)
+        said = {PROVIDER: answer.provider, "x-lineside-guards": "none"}
+        return PassedStream(answer, knock.headers() | answer.limits | said)
 
     async def models(self, knock: _Knock) -> Response:
         """What may be given as `model`, in the form of the client that asks."""
