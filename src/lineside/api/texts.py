@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside.api.errors import error_response
-from lineside.core import Invalid
+from lineside.core import Invalid, LinesideError
 
 _MAY_BE_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -30,9 +30,13 @@ class WholeTexts:
             return
         waiting: list[Message] = []
         size = 0
-        while size <= _LOOKED_THROUGH_MAX and (not waiting or waiting[-1].get("more_body")):
-            waiting.append(await receive())
-            size += len(waiting[-1].get("body", b""))
+        try:
+            while size <= _LOOKED_THROUGH_MAX and (not waiting or waiting[-1].get("more_body")):
+                waiting.append(await receive())
+                size += len(waiting[-1].get("body", b""))
+        except LinesideError as error:  # it is too large
+            await error_response(Request(scope), error)(scope, receive, send)
+            return
         if _has_half(b"".join(message.get("body", b"") for message in waiting)):
             refusal = Invalid(
                 "text_not_whole",
