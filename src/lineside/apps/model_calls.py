@@ -14,7 +14,7 @@ from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
-from lineside.apps.metered import payer_of
+from lineside.apps.metered import payer_of as payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now

@@ -1,5 +1,6 @@
 """From a request in the canonical form to an answer: providers, routes, and steps around them."""
 
+from lineside.gateway.calls import pass_through
 from lineside.gateway.calls.asking import ServedBy
 from lineside.gateway.calls.counting import count_tokens
 from lineside.gateway.calls.embedding import EMBEDDED, embed
@@ -12,6 +13,7 @@ from lineside.gateway.calls.gateway import (
     Wants,
     with_steps,
 )
+from lineside.gateway.calls.upstream import PassThrough
 
 __all__ = [
     "EMBEDDED",
@@ -19,10 +21,12 @@ __all__ = [
     "Events",
     "Gateway",
     "ModelCall",
+    "PassThrough",
     "Proceed",
     "ServedBy",
     "Wants",
     "count_tokens",
     "embed",
+    "pass_through",
     "with_steps",
 ]

@@ -208,6 +208,11 @@ class Gateway:
         for upstream in self._upstreams.values():
             await upstream.close()
 
+    def at_addresses(self) -> dict[str, HttpUpstream]:
+        """Every provider that is reached over HTTP, by name."""
+        found = self._upstreams.items()
+        return {name: one for name, one in found if isinstance(one, HttpUpstream)}
+
     def at_address(self, provider: str) -> HttpUpstream | None:
         """The provider of that name where it is reached over HTTP."""
         upstream = self._upstreams.get(provider)

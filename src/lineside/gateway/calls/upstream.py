@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import orjson
 from pydantic import Field, ValidationError
@@ -32,6 +32,24 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 CacheSeconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600)]
 
 
+Passed = Literal["files", "batches", "audio", "images"]
+"""First parts of the paths that can be passed on unread."""
+
+
+class PassThrough(Record):
+    """What a provider is passed on as it comes, although no guard looks at it.
+
+    Attributes:
+        paths: Of those below `/v1` that there are.
+        teams: Whose API keys may use it; a key of no team needs only the right `unguarded`.
+        despite_guards: Also where `guards.yaml` names guards, which do not see any of it.
+    """
+
+    paths: tuple[Passed, ...] = ("files", "batches", "audio", "images")
+    teams: tuple[str, ...] = ()
+    despite_guards: bool = False
+
+
 class Endpoint(Record):
     """Where a provider is and how it is spoken to.
 
@@ -45,6 +63,7 @@ class Endpoint(Record):
         total_s: Longest time that one answer may take.
         models: Models that `/v1/models` is to name.
         cache_s: Seconds for which the same question gets the same answer without asking anew.
+        pass_through: What is passed on unread and unguarded; nothing means nothing.
     """
 
     wire: Literal["chat", "responses", "messages", "gemini"] = "chat"
@@ -55,6 +74,7 @@ class Endpoint(Record):
     total_s: Seconds = 600.0
     models: tuple[str, ...] = ()
     cache_s: CacheSeconds = 0
+    pass_through: PassThrough | None = None
 
 
 class Upstream(Protocol):
@@ -140,6 +160,12 @@ class HttpUpstream:
         with _readable(self.where(model)):
             return read_object(body_read)
 
+    def addressed(self) -> "Addressed":
+        """What it takes to send something that no wire has words for."""
+        key = self._key()
+        headers = {**self.endpoint.headers, **self._auth(key)}
+        return Addressed(self._base_url, headers, key)
+
     async def close(self) -> None:
         """Give back connections in every loop."""
         await self._sessions.close()
@@ -188,6 +214,14 @@ class HttpUpstream:
         if variable is None:
             return None
         return key_in(variable, where=self._name, is_needed=self._needs_key)
+
+
+class Addressed(NamedTuple):
+    """Where a provider is, with the headers that open it."""
+
+    base_url: str
+    headers: dict[str, str]
+    key: str | None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Protocol
 
-from lineside.core import Record
+from lineside.core import Record, clock
 from lineside.traces.prices.names import Named, named
 from lineside.traces.prices.rates import Listing, Priced, Rates, Unpriced, Usage
 
@@ -84,7 +84,7 @@ class PriceTable:
         """The price that holds for a call, whatever its tokens."""
         provider, model, at, _, _, _, _, _, service_tier = usage
         if at.tzinfo is not UTC:
-            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+            at = clock.in_utc(at)
         key: tuple[object, ...] = (provider, model, at.toordinal(), service_tier)
         found = self._found.get(key)
         if found is None:

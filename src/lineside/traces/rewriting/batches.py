@@ -11,6 +11,7 @@ from lineside.traces.arrivals import trace_key
 from lineside.traces.marks.queries import delete_marks
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.queries import delete_feedback
+from lineside.traces.replies.queries import delete_replies
 from lineside.traces.rewriting import queries
 from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_in, words_of
 
@@ -88,7 +89,7 @@ def rewrite(
 
 
 def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
-    """Take some traces out of lake, index of words, payloads, feedback and marks.
+    """Take some traces out of lake, index of words, payloads, feedback, marks and kept answers.
 
     Gives how many opinions people had of them. Words go first: what a killed process leaves is
     found again by the traces it belongs to.
@@ -98,6 +99,7 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
     with store.records.write() as connection:
         opinions = delete_feedback(connection, workspace, trace_ids)
         delete_marks(connection, workspace, trace_ids)
+        delete_replies(connection, workspace, trace_ids)
     with store.changing_lake():
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])

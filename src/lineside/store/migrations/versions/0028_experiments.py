@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0029_experiments"
-down_revision = "0026_webhooks"
+revision = "0028_experiments"
+down_revision = "0027_idempotency"
 
 
 def upgrade() -> None:
