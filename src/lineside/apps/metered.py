@@ -20,7 +20,7 @@ _ANSWERED = ("output_misfit", "reply_too_large")
 
 _ASKED_TIMES = 2  # an answer in the wrong form is asked for once more
 _FRAME_TOKENS = 2_000
-_LOCAL = ("embedded", "scripted")
+_LOCAL = ("embedded", "gguf", "scripted")
 _NANO_PER_MILLION = 1_000
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from lineside.core import NotFound, did_you_mean
 from lineside.gateway.calls.breaker import Breaker
+from lineside.gateway.calls.gguf import LOCAL
 from lineside.gateway.calls.route import ModelRoute, ModelTarget, ServedBy, ask_in_turn
 from lineside.gateway.calls.settings import open_upstreams, read_settings
 from lineside.gateway.calls.upstream import HttpUpstream
@@ -93,7 +94,8 @@ class Gateway:
             for provider, endpoint in self._settings.providers.items()
             for model in endpoint.models
         ]
-        return [*self._settings.routes, *named]
+        local = [f"{LOCAL}/{model}" for model in self._settings.gguf]
+        return [*self._settings.routes, *named, *local]
 
     def events(self, call: ModelCall) -> Events:
         """Answer a call by the model or route it names; see `ask_in_turn`."""
