@@ -26,6 +26,8 @@ WAITING_MAX = 32
 
 CONTEXT_TOKENS = 4096
 _THREADS_MAX = 8
+# Of what only llama.cpp knows. Other words of it, such as `n_predict`, undo limits that are set.
+_TAKEN = {"chat_template_kwargs", "grammar", "logit_bias", "min_p", "repeat_penalty"}
 
 ContextTokens = Annotated[int, Field(ge=256, le=1_048_576)]
 Threads = Annotated[int, Field(ge=1, le=256)]
@@ -74,7 +76,9 @@ class GgufUpstream:
         name = request.model
         with self._place_in_line(name):
             door = await self._door(name)
-            async with aclosing(door.events(request)) as events:
+            extras = {word: request.extras[word] for word in request.extras if _is_taken(word)}
+            asked = request.model_copy(update={"extras": extras})
+            async with aclosing(door.events(asked)) as events:
                 async for event in events:
                     yield event
 
@@ -87,7 +91,8 @@ class GgufUpstream:
 
     def unsaid(self, request: ModelRequest) -> list[str]:
         """See `Upstream`."""
-        return left_out(request, self._wire)
+        unknown = [word for word in request.extras if not _is_taken(word)]
+        return left_out(request, self._wire) + unknown
 
     def where(self, model: str) -> str:
         """The model as an error names it."""
@@ -166,6 +171,10 @@ class GgufUpstream:
         finally:
             with self._lock:
                 self._waiting[name] -= 1
+
+
+def _is_taken(word: str) -> bool:
+    return word in _TAKEN or word.startswith("~")
 
 
 def _threads() -> int:
