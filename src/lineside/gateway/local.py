@@ -5,7 +5,8 @@ where it is looked for. A release holds its SHA-256 and not its bytes, which may
 another file under the same name is not served.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,11 +64,15 @@ class LocalProvider:
     def check(self, setup: ModelSetup) -> list[str]:
         """Say what is wrong with the options, the file and the prompt, and whether the extra is."""
         problems = _option_problems(setup.options)
-        try:
-            check_installed()
-            find_weights(_file(setup))
-        except LinesideError as error:
-            problems.append(f"{error.message}. {error.hint}")
+        looks: tuple[Callable[[], object], ...] = (
+            check_installed,
+            partial(find_weights, _file(setup)),
+        )
+        for look in looks:
+            try:
+                look()
+            except LinesideError as error:
+                problems.append(f"{error.message}. {error.hint}")
         return problems + prompt_problems(setup)
 
     def files(self, setup: ModelSetup) -> list[str]:  # noqa: ARG002 # asked of every provider
