@@ -4,10 +4,13 @@ import asyncio
 import importlib.util
 import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from gateway.small_model import ask, setup_of
@@ -51,7 +54,7 @@ def test_without_the_extra_a_check_says_what_to_install(folder, models, monkeypa
     [
         ("holow.gguf", NotFound, "Did you mean `hollow.gguf`"),
         ("nothing-like-it", NotFound, "LINESIDE_MODELS"),
-        ("pointer.gguf", Invalid, "begins with b'version '"),
+        ("pointer.gguf", Invalid, "read a file of another kind"),
         ("json/no-such-file.gguf", NotFound, "no model file"),
     ],
 )
@@ -148,6 +151,25 @@ def test_other_weights_under_a_released_name_are_not_served(folder, models) -> N
 
     with pytest.raises(Conflict, match="not the model that was released"):
         provider.open(released)
+
+
+@with_gguf
+def test_a_model_ends_with_a_server_that_was_killed() -> None:
+    program = (
+        "import sys, time\n"
+        "from lineside.gateway.gguf import EngineSetup, engine_for, find_weights\n"
+        "engine = engine_for(EngineSetup(find_weights(sys.argv[1]), 512, 1))\n"
+        "print(engine.start().process.pid, flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    server = subprocess.Popen([sys.executable, "-c", program, SMALL], stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    model = psutil.Process(int(server.stdout.readline()))
+
+    server.kill()
+    server.wait(10)
+
+    assert psutil.wait_procs([model], timeout=30)[0] == [model]
 
 
 def _process_of(model: Any) -> Any:

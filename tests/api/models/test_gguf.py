@@ -13,6 +13,7 @@ import openai
 import psutil
 import pytest
 
+from api.models.test_across import CHAT_TOOLS, PICTURE
 from gateway.weights import SMALL, with_gguf
 
 pytestmark = with_gguf
@@ -167,6 +168,39 @@ def test_a_file_that_is_not_there_is_said_and_a_route_goes_on(openai_client: ope
     answer = openai_client.chat.completions.create(model="near", messages=SAID, max_tokens=4)
 
     assert answer.choices[0].message.content
+
+
+@pytest.mark.parametrize(
+    ("said", "more", "words"),
+    [
+        (SAID, {"tools": CHAT_TOOLS}, "was not made to call tools"),
+        (
+            [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PICTURE}}]}],
+            {},
+            "reads words alone",
+        ),
+        (SAID, {"n": 2}, "between 1"),
+    ],
+)
+def test_what_it_would_not_hear_is_refused(
+    openai_client: openai.OpenAI, said: Any, more: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(openai.BadRequestError, match=words):
+        openai_client.chat.completions.create(model=MODEL, messages=said, **more)
+
+
+def test_what_only_its_engine_knows_goes_through_unless_it_undoes_a_limit(
+    openai_client: openai.OpenAI,
+) -> None:
+    answer = openai_client.chat.completions.with_raw_response.create(
+        model=MODEL,
+        messages=SAID,
+        max_tokens=9,
+        extra_body={"grammar": 'root ::= "yes" | "no"', "n_predict": 500},
+    )
+
+    assert answer.parse().choices[0].message.content in ("yes", "no")
+    assert answer.headers["x-lineside-left-out"] == "n_predict"
 
 
 def test_what_does_not_fit_into_the_context_is_refused(openai_client: openai.OpenAI) -> None:

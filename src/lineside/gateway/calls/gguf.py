@@ -10,10 +10,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lineside.core import NotFound, Record, did_you_mean
+from lineside.core import Invalid, NotFound, Record, did_you_mean
 from lineside.gateway.calls.failures import Passing
 from lineside.gateway.calls.upstream import Endpoint, HttpUpstream, Seconds
 from lineside.gateway.canonical.events import AnswerEvent
+from lineside.gateway.canonical.parts import MediaPart
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.gguf import Engine, EngineSetup, Running, engine_for, find_weights
 from lineside.gateway.wires.wire import left_out, wire_named
@@ -76,6 +77,7 @@ class GgufUpstream:
         name = request.model
         with self._place_in_line(name):
             door = await self._door(name)
+            self._refuse_unheard(request)
             extras = {word: request.extras[word] for word in request.extras if _is_taken(word)}
             asked = request.model_copy(update={"extras": extras})
             async with aclosing(door.events(asked)) as events:
@@ -136,7 +138,11 @@ class GgufUpstream:
                     self._left.append(known[1])
                 endpoint = Endpoint(
                     base_url=f"{running.address}/v1",
-                    headers={"Authorization": f"Bearer {running.key}"},
+                    headers={
+                        "Authorization": f"Bearer {running.key}",
+                        # Its server ends idle connections just when the next call may take one.
+                        "Connection": "close",
+                    },
                     first_token_s=model.first_token_s,
                     total_s=model.total_s,
                 )
@@ -154,6 +160,20 @@ class GgufUpstream:
                 hint=f"Did you mean `{LOCAL}/{near}`?" if near else f"Models: {known}.",
             )
         return model
+
+    def _refuse_unheard(self, request: ModelRequest) -> None:
+        """Refuse what the model would not see, rather than answer as if it had not been said."""
+        what = None
+        if any(isinstance(part, MediaPart) for turn in request.turns for part in turn.parts):
+            what = "reads words alone, no pictures and files"
+        elif request.tools and not self._doors[request.model][0].takes_tools:
+            what = "was not made to call tools"
+        if what is not None:
+            raise Invalid(
+                "not_on_this_wire",
+                f"{self.where(request.model)} {what}",
+                hint="Leave that out, or ask a model that has words for it.",
+            )
 
     @contextmanager
     def _place_in_line(self, name: str) -> Iterator[None]:

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -45,10 +46,13 @@ class Running:
 
     Attributes:
         address: Of its HTTP server on loopback, which takes no call without the key.
+        takes_tools: Whether the model's chat template has words for tools; without them a model
+            would be asked as if none had been offered.
     """
 
     address: str
     key: str
+    takes_tools: bool
     process: subprocess.Popen[bytes]
 
     @property
@@ -170,8 +174,8 @@ def _start(setup: EngineSetup) -> Running:
         drain.join(_STOP_SECONDS)
         raise _not_loaded(setup, told, monotonic() - began)
     threading.Thread(target=_drain, args=(process.stdout, told), daemon=True).start()
-    running = Running(address, key, process)
-    _log.info(
+    running = Running(address, key, _takes_tools(address, key), process)
+    _log.warning(  # what most loggers show; it happens once for a model
         "Model `%s` is loaded: %.0f MB, %.1f s, %d threads",
         setup.path.name,
         (running.memory_bytes or 0) / 1e6,
@@ -187,6 +191,15 @@ def _address(stdout: IO[bytes]) -> str | None:
         if line.startswith(b'{"address"'):
             return str(json.loads(line)["address"])
     return None
+
+
+def _takes_tools(address: str, key: str) -> bool:
+    asked = urllib.request.Request(  # noqa: S310 # our own process on loopback
+        f"{address}/props", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(asked, timeout=_STOP_SECONDS) as reply:  # noqa: S310 # as above
+        said = json.load(reply).get("chat_template_caps", {})
+    return bool(said.get("supports_tools") and said.get("supports_tool_calls", True))
 
 
 def _drain(stream: IO[bytes], told: deque[str]) -> None:

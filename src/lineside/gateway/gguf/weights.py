@@ -76,7 +76,7 @@ def _check(path: Path) -> None:
     version = int.from_bytes(head[4:8], "little")
     if head[:4] == _MAGIC and version in _VERSIONS:
         return
-    read = f"GGUF version {version}" if head[:4] == _MAGIC else f"a file that begins with {head!r}"
+    read = f"GGUF version {version}" if head[:4] == _MAGIC else "a file of another kind"
     raise Invalid(
         "weights_broken",
         f"`{path.name}` is no model that can be loaded: read {read}, expected GGUF version 2 or 3",
