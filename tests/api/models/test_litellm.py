@@ -117,6 +117,36 @@ def test_a_stream_comes_piece_by_piece_with_its_tokens(
 
 
 @with_litellm
+def test_a_streamed_tool_call_comes_whole(client: openai.OpenAI, upstream: FakeUpstream) -> None:
+    def piece(**function: str) -> bytes:
+        named = {"id": "call_1", "type": "function"} if "name" in function else {}
+        call = {"index": 0, **named, "function": function}
+        choice = {"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}
+        body = {"id": "c1", "model": "small-1", "created": 1, "choices": [choice]}
+        return f"data: {json.dumps(body)}\n\n".encode()
+
+    upstream.stream(
+        piece(name="weather", arguments=""),
+        piece(arguments='{"city":'),
+        piece(arguments=' "Graz"}'),
+        chunk("", finish="tool_calls"),
+        DONE,
+    )
+    chunks = list(
+        client.chat.completions.create(
+            model="tail/small", messages=HELLO, tools=CHAT_TOOLS, stream=True
+        )
+    )
+
+    calls = [
+        call for one in chunks if one.choices for call in one.choices[0].delta.tool_calls or []
+    ]
+    assert calls[0].function.name == "weather"
+    assert json.loads("".join(call.function.arguments or "" for call in calls)) == {"city": "Graz"}
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
+
+
+@with_litellm
 @pytest.mark.parametrize(
     ("number", "status", "error", "kind", "code"),
     [
