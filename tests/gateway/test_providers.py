@@ -93,7 +93,8 @@ def test_a_plugin_serves_under_its_own_word(installed: dict[str, object], offere
 def test_a_plugin_cannot_take_the_word_of_a_built_in_provider(installed: dict[str, object]) -> None:
     installed["openai"] = Echo()
     assert not isinstance(provider_for("openai:gpt-4.1-mini"), Echo)
-    assert provider_names() == ["embedded", "openai", "anthropic", "gemini", "scripted"]
+    known = ["embedded", "openai", "anthropic", "gemini", "gguf", "scripted"]
+    assert provider_names() == known
 
 
 def test_half_a_plugin_is_refused_with_what_it_lacks(installed: dict[str, object]) -> None:
