@@ -20,6 +20,7 @@ from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
+_HEADER_CHARACTERS_MAX = 1_000
 _CACHE_SECONDS_MAX = 7 * 24 * 3600
 
 
@@ -77,6 +78,7 @@ class _Knock:
             "x-lineside-release": served.release,
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
+            "x-lineside-route": _header_words("; ".join(served.why)),
             "x-lineside-cache": str(served.attributes.get("cache", "")),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
@@ -185,6 +187,11 @@ def _cache_seconds(header: str | None) -> int | None:
             hint=f"It takes whole seconds from 0 (ask anew) to {_CACHE_SECONDS_MAX} (a week).",
         )
     return seconds
+
+
+def _header_words(text: str) -> str:
+    """Words as a header can carry them; names in `gateway.yaml` may hold any letter."""
+    return text.encode("ascii", "replace").decode()[:_HEADER_CHARACTERS_MAX]
 
 
 def _dated(answer: canonical.ModelAnswer, knock: _Knock) -> canonical.ModelAnswer:

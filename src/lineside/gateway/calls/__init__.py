@@ -1,5 +1,6 @@
 """From a request in the canonical form to an answer: providers, routes, and steps around them."""
 
+from lineside.gateway.calls.asking import ServedBy
 from lineside.gateway.calls.counting import count_tokens
 from lineside.gateway.calls.embedding import EMBEDDED, embed
 from lineside.gateway.calls.gateway import (
@@ -12,7 +13,6 @@ from lineside.gateway.calls.gateway import (
     with_steps,
 )
 from lineside.gateway.calls.gguf import CONTEXT_TOKENS, LOCAL
-from lineside.gateway.calls.route import ServedBy
 
 __all__ = [
     "CONTEXT_TOKENS",

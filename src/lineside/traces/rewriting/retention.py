@@ -6,6 +6,7 @@ from typing import Any
 from lineside.core import SYSTEM, Invalid, Record, now
 from lineside.store import Store
 from lineside.traces.privacy import queries
+from lineside.traces.rewriting import leftovers
 from lineside.traces.rewriting.batches import Found, batches, forget
 from lineside.traces.rewriting.queries import OLDER_THAN, TABLES
 from lineside.trust import Scope, record
@@ -33,12 +34,14 @@ class Expired(Record):
 
     Attributes:
         before: Traces whose last step began before this day were deleted, in UTC.
+        beside: Scores and records of events as old as that, of no trace that is here.
     """
 
     use_case: str | None
     before: datetime
     traces: int
     steps: int
+    beside: int = 0
 
 
 def list_retentions(scope: Scope) -> list[Retention]:
@@ -109,10 +112,16 @@ def _apply(scope: Scope) -> list[Expired]:
     for row in rows:
         before = today - timedelta(days=row["days"])
         traces, steps = _expire(store, scope.workspace, row["use_case"], before)
-        if not traces:
+        moment = before.replace(tzinfo=None)
+        beside = sum(leftovers.older_than(store, scope.workspace, row["use_case"], moment))
+        if not traces and not beside:
             continue
         expired = Expired(
-            use_case=row["use_case"] or None, before=before, traces=traces, steps=steps
+            use_case=row["use_case"] or None,
+            before=before,
+            traces=traces,
+            steps=steps,
+            beside=beside,
         )
         found.append(expired)
         with store.records.write() as connection:
