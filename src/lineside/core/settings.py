@@ -98,6 +98,9 @@ class Settings:
     """File that names model providers and routes; empty means `gateway.yaml` in the state
     folder, which need not be there."""
 
+    models: str = ""
+    """Folder of the model files that `gguf:` names; empty means `models` in the state folder."""
+
     otlp_bytes_max: int = 20 * 1024 * 1024
     """Largest body of traces from other programs, in bytes, as sent and as unpacked."""
 

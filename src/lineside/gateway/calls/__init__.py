@@ -13,10 +13,13 @@ from lineside.gateway.calls.gateway import (
     Wants,
     with_steps,
 )
+from lineside.gateway.calls.gguf import CONTEXT_TOKENS, LOCAL
 from lineside.gateway.calls.upstream import PassThrough
 
 __all__ = [
+    "CONTEXT_TOKENS",
     "EMBEDDED",
+    "LOCAL",
     "CallStep",
     "Events",
     "Gateway",

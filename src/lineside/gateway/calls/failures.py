@@ -10,7 +10,8 @@ from lineside.gateway.retry import read_retry_after
 
 _RETRIED = {408, 409, 429}
 _TOO_LONG = re.compile(
-    r"context[_ ]length|context window|too many tokens|prompt is too long|maximum.{0,20}tokens",
+    r"context[_ ](?:length|size)|context window|too many tokens|prompt is too long"
+    r"|maximum.{0,20}tokens",
     re.IGNORECASE,
 )
 

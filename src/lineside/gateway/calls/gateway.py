@@ -11,11 +11,13 @@ from typing import Literal
 from lineside.core import NotFound, did_you_mean, now
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
 from lineside.gateway.calls.breaker import Breaker
+from lineside.gateway.calls.gguf import LOCAL
 from lineside.gateway.calls.latency import Latency
+from lineside.gateway.calls.litellm import LitellmProvider
 from lineside.gateway.calls.order import Price, rank
 from lineside.gateway.calls.route import ModelRoute, ModelTarget
 from lineside.gateway.calls.settings import open_upstreams, read_settings
-from lineside.gateway.calls.upstream import HttpUpstream
+from lineside.gateway.calls.upstream import Endpoint, HttpUpstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
@@ -124,10 +126,14 @@ class Gateway:
         """What `/v1/models` shows: routes, and the models that the settings name."""
         named = [
             f"{provider}/{model}"
-            for provider, endpoint in self._settings.providers.items()
+            for provider, endpoint in self._named().items()
             for model in endpoint.models
         ]
-        return [*self._settings.routes, *named]
+        local = [f"{LOCAL}/{model}" for model in self._settings.gguf]
+        return [*self._settings.routes, *named, *local]
+
+    def _named(self) -> dict[str, Endpoint | LitellmProvider]:
+        return {**self._settings.providers, **self._settings.litellm}
 
     def events(self, call: ModelCall) -> Events:
         """Answer a call by the model or route it names; see `ask_in_turn`."""
@@ -180,9 +186,8 @@ class Gateway:
         named = self._settings.routes.get(model)
         if named is not None:
             return named
-        provider = self.at_address(model.partition("/")[0])
-        cache_s = provider.endpoint.cache_s if provider else 0
-        return _route_of_one(model, cache_s)
+        provider = self._named().get(model.partition("/")[0])
+        return _route_of_one(model, provider.cache_s if provider else 0)
 
     def target(self, name: str) -> ModelTarget:
         """A provider and its model.
