@@ -78,6 +78,8 @@ class _Knock:
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
             "x-lineside-cache": str(served.attributes.get("cache", "")),
+            "x-lineside-cache-similarity": str(served.attributes.get("cache_similarity", "")),
+            "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()

@@ -1,5 +1,6 @@
 """How long traces are kept: by use case, by whole days, for ever where nothing is said."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,12 +34,14 @@ class Expired(Record):
 
     Attributes:
         before: Traces whose last step began before this day were deleted, in UTC.
+        beside: What came of those traces elsewhere and went with them, such as `cached answers`.
     """
 
     use_case: str | None
     before: datetime
     traces: int
     steps: int
+    beside: dict[str, int] = {}  # noqa: RUF012 # pydantic copies it
 
 
 def list_retentions(scope: Scope) -> list[Retention]:
@@ -108,12 +111,9 @@ def _apply(scope: Scope) -> list[Expired]:
     found = []
     for row in rows:
         before = today - timedelta(days=row["days"])
-        traces, steps = _expire(store, scope.workspace, row["use_case"], before)
-        if not traces:
+        expired = _expire(store, scope.workspace, row["use_case"], before)
+        if not expired.traces:
             continue
-        expired = Expired(
-            use_case=row["use_case"] or None, before=before, traces=traces, steps=steps
-        )
         found.append(expired)
         with store.records.write() as connection:
             details = expired.model_dump(mode="json", exclude={"use_case"})
@@ -124,20 +124,23 @@ def _apply(scope: Scope) -> list[Expired]:
     return found
 
 
-def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> tuple[int, int]:
-    """Take out every trace that is old enough; gives how many, and how many steps they had."""
+def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> Expired:
+    """Take out every trace that is old enough, and say what went."""
     traces = steps = 0
+    beside: Counter[str] = Counter()
     asked = [workspace, before.replace(tzinfo=None), use_case, _FOUND_MAX]
     for _ in range(_ROUNDS_MAX):
         with store.lake.reading(TABLES) as reading:
             found = [Found(**row) for row in reading.rows(OLDER_THAN, asked)]
         for batch in batches(found):
-            forget(store, workspace, batch)
+            beside += forget(store, workspace, batch).beside
             traces += len(batch)
             steps += sum(one.steps for one in batch)
         if len(found) < _FOUND_MAX:
             break
-    return traces, steps
+    return Expired(
+        use_case=use_case or None, before=before, traces=traces, steps=steps, beside=dict(beside)
+    )
 
 
 def _retention(row: dict[str, Any]) -> Retention:
