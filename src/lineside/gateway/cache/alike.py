@@ -80,6 +80,7 @@ _TELLING = _listed(
     """
 )
 _NOT = _listed("cannot cant dont wont doesnt didnt isnt arent wasnt havent hasnt couldnt")
+_POLITE = _listed("please kindly thank thanks hi hello hey dear bitte danke hallo guten")
 _NEAR = 0.6  # cosine of two words from which one may stand for the other: `buy` and `purchase`
 _ENDINGS = ("'s", "’s", "ing", "ed", "es", "s")
 
@@ -163,7 +164,9 @@ def says_the_same(first: str, second: str) -> bool:
     """
     from lineside.gateway.quoting import terms_of
 
-    one, other = terms_of(first), terms_of(second)
+    one, other = (
+        [term for term in terms_of(text) if term not in _POLITE] for text in (first, second)
+    )
     shared = set(one) & set(other)
     if [term for term in one if term in shared] != [term for term in other if term in shared]:
         return False
