@@ -1,6 +1,7 @@
 """`/v1/…`: the doors that OpenAI's and Anthropic's clients knock at."""
 
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from lineside.trust import Scope
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
 _CACHE_SECONDS_MAX = 7 * 24 * 3600
+_SIMILARITY = "x-lineside-cache-similarity"
 
 
 def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
@@ -58,6 +60,7 @@ class _Knock:
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
             cache_s=_cache_seconds(self.request.headers.get("x-lineside-cache")),
+            cache_similarity_min=_similarity(self.request.headers.get(_SIMILARITY)),
         )
 
     def headers(self, opened: model_calls.OpenAnswer | None = None) -> dict[str, str]:
@@ -78,7 +81,7 @@ class _Knock:
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
             "x-lineside-cache": str(served.attributes.get("cache", "")),
-            "x-lineside-cache-similarity": str(served.attributes.get("cache_similarity", "")),
+            _SIMILARITY: str(served.attributes.get("cache_similarity", "")),
             "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
@@ -187,6 +190,18 @@ def _cache_seconds(header: str | None) -> int | None:
             hint=f"It takes whole seconds from 0 (ask anew) to {_CACHE_SECONDS_MAX} (a week).",
         )
     return seconds
+
+
+def _similarity(header: str | None) -> float:
+    if header is None:
+        return 0.0
+    if not re.fullmatch(r"0(\.\d{1,6})?|1(\.0{1,6})?", header):
+        raise Invalid(
+            "bad_cache_header",
+            f"The header {_SIMILARITY} is `{header[:40]}`",
+            hint="It takes a number from 0 to 1; with 1 only the same question shares an answer.",
+        )
+    return float(header)
 
 
 def _dated(answer: canonical.ModelAnswer, knock: _Knock) -> canonical.ModelAnswer:

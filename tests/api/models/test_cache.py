@@ -49,7 +49,9 @@ def test_the_same_question_is_asked_once_and_said_to_be_a_replay(
     assert len(upstream.asked) == 1
     assert [one.headers["x-lineside-cache"] for one in (first, second)] == ["miss", "hit"]
     assert first.json()["choices"] == second.json()["choices"]
-    trace = httpx.get(f"{server}/api/traces/{second.headers['x-lineside-trace-id']}").json()
+    trace = httpx.get(
+        f"{server}/api/traces/{second.headers['x-lineside-trace-id']}", timeout=30
+    ).json()
     [span] = trace
     assert span["attributes"]["cache"] == "hit"
     assert (span["tokens_in"], span["tokens_out"]) == (0, 0)
@@ -95,6 +97,14 @@ def test_a_header_that_is_no_number_of_seconds_is_refused(ask: Any, header: str)
 
     assert answer.status_code == 400
     assert "whole seconds from 0" in answer.text
+
+
+@pytest.mark.parametrize("header", ["near", "1.1", "-0.5", "nan", ""])
+def test_a_similarity_that_is_none_is_refused(ask: Any, header: str) -> None:
+    answer = ask({"x-lineside-cache-similarity": header})
+
+    assert answer.status_code == 400
+    assert "a number from 0 to 1" in answer.text
 
 
 def test_a_route_may_ask_for_it_for_all_its_callers(
@@ -146,7 +156,7 @@ def test_a_question_that_is_like_another_gets_its_answer_and_is_told_so(
     assert told["words"] == TOLD["content"]
     assert 0.97 <= float(told["x-lineside-cache-similarity"]) < 1
     assert 0 <= int(told["x-lineside-cache-age"]) < 60
-    [span] = httpx.get(f"{server}/api/traces/{told['x-lineside-trace-id']}").json()
+    [span] = httpx.get(f"{server}/api/traces/{told['x-lineside-trace-id']}", timeout=30).json()
     assert span["attributes"]["cache"] == "semantic"
     assert span["attributes"]["cache_similarity"] == float(told["x-lineside-cache-similarity"])
     assert span["attributes"]["cache_from"] != told["x-lineside-trace-id"]
@@ -189,6 +199,7 @@ def test_everything_but_the_last_words_must_be_the_same(
         {"tools": offered},
         {"messages": seen},
         {"extra_headers": {"x-lineside-cache": "0"}},
+        {"extra_headers": {"x-lineside-cache-similarity": "1"}},
         {"model": "kept"},
     ]
 

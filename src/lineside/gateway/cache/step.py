@@ -85,8 +85,9 @@ def _terms(call: ModelCall, gateway: Gateway) -> _Terms:
     if call.use_case is not None or call.wants != "words":
         return _Terms(0, None)
     route = gateway.route(call.request.model)
-    nearness = route.semantic_similarity_min if route.semantic_cache else None
-    return _Terms(route.cache_s if call.cache_s is None else call.cache_s, nearness)
+    seconds = route.cache_s if call.cache_s is None else call.cache_s
+    least = max(route.semantic_similarity_min, call.cache_similarity_min)
+    return _Terms(seconds, least if route.semantic_cache and least < 1 else None)
 
 
 def _said_of(kept: Kept | None) -> dict[str, object]:
