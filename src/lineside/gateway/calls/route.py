@@ -19,8 +19,8 @@ from lineside.gateway.retry import Pace
 
 Nearness = Annotated[float, Field(ge=0.8, le=1)]
 SEMANTIC_SIMILARITY_MIN = 0.97
-"""Chosen on Banking77's training messages, see `benchmarks/semantic_cache.py`: from here on about
-one hit in a hundred answered another question."""
+"""Chosen on Banking77's training messages. Of others, from here on, one hit in fifty answered another
+question; see `benchmarks/semantic_cache.py`."""
 
 
 class ModelRoute(Record):

@@ -30,9 +30,12 @@ def upgrade() -> None:
         sa.Column("workspace", sa.Text, primary_key=True),
         sa.Column("digest", sa.Text, primary_key=True),
         sa.Column("alike", sa.Text, nullable=False),
+        sa.Column("kept_at", sa.BigInteger, nullable=False),
         sa.Column("words", sa.Text, nullable=False),
         sa.Column("vector", sa.LargeBinary, nullable=False),
     )
     op.create_index(
-        "ix_cached_questions_workspace_alike", "cached_questions", ["workspace", "alike"]
+        "ix_cached_questions_workspace_alike_kept_at",
+        "cached_questions",
+        ["workspace", "alike", "kept_at"],
     )
