@@ -12,7 +12,7 @@ from lineside.store import Store
 _LOOKED_AT_MAX = 5
 
 
-class Kept(NamedTuple):
+class CachedAnswer(NamedTuple):
     """An answer that was given before.
 
     Attributes:
@@ -26,19 +26,19 @@ class Kept(NamedTuple):
     similarity: float | None = None
 
 
-def find_same(store: Store, workspace: str, digest: str) -> Kept | None:
+def find_same(store: Store, workspace: str, digest: str) -> CachedAnswer | None:
     """The answer to this very question."""
     with store.records.read() as connection:
         found = queries.find_answer(connection, workspace, digest, at=now())
     if found is None:
         return None
     body, kept_at, trace_id = found
-    return Kept(ModelAnswer.model_validate_json(body), kept_at, trace_id)
+    return CachedAnswer(ModelAnswer.model_validate_json(body), kept_at, trace_id)
 
 
 def find_alike(
     store: Store, workspace: str, question: Question, *, similarity_min: float
-) -> Kept | None:
+) -> CachedAnswer | None:
     """The answer to the nearest question, if it is near enough, word by word and as a whole."""
     import numpy as np
 
@@ -60,5 +60,5 @@ def find_alike(
             if found is not None:
                 body, kept_at, trace_id = found
                 answer = ModelAnswer.model_validate_json(body)
-                return Kept(answer, kept_at, trace_id, min(1.0, float(near[at])))
+                return CachedAnswer(answer, kept_at, trace_id, min(1.0, float(near[at])))
     return None

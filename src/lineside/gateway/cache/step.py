@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from lineside.core import LinesideError, now
 from lineside.gateway.cache import queries
 from lineside.gateway.cache.alike import Question, question_of
-from lineside.gateway.cache.finding import Kept, find_alike, find_same
+from lineside.gateway.cache.finding import CachedAnswer, find_alike, find_same
 from lineside.gateway.calls.gateway import CallStep, Events, Gateway, ModelCall, Proceed
 from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.assembly import Assembly, events_of
@@ -90,7 +90,7 @@ def _terms(call: ModelCall, gateway: Gateway) -> _Terms:
     return _Terms(seconds, least if route.semantic_cache and least < 1 else None)
 
 
-def _said_of(kept: Kept | None) -> dict[str, object]:
+def _said_of(kept: CachedAnswer | None) -> dict[str, object]:
     """What is said of a call in its trace and headers."""
     if kept is None:
         return {CACHED: "miss"}
@@ -102,7 +102,7 @@ def _said_of(kept: Kept | None) -> dict[str, object]:
     return said | {CACHED: "semantic", "cache_similarity": near, "cache_from": kept.trace_id}
 
 
-def _find(store: Store, call: ModelCall, terms: _Terms) -> tuple[_Asked, Kept | None]:
+def _find(store: Store, call: ModelCall, terms: _Terms) -> tuple[_Asked, CachedAnswer | None]:
     """What is asked, and the answer kept for it; where looking fails, the model is asked."""
     request = _without_delivery(call.request)
     asked = _Asked(_digest(request), None)
