@@ -41,11 +41,11 @@ class _Sender(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            trace_id = os.urandom(16)
+            trace_id = os.urandom(len(PLACEHOLDER))
             body = self._body.replace(PLACEHOLDER, trace_id)
             while not self._stopping.is_set():
                 if self._post(body):
-                    self.kept.append(trace_id.hex())
+                    self.kept.append((trace_id + bytes(4)).hex())
                     break
                 self.again += 1
                 time.sleep(0.05)

@@ -27,18 +27,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from machine import LINESIDE, free_port, line_environment, run, serving
-from peers import BESIDE, environment_with, version_of
+from peers import BESIDE, environment_with, node_package, version_of
 from report import Report, median, options, progress
 
 _ANSWER = {"topic": "parcel_lost"}
 _OBJECT = {"type": "object"}
 _VERDICT_CASES = 5_000
 _KILL_CASES = 3_000
+_WARM_CASES = 20
+_IDLE_PROVIDER = """module.exports = class {
+  id() { return 'idle'; }
+  async callApi() { return { output: 'right' }; }
+};
+"""
 _SAMPLE_SECONDS = 0.05
 _SECONDS_MAX = 1_200
 _WARM_SECONDS_MAX = 60
 _PAGE_REPEATS = 3
-_KEEPING = {"inspect-ai", "deepeval"}
+_KEEPING = {"inspect-ai", "deepeval", "promptfoo"}
 _PEERS = (
     ("inspect-ai", ("inspect-ai", "openai"), "inspect_cases.py", "Every sample in a log."),
     ("deepeval", ("deepeval",), "deepeval_cases.py", "Results in a file."),
@@ -87,9 +93,38 @@ def _beside(report: Report, cases: int, ours: float) -> None:
             report.add_peer(f"{package} {version_of(programs, package)}", figures, note=note)
         if package in _KEEPING:
             best = min(best or figures["cpu_ms_per_case"], figures["cpu_ms_per_case"])
+    if (promptfoo := _promptfoo(report, cases)) is not None:
+        best = min(best or promptfoo, promptfoo)
     if best is not None:
         note = "the best peer that keeps its results"
         report.add("times_less_cpu", best / ours, "x", goal=">= 5", note=note)
+
+
+def _promptfoo(report: Report, cases: int) -> float | None:
+    """Add what a case costs there: a run of all cases without what a run of 20 takes."""
+    progress("Beside us: promptfoo")
+    with node_package("promptfoo") as found, TemporaryDirectory() as name:
+        if found is None:
+            return None
+        node, package, version = found
+        folder = Path(name)
+        quiet = ("TELEMETRY", "UPDATE", "REMOTE_GENERATION", "SHARING")
+        environment = {f"PROMPTFOO_DISABLE_{what}": "1" for what in quiet}
+        environment["PROMPTFOO_CONFIG_DIR"] = str(folder / "home")
+        (folder / "idle.cjs").write_text(_IDLE_PROVIDER)
+        script = package / json.loads((package / "package.json").read_text())["bin"]["promptfoo"]
+        command = [node, str(script), "eval", "--config", "config.json", "--no-cache", "--no-table"]
+        cpu = []
+        for count in (_WARM_CASES, cases):
+            asserts = [{"type": "equals", "value": "right"}]
+            tests = [{"vars": {"message": f"m{n}"}, "assert": asserts} for n in range(count)]
+            config = {"providers": ["file://idle.cjs"], "prompts": ["{{message}}"], "tests": tests}
+            (folder / "config.json").write_text(json.dumps(config))
+            done = run([*command, "--no-progress-bar"], environment=environment, folder=folder)
+            cpu.append(done.cpu_seconds)
+        figures = {"cpu_ms_per_case": (cpu[1] - cpu[0]) / (cases - _WARM_CASES) * 1000}
+        report.add_peer(f"promptfoo {version}", figures, note="Results in its own database.")
+        return figures["cpu_ms_per_case"]
 
 
 def _large(report: Report, cases: int) -> None:

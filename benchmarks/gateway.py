@@ -14,8 +14,6 @@ stand-in.
 
 import argparse
 import json
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -26,14 +24,13 @@ from typing import Any
 
 from load import Load, send
 from machine import LINESIDE, Server, free_port, line_environment, run, serving
-from peers import BESIDE, environment_with, version_of
+from peers import BESIDE, environment_with, node_package, version_of
 from report import Report, options, progress
 
 _CLIENTS = 32
 _KEY = "sk-benchmark-of-the-gateway-0123456789abcdef"  # opens nothing but the peer started here
 _WARM_REQUESTS = 200
 _SETTLE_SECONDS = 12  # the flusher starts with the first traces, and imports what it needs
-_INSTALL_SECONDS_MAX = 600
 _GUARDS = "input: [mask_pii]\noutput:\n  - banned_phrases: [guaranteed returns]\n"
 _MANIFEST = """\
 name: desk
@@ -197,20 +194,10 @@ def _litellm(report: Report, upstream: int, direct: Load, given: argparse.Namesp
 
 
 def _portkey(report: Report, upstream: int, direct: Load, given: argparse.Namespace) -> None:
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        progress("  not installed: @portkey-ai/gateway (no npm here)")
-        return
-    with TemporaryDirectory(prefix="lineside-peer-") as name:
-        install = [npm, "install", "--silent", "--prefix", name, "@portkey-ai/gateway"]
-        done = subprocess.run(
-            install, capture_output=True, text=True, timeout=_INSTALL_SECONDS_MAX, check=False
-        )
-        package = Path(name) / "node_modules" / "@portkey-ai" / "gateway"
-        if done.returncode or not package.exists():
-            progress(f"  not installed: @portkey-ai/gateway ({done.stderr.strip()[-200:]})")
+    with node_package("@portkey-ai/gateway") as found, TemporaryDirectory() as name:
+        if found is None:
             return
-        version = json.loads((package / "package.json").read_text())["version"]
+        node, package, version = found
         port = free_port()
         command = [node, str(package / "build" / "start-server.js"), "--headless", f"--port={port}"]
         headers = {

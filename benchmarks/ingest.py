@@ -30,7 +30,8 @@ from report import Report, options, progress
 _SPAN_BYTES = 2048
 _SAMPLE_SECONDS = 0.5
 _TIMEOUT_SECONDS = 60
-PLACEHOLDER = b"<-- trace id -->"
+PLACEHOLDER = b"<-trace id->"  # the first 12 bytes of each trace's id
+SPAN_PLACEHOLDER = b"<id>"  # the first half of each span's id
 
 
 def main() -> None:
@@ -192,7 +193,8 @@ async def _client(
         writer.close()
 
 
-def body_of(batch: int) -> bytes:
+def body_of(batch: int, *, trace_spans: int | None = None) -> bytes:
+    """An OTLP message of spans in traces of that many; in one trace where nothing is said."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     request = ExportTraceServiceRequest()
@@ -202,7 +204,12 @@ def body_of(batch: int) -> bytes:
     scoped.scope.name = "opentelemetry.instrumentation.openai_v2"
     start = time.time_ns()
     for number in range(batch):
-        span = scoped.spans.add(trace_id=PLACEHOLDER, span_id=(number + 1).to_bytes(8, "big"))
+        trace, place = divmod(number, trace_spans or batch)
+        span = scoped.spans.add(trace_id=PLACEHOLDER + trace.to_bytes(4, "big"))
+        span.span_id = SPAN_PLACEHOLDER + number.to_bytes(4, "big")
+        if place:
+            first = number - place
+            span.parent_span_id = SPAN_PLACEHOLDER + first.to_bytes(4, "big")
         span.name, span.kind = "chat gpt-4o-mini", 3
         span.start_time_unix_nano = start + number * 1_000_000
         span.end_time_unix_nano = span.start_time_unix_nano + 850_000_000

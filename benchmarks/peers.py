@@ -1,5 +1,7 @@
 """Puts a peer into a temporary environment of its own, from the registry that `pip` would use."""
 
+import json
+import shutil
 import subprocess
 import sys
 import time
@@ -39,6 +41,24 @@ def environment_with(*requirements: str) -> Iterator[Path | None]:
         seconds = time.perf_counter() - started
         progress(f"  installed {', '.join(requirements)} in {seconds:.0f} s")
         yield programs
+
+
+@contextmanager
+def node_package(package: str) -> Iterator[tuple[str, Path, str] | None]:
+    """Give the program `node`, the folder of a package for it, and its version; else nothing."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        progress(f"  not installed: {package} (no npm here)")
+        yield None
+        return
+    with TemporaryDirectory(prefix="lineside-peer-") as name:
+        said = _run([npm, "install", "--silent", "--prefix", name, package])
+        folder = Path(name, "node_modules", *package.split("/"))
+        if said or not folder.exists():
+            progress(f"  not installed: {package} ({said})")
+            yield None
+            return
+        yield node, folder, json.loads((folder / "package.json").read_text())["version"]
 
 
 def version_of(programs: Path, package: str) -> str:

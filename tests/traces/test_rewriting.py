@@ -50,16 +50,16 @@ def keep(scope: Scope, words: str, *, user: str | None, flushes: bool = True) ->
 
 
 def test_what_a_user_left_is_gone_from_everywhere(scope: Scope, tmp_path: Path) -> None:
-    gone = [keep(scope, f"zebrafish parcel {number}", user="ada") for number in range(30)]
-    gone.append(keep(scope, "zebrafish waits in the inbox", user="ada", flushes=False))
+    gone = [keep(scope, f"zebrafish parcel {number}", user="wombat") for number in range(30)]
+    gone.append(keep(scope, "zebrafish waits in the inbox", user="wombat", flushes=False))
     stays = keep(scope, "quagga parcel", user="bob")
     give_feedback(scope, gone[0], thumb="down", comment="zebrafish, please")
 
-    looked = rewriting.erase(scope, user="ada", only_look=True)
+    looked = rewriting.erase(scope, user="wombat", only_look=True)
     assert (looked.traces, looked.steps, looked.feedback, looked.is_done) == (31, 62, 1, False)
     assert get_trace(scope, gone[0])
 
-    erased = rewriting.erase(scope, user="ada")
+    erased = rewriting.erase(scope, user="wombat")
     assert (erased.traces, erased.steps, erased.feedback, erased.is_done) == (31, 62, 1, True)
 
     assert [row.trace_id for row in search.list_traces(scope).traces] == [stays]
@@ -73,8 +73,8 @@ def test_what_a_user_left_is_gone_from_everywhere(scope: Scope, tmp_path: Path) 
     assert not [file for file in left if b"zebrafish" in file.read_bytes()]
     entry = ledger_entries(scope)[0]
     assert (entry.kind, entry.details["traces"]) == ("traces.erased", 31)
-    assert "ada" not in entry.model_dump_json()
-    assert rewriting.erase(scope, user="ada").traces == 0
+    assert "wombat" not in entry.model_dump_json()
+    assert rewriting.erase(scope, user="wombat").traces == 0
 
 
 def test_long_texts_go_with_the_last_trace_that_holds_them(scope: Scope) -> None:

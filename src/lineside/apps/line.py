@@ -20,6 +20,7 @@ from lineside.evals import (
     Run,
     compare,
     dataset,
+    datasets,
     forecast,
     judge_gate,
     keep_dataset,
@@ -124,6 +125,8 @@ def judge_folder(
     run = _judge(scope, folder, candidate, fresh=fresh, progress=progress, terms=terms)
     progress("Ask the gate", None)
     gate = judge_gate(scope, run, rules, baseline_run=baseline_run)
+    if taught := datasets.taught_cases(folder, lambda: _dataset(scope, folder)):
+        gate = gate.model_copy(update={"notes": [taught, *gate.notes]})
     comparison = None
     if baseline_run is not None and baseline_run.cases_failed < baseline_run.cases_total:
         comparison = compare(scope, baseline_run.id, run.id)

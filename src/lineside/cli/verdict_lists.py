@@ -7,6 +7,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_here, use_case_named
+from lineside.cli.run_named import run_named
 from lineside.cli.verdict_commands import margin_typed, signed
 from lineside.cli.verdicts import amount, interval
 
@@ -130,7 +131,6 @@ def themes(run_id: str, as_json: bool) -> None:
 
     RUN is an id, or `latest`.
     """
-    from lineside.cli.evals import run_named
     from lineside.evals import verdicts as judged
 
     with scope_here() as scope:

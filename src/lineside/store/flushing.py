@@ -17,6 +17,7 @@ from lineside.store.inbox import Inbox
 COMMAND = ("flush", "--follow", "--json")
 _RESTART_SECONDS = 2.0
 _STOP_SECONDS = 20.0
+_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}  # DuckDB's threads would each keep what they gave back
 
 
 class Flushing:
@@ -63,7 +64,7 @@ class Flushing:
         """Run the process to its end, and keep what it says of errors."""
         process = subprocess.Popen(  # noqa: S603 # our own program
             [sys.executable, "-m", "lineside", *COMMAND],
-            env=os.environ | self._settings.environment(),
+            env=_FEW_ARENAS | os.environ | self._settings.environment(),
             stdin=subprocess.PIPE,  # it ends when this closes, also where we were killed
             stdout=subprocess.PIPE,
             text=True,
