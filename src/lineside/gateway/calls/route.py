@@ -19,7 +19,7 @@ from lineside.gateway.retry import Pace
 
 Nearness = Annotated[float, Field(ge=0.8, le=1)]
 SEMANTIC_SIMILARITY_MIN = 0.97
-"""Chosen on Banking77's training messages. Of others, from here on, one hit in fifty answered another
+"""Chosen on Banking77's training messages. Of others, one hit in fifty then answered another
 question; see `benchmarks/semantic_cache.py`."""
 
 
