@@ -92,7 +92,7 @@ async def test_a_user_who_is_erased_has_turned_nothing_and_others_have(
         assert (ann.knobs[0].turned_by, bob.knobs[0].turned_by) == ("nobody", "user")
         assert ann.marker != before.marker
     assert (await asyncio.to_thread(rewriting.erase, scope, user="ann")).is_nothing
-    assert ledger_entries(scope)[-1].details["beside"] == {"knob settings": 0}
+    assert ledger_entries(scope)[-1].details["beside"] == {"knob settings": 0, "cached answers": 0}
 
 
 def test_digests_are_the_installations_own(scope: Scope, tmp_path: Path) -> None:
