@@ -85,8 +85,8 @@ async def test_a_user_who_is_erased_has_turned_nothing_and_others_have(
     await serving.knobs.turn(scope, "triage", "autonomy", "act", user="bob")
     await asyncio.sleep(0.3)
 
-    assert (looked.beside, looked.is_nothing) == ({"knob settings": 1}, False)
-    assert (erased.beside, erased.traces) == ({"knob settings": 1}, 0)
+    assert (looked.beside, looked.is_nothing) == ({"knob settings": 1, "cached answers": 0}, False)
+    assert (erased.beside, erased.traces) == ({"knob settings": 1, "cached answers": 0}, 0)
     for server in (serving, elsewhere):
         ann, bob = [await server.knobs.now(scope, "triage", user=user) for user in ("ann", "bob")]
         assert (ann.knobs[0].turned_by, bob.knobs[0].turned_by) == ("nobody", "user")
