@@ -235,8 +235,8 @@ def test_kept_answers_are_not_kept_longer_than_their_traces(
     monkeypatch.setattr("lineside.traces.rewriting.retention.now", lambda: later)
     scope.store.flusher.flush()
     (expired,) = rewriting.apply_retention(scope)
-    assert (expired.traces, expired.beside) == (2, {"cached answers": 1})
-    assert ledger_entries(scope)[-1].details["beside"] == {"cached answers": 1}
+    assert (expired.traces, expired.elsewhere) == (2, {"cached answers": 1})
+    assert ledger_entries(scope)[-1].details["elsewhere"] == {"cached answers": 1}
     assert answers("Where is my aardvark parcel?", user="eve")[1] == "miss"
 
 

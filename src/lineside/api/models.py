@@ -21,6 +21,7 @@ from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
+_HEADER_CHARACTERS_MAX = 1_000
 _CACHE_SECONDS_MAX = 7 * 24 * 3600
 _SIMILARITY = "x-lineside-cache-similarity"
 
@@ -80,6 +81,7 @@ class _Knock:
             "x-lineside-release": served.release,
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
+            "x-lineside-route": _header_words("; ".join(served.why)),
             "x-lineside-cache": str(served.attributes.get("cache", "")),
             _SIMILARITY: str(served.attributes.get("cache_similarity", "")),
             "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
@@ -202,6 +204,11 @@ def _similarity(header: str | None) -> float:
             hint="It takes a number from 0 to 1; with 1 only the same question shares an answer.",
         )
     return float(header)
+
+
+def _header_words(text: str) -> str:
+    """Words as a header can carry them; names in `gateway.yaml` may hold any letter."""
+    return text.encode("ascii", "replace").decode()[:_HEADER_CHARACTERS_MAX]
 
 
 def _dated(answer: canonical.ModelAnswer, knock: _Knock) -> canonical.ModelAnswer:

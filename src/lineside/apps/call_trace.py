@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
@@ -111,6 +112,8 @@ class CallTrace:
             first_chunk_ms=self._first_ms if request.is_stream else None,
             attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
             | {name: said for name, said in served.attributes.items() if name in cache.SAID}
+            | ({"route": list(served.why)} if served.why else {})
+            | ({"tries": [asdict(one) for one in served.tries]} if len(served.tries) > 1 else {})
             | {
                 "guards": [one.model_dump() for one in decisions_of(call)],
                 "hold_back": hold_back_of(call),

@@ -296,4 +296,5 @@ def open_model_calls(settings: Settings, serving: Serving, guards: GuardsFile) -
         Invalid: The file of providers and routes does not fit.
     """
     path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
-    return ModelCalls(serving, calls.Gateway(path), steps=[ModelGuards(guards).step])
+    gateway = calls.Gateway(path, price_tables=serving.meter.price_tables)
+    return ModelCalls(serving, gateway, steps=[ModelGuards(guards).step])

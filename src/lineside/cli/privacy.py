@@ -172,6 +172,7 @@ def apply(as_json: bool) -> None:
         return
     for one in expired:
         whose = f"`{one.use_case}`" if one.use_case else "no use case"
-        say(f"{one.traces:,} traces of {whose} with {one.steps:,} steps are gone")
+        more = f", and {one.beside:,} scores and records of no trace" if one.beside else ""
+        say(f"{one.traces:,} traces of {whose} with {one.steps:,} steps are gone{more}")
     if not expired:
         say("Nothing is older than it is to be kept")

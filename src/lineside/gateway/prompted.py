@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lineside.core import Invalid, did_you_mean
-from lineside.gateway.calls.route import ModelRoute, ModelTarget, ServedBy, ask_in_turn
+from lineside.gateway.calls.asking import ServedBy, ask_in_turn
+from lineside.gateway.calls.route import ModelRoute, ModelTarget, RouteTarget
 from lineside.gateway.calls.upstream import HttpUpstream
 from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.assembly import Assembly
@@ -195,7 +196,9 @@ class PromptedModel:
         retries_max: int,
     ) -> ModelAnswer:
         route = ModelRoute(
-            targets=(self._name,), retries_max=retries_max, deadline_s=_DEADLINE_SECONDS
+            targets=(RouteTarget(model=self._name),),
+            retries_max=retries_max,
+            deadline_s=_DEADLINE_SECONDS,
         )
         request = self._request(turns, answer_format)
         events = ask_in_turn(request, [self._target], route, served=served, pace=self._pace)

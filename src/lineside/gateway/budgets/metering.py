@@ -55,7 +55,8 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
                 for event in watch.ending():
                     yield event
         finally:
-            await meter.settle(hold, None if watch.has_begun else NOTHING)
+            in_vain = NOTHING._replace(lost=call.served.lost)
+            await meter.settle(hold, None if watch.has_begun else in_vain)
 
     return step
 
@@ -63,11 +64,12 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
 def _bound(meter: Meter, gateway: Gateway, call: ModelCall) -> Bound:
     if call.wants == "count" or call.request.model == EMBEDDED:
         return FREE
-    names = gateway.route(call.request.model).targets
-    targets = [(one.provider, one.model) for one in map(gateway.target, names)]
+    route = gateway.route(call.request.model)
+    targets = [(one.provider, one.model) for one in map(gateway.target, route.names)]
     table = meter.price_tables.of(call.workspace)
-    find = bound_of_vectors if call.wants == "vectors" else bound_of_words
-    return find(call.request, targets, table, now())
+    if call.wants == "vectors":
+        return bound_of_vectors(call.request, targets, table, now())
+    return bound_of_words(call.request, targets, table, now(), asks=route.asks_max)
 
 
 def _shortened(call: ModelCall, hold: Hold) -> ModelCall:
@@ -75,7 +77,7 @@ def _shortened(call: ModelCall, hold: Hold) -> ModelCall:
     request = call.request
     if hold.tokens_out is None or call.wants != "words":
         return call
-    limit = hold.tokens_out // max(1, request.choices_wanted or 1)
+    limit = hold.tokens_out // hold.asks // max(1, request.choices_wanted or 1)
     if request.tokens_out_max is not None:
         # More may be held than was asked for: on another wire thoughts come on top.
         limit = min(limit, request.tokens_out_max)
@@ -126,7 +128,7 @@ class _Watch:
         if limit is not None and self._call.request.is_stream and self._call.wants == "words":
             counted = (self._tokens and self._tokens.tokens_out) or 0
             has_more = not self._choices or not all(self._choices.values())
-            self.is_over = has_more and max(counted, self._pieces) > limit
+            self.is_over = has_more and max(counted, self._pieces) > limit // self._hold.asks
 
     def ending(self) -> list[AnswerEvent]:
         """A proper end of an answer that was cut: every part and choice is closed as too long."""
@@ -149,7 +151,8 @@ class _Watch:
         if counts.tokens_in is None or tokens_out is None:
             return Used()
         usd = self._usd(meter, counts) if self._hold.counts_money else None
-        return Used(counts.tokens_in + tokens_out, None if usd is None else nano_usd(usd))
+        nano = None if usd is None else nano_usd(usd)
+        return Used(counts.tokens_in + tokens_out, nano, self._call.served.lost)
 
     def _usd(self, meter: Meter, counts: TokenCounts) -> float | None:
         """By the model that answered, else by the one that was asked."""

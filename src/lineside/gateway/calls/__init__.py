@@ -1,5 +1,6 @@
 """From a request in the canonical form to an answer: providers, routes, and steps around them."""
 
+from lineside.gateway.calls.asking import ServedBy
 from lineside.gateway.calls.counting import count_tokens
 from lineside.gateway.calls.embedding import EMBEDDED, embed
 from lineside.gateway.calls.gateway import (
@@ -11,7 +12,6 @@ from lineside.gateway.calls.gateway import (
     Wants,
     with_steps,
 )
-from lineside.gateway.calls.route import ServedBy
 
 __all__ = [
     "EMBEDDED",

@@ -14,7 +14,7 @@ async def count_tokens(gateway: Gateway, request: ModelRequest) -> int:
     Raises:
         Invalid: The provider counts no tokens ahead.
     """
-    target = gateway.target(gateway.route(request.model).targets[0])
+    target = gateway.target(gateway.route(request.model).names[0])
     request = request.model_copy(update={"model": target.model})
     upstream = gateway.at_address(target.provider)
     if upstream is not None and upstream.endpoint.wire == "messages":

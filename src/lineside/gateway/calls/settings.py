@@ -16,7 +16,11 @@ _BYTES_MAX = 1024 * 1024
 
 
 class Script(Record):
-    """A provider that answers from a file beside `gateway.yaml`, for tests and teaching."""
+    """A provider that answers from a file beside `gateway.yaml`, for tests and teaching.
+
+    Attributes:
+        file: Its name; docs/guides/models.md shows what stands in one.
+    """
 
     file: str
 

@@ -6,7 +6,7 @@ from typing import Any
 from lineside.core import Invalid, Record
 from lineside.store import Store
 from lineside.traces import queries as opinions
-from lineside.traces.rewriting import queries
+from lineside.traces.rewriting import leftovers, queries
 from lineside.traces.rewriting.batches import Forgotten, Found, batches, forget, kept_beside
 from lineside.trust import Scope, keyed_digests, record
 
@@ -19,8 +19,8 @@ class Erased(Record):
 
     Attributes:
         feedback: What people said of those traces.
-        beside: What else was kept of a user or came of those traces, such as `knob settings` and
-            `cached answers`, and how much of each.
+        beside: What else was kept, such as a user's `knob settings`, `scores` of a session, or
+            `cached answers` that came of those traces, and how much of each.
         is_done: False where it was only looked at.
     """
 
@@ -75,6 +75,7 @@ def erase(
         for what, keeper in store.keepers.items()
         if user
     }
+    beside |= _leftovers(store, scope.workspace, kind, name, only_look=only_look)
     beside |= dict.fromkeys(store.trace_keepers, 0)
     erased = Erased(traces=0, steps=0, feedback=0, beside=beside, is_done=not only_look)
     for _ in range(_ROUNDS_MAX):
@@ -90,6 +91,26 @@ def erase(
     if not only_look:
         _write_down(scope, kind, name, erased)
     return erased
+
+
+def _leftovers(
+    store: Store, workspace: str, kind: str, name: str, *, only_look: bool
+) -> dict[str, int]:
+    """What no step leads to. First of all, since only steps say which sessions a user had."""
+    if store.lake.is_untouched:
+        return {}
+    if kind == "trace":
+        if _find(store, workspace, kind, name):
+            return {}  # it goes with its steps
+        found = leftovers.of_trace(store, workspace, name, only_look=only_look)
+        return {"scores": found.scores, "records of events": found.events}
+    sessions = [name]
+    if kind == "user":
+        with store.lake.reading(queries.TABLES) as reading:
+            rows = reading.rows(queries.SESSIONS_OF_USER, [workspace, name])
+        sessions = [row["session_id"] for row in rows]
+    gone = leftovers.of_sessions(store, workspace, sessions, only_look=only_look)
+    return {"scores of sessions": gone}
 
 
 def _find(store: Store, workspace: str, kind: str, name: str) -> list[Found]:

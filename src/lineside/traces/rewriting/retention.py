@@ -7,6 +7,7 @@ from typing import Any
 from lineside.core import SYSTEM, Invalid, Record, now
 from lineside.store import Store
 from lineside.traces.privacy import queries
+from lineside.traces.rewriting import leftovers
 from lineside.traces.rewriting.batches import Found, batches, forget
 from lineside.traces.rewriting.queries import OLDER_THAN, TABLES
 from lineside.trust import Scope, record
@@ -34,14 +35,16 @@ class Expired(Record):
 
     Attributes:
         before: Traces whose last step began before this day were deleted, in UTC.
-        beside: What came of those traces elsewhere and went with them, such as `cached answers`.
+        beside: Scores and records of events as old as that, of no trace that is here.
+        elsewhere: What came of those traces and went with them, such as `cached answers`.
     """
 
     use_case: str | None
     before: datetime
     traces: int
     steps: int
-    beside: dict[str, int] = {}  # noqa: RUF012 # pydantic copies it
+    beside: int = 0
+    elsewhere: dict[str, int] = {}  # noqa: RUF012 # pydantic copies it
 
 
 def list_retentions(scope: Scope) -> list[Retention]:
@@ -112,8 +115,11 @@ def _apply(scope: Scope) -> list[Expired]:
     for row in rows:
         before = today - timedelta(days=row["days"])
         expired = _expire(store, scope.workspace, row["use_case"], before)
-        if not expired.traces:
+        moment = before.replace(tzinfo=None)
+        beside = sum(leftovers.older_than(store, scope.workspace, row["use_case"], moment))
+        if not expired.traces and not beside:
             continue
+        expired = expired.model_copy(update={"beside": beside})
         found.append(expired)
         with store.records.write() as connection:
             details = expired.model_dump(mode="json", exclude={"use_case"})
@@ -127,19 +133,23 @@ def _apply(scope: Scope) -> list[Expired]:
 def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> Expired:
     """Take out every trace that is old enough, and say what went."""
     traces = steps = 0
-    beside: Counter[str] = Counter()
+    elsewhere: Counter[str] = Counter()
     asked = [workspace, before.replace(tzinfo=None), use_case, _FOUND_MAX]
     for _ in range(_ROUNDS_MAX):
         with store.lake.reading(TABLES) as reading:
             found = [Found(**row) for row in reading.rows(OLDER_THAN, asked)]
         for batch in batches(found):
-            beside += forget(store, workspace, batch).beside
+            elsewhere += forget(store, workspace, batch).beside
             traces += len(batch)
             steps += sum(one.steps for one in batch)
         if len(found) < _FOUND_MAX:
             break
     return Expired(
-        use_case=use_case or None, before=before, traces=traces, steps=steps, beside=dict(beside)
+        use_case=use_case or None,
+        before=before,
+        traces=traces,
+        steps=steps,
+        elsewhere=dict(elsewhere),
     )
 
 
