@@ -91,11 +91,14 @@ class EventStream(Response):
         headers = [(name.encode(), value.encode()) for name, value in self._said_headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         waiting: list[bytes] = []
+        has_begun = False
 
         async def flush() -> None:
+            nonlocal has_begun
             if waiting:
                 piece = b"".join(waiting)
                 waiting.clear()
+                has_begun = has_begun or bool(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
 
         async with aclosing(self._opened.events()) as events:
@@ -103,7 +106,8 @@ class EventStream(Response):
                 while True:
                     event = await _or_before_waiting(anext(events), flush)
                     waiting.append(self._write(event))
-                    if len(waiting) >= _PIECES_MAX:
+                    # The first words go out before the next are looked at.
+                    if len(waiting) >= _PIECES_MAX or (waiting[-1] and not has_begun):
                         await flush()
             except StopAsyncIteration:
                 pass

@@ -10,8 +10,8 @@ from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.batches import register_batches
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
+from lineside.apps.live_release import live_release
 from lineside.apps.release import Release, keep_release
-from lineside.apps.rollout import live_release
 from lineside.apps.turning import erase_turns
 from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (

@@ -88,7 +88,7 @@ def refused(
             "model_rate_limited" if status == 429 else "model_failed",
             f"{where} failed with status {status}: {text}",
             hint="Try again in a moment.",
-            asked_s=read_retry_after(headers.get("Retry-After"), moment=now()),
+            asked_s=read_retry_after(headers.get("retry-after"), moment=now()),
         )
     if status == 404:
         return Invalid(
