@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0028_cache"
-down_revision = "0026_webhooks"
+down_revision = "0029_experiments"
 
 
 def upgrade() -> None:
