@@ -1,6 +1,7 @@
 """`/v1/…`: the doors that OpenAI's and Anthropic's clients knock at."""
 
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -27,7 +28,8 @@ _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
 _CACHE_SECONDS_MAX = 7 * 24 * 3600
 _IDEMPOTENCY_KEY = "idempotency-key"
-_ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache")
+_SIMILARITY = "x-lineside-cache-similarity"
+_ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache", _SIMILARITY)
 
 
 def model_routes(
@@ -74,6 +76,7 @@ class _Knock:
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
             cache_s=_cache_seconds(self.request.headers.get("x-lineside-cache")),
+            cache_similarity_min=_similarity(self.request.headers.get(_SIMILARITY)),
         )
 
     def is_final(self) -> bool:
@@ -101,6 +104,8 @@ class _Knock:
             "x-lineside-provider": served.provider,
             "x-lineside-route": _header_words("; ".join(served.why)),
             "x-lineside-cache": str(served.attributes.get("cache", "")),
+            _SIMILARITY: str(served.attributes.get("cache_similarity", "")),
+            "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()
@@ -257,6 +262,18 @@ def _cache_seconds(header: str | None) -> int | None:
             hint=f"It takes whole seconds from 0 (ask anew) to {_CACHE_SECONDS_MAX} (a week).",
         )
     return seconds
+
+
+def _similarity(header: str | None) -> float:
+    if header is None:
+        return 0.0
+    if not re.fullmatch(r"0(\.\d{1,6})?|1(\.0{1,6})?", header):
+        raise Invalid(
+            "bad_cache_header",
+            f"The header {_SIMILARITY} is `{header[:40]}`",
+            hint="It takes a number from 0 to 1; with 1 only the same question shares an answer.",
+        )
+    return float(header)
 
 
 def _header_words(text: str) -> str:

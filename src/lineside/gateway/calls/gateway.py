@@ -35,6 +35,8 @@ class ModelCall:
         use_case: Set where the model asked for is a use case.
         cache_s: For how many seconds the caller takes an answer that was given before; nothing
             leaves it to the route.
+        cache_similarity_min: How near a question must be for the caller to take its answer; a route
+            may ask for more. 1: only the same.
         served: Filled in while the call is answered.
     """
 
@@ -49,6 +51,7 @@ class ModelCall:
     user: str | None = None
     trace_id: str = ""
     cache_s: int | None = None
+    cache_similarity_min: float = 0.0
     served: ServedBy = field(default_factory=ServedBy)
 
     def asking(self, request: ModelRequest) -> "ModelCall":
