@@ -199,10 +199,12 @@ def test_a_trace_is_scored_by_hand_and_its_scores_are_listed(lineside: Run) -> N
 
     listed = lineside("traces", "scores", "--trace", FINE[:8], "--json").data
     table = lineside("traces", "scores", "--by", "service").out
+    shown = lineside("traces", "show", FINE[:8]).out
 
     assert [(one["name"], one["value"], one["source"]) for one in listed] == [
         ("tone", 0.75, "person")
     ]
+    assert "Score tone: 0.75, by " in shown
     assert "tone" in table
     assert "shop" in table
 

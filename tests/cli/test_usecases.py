@@ -117,3 +117,18 @@ def test_usecases_say_what_is_live_and_what_the_gate_said(lineside, good: str) -
     data = json.loads(lineside("usecases", "ls", "--json").out)
     assert data[0]["use_case"]["name"] == "post-room"
     assert data[0]["rollout"]["arms"][0]["label"] == "v1"
+
+
+def test_check_and_test_say_which_cases_the_model_was_taught(lineside, place: Path) -> None:
+    lineside("init", "post", "--template", "predict-classify", "--yes")
+    golden = (place / "post" / "datasets" / "golden.jsonl").read_text()
+    assert "taught" not in lineside("check", "post").err
+
+    train = place / "post" / "datasets" / "train.jsonl"
+    train.write_text(train.read_text() + golden.replace("May I renew", "MAY I  renew"))
+    checked, tested = lineside("check", "post"), lineside("test", "post")
+
+    assert checked.code == 0
+    said = f"{len(golden.splitlines())} of {len(golden.splitlines())} test cases stand in"
+    assert said in checked.err
+    assert said in tested.err

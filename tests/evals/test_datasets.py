@@ -133,9 +133,9 @@ def person(store: Store, tmp_path: Path) -> Scope:
 def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
     person: Scope, read: Read, target: object
 ) -> None:
-    def run(cases: list[dict[str, Any]]) -> Run:
-        version = keep_dataset(person, "triage", read(cases))
-        started = start_run(person, use_case="triage", subject="v1", dataset=version)
+    def run(cases: list[dict[str, Any]], use_case: str = "triage") -> Run:
+        version = keep_dataset(person, use_case, read(cases))
+        started = start_run(person, use_case=use_case, subject="v1", dataset=version)
         person.store.jobs.result(started.id)
         return started
 
@@ -148,6 +148,8 @@ def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
     assert len(datasets.kept_cases(person, version)) == 3
     with pytest.raises(Denied, match=r"1 of 4 cases are held out: split `exam`"):
         run(renamed)
+    with pytest.raises(Denied, match="of `triage/golden`"):
+        run(renamed, use_case="elsewhere")
     assert run(cases[:3]).cases_total == 3
 
     part = {"use_case": "triage", "name": "golden", "split": "exam"}

@@ -1,5 +1,6 @@
 """`lineside.evaluate(…)`: a function of one's own, and a verdict on it."""
 
+import asyncio
 import threading
 from contextvars import ContextVar
 from pathlib import Path
@@ -86,6 +87,17 @@ def test_what_raises_is_a_failed_case_and_never_a_zero() -> None:
     assert [row["error_code"] for row in table if row["exact"] is None] == ["error:ValueError"]
     assert table[3]["input"] == '{"n":3}'
     assert found.verdict.decision == "more"
+
+
+def test_a_scorer_may_be_async_as_those_of_other_libraries_are() -> None:
+    async def polite(context: ScorerContext) -> float:
+        await asyncio.sleep(0)
+        return 1.0
+
+    found = lineside.evaluate(always_refund, ROWS, [polite])
+
+    assert found.scores["polite"].missing == 0
+    assert found.scores["polite"].interval.value == 1.0
 
 
 def test_the_same_version_is_not_asked_again() -> None:

@@ -345,6 +345,21 @@ def test_the_resource_says_what_the_span_does_not() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("attributes", "resource", "release"),
+    [
+        ({}, {"service.version": "7"}, "7"),
+        ({"langfuse.release": "v7"}, {"service.version": "7"}, "v7"),
+        ({"lineside.release": "r-1", "langfuse.release": "v7"}, {"service.version": "7"}, "r-1"),
+        ({}, {}, None),
+    ],
+)
+def test_a_program_that_knows_nothing_of_us_has_releases_too(
+    attributes: dict[str, Any], resource: dict[str, Any], release: str | None
+) -> None:
+    assert mapped(attributes, resource=resource).release == release
+
+
 def test_what_was_received_stays_and_can_be_mapped_anew() -> None:
     span = mapped(CURRENT, events=EVENTS, resource={"service.name": "helpdesk"})
 

@@ -10,8 +10,8 @@ from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.batches import register_batches
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
+from lineside.apps.live_release import live_release
 from lineside.apps.release import Release, keep_release
-from lineside.apps.rollout import live_release
 from lineside.apps.turning import erase_turns
 from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (
@@ -20,6 +20,7 @@ from lineside.evals import (
     Run,
     compare,
     dataset,
+    datasets,
     forecast,
     judge_gate,
     keep_dataset,
@@ -29,7 +30,7 @@ from lineside.evals import (
     running,
     start_run,
 )
-from lineside.gateway import ModelReply
+from lineside.gateway import ModelReply, cache
 from lineside.store import Store, open_store
 from lineside.traces import open_traces
 from lineside.trust import Scope
@@ -76,6 +77,7 @@ def open_line(settings: Settings) -> Store:
     """Open the state folder with everything in place to test, release and serve."""
     store = open_store(settings)
     open_traces(store)
+    cache.keep_in_order(store)
     register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
     register_batches(store)
@@ -123,6 +125,8 @@ def judge_folder(
     run = _judge(scope, folder, candidate, fresh=fresh, progress=progress, terms=terms)
     progress("Ask the gate", None)
     gate = judge_gate(scope, run, rules, baseline_run=baseline_run)
+    if taught := datasets.taught_cases(folder, lambda: _dataset(scope, folder)):
+        gate = gate.model_copy(update={"notes": [taught, *gate.notes]})
     comparison = None
     if baseline_run is not None and baseline_run.cases_failed < baseline_run.cases_total:
         comparison = compare(scope, baseline_run.id, run.id)

@@ -1,16 +1,16 @@
 """`lineside test`, `release`, `deploy` and `rollback`: what we ship."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lineside.cli.commands import Decorated, Spoken, json_option
+from lineside.cli.commands import Spoken, json_option
 from lineside.cli.evals_run import limit_options, print_attempts, print_forecast, read_limits
 from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
 from lineside.cli.progress import Stations
+from lineside.cli.report_files import report_options, take_reports, write_reports
 from lineside.cli.verdicts import EXIT_CODES, print_findings, print_slices, print_wrong
 from lineside.core import Invalid
 
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _EXAMPLES = 50
-
-
-def _file_option(name: str, written: str) -> Callable[[Decorated], Decorated]:
-    kind = click.Path(path_type=Path, dir_okay=False)
-    return click.option(name, type=kind, metavar="FILE", help=f"Write {written} into a file.")
 
 
 @click.command(
@@ -40,9 +35,7 @@ def _file_option(name: str, written: str) -> Callable[[Decorated], Decorated]:
 @click.option("--fresh", is_flag=True, help="Judge again, even what was judged before.")
 @click.option("--early-stop", is_flag=True, help="End as soon as the gate's rules are settled.")
 @limit_options
-@_file_option("--junit", "each rule as a test, in JUnit XML,")
-@_file_option("--html", "a page that needs nothing beside itself")
-@_file_option("--markdown", "a comment for a pull request")
+@report_options
 @json_option
 def test(
     folder: Path,
@@ -50,9 +43,6 @@ def test(
     early_stop: bool,
     repetitions: int,
     dry_run: bool,
-    junit: Path | None,
-    html: Path | None,
-    markdown: Path | None,
     as_json: bool,
     **given: Any,
 ) -> int:
@@ -62,10 +52,10 @@ def test(
     code 0 is ship, 1 hold, 3 not enough data.
     """
     from lineside.apps import judge_folder, line
-    from lineside.evals import reports, results_of, summarise
+    from lineside.evals import results_of, summarise
     from lineside.usecases import read_folder
 
-    found, limits = read_folder(folder), read_limits(given)
+    found, limits, files = read_folder(folder), read_limits(given), take_reports(given)
     with scope_on_line() as scope:
         if dry_run:
             forecast = line.forecast_folder(
@@ -85,12 +75,7 @@ def test(
             )
         wrong = results_of(scope, tested.run.id, only="wrong", limit=_SHOWN)
         summary = summarise(scope, tested.run)
-        files = {".xml": junit, ".html": html, ".md": markdown}
-        wanted = {form: file for form, file in files.items() if file is not None}
-        if wanted:
-            report = reports.report_of(scope, tested.run, tested.gate, comparison=tested.comparison)
-        for form, file in wanted.items():
-            reports.write_report(report, file, form=form)
+        write_reports(scope, tested.run, tested.gate, files, comparison=tested.comparison)
     verdict = tested.gate.verdict
     if as_json:
         print_json({**tested._asdict(), "summary": summary, "wrong": wrong})

@@ -9,12 +9,11 @@ from lineside.cli.evals_run import print_attempts, print_spent
 from lineside.cli.evals_run import run as run_command
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here
+from lineside.cli.run_named import run_named
 from lineside.cli.verdicts import amount, interval, print_scores, print_slices, print_wrong
-from lineside.core import NotFound
 
 if TYPE_CHECKING:
     from lineside.evals import Comparison, Run
-    from lineside.trust import Scope
 
 _CHANGED_MAX = 10
 
@@ -130,21 +129,10 @@ def compare(baseline: str, candidate: str, score: str | None, as_json: bool) -> 
     for word, ids in (("Better", found.improved), ("Worse", found.worsened)):
         more = f" and {len(ids) - _CHANGED_MAX} more" if len(ids) > _CHANGED_MAX else ""
         say(f"{word} in {len(ids)} cases: {', '.join(ids[:_CHANGED_MAX]) or 'none'}{more}")
+    if found.judge_note:
+        note(f"{found.score}: {found.judge_note}")
     if found.unpaired_cases:
         note(f"{found.unpaired_cases:,} cases have no partner with a score, and do not count")
-
-
-def run_named(scope: "Scope", run_id: str) -> "Run":
-    """The run that is meant: an id, or `latest`."""
-    from lineside.evals import get_run, list_runs
-
-    if run_id != "latest":
-        return get_run(scope, run_id)
-    newest = list_runs(scope, limit=1)
-    if not newest:
-        hint = "Make one: `lineside test my-case`."
-        raise NotFound("no_runs", "There are no runs yet", hint=hint)
-    return newest[0]
 
 
 def _say_head(run: "Run") -> None:

@@ -1,6 +1,6 @@
 """`lineside evals run`: judge anything that answers over a dataset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +11,21 @@ from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import note, print_json, print_table, say
 from lineside.cli.place import scope_on_line
 from lineside.cli.progress import Stations
-from lineside.cli.verdicts import EXIT_CODES, amount, interval, print_scores, print_wrong
+from lineside.cli.report_files import report_options, take_reports, write_reports
+from lineside.cli.run_named import run_named
+from lineside.cli.verdicts import (
+    EXIT_CODES,
+    amount,
+    interval,
+    print_findings,
+    print_scores,
+    print_wrong,
+)
 from lineside.core import Invalid, clock
 
 if TYPE_CHECKING:
-    from lineside.evals import Run, forecast, plan
+    from lineside.evals import GateOutcome, Result, Run, forecast, plan
+    from lineside.usecases import ScorerDeclaration
 
 _SHOWN = 5
 _ANYTHING: dict[str, Any] = {"type": "object"}
@@ -69,17 +79,28 @@ def read_limits(given: dict[str, Any]) -> "plan.RunLimits":
     multiple=True,
     help="Kind and field, as `contains:topic`; repeatable; else the right fields are compared.",
 )
+@click.option(
+    "--scorers",
+    "scorers_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="More scorers, judges too: a YAML list as under `tests.scorers`.",
+)
+@click.option("--baseline", metavar="RUN", help="What rules compare with: a run, or `latest`.")
 @click.option("--rule", "rules", multiple=True, help="Gate rule, as `accuracy >= 0.8`; repeatable.")
 @click.option("--early-stop", is_flag=True, help="End as soon as the rules are settled.")
 @click.option("--version", default="", help="Of the function or endpoint: its answers are reused.")
 @click.option("--fresh", is_flag=True, help="Ask again what earlier runs have answers to.")
 @limit_options
+@report_options
 @json_option
 def run(
     target: str,
     dataset: Path,
     use_case: str | None,
     scorers: tuple[str, ...],
+    scorers_file: Path | None,
+    baseline: str | None,
     rules: tuple[str, ...],
     early_stop: bool,
     version: str,
@@ -99,10 +120,17 @@ def run(
     from lineside.evals import plan as plans
     from lineside.usecases import parse_rule
 
-    if early_stop and not rules:
-        raise Invalid("no_rules", "--early-stop needs at least one --rule to settle")
-    limits = read_limits(given)
+    limits, reports = read_limits(given), take_reports(given)
+    for option, is_given in (
+        ("--early-stop", early_stop),
+        ("--baseline", baseline),
+        ("A report", reports),
+    ):
+        if is_given and not rules:
+            raise Invalid("no_rules", f"{option} needs at least one --rule to decide by")
+    declared, files = _scorers(scorers, scorers_file)
     with scope_on_line() as scope:
+        before = run_named(scope, baseline) if baseline else None
         plan = plans.RunPlan(
             target=targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
             limits=limits,
@@ -124,25 +152,40 @@ def run(
             judged = running.judge(
                 scope,
                 **wanted,
-                scorers=_scorers(scorers),
+                scorers=declared,
+                scorer_files=files,
                 progress=lambda run: stations("Judge", run),
             )
         summary = summarise(scope, judged)
-        gate = judge_gate(scope, judged, [parse_rule(text) for text in rules]) if rules else None
+        gate = None
+        if rules:
+            parsed = [parse_rule(text) for text in rules]
+            gate = judge_gate(scope, judged, parsed, baseline_run=before)
+            write_reports(scope, judged, gate, reports)
         wrong = results_of(scope, judged.id, only="wrong", limit=_SHOWN)
     if as_json:
         print_json({"run": judged, "summary": summary, "gate": gate, "wrong": wrong})
     else:
-        if gate is not None:
-            say(gate.verdict.sentence, style="bold")
-        print_spent(judged)
-        print_scores(summary)
-        print_attempts(summary)
-        print_wrong(judged, wrong, title="Some wrong answers")
-        note(f"All cases: lineside evals show {judged.id}")
+        _print_judged(judged, summary, gate, wrong)
     if gate is not None:
         return EXIT_CODES[gate.verdict.decision]
     return 0 if judged.status == "done" else EXIT_CODES["more"]
+
+
+def _print_judged(
+    judged: "Run", summary: Any, gate: "GateOutcome | None", wrong: "Sequence[Result]"
+) -> None:
+    if gate is not None:
+        say(gate.verdict.sentence, style="bold")
+    print_spent(judged)
+    if gate is not None and len(gate.verdict.findings) > 1:
+        print_findings(gate.verdict.findings)
+    print_scores(summary)
+    print_attempts(summary)
+    print_wrong(judged, wrong, title="Some wrong answers")
+    for line in gate.notes if gate is not None else ():
+        note(line)
+    note(f"All cases: lineside evals show {judged.id}")
 
 
 def print_forecast(found: "forecast.Forecast", *, as_json: bool) -> None:
@@ -207,14 +250,20 @@ def _read(path: Path, bytes_max: int) -> Any:
     )
 
 
-def _scorers(typed: tuple[str, ...]) -> list[Any]:
+def _scorers(
+    typed: tuple[str, ...], file: Path | None
+) -> "tuple[list[ScorerDeclaration], dict[str, bytes]]":
+    """What was typed and what the file holds, with the files that its scorers read."""
     from lineside.usecases import ScorerDeclaration
+    from lineside.usecases import scorers as declared
 
+    found, files = declared.read_scorers(file) if file is not None else ([], {})
     pairs = [text.partition(":") for text in typed]
-    return [
+    short = [
         ScorerDeclaration(name=kind, kind=kind, arguments={"field": field} if field else {})
         for kind, _, field in pairs
     ]
+    return [*short, *found], files
 
 
 def _money(cost_usd: float | None) -> str:

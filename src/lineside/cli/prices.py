@@ -157,7 +157,7 @@ def set_one(
         return
     seller = f" at {own.provider}" if own.provider else ""
     say(f"`{own.model}`{seller} costs this from {own.valid_from} on ({own.id})")
-    note("Costs already written down stay as they are")
+    note("Costs already written down stay; `lineside traces remap --all` works them out anew")
 
 
 @prices.command(examples=("lineside prices remove price_01k3abcdefghjkmnpqrstvwxyz",))

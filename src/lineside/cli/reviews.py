@@ -8,6 +8,7 @@ import click
 from lineside.cli.commands import Commands, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_here, scope_on_line, server_address
+from lineside.cli.run_named import run_named
 from lineside.core import Invalid
 
 if TYPE_CHECKING:
@@ -66,15 +67,13 @@ def open_one(**given: Any) -> None:
 
     NAME is what you call the review. Raters see the input and the answer, never the release.
     """
-    from lineside.evals import list_runs
     from lineside.evals import reviews as room
 
     questions = room.read_questions(_questions(given))
     with scope_on_line() as scope:
         run_id = given["run_id"]
         if run_id == "latest":
-            newest = list_runs(scope, limit=1)
-            run_id = newest[0].id if newest else run_id
+            run_id = run_named(scope, run_id).id
         wish = room.ReviewWish.model_validate(
             {
                 "name": given["name"],

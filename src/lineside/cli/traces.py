@@ -180,11 +180,12 @@ def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> 
 
     TRACE_ID may be the first digits of an id.
     """
-    from lineside.traces import get_trace, list_feedback, search, views
+    from lineside.traces import get_trace, list_feedback, scores, search, views
 
     with scope_on_line() as scope:
         steps = search.tree_of(get_trace(scope, whole := search.whole_id(scope, trace_id)))
         said = list_feedback(scope, trace_id=whole) if form == "case" else []
+        given = scores.list_scores(scope, trace_id=whole)
     if not steps:
         raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
     if number is not None and number > len(steps):
@@ -198,6 +199,10 @@ def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> 
         print_json([step.span for step in wanted])
     elif number is None:
         _print_tree(steps)
+        for score in given:
+            of = " of one step" if score.span_id else ""
+            value = " ".join(str(one) for one in (score.value, score.label) if one is not None)
+            say(f"Score {score.name}{of}: {value}, by {score.by or score.source}")
     else:
         _print_step(steps[number - 1].span)
 

@@ -119,9 +119,9 @@ def check(folder: Path, as_json: bool) -> int:
         for problem in problems
     ]
     found = None if problems else read_folder(folder)
-    cases = 0
+    cases, taught = 0, None
     if found is not None:
-        cases, misfit = _cases(found)
+        cases, misfit, taught = _cases(found)
         said += [misfit] if misfit else []
     open_points = found.manifest.declared_not_enforced() if found else []
     if as_json:
@@ -130,6 +130,7 @@ def check(folder: Path, as_json: bool) -> int:
                 "folder": folder,
                 "ok": not said,
                 "problems": said,
+                "notes": [taught] if taught else [],
                 "declared_not_enforced": open_points,
             }
         )
@@ -137,6 +138,8 @@ def check(folder: Path, as_json: bool) -> int:
         _print_problems(folder, said)
     elif found is not None:
         _print_all_well(found, cases)
+        if taught:
+            note(taught)
     if not as_json and open_points:
         say("\nDeclared, not enforced yet:")
         for point in open_points:
@@ -234,13 +237,13 @@ def _yes_no(question: str) -> bool | None:
     return None if text == "" else text.startswith("y")
 
 
-def _cases(folder: "UseCaseFolder") -> tuple[int, dict[str, Any] | None]:
-    """How many test cases there are, or what is wrong with their file."""
-    from lineside.evals import read_dataset
+def _cases(folder: "UseCaseFolder") -> tuple[int, dict[str, Any] | None, str | None]:
+    """How many test cases there are, or what is wrong with their file; and if they were taught."""
+    from lineside.evals import datasets, read_dataset
 
     tests = folder.manifest.tests
     if tests is None or folder.path is None:
-        return 0, None
+        return 0, None, None
     try:
         dataset = read_dataset(
             tests.dataset,
@@ -250,7 +253,7 @@ def _cases(folder: "UseCaseFolder") -> tuple[int, dict[str, Any] | None]:
             bytes_max=Settings.from_environment().dataset_bytes_max,
         )
     except Invalid as error:
-        return 0, {
+        problem = {
             "file": tests.dataset,
             "line": None,
             "column": None,
@@ -258,7 +261,8 @@ def _cases(folder: "UseCaseFolder") -> tuple[int, dict[str, Any] | None]:
             "text": error.message,
             "hint": error.hint,
         }
-    return len(dataset), None
+        return 0, problem, None
+    return len(dataset), None, datasets.taught_cases(folder, lambda: dataset)
 
 
 def _print_problems(folder: Path, problems: list[dict[str, Any]]) -> None:

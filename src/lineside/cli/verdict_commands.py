@@ -7,6 +7,7 @@ import click
 from lineside.cli.commands import Commands, Late, json_option
 from lineside.cli.output import note, print_json, print_table, say
 from lineside.cli.place import scope_here
+from lineside.cli.run_named import run_named
 from lineside.cli.verdicts import EXIT_CODES, amount, interval
 from lineside.core import Invalid
 
@@ -97,7 +98,7 @@ def compare(
     guards: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Say whether one run's candidate may replace another's.
+    """Say whether one run's candidate may replace another's; each is an id, or `latest`.
 
     Both runs are over the same cases. A margin is in points of a share, and a part of the
     baseline's mean for anything else. Beside the scores there are the measures `failed` and
@@ -108,8 +109,8 @@ def compare(
     with scope_here() as scope:
         found = judged.judge_pair(
             scope,
-            baseline,
-            candidate,
+            run_named(scope, baseline).id,
+            run_named(scope, candidate).id,
             score=score,
             goal=goal,
             margin=margin_typed(margin),

@@ -1,7 +1,7 @@
 """Have a run done, and wait for it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from lineside.core import Unavailable
 from lineside.evals.dataset import Dataset, keep_dataset
@@ -26,6 +26,7 @@ def judge(
     dataset: Dataset,
     plan: RunPlan,
     scorers: Sequence[Declared] = (),
+    scorer_files: Mapping[str, bytes] | None = None,
     repetitions: int = 1,
     fresh: bool = False,
     progress: Told = lambda _run: None,
@@ -44,6 +45,7 @@ def judge(
         subject=subject,
         dataset=keep_dataset(scope, use_case, dataset),
         scorers=scorers,
+        scorer_files=scorer_files,
         repetitions=repetitions,
         plan=plan,
         fresh=fresh,

@@ -143,11 +143,13 @@ def _scorer(name: str, given: Any, subject: str) -> GivenScorer:
         )
     _scorers[subject, name] = given
     path = f"{digest_of(name.encode()).partition(':')[2][:16]}.py"
+    is_async = inspect.iscoroutinefunction(_called(given))
+    head, wait = ("async def", "await ") if is_async else ("def", "")
     # The function's own text stands in the comment, so that another one makes another run.
     content = (
         f"# {digest_of(_source(given))}\n"
         "from lineside.sdk.given import judge_given\n\n\n"
-        f"def score(context):\n    return judge_given({subject!r}, {name!r}, context)\n"
+        f"{head} score(context):\n    return {wait}judge_given({subject!r}, {name!r}, context)\n"
     )
     return GivenScorer(name, "python", {"function": f"{path}:score"}, (path, content.encode()))
 

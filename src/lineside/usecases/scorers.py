@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
+
+import yaml
 
 from lineside.core import Invalid, NotFound, did_you_mean, plugins
 from lineside.gateway import ModelSetup, provider_for
@@ -92,6 +95,31 @@ class ScorerDeclaration:
         """The scorer as the manifest writes it; reading that gives the same scorer."""
         arguments = dict(self.arguments)
         return {self.name: {self.kind: arguments} if arguments else self.kind}
+
+
+def read_scorers(path: Path) -> tuple[list[ScorerDeclaration], dict[str, bytes]]:
+    """Read a YAML list of scorers, as it stands under `tests.scorers`, and the files they name.
+
+    Paths in it are relative to the file's folder.
+
+    Raises:
+        Invalid: `bad_scorer` says what was read, what was expected and what to write.
+    """
+    try:
+        rows = yaml.safe_load(path.read_bytes())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise Invalid("bad_scorer", f"`{path.name}` cannot be read: {error}", hint=_HINT) from None
+    if not isinstance(rows, list) or not rows:
+        read = type(rows).__name__ if rows else "nothing"
+        raise Invalid("bad_scorer", f"`{path.name}` holds {read}, expected a list", hint=_HINT)
+    try:
+        scorers = [ScorerDeclaration.read(row) for row in rows]
+        names = [file for one in scorers for file in (one.file, *one.model_files) if file]
+        return scorers, {name: (path.parent / name).read_bytes() for name in names}
+    except Misread as error:
+        raise Invalid("bad_scorer", f"`{path.name}`: {error}", hint=error.hint) from None
+    except OSError as error:
+        raise Invalid("bad_scorer", f"`{path.name}` names a file: {error}", hint=_HINT) from None
 
 
 DEFAULT_SCORERS = (ScorerDeclaration("accuracy", "exact"),)

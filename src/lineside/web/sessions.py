@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lineside.traces import sessions
+from lineside.traces import scores, sessions
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases
 from lineside.web.render import page
@@ -38,7 +38,12 @@ def session(request: Request) -> Response:
     found = sessions.get_session(scope, session_id, limit=_SHOWN, after=asked.get("after"))
     following = urlencode({"after": found.later}) if found.later else None
     return page(
-        request, "session.html", found=found, following=following, is_first="after" not in asked
+        request,
+        "session.html",
+        found=found,
+        following=following,
+        is_first="after" not in asked,
+        scores=scores.list_scores(scope, session_id=session_id, limit=_SHOWN),
     )
 
 

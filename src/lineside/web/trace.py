@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from lineside.core import Invalid, NotFound
-from lineside.traces import Feedback, Span, list_feedback, marks, search, views
+from lineside.traces import Feedback, Span, list_feedback, marks, scores, search, views
 from lineside.trust import Scope
 from lineside.web.call_graph import graph_plot
 from lineside.web.media import safe_type
@@ -23,6 +23,7 @@ _GRAPH_STEPS_MAX = 2_000
 _MODELS_SHOWN = 3
 _TALKS = ("model", "agent")
 _TALKS_READ = 2
+_SCORES_SHOWN = 100
 
 
 class Copies(NamedTuple):
@@ -60,6 +61,7 @@ def trace(request: Request) -> Response:
         is_ours=root.kind == "app",
         feedback=said,
         marks=marks.marks_on(scope, trace_id),
+        scores=scores.list_scores(scope, trace_id=trace_id, limit=_SCORES_SHOWN),
         correction=correction_fields(scope, root.use_case, root.output),
         thanks="thanks" in asked,
         **_summary(steps, root, whole_ms),

@@ -52,6 +52,17 @@ class FakeUpstream:
     paths: list[str] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
+    by_provider: dict[str, tuple[int, str, list[Any], dict[str, str]]] = field(default_factory=dict)
+    gone: list[str] = field(default_factory=list)
+
+    def answers_for(self, provider: str, *pieces: Any, status: int = 200) -> None:
+        """What one provider, the first word of its path, answers for ever."""
+        kind = "text/event-stream" if status == 200 else "application/json"
+        self.by_provider[provider] = (status, kind, list(pieces), {})
+
+    def asked_of(self, provider: str) -> int:
+        """How often a provider was asked."""
+        return sum(path.startswith(f"/{provider}/") for path in self.paths)
 
     def answer(self, body: object, *, status: int = 200) -> None:
         """Queue a whole answer; the last one is given for ever."""
@@ -65,17 +76,18 @@ class FakeUpstream:
         self.asked.append(await request.json())
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.paths.append(request.path_qs)
-        status, kind, pieces, headers = (
+        provider = request.path.split("/")[1]
+        status, kind, pieces, headers = self.by_provider.get(provider) or (
             self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         )
         response = web.StreamResponse(status=status, headers={"Content-Type": kind, **headers})
         try:
             if pieces and pieces[0] == "hang":
                 await asyncio.sleep(30)
-            for at, piece in enumerate(pieces):
-                if at == 0 and isinstance(piece, bytes):
-                    await response.prepare(request)
+            for piece in pieces:
                 if isinstance(piece, bytes):
+                    if not response.prepared:
+                        await response.prepare(request)
                     await response.write(piece)
                 elif isinstance(piece, float):
                     await asyncio.sleep(piece)
@@ -85,6 +97,7 @@ class FakeUpstream:
                     assert request.transport is not None
                     request.transport.abort()
         except (asyncio.CancelledError, ConnectionResetError):
+            self.gone.append(provider)
             self.left.set()
             raise
         return response
@@ -122,6 +135,8 @@ def upstream(_upstream: FakeUpstream) -> FakeUpstream:
     """The upstream, with nothing asked yet."""
     for kept in (_upstream.asked, _upstream.headers, _upstream.paths, _upstream.answers):
         kept.clear()
+    _upstream.by_provider.clear()
+    _upstream.gone.clear()
     _upstream.left.clear()
     return _upstream
 
@@ -146,6 +161,13 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
         "scripted": {"play": {"file": "play.jsonl"}},
         "routes": {
             "kept": {"targets": ["fake-chat/kept"], "cache_s": 60},
+            "alike": {"targets": ["fake-chat/alike"], "cache_s": 60, "semantic_cache": True},
+            "near": {
+                "targets": ["fake-chat/near"],
+                "cache_s": 60,
+                "semantic_cache": True,
+                "semantic_similarity_min": 0.8,
+            },
             "fast": {"targets": ["shaky-0/one", "fake-messages/two"], "retries_max": 0},
             **again,
         },

@@ -20,6 +20,7 @@ from lineside.evals.datasets.kept import (
     list_datasets,
 )
 from lineside.evals.datasets.splits import DatasetMakeup, makeup_of, split_dataset
+from lineside.evals.datasets.taught import taught_cases
 
 __all__ = [
     "Case",
@@ -35,4 +36,5 @@ __all__ = [
     "list_datasets",
     "makeup_of",
     "split_dataset",
+    "taught_cases",
 ]

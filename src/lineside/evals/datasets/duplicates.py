@@ -97,7 +97,7 @@ def duplicates_among(cases: Sequence[Case], *, at_least: float = AT_LEAST) -> Du
         raise Invalid("bad_similarity", f"`at_least` is {at_least:g}, expected 0.5 to 1")
     of_text: dict[str, list[int]] = defaultdict(list)
     for at, case in enumerate(cases):
-        of_text[asked_words(case)].append(at)
+        of_text[asked_words(case.input)].append(at)
     groups = [
         _group(cases, [of_text[text] for text in texts], similarity)
         for texts, similarity in _alike(list(of_text), at_least)
@@ -107,9 +107,9 @@ def duplicates_among(cases: Sequence[Case], *, at_least: float = AT_LEAST) -> Du
     return Duplicates(cases=len(cases), at_least=at_least, groups=groups)
 
 
-def asked_words(case: Case) -> str:
-    """All words of a case's input in small letters: two cases with the same ones ask the same."""
-    return re.sub(r"\s+", " ", " ".join(_words(case.input))).strip().casefold()
+def asked_words(asked: Any) -> str:
+    """All words of an input in small letters: two cases with the same ones ask the same."""
+    return re.sub(r"\s+", " ", " ".join(_words(asked))).strip().casefold()
 
 
 def _words(value: Any) -> Iterator[str]:

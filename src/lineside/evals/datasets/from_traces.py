@@ -137,12 +137,12 @@ def _new_ones(kept: Dataset, made: Sequence[Case]) -> tuple[list[Case], dict[str
     of_source: dict[str, str] = {}
     ids = set()
     for case in kept:
-        of_words.setdefault(asked_words(case), case.id)
+        of_words.setdefault(asked_words(case.input), case.id)
         of_source.setdefault(case.source or "", case.id)
         ids.add(case.id)
     added, known = [], {}
     for case in made:
-        source, words = case.source or "", asked_words(case)
+        source, words = case.source or "", asked_words(case.input)
         if same := of_source.get(source) or of_words.get(words):
             known[source] = same
             continue

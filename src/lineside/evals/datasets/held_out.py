@@ -46,10 +46,11 @@ class HeldOutPart(Record):
 
 
 def hold_out(scope: Scope, version: DatasetVersion, split: str) -> HeldOutPart:
-    """Hold the cases of a split out; from now on no run of the use case may have one of them.
+    """Hold the cases of a split out; from now on no run of the workspace may have one of them.
 
-    Cases are known again by their input, whatever their id, split or dataset is called. What was
-    held out under this split before stays held out. A part that was opened is closed again.
+    Cases are known again by their input, whatever their id, split, dataset or use case is called.
+    What was held out under this split before stays held out. A part that was opened is closed
+    again.
 
     Raises:
         Denied: The actor may not test the use case.
@@ -150,9 +151,9 @@ def held_out_parts(scope: Scope, use_case: str) -> list[HeldOutPart]:
     return [HeldOutPart.model_validate(dict(row)) for row in rows]
 
 
-def without_held_out(scope: Scope, use_case: str, dataset: Dataset) -> Dataset:
+def without_held_out(scope: Scope, dataset: Dataset) -> Dataset:
     """The cases that may be seen and run on right now; the dataset itself where all may."""
-    marks = _closed_marks(scope, _closed(scope, use_case))
+    marks = _closed_marks(scope, _closed(scope))
     if not marks:
         return dataset
     return dataset_of(dataset.name, (case for case in dataset if _mark(case) not in marks))
@@ -164,7 +165,7 @@ def refuse_held_out(scope: Scope, version: DatasetVersion) -> None:
     Raises:
         Denied: Some are; says how many, of which part, and how it is opened.
     """
-    closed = _closed(scope, version.use_case)
+    closed = _closed(scope)
     if not closed:
         return
     cases = list(load_dataset(scope, version.digest, name=version.name))
@@ -182,8 +183,12 @@ def refuse_held_out(scope: Scope, version: DatasetVersion) -> None:
             )
 
 
-def _closed(scope: Scope, use_case: str) -> list[HeldOutPart]:
-    return [part for part in held_out_parts(scope, use_case) if not part.is_open]
+def _closed(scope: Scope) -> list[HeldOutPart]:
+    """Of every use case: a copy of a dataset under another name holds the same cases."""
+    with scope.store.records.read() as connection:
+        rows = queries.held_out_rows(connection, workspace=scope.workspace)
+    parts = [HeldOutPart.model_validate(dict(row)) for row in rows]
+    return [part for part in parts if not part.is_open]
 
 
 def _closed_marks(scope: Scope, closed: list[HeldOutPart]) -> set[bytes]:

@@ -48,11 +48,13 @@ def parquet_rows(file: Path) -> Iterator[dict[str, Any]]:
             raise ValueError(str(error)) from error
 
 
-def held_out_rows(connection: sa.Connection, *, workspace: str, use_case: str) -> list[Row]:
-    query = sa.select(held_out).where(
-        held_out.c.workspace == workspace, held_out.c.use_case == use_case
-    )
-    ordered = query.order_by(held_out.c.name, held_out.c.split)
+def held_out_rows(
+    connection: sa.Connection, *, workspace: str, use_case: str | None = None
+) -> list[Row]:
+    query = sa.select(held_out).where(held_out.c.workspace == workspace)
+    if use_case is not None:
+        query = query.where(held_out.c.use_case == use_case)
+    ordered = query.order_by(held_out.c.use_case, held_out.c.name, held_out.c.split)
     return [row._asdict() for row in connection.execute(ordered)]
 
 

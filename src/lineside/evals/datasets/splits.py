@@ -116,7 +116,7 @@ def _divided(cases: list[Case], shares: Mapping[str, float]) -> Iterator[Case]:
     total = sum(shares.values())
     groups: Groups[tuple[str, str]] = Groups()
     for case in cases:
-        groups.join(_alone(case), ("words", asked_words(case)))
+        groups.join(_alone(case), ("words", asked_words(case.input)))
     for case in cases:
         key = "".join(groups.head(_alone(case)))
         place = int.from_bytes(sha256(key.encode()).digest()[:8]) / 2**64 * total
@@ -125,7 +125,7 @@ def _divided(cases: list[Case], shares: Mapping[str, float]) -> Iterator[Case]:
 
 def _alone(case: Case) -> tuple[str, str]:
     """What a case is divided by when no other asks the same."""
-    return ("cluster", case.cluster) if case.cluster else ("words", asked_words(case))
+    return ("cluster", case.cluster) if case.cluster else ("words", asked_words(case.input))
 
 
 def _split_at(place: float, shares: Mapping[str, float]) -> str:

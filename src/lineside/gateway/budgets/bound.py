@@ -6,14 +6,13 @@ only while the call is under way.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from lineside.core import Invalid, LinesideError
 from lineside.gateway.budgets.cap import NANO
-from lineside.gateway.canonical.parts import MediaPart, Part, ToolResult
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.wires.messages_request import EFFORT_TOKENS
 from lineside.traces import prices
@@ -47,7 +46,8 @@ class Bound:
         tokens_out: Over all answers given side by side.
         tokens_out_min: Fewer make no sense to ask for; the same as `tokens_out` where the answer
             cannot be made shorter.
-        choices: Answers given side by side.
+        choices: Answers given side by side, by every model that is asked.
+        asks: Models that may be asked at once for one answer; what each can take counts.
         dearest: Nothing where the price is unknown; then `unpriced` says why.
         endless: Why its tokens cannot be told ahead, if they cannot.
     """
@@ -56,6 +56,7 @@ class Bound:
     tokens_out: int = 0
     tokens_out_min: int = 0
     choices: int = 1
+    asks: int = 1
     dearest: Dearest | None = None
     unpriced: LinesideError | None = None
     endless: LinesideError | None = None
@@ -64,7 +65,7 @@ class Bound:
         """The most it costs with an answer of so many tokens, rounded up."""
         assert self.dearest is not None  # noqa: S101 # who asks has looked
         per_in, per_out, request = self.dearest
-        usd = self.tokens_in * per_in + tokens_out * per_out + request
+        usd = self.tokens_in * per_in + tokens_out * per_out + request * self.asks
         return math.ceil(usd) + 1 if usd else 0
 
     def tokens_out_for(self, nano_usd: int) -> int:
@@ -85,11 +86,14 @@ def bound_of_words(
     targets: Sequence[tuple[str, str]],
     table: prices.PriceTable,
     at: datetime,
+    *,
+    asks: int = 1,
 ) -> Bound:
     """The most that an answer in words can come to, whichever of the targets gives it.
 
     Args:
         targets: Provider and model of each.
+        asks: Targets that may be asked at once.
     """
     choices = max(1, request.choices_wanted or 1)
     thoughts = request.reasoning_tokens_max
@@ -103,10 +107,11 @@ def bound_of_words(
     tier = request.extras.get("service_tier")
     found = dearest(targets, table, at, tokens_in=tokens_in, tier=str(tier) if tier else None)
     return Bound(
-        tokens_in=tokens_in,
-        tokens_out=wanted * choices,
-        tokens_out_min=shortest * choices,
-        choices=choices,
+        tokens_in=tokens_in * asks,
+        tokens_out=wanted * choices * asks,
+        tokens_out_min=shortest * choices * asks,
+        choices=choices * asks,
+        asks=asks,
         dearest=found if isinstance(found, Dearest) else None,
         unpriced=found if isinstance(found, LinesideError) else None,
         endless=_endless(request),
@@ -129,10 +134,10 @@ def bound_of_vectors(
 
 def request_tokens(request: ModelRequest) -> int:
     """No fewer tokens than the request has."""
-    inline = sum(len(part.data or "") for part in _media(request) if part.medium == "image")
+    inline = sum(len(part.data or "") for part in request.media if part.medium == "image")
     words = len(request.model_dump_json(exclude_defaults=True).encode()) - inline
     pictures = sum(
-        _IMAGE_TOKENS if part.medium == "image" else _FILE_TOKENS for part in _media(request)
+        _IMAGE_TOKENS if part.medium == "image" else _FILE_TOKENS for part in request.media
     )
     return max(0, words) + pictures + _FRAME_TOKENS
 
@@ -186,7 +191,7 @@ def _endless(request: ModelRequest) -> LinesideError | None:
     """Why nobody can say ahead how much this makes the model read."""
     hosted = next((tool.name for tool in request.tools if tool.hosted is not None), None)
     field = next((name for name in _REACHES_OUT if request.extras.get(name)), None)
-    far = next((one for one in _media(request) if one.medium != "image" and not one.data), None)
+    far = next((one for one in request.media if one.medium != "image" and not one.data), None)
     what = None
     if hosted:
         what = f"the tool `{hosted}` runs at the provider"
@@ -202,10 +207,3 @@ def _endless(request: ModelRequest) -> LinesideError | None:
         hint="Leave it out, send files by their bytes, or call with a key that only requests are "
         "limited for.",
     )
-
-
-def _media(request: ModelRequest) -> Iterator[MediaPart]:
-    for turn in request.all_turns:
-        for part in turn.parts:
-            inner: tuple[Part, ...] = part.parts if isinstance(part, ToolResult) else (part,)
-            yield from (one for one in inner if isinstance(one, MediaPart))

@@ -45,6 +45,8 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
                     meter.check(hold)
                     watch.see(event)
                     if watch.is_over:
+                        for paid in watch.within(event):
+                            yield paid
                         break
                     if isinstance(event, AnswerEnded):
                         # Settled first: the caller's next call finds the room this one left.
@@ -55,7 +57,8 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
                 for event in watch.ending():
                     yield event
         finally:
-            await meter.settle(hold, None if watch.has_begun else NOTHING)
+            in_vain = NOTHING._replace(lost=call.served.lost)
+            await meter.settle(hold, None if watch.has_begun else in_vain)
 
     return step
 
@@ -63,11 +66,12 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
 def _bound(meter: Meter, gateway: Gateway, call: ModelCall) -> Bound:
     if call.wants == "count" or call.request.model == EMBEDDED:
         return FREE
-    names = gateway.route(call.request.model).targets
-    targets = [(one.provider, one.model) for one in map(gateway.target, names)]
+    route = gateway.route(call.request.model)
+    targets = [(one.provider, one.model) for one in map(gateway.target, route.names)]
     table = meter.price_tables.of(call.workspace)
-    find = bound_of_vectors if call.wants == "vectors" else bound_of_words
-    return find(call.request, targets, table, now())
+    if call.wants == "vectors":
+        return bound_of_vectors(call.request, targets, table, now())
+    return bound_of_words(call.request, targets, table, now(), asks=route.asks_max)
 
 
 def _shortened(call: ModelCall, hold: Hold) -> ModelCall:
@@ -75,7 +79,7 @@ def _shortened(call: ModelCall, hold: Hold) -> ModelCall:
     request = call.request
     if hold.tokens_out is None or call.wants != "words":
         return call
-    limit = hold.tokens_out // max(1, request.choices_wanted or 1)
+    limit = hold.tokens_out // hold.asks // max(1, request.choices_wanted or 1)
     if request.tokens_out_max is not None:
         # More may be held than was asked for: on another wire thoughts come on top.
         limit = min(limit, request.tokens_out_max)
@@ -113,7 +117,7 @@ class _Watch:
                 self._open.append(_Open(event.choice, event.at))
                 self._choices.setdefault(event.choice, False)
             case PartGrew() if event.text:
-                self._pieces += 1
+                self._pieces += sum(map(bool, event.sizes)) or 1
             case PartEnded():
                 self._open = [one for one in self._open if one != (event.choice, event.at)]
             case ChoiceEnded():
@@ -126,7 +130,17 @@ class _Watch:
         if limit is not None and self._call.request.is_stream and self._call.wants == "words":
             counted = (self._tokens and self._tokens.tokens_out) or 0
             has_more = not self._choices or not all(self._choices.values())
-            self.is_over = has_more and max(counted, self._pieces) > limit
+            self.is_over = has_more and max(counted, self._pieces) > limit // self._hold.asks
+
+    def within(self, event: AnswerEvent) -> list[AnswerEvent]:
+        """What is paid for of pieces that came at once, of which the last went beyond."""
+        if not isinstance(event, PartGrew) or not event.sizes or self._hold.tokens_out is None:
+            return []
+        sizes = [size for size in event.sizes if size]
+        paid = max(0, len(sizes) + self._hold.tokens_out - self._pieces)
+        self._pieces -= len(sizes) - paid - 1
+        text = event.text[: sum(sizes[:paid])]
+        return [event.model_copy(update={"text": text, "sizes": ()})] if text else []
 
     def ending(self) -> list[AnswerEvent]:
         """A proper end of an answer that was cut: every part and choice is closed as too long."""
@@ -149,7 +163,8 @@ class _Watch:
         if counts.tokens_in is None or tokens_out is None:
             return Used()
         usd = self._usd(meter, counts) if self._hold.counts_money else None
-        return Used(counts.tokens_in + tokens_out, None if usd is None else nano_usd(usd))
+        nano = None if usd is None else nano_usd(usd)
+        return Used(counts.tokens_in + tokens_out, nano, self._call.served.lost)
 
     def _usd(self, meter: Meter, counts: TokenCounts) -> float | None:
         """By the model that answered, else by the one that was asked."""

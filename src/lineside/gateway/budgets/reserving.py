@@ -54,8 +54,9 @@ class Hold:
     """A reservation of one call over all its caps; empty where none holds for it.
 
     Attributes:
-        tokens_out: The longest answer that is paid for, all choices together; nothing where no
-            limit of tokens or money asks.
+        tokens_out: The longest answer that is paid for, all choices together and of all models
+            that may be asked at once; nothing where no limit of tokens or money asks.
+        asks: Models that may be asked at once.
         headers: What is left, for the caller.
         lives_until: On this process's own clock; later the hold may be given back.
         settling: Begun once what the call took is known.
@@ -68,6 +69,7 @@ class Hold:
     lives_until: float = 0.0
     settling: "asyncio.Future[None] | None" = None
     workspace: str = ""
+    asks: int = 1
 
     @property
     def counts_money(self) -> bool:
@@ -76,10 +78,16 @@ class Hold:
 
 
 class Used(NamedTuple):
-    """What a call took; a missing figure is unknown, and counts as all that was held."""
+    """What a call took; a missing figure is unknown, and counts as all that was held.
+
+    Attributes:
+        lost: Models that were left while they were answering. What one took nobody knows, so that
+            it counts as all that was held for it.
+    """
 
     tokens: int | None = None
     nano_usd: int | None = None
+    lost: int = 0
 
 
 NOTHING = Used(0, 0)
@@ -125,6 +133,7 @@ def reserve(connection: Any, payer: Payer, caps: list[Cap], bound: Bound | None)
     hold.parts, hold.workspace = tuple(parts), payer.workspace
     hold.tokens_out = tokens_out if bound is not None else None
     hold.headers = headers_of(after, at=at)
+    hold.asks = bound.asks if bound else 1
     hold.lives_until = begun + LEASE_S
     return hold
 
@@ -141,7 +150,7 @@ def settle(connection: Any, hold: Hold, used: Used) -> None:
             continue  # the cap was removed, or its period is long over
         # Nothing is left to take where its own hold has lapsed and just been given back.
         held = queries.take_hold(connection, part.place, hold.id)
-        spent, reserved = standing[0] + _taken(part, used), standing[1] - held
+        spent, reserved = standing[0] + _taken(part, used, hold.asks), standing[1] - held
         queries.write_counter(connection, part.place, spent=spent, reserved=reserved)
         tell_crossed(connection, hold.workspace, part, before=standing[0], spent=spent)
 
@@ -204,8 +213,10 @@ def _need(cap: Cap, bound: Bound | None, tokens_out: int) -> int:
     return bound.nano_usd(tokens_out)
 
 
-def _taken(part: Held, used: Used) -> int:
+def _taken(part: Held, used: Used, asks: int) -> int:
     if part.cap.measure == "requests":
         return 1
     taken = used.tokens if part.cap.measure == "tokens" else used.nano_usd
-    return part.units if taken is None else taken
+    if taken is None:
+        return part.units
+    return taken - (-part.units * used.lost // asks)  # rounded up

@@ -20,7 +20,7 @@ async def embed(gateway: Gateway, request: EmbeddingRequest) -> EmbeddingAnswer:
     """
     if request.model == EMBEDDED:
         return await asyncio.to_thread(_embedded, request)
-    target = gateway.target(gateway.route(request.model).targets[0])
+    target = gateway.target(gateway.route(request.model).names[0])
     upstream = gateway.at_address(target.provider)
     if upstream is None or upstream.endpoint.wire not in ("chat", "responses"):
         raise Invalid(

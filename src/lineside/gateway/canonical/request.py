@@ -1,11 +1,12 @@
 """What a model is asked."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lineside.core import Record
-from lineside.gateway.canonical.parts import Extras, Turn
+from lineside.gateway.canonical.parts import Extras, MediaPart, Part, ToolResult, Turn
 
 WireName = Literal["chat", "responses", "messages", "gemini", "lineside"]
 
@@ -87,3 +88,11 @@ class ModelRequest(Record):
     def all_turns(self) -> tuple[Turn, ...]:
         """The conversation with what the wire set apart at its head."""
         return ((self.system,) if self.system else ()) + self.turns
+
+    @property
+    def media(self) -> Iterator[MediaPart]:
+        """Every picture, sound and file, those that a tool gave back among them."""
+        for turn in self.all_turns:
+            for part in turn.parts:
+                inner: tuple[Part, ...] = part.parts if isinstance(part, ToolResult) else (part,)
+                yield from (one for one in inner if isinstance(one, MediaPart))

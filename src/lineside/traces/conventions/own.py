@@ -32,12 +32,18 @@ def read(span: RawSpan) -> Reading:
 
 
 def read_shared(span: RawSpan) -> Reading:
-    """Names that belong to no family: session, user, failure."""
+    """Names that belong to no family: session, user, release, service.
+
+    A release is what lineside calls one; for programs that know nothing of it, what Langfuse calls
+    so, or the version of the service.
+    """
     attributes = span.attributes
     return said(
         {
             "session_id": first_text(attributes, "session.id"),
             "user_id": first_text(attributes, "user.id", "enduser.id"),
+            "release": first_text(attributes, "langfuse.release")
+            or first_text(span.resource, "langfuse.release", "service.version"),
             "service": _service(span),
         }
     )

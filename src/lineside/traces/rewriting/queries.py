@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lineside.store import LakeTable
 from lineside.traces import queries
@@ -55,6 +55,43 @@ HAVING last_at < ? AND coalesce(
 ) = ?
 ORDER BY first_at, trace_id LIMIT ?
 """
+
+SESSIONS_OF_USER = """
+SELECT DISTINCT session_id FROM {spans}
+WHERE workspace = ? AND user_id = ? AND session_id IS NOT NULL
+"""
+SCORES_OF_SESSIONS = (
+    "workspace = ? AND trace_id IS NULL AND session_id IN (SELECT unnest(?::VARCHAR[]))"
+)
+BESIDE_OF_TRACE = "workspace = ? AND trace_key = ? AND trace_id = ?"
+_OLD = """workspace = ? AND {moment} < ? AND coalesce(use_case, '') = ? AND (
+    trace_id IS NULL OR trace_key NOT IN (SELECT trace_key FROM {{traces}} WHERE workspace = ?)
+)"""
+OLD_SCORES, OLD_EVENTS = _OLD.format(moment="scored_at"), _OLD.format(moment="happened_at")
+
+
+class Meant(NamedTuple):
+    """Rows of a table that stands beside the steps, by a condition and its values."""
+
+    table: LakeTable
+    condition: str
+    asked: list[Any]
+
+    @property
+    def counted(self) -> str:
+        return f"SELECT count(*) AS number FROM {{{self.table.name}}} WHERE {self.condition}"
+
+    @property
+    def events(self) -> str:
+        return (
+            f"SELECT trace_id, happened_at, event FROM {{{self.table.name}}} WHERE {self.condition}"
+        )
+
+    @property
+    def deleted(self) -> str:
+        placed = self.condition.format(traces="lake.traces")
+        return f"DELETE FROM lake.{self.table.name} WHERE {placed}"
+
 
 _DELETE_STEPS = """
 DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <= ?

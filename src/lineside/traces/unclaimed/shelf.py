@@ -90,7 +90,9 @@ def claim_service(
         raise NotFound(
             "unknown_use_case",
             f"There is no use case `{use_case[:80]}`",
-            hint=f"Did you mean `{near}`?" if near else "`lineside usecases` lists them.",
+            hint=f"Did you mean `{near}`?"
+            if near
+            else "`lineside usecases ls` lists them; `lineside init` and `lineside test` make one.",
         )
     if not service.strip() or len(service) > NAME_CHARACTERS_MAX:
         raise Invalid(

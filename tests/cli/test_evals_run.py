@@ -1,0 +1,82 @@
+"""`lineside evals run`: scorers from a file, a run to compare with, reports."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evals.junit_shape import read_junit
+
+OWN = """
+def short(context):
+    return len(context.output["reply"]) < 9
+"""
+SCORERS = """
+- polite: {regex: {field: reply, pattern: "(?i)please|thank"}}
+- short: {python: "own.py:short"}
+"""
+
+
+@pytest.fixture
+def outputs(place: Path) -> list[str]:
+    """The arguments that judge recorded answers; the last one is impolite."""
+    cases = [{"id": f"c{n}", "input": {"n": n}, "expected": {"reply": "x"}} for n in range(40)]
+    answers = [{"id": f"c{n}", "output": {"reply": f"Thank you, {n}"}} for n in range(39)]
+    answers.append({"id": "c39", "output": {"reply": "No."}})
+    for name, rows in (("golden.jsonl", cases), ("answers.jsonl", answers)):
+        (place / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (place / "scorers.yaml").write_text(SCORERS)
+    (place / "own.py").write_text(OWN)
+    return ["evals", "run", "--target", "answers.jsonl", "--dataset", "golden.jsonl"]
+
+
+def test_scorers_come_from_a_file_as_in_a_manifest(lineside, outputs: list[str]) -> None:
+    ran = lineside(*outputs, "--scorers", "scorers.yaml", "--json")
+
+    scores = ran.data["summary"]["scores"]
+    assert ran.code == 0
+    assert scores["polite"]["interval"]["value"] == 39 / 40
+    assert scores["short"]["interval"]["value"] == 1 / 40
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("polite: yes", "holds dict, expected a list"),
+        ("- polite: {regx: reply}", "Did you mean `regex`?"),
+        ("- short: {python: 'gone.py:short'}", "gone.py"),
+    ],
+)
+def test_a_file_of_scorers_that_cannot_be_used_is_told(
+    lineside, outputs: list[str], place: Path, written: str, said: str
+) -> None:
+    (place / "scorers.yaml").write_text(written)
+
+    ran = lineside(*outputs, "--scorers", "scorers.yaml")
+
+    assert ran.code == 2
+    assert said in ran.err
+
+
+def test_rules_compare_with_a_run_that_is_named(lineside, outputs: list[str], place: Path) -> None:
+    wanted = [*outputs, "--scorers", "scorers.yaml"]
+    rules = ["--rule", "polite >= 0.5", "--rule", "not worse than live by 0.02 on polite"]
+    alone = lineside(*wanted, *rules)
+    assert "nothing is live" in alone.out + alone.err
+
+    before = lineside(*wanted, "--json").data["run"]["id"]
+    worse = (place / "answers.jsonl").read_text().replace("Thank you", "Whatever")
+    (place / "answers.jsonl").write_text(worse)
+    ran = lineside(*wanted, *rules, "--baseline", before, "--junit", "j.xml")
+
+    assert ran.code == 1
+    assert ran.out.startswith("Hold: ")
+    [suite] = read_junit((place / "j.xml").read_text())
+    assert len(list(suite.iter("failure"))) == 2
+
+
+def test_what_decides_needs_a_rule(lineside, outputs: list[str]) -> None:
+    ran = lineside(*outputs, "--baseline", "latest")
+
+    assert ran.code == 2
+    assert "--baseline needs at least one --rule" in ran.err
