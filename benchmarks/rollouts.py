@@ -8,6 +8,9 @@ goes through the steps 5 %, 25 % and everybody with two limits and three margins
 functions that the server decides with. `at_every_limit` is the worst harmless case: the release
 stands exactly at each limit and margin at once, and every step is watched for 60 rounds, whatever
 the verdict. It decides how often a false alarm sounds when nothing is wrong by the rules.
+
+Experiments are played to their end with the same callers, five looks each: where no arm differs,
+one is said to in 5 % at most.
 """
 
 import argparse
@@ -20,6 +23,8 @@ import numpy as np
 from report import Report
 
 from lineside.apps import staged
+from lineside.apps.staged.effects import weigh_arms
+from lineside.apps.staged.experiment import LOOKS, Experiment, ExperimentArm
 from lineside.apps.staged.looks import calls_planned, look
 from lineside.core import now
 from lineside.stats.unpaired import ClusterSums
@@ -130,6 +135,52 @@ def roll_out(rng: np.random.Generator, truth: Truth) -> tuple[str, int, int]:
     return "at everybody", step, calls
 
 
+EXPERIMENTS = {
+    "experiment_alike": ("error_rate", (Truth(0.05, 0.05),)),
+    "experiment_alike_four_arms": ("error_rate", (Truth(0.05, 0.05),) * 3),
+    "experiment_alike_in_latency": ("latency", (Truth(0.05, 0.05),)),
+    "experiment_better": ("error_rate", (Truth(0.05, 0.03),)),
+}
+_USERS_AN_ARM = 2_000
+
+
+def hold_against(rng: np.random.Generator, metric: str, truths: tuple[Truth, ...]) -> Experiment:
+    """One experiment to its end; the first arm is as the live release of each truth."""
+    names = "ABCD"[: len(truths) + 1]
+    arms = tuple(
+        ExperimentArm(name=one, release_id=one, label=one, share=1 / len(names)) for one in names
+    )
+    users, smallest = _USERS_AN_ARM * len(names), 0.02 if metric == "error_rate" else 0.25
+    held = Experiment(arms=arms, metric=metric, direction="<=", smallest=smallest, users=users)
+    answering = {"A": Arm(rng, truths[0], is_new=False)}
+    answering |= {
+        name: Arm(rng, truth, is_new=True) for name, truth in zip(names[1:], truths, strict=True)
+    }
+    for before, part in zip((0.0, *LOOKS), LOOKS, strict=False):
+        for one in answering.values():
+            one.answer(round((part - before) * _USERS_AN_ARM))
+        found = {name: one.sums() for name, one in answering.items()}
+        held = weigh_arms(held, found, at=now(), is_over=False)
+        if held.is_final:
+            break
+    return held
+
+
+def play_experiments(report: Report, plays: int) -> None:
+    for name, (metric, truths) in EXPERIMENTS.items():
+        rng = np.random.default_rng(20_261_127)
+        ended = [hold_against(rng, metric, truths) for _ in range(plays)]
+        told = [{effect.standing for effect in one.effects} for one in ended]
+        for way in ("better", "worse"):
+            share = 100 * sum(way in standings for standings in told) / plays
+            report.add(f"{name}: {way}", share, "%")
+        if "alike" in name:
+            apart = 100 * sum(bool(one & {"better", "worse"}) for one in told) / plays
+            report.add(f"{name}: told apart", apart, "%", goal="<= 5")
+        users = float(np.median([one.looks[-1].users for one in ended]))
+        report.add(f"{name}: users until then", users, "users")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
@@ -151,6 +202,7 @@ def main() -> None:
         back = [calls for way, _, calls in ended if way == "rolled back"]
         if back:
             report.add(f"{name}: calls until then", float(np.median(back)), "calls")
+    play_experiments(report, given.rollouts)
     report.close(as_json=given.json)
 
 

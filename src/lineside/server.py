@@ -17,7 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
 from lineside.api import OtlpGrpc, build_api, door_paths, model_routes, otlp_routes
-from lineside.apps import Serving, enforcement, guards_file, model_calls, open_line, staged
+from lineside.apps import (
+    Serving,
+    enforcement,
+    guards_file,
+    model_calls,
+    open_line,
+    passed_through,
+    staged,
+)
 from lineside.core import Denied, LinesideError, Settings, Unavailable
 from lineside.evals import list_runs
 from lineside.store import Store
@@ -29,6 +37,7 @@ _WARM_AFTER_SECONDS = 5.0
 _CANCELS_MAX = 20
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _UNKEPT = ("/v1/", "/healthz")
+_PASSED = re.compile(r".*/(files|batches|audio|images)(/.*)?")
 _BATCHES = re.compile(r".*/usecases/[^/]+/batches")
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
 
@@ -53,7 +62,8 @@ def build(settings: Settings | None = None) -> Starlette:
         store.close()
         raise
     local = local_scope(store)
-    guarding = enforcement.Enforcement(local, serving, plain=plain)
+    passed = passed_through.PassedCalls(models.gateway, serving.meter, plain)
+    guarding = enforcement.Enforcement(local, serving, plain=plain, unguarded=passed.unguarded())
     deliverer = webhooks.Deliverer(store)
     otlp_grpc = OtlpGrpc(local)
     watcher = staged.Watcher(local, every_seconds=settings.rollout_watch_seconds)
@@ -80,16 +90,13 @@ def build(settings: Settings | None = None) -> Starlette:
         await asyncio.to_thread(store.close)
         lock.release()
 
-    large = [Middleware(BodyLimit, bytes_max=settings.model_bytes_max)]
-    small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max)]
-    api_limits = {_BATCHES: settings.batch_bytes_max}
-    api_small = [Middleware(BodyLimit, bytes_max=settings.request_bytes_max, larger=api_limits)]
+    large, small, api_small = _body_limits(settings)
     server = Starlette(
         routes=[
             Route("/healthz", _health(store, otlp_grpc, guarding)),
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
-            Mount("/v1", routes=model_routes(local, models), middleware=large),
+            Mount("/v1", routes=model_routes(local, models, passed), middleware=large),
             Mount("/api", build_api(local, serving, enforcement=guarding), middleware=api_small),
             Mount("/", build_web(local, serving, enforcement=guarding), middleware=small),
         ],
@@ -101,6 +108,18 @@ def build(settings: Settings | None = None) -> Starlette:
     )
     guarding.knock_at(door_paths(server, guarding.fields_of))
     return server
+
+
+def _body_limits(settings: Settings) -> tuple[list[Middleware], ...]:
+    """How large a body may be: at the doors of models, at pages, and at the API."""
+    most = settings.request_bytes_max
+    unread = {_PASSED: settings.pass_through_bytes_max}
+    batches = {_BATCHES: settings.batch_bytes_max}
+    return (
+        [Middleware(BodyLimit, bytes_max=settings.model_bytes_max, larger=unread)],
+        [Middleware(BodyLimit, bytes_max=most)],
+        [Middleware(BodyLimit, bytes_max=most, larger=batches)],
+    )
 
 
 async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
@@ -133,7 +152,7 @@ def _health(
             "lake": error,
             "otlp_grpc": otlp_grpc.state._asdict(),
             "guards": guards.model_dump(mode="json", include={"state", "proven", "probed_at"})
-            | {"file": unread},
+            | {"file": unread, "unguarded_by_design": guarding.unguarded},
         }
         return JSONResponse(state, status_code=503 if is_degraded else 200)
 

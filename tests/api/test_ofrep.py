@@ -95,7 +95,7 @@ def test_a_turn_reaches_its_user_and_everybody_hears_of_a_deploy(
 
     traces = f"{url.partition('/usecases')[0]}/traces"
     erased = httpx.delete(traces, params={"user": "u1"}, timeout=60)
-    assert erased.json()["beside"] == {"knob settings": 1}
+    assert erased.json()["beside"]["knob settings"] == 1
     mine.wait_for(3)
     body = {"context": {"targetingKey": "u1"}}
     flag = httpx.post(f"{url}/ofrep/v1/evaluate/flags/autonomy", json=body).json()

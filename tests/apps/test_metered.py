@@ -59,6 +59,21 @@ async def test_a_release_without_a_longest_answer_is_refused_under_a_limit_of_mo
     assert told.nano_usd(200) > 200 * 600
 
 
+async def test_a_model_of_a_local_file_counts_tokens_and_no_money(scope: Scope, folder) -> None:
+    from lineside.apps.metered import bound_of
+    from lineside.core import now
+    from lineside.traces import prices
+
+    options = {"context_tokens": 1024}
+    app = folder.manifest.app.model_copy(update={"model": "gguf:small.gguf", "options": options})
+    manifest = folder.manifest.model_copy(update={"app": app})
+    setup = type(folder)(**{**vars(folder), "manifest": manifest})
+    told = bound_of(setup, {"message": "Hello"}, {}, prices.price_table(scope), now())
+
+    assert (told.endless, told.tokens_out) == (None, 2048)
+    assert told.nano_usd(2048) == 0
+
+
 async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
     scope: Scope, folder
 ) -> None:

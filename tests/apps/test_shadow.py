@@ -121,8 +121,9 @@ def test_it_ends_when_told_when_deployed_and_with_a_rollback(
 
 
 def test_what_cannot_be_a_shadow_is_named(scope: Scope, releases: list[Release]) -> None:
-    with pytest.raises(Conflict, match="`v1` answers callers already"):
+    with pytest.raises(Conflict, match="`v1` answers callers already") as refused:
         shadow(scope, "triage", "v1")
+    assert "such as `lineside shadow triage v2`" in str(refused.value.hint)
     with pytest.raises(Invalid, match="The share is 0 %"):
         shadow(scope, "triage", "v2", percent=0)
 

@@ -79,3 +79,50 @@ def test_a_plan_that_cannot_be_followed_is_refused(
 
     assert refused.code == 2
     assert words in refused.err.replace("\n", " ")
+
+
+def test_an_experiment_is_begun_shown_and_ended(lineside, second: str) -> None:
+    begun = lineside(
+        *("rollouts", "ab", second, "--arm", "now=live:60%", "--arm", "next=v2"),
+        *("--metric", "latency", "--users", "500", "--for", "7d"),
+    )
+    shown = lineside("rollouts", "show", second)
+    paused = lineside("rollouts", "pause", second)
+    early = lineside("rollouts", "promote", second)
+    unknown = lineside("rollouts", "promote", second, "later")
+
+    assert "✓ post-room: 60 % now (v1), 40 % next (v2)" in begun.out
+    assert "It ends at 500 users" in begun.err
+    assert shown.out.startswith("Not enough data: nobody has called it yet")
+    assert "next  v2" in shown.out
+    assert "The next look counts at 100 of 500 users" in shown.err
+    assert "never goes up by itself" in paused.err.replace("\n", " ")
+    assert "No arm of the experiment on `post-room` is surely better" in early.err.replace(
+        "\n", " "
+    )
+    assert "expected one of `now`, `next`" in unknown.err.replace("\n", " ")
+
+    ended = lineside("rollouts", "promote", second, "next")
+    assert "the experiment is done; next (v2) was deployed by hand" in ended.out.replace("\n", " ")
+    data = lineside("rollouts", "show", second, "--json").data
+    assert data["rollout"]["status"] == "done"
+    assert [arm["share"] for arm in data["rollout"]["experiment"]["arms"]] == [0.6, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--arm", "B"), "Not an arm with its release"),
+        (("--users", "3"), "`users`: "),
+        (("--smallest", "much"), "`smallest`: read `much`, expected a margin"),
+        (("--metric", "helpful"), "how large a difference in `helpful` would matter"),
+        ((), "has no `error_rate` of the last week to plan with"),
+    ],
+)
+def test_an_experiment_that_cannot_be_followed_is_refused(
+    lineside, second: str, options: tuple[str, ...], words: str
+) -> None:
+    refused = lineside("rollouts", "ab", second, "v2", *options)
+
+    assert refused.code == 2
+    assert words in refused.err.replace("\n", " ")

@@ -8,7 +8,16 @@ from lineside.store import Store, metadata
 
 
 def test_the_migrations_make_exactly_the_tables_the_rooms_declare(store: Store) -> None:
-    for room in ("trust", "traces", "gateway.cache", "usecases", "evals", "apps", "apps.batches"):
+    for room in (
+        "trust",
+        "traces",
+        "gateway.cache",
+        "gateway.idempotency",
+        "usecases",
+        "evals",
+        "apps",
+        "apps.batches",
+    ):
         import_module(f"lineside.{room}")
 
     with store.records.read() as connection:

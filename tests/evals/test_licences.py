@@ -3,14 +3,22 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
 from evals.test_judges import declared, script
 from lineside.core import Denied, Invalid, NotFound, Settings, now
-from lineside.evals import GateOutcome, Run, judge_gate, licences, summarise
+from lineside.evals import (
+    GateOutcome,
+    Run,
+    compare,
+    judge_gate,
+    licences,
+    summarise,
+    verdicts,
+)
 from lineside.evals.licences import standing
 from lineside.store import Store, open_store
 from lineside.trust import Scope, ledger_entries, local_scope
@@ -88,6 +96,40 @@ def test_a_judge_that_nobody_held_against_people_decides_nothing(
         assert "judge not licensed: nobody has held `right` against" in outcome.verdict.sentence
         assert "the judge alone said 62.5 %" in outcome.verdict.sentence
         assert f"lineside judges sample right --run {run.id}" in outcome.notes[0]
+
+
+@pytest.mark.parametrize("goal", ["not_worse", "better"])
+def test_two_runs_are_not_decided_by_a_judge_without_a_licence_either(
+    scope: Scope, judge_run: RunCases, goal: Literal["not_worse", "better"]
+) -> None:
+    first, second = judge_run(), judge_run(subject="other", wrong=1)
+    told = {"margin": 0.1, "score": "right"}
+
+    alone = verdicts.judge_pair(scope, first.id, second.id, goal=goal, **told)
+    guarded = verdicts.judge_pair(
+        scope, first.id, second.id, score="latency_ms", margin=1e9, guards={"right": 0.1}
+    )
+
+    assert (alone.verdict.decision, guarded.verdict.decision) == ("more", "more")
+    said = "Not enough data: judge not licensed: nobody has held `right` against people"
+    assert alone.headline.startswith(said)
+    assert "the judge alone said +36.2 points" in alone.headline
+    assert guarded.headline.startswith(said)
+    assert any("lineside judges sample right" in text for text in alone.notes)
+    board, points = verdicts.rank_runs(scope, "triage"), verdicts.run_history(scope, "triage")
+    noted = [
+        board.judge_note,
+        points[0].judge_note,
+        compare(scope, first.id, second.id, score="right").judge_note,
+    ]
+    assert noted == ["judge not licensed: nobody has held `right` against people"] * 3
+
+    licences.licence_judge(scope, "right", labels(but=(31,)), run_id=first.id)
+    decided = verdicts.judge_pair(scope, first.id, second.id, goal=goal, **told)
+
+    assert decided.verdict.decision == "ship"
+    assert "true right" in decided.headline
+    assert verdicts.rank_runs(scope, "triage").judge_note is None
 
 
 def test_a_licensed_judge_decides_with_its_error_taken_out(

@@ -4,19 +4,21 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
 from evals.test_judges import declared, judge_file
 from lineside.core import Invalid, Unavailable
-from lineside.evals import Run, register_runner, verdicts
+from lineside.evals import Run, judge_gate, register_runner, verdicts
 from lineside.evals.judged import read_judged
 from lineside.evals.run import RunScorer
-from lineside.evals.verdicts import RunVerdict
+from lineside.evals.verdicts import RunVerdict, themes, wordspace
 from lineside.evals.verdicts.price import pace_of
 from lineside.gateway import ModelReply
 from lineside.store import Store
 from lineside.trust import Scope
+from lineside.usecases import parse_rule
 
 RunCases = Callable[..., Run]
 Judge = Callable[..., RunVerdict]
@@ -151,6 +153,40 @@ def test_a_grade_is_judged_by_who_got_better_and_who_got_worse(
     assert main.difference == 1.0  # each of the 40 got better
     assert main.candidate - main.baseline == pytest.approx(1.0)
     assert main.standing == "better"
+
+
+def test_gate_and_page_judge_grades_alike(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    """A few grades fell far and many rose a little: the mean fell, and most cases got better."""
+    source = b"def score(context):\n    return len(context.output['tags'])\n"
+    grade = {"name": "grade", "kind": "python", "arguments": {"function": "grade.py:score"}}
+    runs = []
+    for subject, high, low in (("a", 5, 3), ("b", 1, 4)):
+        target.answers |= {
+            f"m{n}": {
+                "topic": "refund",
+                "confidence": 1.0,
+                "tags": ["x"] * (low if n > 12 else high),
+            }
+            for n in range(1, 41)
+        }
+        more = {"scorers": [RunScorer.model_validate(grade)], "scorer_files": {"grade.py": source}}
+        runs.append(run_cases(rows(40), subject=subject, **more))
+
+    page = verdicts.judge_pair(scope, runs[0].id, runs[1].id, margin=0.05)
+    rules = [parse_rule("not worse than live by 0.05 on grade")]
+    gate = judge_gate(scope, runs[1], rules, baseline_run=runs[0])
+
+    (on_page,), (at_gate,) = page.verdict.findings, gate.verdict.findings
+    assert at_gate.value == on_page.value == pytest.approx((28 - 12) / 40)
+    assert (at_gate.low, at_gate.high, at_gate.p_pass) == (
+        on_page.low,
+        on_page.high,
+        on_page.p_pass,
+    )
+    assert gate.verdict.decision == page.verdict.decision == "ship"
+    assert "points" in at_gate.sentence
 
 
 def test_a_slice_that_fares_unlike_the_rest_is_found(judge: Judge) -> None:
@@ -340,6 +376,50 @@ def test_failures_fall_into_themes_with_quotes(
     assert any("hotel" in name for name in names)
     assert found.themes[0].quotes[0].answered == "lost_card"
     assert found.themes[2].quotes[0].answered == "The model is away"
+
+
+def test_slices_of_a_run_larger_than_what_is_read_are_counted_over_all_answers(
+    run_cases: RunCases,
+    target: ScriptedTarget,
+    scope: Scope,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each channel fails in one of ten; of the last only failures are among those read first."""
+    monkeypatch.setattr(themes, "LIMIT_MAX", 100)
+    cases = rows(250)
+    for number, case in enumerate(cases):
+        case["slices"] = {"channel": f"channel {number // 50}"}
+    target.answers |= {f"m{n}": "lost_card" for n in range(1, 251) if n % 10 == 0}
+    target.answers |= {f"m{n}": Unavailable("model_down", "away") for n in (20, 70, 120, 170, 220)}
+
+    found = verdicts.analyse_errors(scope, run_cases(cases).id)
+
+    assert (found.cases, found.failed, found.read) == (250, 25, 100)
+    channels = [one for one in found.slices if one.slice == "channel"]
+    assert [(one.cases, one.failed, one.share) for one in channels] == [(50, 5, 0.1)] * 5
+    assert not any(one.is_clear for one in found.slices)
+    assert {(theme.kind, theme.cases, theme.alike) for theme in found.themes} == {
+        ("wrong", 20, None),
+        ("no_answer", 5, 5),
+    }
+
+
+def test_as_many_themes_are_told_as_come_out_alike_again() -> None:
+    rng = np.random.default_rng(0)
+    places = np.eye(12)[:5].repeat(30, axis=0) + rng.normal(0, 0.05, (150, 12))
+    apart = places / np.linalg.norm(places, axis=1, keepdims=True)
+    mist = rng.normal(size=(150, 12))
+    mist /= np.linalg.norm(mist, axis=1, keepdims=True)
+
+    five = wordspace.groups_of(apart)
+
+    assert five is not None
+    assert [len(set(five.labels[at : at + 30])) for at in range(0, 150, 30)] == [1] * 5
+    assert len(set(five.labels)) == 5
+    again = wordspace.groups_of(apart)
+    assert again is not None
+    assert (again.labels == five.labels).all()
+    assert wordspace.groups_of(mist) is None
 
 
 def test_a_plan_prices_what_the_pilots_took(

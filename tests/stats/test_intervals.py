@@ -151,11 +151,12 @@ def test_one_cluster_bounds_nothing() -> None:
     assert mean_interval([0.7, 0.2, 0.4], clusters="aaa").method == "unknown"
 
 
-def test_equal_scores_are_certain_only_when_there_are_many() -> None:
+def test_equal_scores_are_never_certain() -> None:
     few, many = mean_interval([0.5] * 29), mean_interval([0.5] * 30)
 
-    assert (few.low, few.high) == (-math.inf, math.inf)
-    assert (many.low, many.high, many.method) == (0.5, 0.5, "constant")
+    assert few.low < many.low < 0.5 < many.high < few.high
+    assert many.low == pytest.approx(0.5 * (1 - wilson(0, 30).high))
+    assert many.method == "bounded"
 
 
 @pytest.mark.parametrize(

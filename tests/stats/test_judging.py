@@ -204,13 +204,15 @@ def test_one_score_and_a_failed_case_give_no_interval() -> None:
     assert (finding.p_pass, finding.cases_needed) == (0.5, 29)
 
 
-def test_a_slice_of_few_and_equal_scores_is_waited_for() -> None:
+def test_a_slice_of_few_and_equal_scores_is_not_taken_for_certain() -> None:
     scores = [0.5, 0.6, 0.7] * 20 + [1.0] * 3 + [0.9] * 17
     slices = ["a"] * 40 + ["b"] * 28 + ["c"] * 12
 
     finding = judge_slice_gap(slice_gap(scores, slices), 0.2, rule="gap", unit="%")
 
-    assert (finding.decision, finding.high, finding.cases_needed) == ("more", None, 18)
+    assert finding.decision == "more"
+    assert finding.high is not None
+    assert finding.high > 0.3
 
 
 def test_a_candidate_within_the_margin_ships() -> None:

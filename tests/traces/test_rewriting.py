@@ -1,11 +1,16 @@
 """Erasing what a person has left, and reading history anew, on both kinds of store."""
 
+import asyncio
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lineside.core import Invalid
+from lineside.apps import Serving, model_calls
+from lineside.core import Invalid, now
+from lineside.gateway import cache, calls, canonical
 from lineside.traces import (
     Message,
     Span,
@@ -170,3 +175,82 @@ def test_what_arrives_after_an_erasure_hides_nothing_that_was_kept_before(scope:
 
     assert len(search.list_traces(scope, search.parse_query("user = a7")).traces) == 1
     assert rewriting.erase(scope, user="a7").traces == 1
+
+
+@pytest.fixture
+def answers(scope: Scope, tmp_path: Path) -> Callable[..., tuple[str, str]]:
+    """Asks a plain model with a cache for somebody; gives the trace and whether it was a replay."""
+    line = {"when": {"default": True}, "output": {"text": "The aardvark parcel is on its way."}}
+    (tmp_path / "play.jsonl").write_text(json.dumps(line))
+    route = {"targets": ["play/m"], "cache_s": 3600, "semantic_cache": True}
+    settings = {"scripted": {"play": {"file": "play.jsonl"}}, "routes": {"kept": route}}
+    (tmp_path / "gateway.yaml").write_text(json.dumps(settings))
+    cache.keep_in_order(scope.store)
+    door = model_calls.ModelCalls(Serving(scope.store), calls.Gateway(tmp_path / "gateway.yaml"))
+
+    async def asked(words: str, who: dict[str, str]) -> tuple[str, str]:
+        parent = model_calls.TraceParent.read(None)
+        caller = model_calls.ModelCaller(scope=scope, parent=parent, **who)
+        turn = canonical.Turn(role="user", parts=(canonical.TextPart(text=words),))
+        request = canonical.ModelRequest(wire="chat", model="kept", turns=(turn,))
+        opened = await door.open(caller, request)
+        await opened.whole()
+        return parent.trace_id, str(opened.call.served.attributes[cache.CACHED])
+
+    return lambda words, **who: asyncio.run(asked(words, who))
+
+
+def test_kept_answers_go_with_the_traces_that_they_came_from(
+    scope: Scope, answers: Callable[..., tuple[str, str]]
+) -> None:
+    trace, said = answers("Where is my aardvark parcel?", user="ada")
+    answers("Where is my aardvark now, please?", user="ada", session="s1")
+    answers("Where is the parcel of bob?", user="bob")
+    assert (said, answers("Where is my aardvark parcel?", user="eve")[1]) == ("miss", "hit")
+
+    looked = rewriting.erase(scope, user="ada", only_look=True)
+    assert (looked.traces, looked.beside["cached answers"]) == (2, 2)
+    assert answers("Where is my aardvark parcel?", user="eve")[1] == "hit"
+    assert rewriting.erase(scope, session="s1").beside["cached answers"] == 1
+    assert rewriting.erase(scope, user="ada").beside["cached answers"] == 1
+
+    assert ledger_entries(scope)[-1].details["beside"]["cached answers"] == 1
+    assert answers("Where is the parcel of bob?", user="eve")[1] == "hit"
+    anew, said = answers("Where is my aardvark parcel?", user="eve")
+    assert said == "miss"
+    assert anew != trace
+    assert rewriting.erase(scope, trace=anew).beside["cached answers"] == 1
+
+
+def test_kept_answers_are_not_kept_longer_than_their_traces(
+    scope: Scope, answers: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers("Where is my aardvark parcel?", user="ada")
+    scope.store.flusher.flush()
+    rewriting.retain(scope, None, days=1)
+    assert rewriting.apply_retention(scope) == []
+    assert answers("Where is my aardvark parcel?", user="eve")[1] == "hit"
+
+    later = now() + timedelta(days=2)
+    monkeypatch.setattr("lineside.traces.rewriting.retention.now", lambda: later)
+    scope.store.flusher.flush()
+    (expired,) = rewriting.apply_retention(scope)
+    assert (expired.traces, expired.elsewhere) == (2, {"cached answers": 1})
+    assert ledger_entries(scope)[-1].details["elsewhere"] == {"cached answers": 1}
+    assert answers("Where is my aardvark parcel?", user="eve")[1] == "miss"
+
+
+def test_what_is_over_goes_with_upkeep_though_nobody_asks_again(
+    scope: Scope, answers: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers("Where is my aardvark parcel?", user="ada")
+    answers("Where is the parcel of bob?", user="bob")
+    scope.store.flusher.flush()
+    later = now() + timedelta(hours=2)
+    monkeypatch.setattr("lineside.gateway.cache.keeping.now", lambda: later)
+    scope.store.upkeep.run()
+
+    assert rewriting.erase(scope, user="ada", only_look=True).beside["cached answers"] == 0
+    scope.store.forget_deleted()
+    for file in scope.store.home.glob("records.sqlite*"):
+        assert b"aardvark" not in file.read_bytes()

@@ -33,6 +33,7 @@ from lineside.api import (
 )
 from lineside.api.docs import docs
 from lineside.api.errors import error_response
+from lineside.api.texts import WholeTexts
 from lineside.apps import Call, CallAnswer, Serving
 from lineside.apps import enforcement as enforcing
 from lineside.core import LinesideError
@@ -54,6 +55,7 @@ def build_api(
     app.state.serving = serving
     app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.add_exception_handler(LinesideError, error_response)
+    app.add_middleware(WholeTexts)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
     for room in (

@@ -55,7 +55,7 @@ def datasets(
     scope: Caller, use_case: str | None = None, name: str | None = None, limit: int = 100
 ) -> list[kept.DatasetVersion]:
     """Kept versions, newest first."""
-    return kept.list_datasets(scope, use_case=use_case, name=name, limit=min(limit, 1_000))
+    return kept.list_datasets(scope, use_case=use_case, name=name, limit=max(0, min(limit, 1_000)))
 
 
 @router.post("/datasets/from-traces")
@@ -107,7 +107,7 @@ def cases(
         split=split,
         in_slice=(name, value) if name else None,
         after=after,
-        limit=min(limit, _CASES_AT_ONCE_MAX),
+        limit=max(0, min(limit, _CASES_AT_ONCE_MAX)),
     )
     return [NumberedCase(place=place, case=case) for place, case in found]
 

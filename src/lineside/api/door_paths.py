@@ -1,12 +1,12 @@
 """Every door that answers for a use case, as the probes of its guards knock at it."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message
 
+from lineside.api.streaming import given
 from lineside.guardrails import probes
 
 _HOST = (b"host", b"127.0.0.1")
@@ -80,12 +80,6 @@ def _path(
 async def post(app: ASGIApp, path: str, body: bytes) -> str:
     """What a server answers to a request, without a connection in between."""
     pieces: list[bytes] = []
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        if waiting:
-            return waiting.pop()
-        return await _never()
 
     async def send(message: Message) -> None:
         pieces.append(message.get("body", b""))
@@ -104,11 +98,5 @@ async def post(app: ASGIApp, path: str, body: bytes) -> str:
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 0),
     }
-    await app(scope, receive, send)
+    await app(scope, given(body), send)
     return b"".join(pieces).decode(errors="replace")
-
-
-async def _never() -> Message:
-    """A caller who stays until he has his answer."""
-    await asyncio.Event().wait()
-    raise AssertionError("nobody sets it")

@@ -31,7 +31,7 @@ def results(
     after: str | None = None,
 ) -> list[Result]:
     """What became of each case, failures first; at most 1,000 at once, the rest by `after`."""
-    return results_of(scope, run_id, only=only, limit=min(limit, 1000), after=after)
+    return results_of(scope, run_id, only=only, limit=max(0, min(limit, 1000)), after=after)
 
 
 @router.get("/compare")

@@ -1,8 +1,10 @@
 """`/v1/…`: the doors that OpenAI's and Anthropic's clients knock at."""
 
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -12,32 +14,46 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.api.caller import model_caller
-from lineside.api.streaming import EventStream, unless_gone
-from lineside.apps import model_calls
+from lineside.api.idempotent import AnsweredOnce, answered_before
+from lineside.api.pass_through import METHODS, PATHS, PROVIDER, PassedStream, unread
+from lineside.api.streaming import EventStream, given, unless_gone
+from lineside.apps import model_calls, passed_through
 from lineside.core import Invalid, LinesideError
-from lineside.gateway import budgets, canonical, wires
+from lineside.gateway import budgets, canonical, idempotency, wires
+from lineside.guardrails import chain
 from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
 _CACHE_SECONDS_MAX = 7 * 24 * 3600
+_IDEMPOTENCY_KEY = "idempotency-key"
+_SIMILARITY = "x-lineside-cache-similarity"
+_ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache", _SIMILARITY)
 
 
-def model_routes(local: Scope, calls: model_calls.ModelCalls) -> list[Route]:
+def model_routes(
+    local: Scope, calls: model_calls.ModelCalls, passed: passed_through.PassedCalls
+) -> list[Route]:
     """The doors, to be mounted under `/v1`.
 
     Args:
         local: Scope of a caller without a key: the owner, on this machine.
+        passed: Passes on what no guard looks at.
     """
-    door = _Doors(local, calls)
+    door = _Doors(local, calls, passed)
     return [
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
         Route("/messages", door.answering("messages"), methods=["POST"]),
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
-        Route("/embeddings", door.guarded("chat", door.embed), methods=["POST"]),
+        Route("/embeddings", door.once("chat", door.embed), methods=["POST"]),
         Route("/models", door.guarded("chat", door.models)),
+        *(
+            Route(path, door.guarded("chat", door.passed), methods=METHODS)
+            for kind in PATHS
+            for path in (f"/{kind}", f"/{kind}/{{rest:path}}")
+        ),
     ]
 
 
@@ -50,6 +66,7 @@ class _Knock:
         self.parent = model_calls.TraceParent.read(request.headers.get("traceparent"))
         self.request = request
         self.scope = scope
+        self.error: LinesideError | None = None
 
     @property
     def caller(self) -> model_calls.ModelCaller:
@@ -59,6 +76,13 @@ class _Knock:
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
             cache_s=_cache_seconds(self.request.headers.get("x-lineside-cache")),
+            cache_similarity_min=_similarity(self.request.headers.get(_SIMILARITY)),
+        )
+
+    def is_final(self) -> bool:
+        """Whether asking again would come to the same: it was answered, or a guard said no."""
+        return self.error is None or (
+            isinstance(self.error, chain.HeldBack) and self.error.was_judged
         )
 
     def headers(self, opened: model_calls.OpenAnswer | None = None) -> dict[str, str]:
@@ -80,6 +104,8 @@ class _Knock:
             "x-lineside-provider": served.provider,
             "x-lineside-route": _header_words("; ".join(served.why)),
             "x-lineside-cache": str(served.attributes.get("cache", "")),
+            _SIMILARITY: str(served.attributes.get("cache_similarity", "")),
+            "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()
@@ -93,9 +119,15 @@ Handling = Callable[[_Knock], Awaitable[Response]]
 
 
 class _Doors:
-    def __init__(self, local: Scope, calls: model_calls.ModelCalls) -> None:
+    def __init__(
+        self,
+        local: Scope,
+        calls: model_calls.ModelCalls,
+        passed: passed_through.PassedCalls,
+    ) -> None:
         self._local = local
         self._calls = calls
+        self._passed = passed
 
     def guarded(self, wire: WireWord, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
         """Say every error in the words of the wire."""
@@ -116,7 +148,41 @@ class _Doors:
         async def handle(knock: _Knock) -> Response:
             return await self._answer(wire, knock)
 
-        return self.guarded(wire, handle)
+        return self.once(wire, handle)
+
+    def once(self, wire: WireWord, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
+        """A door that answers a call once where the caller gives it a key."""
+        plain = self.guarded(wire, handle)
+        keyed = self.guarded(wire, partial(self._once, wire, handle))
+
+        async def answer(request: Request) -> Response:
+            return await (keyed if _IDEMPOTENCY_KEY in request.headers else plain)(request)
+
+        return answer
+
+    async def _once(self, wire: WireWord, handle: Handling, knock: _Knock) -> Response:
+        request, scope = knock.request, knock.scope
+        seconds = scope.store.settings.idempotency_seconds
+        body = await request.body()
+        headers = [request.headers.get(name) for name in _ASKED_IN_HEADERS]
+        call = idempotency.keyed_call(
+            request.headers[_IDEMPOTENCY_KEY],
+            scope.workspace,
+            model_calls.payer_of(scope).key,
+            [request.url.path, headers, wires.read_object(body)],
+        )
+        begun = await idempotency.begin(scope.store, call, seconds=seconds)
+        if not isinstance(begun, idempotency.IdempotencyClaim):
+            return answered_before(begun, {"x-request-id": knock.id, "request-id": knock.id})
+        knock.request = Request(request.scope, given(body))
+
+        async def answered() -> Response:
+            try:
+                return await handle(knock)
+            except LinesideError as error:
+                return _failed(wire, error, knock)
+
+        return AnsweredOnce(begun, answered, knock.is_final, trace_id=knock.parent.trace_id)
 
     async def _answer(self, name: WireWord, knock: _Knock) -> Response:
         wire = wires.wire_named(name)
@@ -130,6 +196,7 @@ class _Doors:
         writer = wire.stream_writer(asked)
 
         def failed(error: LinesideError) -> bytes:
+            knock.error = error
             return wires.write_stream_error(name, error, request_id=knock.id)
 
         return EventStream(opened, writer.write, failed, headers=knock.headers(opened))
@@ -150,6 +217,14 @@ class _Doors:
         answer, opened = await self._calls.embed(knock.caller, asked)
         written = wires.embeddings.write_answer(answer, as_base64=as_base64)
         return _json(written, knock.headers(opened))
+
+    async def passed(self, knock: _Knock) -> Response:
+        """What goes to the provider as it came, and comes back so; no guard looks at it."""
+        bytes_max = knock.scope.store.settings.model_bytes_max
+        asked, provider = await unread(knock.request, self._calls.gateway, bytes_max=bytes_max)
+        answer = await self._passed.open(knock.caller, asked, provider=provider)
+        said = {PROVIDER: answer.provider, "x-lineside-guards": "none"}
+        return PassedStream(answer, knock.headers() | answer.limits | said)
 
     async def models(self, knock: _Knock) -> Response:
         """What may be given as `model`, in the form of the client that asks."""
@@ -189,6 +264,18 @@ def _cache_seconds(header: str | None) -> int | None:
     return seconds
 
 
+def _similarity(header: str | None) -> float:
+    if header is None:
+        return 0.0
+    if not re.fullmatch(r"0(\.\d{1,6})?|1(\.0{1,6})?", header):
+        raise Invalid(
+            "bad_cache_header",
+            f"The header {_SIMILARITY} is `{header[:40]}`",
+            hint="It takes a number from 0 to 1; with 1 only the same question shares an answer.",
+        )
+    return float(header)
+
+
 def _header_words(text: str) -> str:
     """Words as a header can carry them; names in `gateway.yaml` may hold any letter."""
     return text.encode("ascii", "replace").decode()[:_HEADER_CHARACTERS_MAX]
@@ -209,9 +296,10 @@ def _json(body: dict[str, Any], headers: dict[str, str], status: int = 200) -> R
 
 
 def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
+    knock.error = error
     status = wires.status_of(error)
     headers = knock.headers()
-    if status in (429, 503):
+    if status in (429, 503) or error.code == "idempotency_key_in_use":
         asked_s = getattr(error, "asked_s", None)  # what the provider wants, where it was one
         headers["retry-after"] = str(math.ceil(asked_s)) if asked_s else _RETRY_AFTER_SECONDS
     if isinstance(error, budgets.BudgetExceeded):

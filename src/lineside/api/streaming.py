@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from lineside.apps import model_calls
 from lineside.core import LinesideError
@@ -25,10 +25,11 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, Outcome]) -> O
     Raises:
         ClientDisconnect: The caller did.
     """
-    return await _while_heard(request.receive, work)
+    return await while_heard(request.receive, work)
 
 
-async def _while_heard(receive: Receive, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+async def while_heard(receive: Receive, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """The same, by what tells of the caller."""
     here = asyncio.current_task()
     assert here is not None  # noqa: S101 # a coroutine runs in a task
     is_gone, is_over = False, False
@@ -51,6 +52,19 @@ async def _while_heard(receive: Receive, work: Coroutine[Any, Any, Outcome]) -> 
     finally:
         is_over = True
         leaving.cancel()
+
+
+def given(body: bytes) -> Receive:
+    """A request whose body is there, by a caller who stays until he has his answer."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        if waiting:
+            return waiting.pop()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    return receive
 
 
 async def _left(receive: Receive) -> None:
@@ -85,17 +99,20 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 # ASGI
         with suppress(ClientDisconnect):
-            await _while_heard(receive, self._send(send))
+            await while_heard(receive, self._send(send))
 
     async def _send(self, send: Send) -> None:
         headers = [(name.encode(), value.encode()) for name, value in self._said_headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         waiting: list[bytes] = []
+        has_begun = False
 
         async def flush() -> None:
+            nonlocal has_begun
             if waiting:
                 piece = b"".join(waiting)
                 waiting.clear()
+                has_begun = has_begun or bool(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
 
         async with aclosing(self._opened.events()) as events:
@@ -103,7 +120,8 @@ class EventStream(Response):
                 while True:
                     event = await _or_before_waiting(anext(events), flush)
                     waiting.append(self._write(event))
-                    if len(waiting) >= _PIECES_MAX:
+                    # The first words go out before the next are looked at.
+                    if len(waiting) >= _PIECES_MAX or (waiting[-1] and not has_begun):
                         await flush()
             except StopAsyncIteration:
                 pass

@@ -48,7 +48,7 @@ def feedback(scope: Caller, opinion: Opinion) -> Feedback:
 @router.get("/feedback")
 def feedback_list(scope: Caller, use_case: str | None = None, limit: int = 50) -> list[Feedback]:
     """What was said lately, newest first; at most 500."""
-    return list_feedback(scope, use_case=use_case, limit=min(limit, 500))
+    return list_feedback(scope, use_case=use_case, limit=max(0, min(limit, 500)))
 
 
 @router.get("/traces")

@@ -72,7 +72,7 @@ def end_key(scope: Caller, key_id: str) -> ApiKey:
 @router.get("/ledger")
 def ledger(scope: Caller, after: int | None = None, limit: int = 100) -> list[LedgerEntry]:
     """Entries of the ledger; at most 1,000 at once."""
-    return ledger_entries(scope, after=after, limit=min(limit, 1000))
+    return ledger_entries(scope, after=after, limit=max(0, min(limit, 1000)))
 
 
 @router.get("/ledger/head", response_class=PlainTextResponse)

@@ -2,12 +2,12 @@
 
 from lineside.apps.call import Call, CallAnswer
 from lineside.apps.line import judge_folder, open_line, release_folder
+from lineside.apps.live_release import live_schemas
 from lineside.apps.release import Release, get_release, list_releases
 from lineside.apps.rollout import (
     Rollout,
     current_rollout,
     deploy,
-    live_schemas,
     roll_back,
     rollout_history,
 )

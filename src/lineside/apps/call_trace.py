@@ -81,7 +81,7 @@ class CallTrace:
         call, served, answer = self._call, self._call.served, self.answer
         request, tokens = request_kept(call), answer.tokens or canonical.TokenCounts()
         cached = served.attributes.get(cache.CACHED)
-        if cached == "hit":  # no model read or wrote any
+        if cached in ("hit", "semantic"):  # no model read or wrote any
             tokens = canonical.TokenCounts(tokens_in=0, tokens_out=0)
         model = answer.model or served.model or request.model
         return Span(
@@ -111,7 +111,7 @@ class CallTrace:
             tokens_reasoning_out=tokens.tokens_reasoning_out,
             first_chunk_ms=self._first_ms if request.is_stream else None,
             attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
-            | ({"cache": cached} if cached else {})
+            | {name: said for name, said in served.attributes.items() if name in cache.SAID}
             | ({"route": list(served.why)} if served.why else {})
             | ({"tries": [asdict(one) for one in served.tries]} if len(served.tries) > 1 else {})
             | {

@@ -89,6 +89,8 @@ def folder_of(store: Store, candidate: Candidate) -> UseCaseFolder:
 
 
 def _fitted(scope: Scope, setup: ModelSetup, files: Mapping[str, str]) -> str | None:
+    provider = provider_for(setup.spec)
+    elsewhere = getattr(provider, "elsewhere", None)
     recipe = digest_of(
         orjson.dumps(
             {
@@ -100,6 +102,7 @@ def _fitted(scope: Scope, setup: ModelSetup, files: Mapping[str, str]) -> str | 
                 "prompt": setup.prompt,
                 # The manifest's other parts (owner, gate, rollout) do not change what is fitted.
                 "files": {path: files[path] for path in files if path != "usecase.yaml"},
+                "elsewhere": elsewhere(setup) if elsewhere else None,
             },
             option=orjson.OPT_SORT_KEYS,
         )
@@ -108,7 +111,7 @@ def _fitted(scope: Scope, setup: ModelSetup, files: Mapping[str, str]) -> str | 
         known = queries.artefact_of(connection, scope.workspace, recipe)
     if known is not None and known in scope.store.blobs:
         return known
-    content = provider_for(setup.spec).fit(setup)
+    content = provider.fit(setup)
     if content is None:
         return None
     digest = scope.store.blobs.put(content)

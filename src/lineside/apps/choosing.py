@@ -14,20 +14,35 @@ def is_in_audience(rollout: Rollout, attributes: Mapping[str, audiences.Attribut
     return audiences.Audience.read(audience).includes(attributes) if audience else None
 
 
+def key_of(rollout: Rollout, *, session: str | None, user: str | None) -> str | None:
+    """By what a caller stays in an arm: the session, in an experiment the user before it."""
+    return (user or session) if rollout.experiment else (session or user)
+
+
 def choose_arm(
     rollout: Rollout, key: str | None, attributes: Mapping[str, audiences.Attribute] | None = None
 ) -> Arm:
     """Say which arm a caller falls into: always the same one for the same key.
 
-    The key (a session or a user) is hashed to one of 10,000 places, and the canary takes the
-    lowest; when its share grows, whoever was in it stays. Without a key each call is drawn anew.
+    The key (see `key_of`) is hashed to one of 10,000 places, and the canary takes the lowest; when
+    its share grows, whoever was in it stays. Each experiment hashes in its own way, so that who was
+    together in one is not together in the next. Without a key each call is drawn anew.
     """
-    if len(rollout.arms) == 1 or is_in_audience(rollout, attributes or {}) is False:
-        return rollout.arms[0]
+    first = rollout.arms[0]
+    if len(rollout.arms) == 1:
+        return first
+    if is_in_audience(rollout, attributes or {}) is False:
+        # Whoever an experiment is not for must not count as one of its arms.
+        return first.model_copy(update={"name": "live"}) if rollout.experiment else first
     if key is None:
         place = random.randrange(10_000)  # noqa: S311 # a share of traffic, not a secret
     else:
-        digest = hashlib.sha256(f"{rollout.use_case}\n{key}".encode()).digest()
+        salt = rollout.experiment or rollout.use_case
+        digest = hashlib.sha256(f"{salt}\n{key}".encode()).digest()
         place = int.from_bytes(digest[:8]) % 10_000
-    canary = rollout.arms[1]
-    return canary if place < canary.percent * 100 else rollout.arms[0]
+    taken = 0.0
+    for arm in rollout.arms[1:]:
+        taken += arm.percent * 100
+        if place < taken:
+            return arm
+    return first

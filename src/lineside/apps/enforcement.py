@@ -21,11 +21,20 @@ class Enforcement:
 
     Attributes:
         plain: The file with the guards of plain models, where those are served.
+        unguarded: Paths on which no guard stands, because they pass on unread what comes.
     """
 
-    def __init__(self, scope: Scope, serving: Serving, *, plain: GuardsFile | None = None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        serving: Serving,
+        *,
+        plain: GuardsFile | None = None,
+        unguarded: Sequence[str] = (),
+    ) -> None:
         self._scope, self._serving = scope, serving
         self.plain = plain
+        self.unguarded = list(unguarded)
         self._paths: tuple[probes.ServedPath, ...] = (self._serving_itself(),)
         self.coverage = probes.Coverage()
 

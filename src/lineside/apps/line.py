@@ -10,8 +10,8 @@ from lineside.apps.app import SERVABLE_KINDS, App, open_app
 from lineside.apps.batches import register_batches
 from lineside.apps.candidate import Candidate, build_candidate, get_candidate
 from lineside.apps.knobs import read_subject, settings_of
+from lineside.apps.live_release import live_release
 from lineside.apps.release import Release, keep_release
-from lineside.apps.rollout import live_release
 from lineside.apps.turning import erase_turns
 from lineside.core import Denied, NotFound, Settings
 from lineside.evals import (
@@ -30,7 +30,7 @@ from lineside.evals import (
     running,
     start_run,
 )
-from lineside.gateway import ModelReply
+from lineside.gateway import ModelReply, cache
 from lineside.store import Store, open_store
 from lineside.traces import open_traces
 from lineside.trust import Scope
@@ -77,6 +77,7 @@ def open_line(settings: Settings) -> Store:
     """Open the state folder with everything in place to test, release and serve."""
     store = open_store(settings)
     open_traces(store)
+    cache.keep_in_order(store)
     register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
     register_batches(store)

@@ -10,7 +10,7 @@ import orjson
 
 from lineside.apps.guarded import GuardedAnswer
 from lineside.core import Invalid, LinesideError, now
-from lineside.gateway import ModelReply, budgets
+from lineside.gateway import ModelReply, budgets, calls
 from lineside.traces import prices
 from lineside.trust import Scope
 from lineside.usecases import UseCaseFolder
@@ -92,6 +92,8 @@ def bound_of(
         return budgets.FREE
     options = setup.options
     tokens_out = options.get("max_completion_tokens") or options.get("max_tokens")
+    if provider == calls.LOCAL:  # no answer is longer than what its context holds
+        tokens_out = tokens_out or options.get("context_tokens") or calls.CONTEXT_TOKENS
     said = orjson.dumps([payload, knobs, setup.input_schema, setup.output_schema])
     once = len(said) + len((setup.prompt or "").encode()) + _FRAME_TOKENS
     endless = None

@@ -14,7 +14,7 @@ from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
-from lineside.apps.metered import payer_of
+from lineside.apps.metered import payer_of as payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
@@ -32,6 +32,8 @@ class ModelCaller:
     Attributes:
         session: Ties calls of one conversation together; `user` whom the caller serves.
         cache_s: For how many seconds an answer that was given before will do; 0: not at all.
+        cache_similarity_min: How near another question must be at least for its answer to do,
+            beyond what a route asks for; 1: only the same will do.
     """
 
     scope: Scope
@@ -39,6 +41,7 @@ class ModelCaller:
     session: str | None = None
     user: str | None = None
     cache_s: int | None = None
+    cache_similarity_min: float = 0.0
 
 
 class OpenAnswer:
@@ -161,6 +164,7 @@ class ModelCalls:
             user=caller.user or request.user,
             trace_id=caller.parent.trace_id,
             cache_s=caller.cache_s,
+            cache_similarity_min=caller.cache_similarity_min,
         )
         trace = CallTrace(caller.scope, call, caller.parent)
 

@@ -156,7 +156,7 @@ class _Answer:
         if text == event.text and not event.logprobs:
             return [event] if text or event.signature else []
         # Probabilities of words would tell the words that were masked.
-        grown = event.model_copy(update={"text": text, "logprobs": ()})
+        grown = event.model_copy(update={"text": text, "sizes": (), "logprobs": ()})
         return [grown] if text or event.signature else []
 
     async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:

@@ -7,8 +7,8 @@ from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, subject_with, turn_knobs
 from lineside.apps.line import Progress
+from lineside.apps.live_release import live_release
 from lineside.apps.release import load_releases, pick_release
-from lineside.apps.rollout import live_release
 from lineside.core import Conflict, NotFound, Record, now
 from lineside.evals import Run, datasets, get_run, judge_gate, running, start_run
 from lineside.trust import Scope, record

@@ -68,6 +68,7 @@ rollouts = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("created_by", sa.Text, nullable=False),
     sa.Column("shadow", Document),
+    sa.Column("experiment", sa.Text),
 )
 sa.Index(None, rollouts.c.workspace, rollouts.c.use_case, rollouts.c.id)
 
@@ -98,6 +99,7 @@ staged_rollouts = sa.Table(
     sa.Column("ended_at", Moment),
     sa.Column("ended_by", sa.Text),
     sa.Column("ended_why", sa.Text),
+    sa.Column("experiment", Document),
 )
 sa.Index(None, staged_rollouts.c.workspace, staged_rollouts.c.use_case, staged_rollouts.c.id)
 sa.Index(None, staged_rollouts.c.status)

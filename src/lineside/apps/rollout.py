@@ -9,8 +9,8 @@ from lineside.apps import queries
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, turn_knobs
 from lineside.apps.queries import Connection
-from lineside.apps.release import Release, load_release, load_releases, pick_release
-from lineside.core import Conflict, Denied, Invalid, NotFound, Record, new_id, now
+from lineside.apps.release import Release, load_releases, pick_release
+from lineside.core import Conflict, Denied, Invalid, Record, new_id, now
 from lineside.trust import Scope, record
 
 
@@ -18,16 +18,17 @@ class Arm(Record):
     """One share of the traffic.
 
     Attributes:
-        name: `live`, `canary`, `shadow`, which gets copies of calls and answers nobody, or `batch`,
-            which answers the rows of a file.
+        name: `live`, `canary`, `shadow`, which gets copies of calls and answers nobody, `batch`,
+            which answers the rows of a file, or what an arm of an experiment was named.
         release_id: What this share is served by.
         label: What people call that release, such as `v2`.
         percent: Share of callers, of a shadow the share of calls; 0 only of a live release whose
             canary gets all of its audience.
-        audience: Whom a canary is for, such as `country = CH`; its percentage is of them.
+        audience: Whom a canary or an experiment is for, such as `country = CH`; its percentage is
+            of them.
     """
 
-    name: Literal["live", "canary", "shadow", "batch"]
+    name: str
     release_id: str
     label: str
     percent: float
@@ -36,7 +37,7 @@ class Arm(Record):
 
 DECIDED_MEANWHILE = "decided_meanwhile"
 
-Reason = Literal["deploy", "canary", "step", "rollback", "shadow"]
+Reason = Literal["deploy", "canary", "experiment", "step", "rollback", "shadow"]
 
 
 class Rollout(Record):
@@ -47,6 +48,8 @@ class Rollout(Record):
         knobs: What the operator set; the rest keeps the manifest's defaults.
         reason: How it came about.
         shadow: What gets copies of the calls beside them, if anything.
+        experiment: The experiment whose arms these are, if they are; who falls into which is
+            drawn anew for each.
     """
 
     id: str
@@ -57,6 +60,7 @@ class Rollout(Record):
     created_at: datetime
     created_by: str
     shadow: Arm | None = None
+    experiment: str | None = None
 
     @property
     def live(self) -> Arm:
@@ -124,10 +128,12 @@ def shadow(
     """
     scope.require("deploy", use_case=use_case)
     release = _picked(scope, use_case, reference, percent)
-    before = _standing(scope, use_case)
+    before = standing(scope, use_case)
     if release.id in {arm.release_id for arm in before.arms}:
         raise Conflict(
-            "already_live", f"`{release.label}` answers callers already; it cannot be a shadow"
+            "already_live",
+            f"`{release.label}` answers callers already; it cannot be a shadow",
+            hint=f"Name one that answers nobody, such as `lineside shadow {use_case} v2`.",
         )
     arm = Arm(name="shadow", release_id=release.id, label=release.label, percent=percent)
     return _replace(
@@ -142,7 +148,7 @@ def end_shadow(scope: Scope, use_case: str) -> Rollout:
         Conflict: Nothing is live, or there is no shadow.
     """
     scope.require("deploy", use_case=use_case)
-    before = _standing(scope, use_case)
+    before = standing(scope, use_case)
     if before.shadow is None:
         raise Conflict("no_shadow", f"No release of `{use_case}` is a shadow now")
     return _replace(scope, use_case, before, arms=before.arms, knobs=before.knobs, reason="shadow")
@@ -156,10 +162,15 @@ def _picked(scope: Scope, use_case: str, reference: str, percent: float) -> Rele
     return release
 
 
-def _standing(scope: Scope, use_case: str) -> Rollout:
+def standing(scope: Scope, use_case: str) -> Rollout:
+    """What counts now.
+
+    Raises:
+        Conflict: Nothing is live.
+    """
     found = load_rollouts(scope, use_case, limit=1)
     if not found:
-        raise _nothing_live(use_case, so="there are no calls to copy")
+        raise _nothing_live(use_case, so="there are no calls to copy or compare")
     return found[0]
 
 
@@ -191,7 +202,7 @@ def roll_back(scope: Scope, use_case: str) -> Rollout:
             f"`{now_live.label}` is the first release of `{use_case}` that was live",
             hint="Deploy another release instead: `lineside deploy`.",
         )
-    arm = target.model_copy(update={"percent": 100.0})
+    arm = target.model_copy(update={"name": "live", "percent": 100.0, "audience": None})
     return _replace(
         scope, use_case, history[0], arms=(arm,), knobs=history[0].knobs, reason="rollback"
     )
@@ -228,7 +239,7 @@ def load_rollouts(scope: Scope, use_case: str, *, limit: int = 100) -> list[Roll
 
 
 def arms_for(release: Release, percent: float, before: Rollout | None) -> tuple[Arm, ...]:
-    name: Literal["live", "canary"] = "live" if percent == 100 else "canary"
+    name = "live" if percent == 100 else "canary"
     arm = Arm(name=name, release_id=release.id, label=release.label, percent=percent)
     if percent == 100:
         return (arm,)
@@ -243,7 +254,8 @@ def arms_for(release: Release, percent: float, before: Rollout | None) -> tuple[
         raise Conflict(
             "already_live", f"`{release.label}` is live already; it cannot be its own canary"
         )
-    return (before.live.model_copy(update={"percent": 100 - percent}), arm)
+    live = {"name": "live", "percent": 100 - percent, "audience": None}
+    return before.live.model_copy(update=live), arm
 
 
 def _live_before(history: list[Rollout]) -> Arm | None:
@@ -293,6 +305,7 @@ def _replace(
             raise decided_meanwhile(f"Who gets which release of `{use_case}` changed meanwhile")
         more = {} if reason == "shadow" else _end_staged(connection, scope, use_case, reason)
         wanted: dict[str, Any] = {"arms": arms, "knobs": knobs, "shadow": shadow}
+        wanted["experiment"] = present.experiment if present and reason == "shadow" else None
         if present and not more and present == present.model_copy(update=wanted):
             return present
         return put_rollout(connection, scope, use_case, **wanted, reason=reason, details=more)
@@ -333,6 +346,7 @@ def put_rollout(
     knobs: dict[str, Any],
     reason: Reason,
     shadow: Arm | None = None,
+    experiment: str | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> Rollout:
     """Let a rollout count from now on and write it into the ledger; last in its transaction.
@@ -351,9 +365,13 @@ def put_rollout(
         created_at=now(),
         created_by=scope.actor.name,
         shadow=shadow,
+        experiment=experiment,
     )
     queries.insert_rollout(connection, scope.workspace, rollout.model_dump())
-    shares = {arm.label: f"{arm.percent:g} %" for arm in arms}
+    shares = {
+        f"{arm.name}: {arm.label}" if experiment else arm.label: f"{arm.percent:g} %"
+        for arm in arms
+    }
     said: dict[str, Any] = {"use_case": use_case, "traffic": shares, "knobs": knobs}
     if shadow is not None:
         said["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
@@ -363,32 +381,3 @@ def put_rollout(
     kind = "rollback" if reason == "rollback" else "deploy"
     record(connection, scope, kind, about.release_id, said | dict(details or {}))
     return rollout
-
-
-def live_schemas(scope: Scope, use_case: str) -> dict[str, Any]:
-    """What the live release takes (`input`) and gives (`output`) as JSON Schemas, and its knobs.
-
-    Raises:
-        NotFound: Nothing of the use case is live.
-    """
-    scope.require("read", use_case=use_case)
-    release = live_release(scope, use_case)
-    if release is None:
-        raise NotFound(
-            "nothing_live",
-            f"Nothing of `{use_case}` is live",
-            hint=f"Deploy a release first: `lineside deploy {use_case}`.",
-        )
-    folder = folder_of(scope.store, get_candidate(scope.store, scope.workspace, release.digest))
-    return {
-        "release": release.label,
-        "input": dict(folder.input_schema),
-        "output": dict(folder.output_schema),
-        "knobs": [knob.model_dump() for knob in folder.manifest.knobs],
-    }
-
-
-def live_release(scope: Scope, use_case: str) -> Release | None:
-    """The release that most callers get, or nothing."""
-    rollouts = load_rollouts(scope, use_case, limit=1)
-    return load_release(scope, rollouts[0].live.release_id) if rollouts else None

@@ -8,7 +8,7 @@ from typing import Any
 
 from lineside.apps.app import App
 from lineside.apps.call import Call, CallAnswer
-from lineside.apps.choosing import choose_arm, is_in_audience
+from lineside.apps.choosing import choose_arm, is_in_audience, key_of
 from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.metered import Metered, payer_of, used_by
@@ -72,7 +72,8 @@ class Serving:
         """
         scope.require("run", use_case=use_case)
         live = await self._releases.live(scope, use_case)
-        arm = choose_arm(live.rollout, call.session or call.user, call.attributes)
+        key = key_of(live.rollout, session=call.session, user=call.user)
+        arm = choose_arm(live.rollout, key, call.attributes)
         is_meant = is_in_audience(live.rollout, call.attributes)
         answer = await self._answered(
             scope,

@@ -129,6 +129,8 @@ def compare(baseline: str, candidate: str, score: str | None, as_json: bool) -> 
     for word, ids in (("Better", found.improved), ("Worse", found.worsened)):
         more = f" and {len(ids) - _CHANGED_MAX} more" if len(ids) > _CHANGED_MAX else ""
         say(f"{word} in {len(ids)} cases: {', '.join(ids[:_CHANGED_MAX]) or 'none'}{more}")
+    if found.judge_note:
+        note(f"{found.score}: {found.judge_note}")
     if found.unpaired_cases:
         note(f"{found.unpaired_cases:,} cases have no partner with a score, and do not count")
 

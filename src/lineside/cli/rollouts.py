@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from lineside.cli.commands import Commands, Decorated, json_option
+from lineside.cli.experiments import ab, margin_typed, print_experiment
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
-from lineside.core import Invalid, NotFound, now
+from lineside.core import NotFound, now
 
 if TYPE_CHECKING:
     from lineside.apps import staged as staging
@@ -28,16 +29,20 @@ _WORDS = {
     cls=Commands,
     examples=(
         "lineside rollouts start support-triage v2",
+        "lineside rollouts ab support-triage v2",
         "lineside rollouts show support-triage",
         "lineside rollback support-triage",
     ),
 )
 def rollouts() -> None:
-    """Send a release up by steps: promoted, held or rolled back by what its calls say.
+    """Send a release up by steps, or hold releases against each other; their calls decide.
 
     A running server (`lineside up`) watches; without one nothing goes up by itself. `lineside
     rollback` pulls back at once.
     """
+
+
+rollouts.add_command(ab)
 
 
 def _plan_options(command: Decorated) -> Decorated:
@@ -92,7 +97,7 @@ def start(
         "hold": hold,
         "audience": audience,
         "stop_if": list(stop_if),
-        "margins": dict(map(_margin, margins)),
+        "margins": dict(map(margin_typed, margins)),
     }
     with scope_on_line() as scope:
         started = staging.start(scope, name, reference, plan=plan)
@@ -129,6 +134,9 @@ def show(name_or_folder: str | None, as_json: bool) -> None:
         return
     say(view.verdict.sentence, style="bold")
     say()
+    if found.experiment is not None:
+        print_experiment(view)
+        return
     _print_ladder(view)
     if found.findings:
         say()
@@ -156,14 +164,23 @@ def resume(name_or_folder: str | None, as_json: bool) -> None:
     _move(name_or_folder, staging.resume, as_json=as_json)
 
 
-@rollouts.command(examples=("lineside rollouts promote support-triage",))
+@rollouts.command(
+    examples=(
+        "lineside rollouts promote support-triage",
+        "lineside rollouts promote support-triage B",
+    ),
+)
 @_NAME
+@click.argument("arm", required=False)
 @json_option
-def promote(name_or_folder: str | None, as_json: bool) -> None:
-    """Go to the next step now, whatever the calls say; the ledger keeps who did."""
+def promote(name_or_folder: str | None, arm: str | None, as_json: bool) -> None:
+    """Go to the next step now, or give everybody the winner of an experiment, else the ARM named.
+
+    The ledger keeps who did, and what the calls said.
+    """
     from lineside.apps import staged as staging
 
-    _move(name_or_folder, staging.promote, as_json=as_json)
+    _move(name_or_folder, lambda scope, name: staging.promote(scope, name, arm), as_json=as_json)
 
 
 @rollouts.command(examples=("lineside rollouts abort support-triage",))
@@ -191,6 +208,9 @@ def _move(
         print_json(view)
         return
     found = view.rollout
+    if found.experiment is not None:
+        say(f"✓ {name}: the experiment is {_WORDS[found.status]}; {found.ended_why}", style="bold")
+        return
     say(f"✓ {name}: {found.label} is {_WORDS[found.status]}, {_where(found)}", style="bold")
 
 
@@ -242,14 +262,3 @@ def _note_next(view: "staging.StagedView") -> None:
 
 def _shares(text: str) -> list[str]:
     return [f"{part.strip().removesuffix('%').strip()}%" for part in text.split(",")]
-
-
-def _margin(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise Invalid(
-            "bad_margin",
-            f"Not a margin with its share: `{text[:80]}`",
-            hint="Write it as `--margin error_rate=2%`.",
-        )
-    return name.strip(), value.strip()

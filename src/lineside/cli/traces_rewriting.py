@@ -40,8 +40,9 @@ def erase(
 ) -> None:
     """Erase traces for good: from inbox, lake, files, index of words, and feedback on them.
 
-    Of a user it also erases where they left their knobs. There is no way back. The ledger keeps
-    that it was done, by whom and how much, not the name.
+    Answers that are kept to be given again go with the traces they came from. Of a user it also
+    erases where they left their knobs. There is no way back. The ledger keeps that it was done, by
+    whom and how much, not the name.
     """
     from lineside.traces import rewriting
 

@@ -73,6 +73,8 @@ def board(
         ],
         numbers=("mean", "cost a case"),
     )
+    if found.judge_note:
+        note(f"{found.score}: {found.judge_note}")
     if any(entry.is_on_frontier for entry in found.entries):
         note("* nothing else is at least as good for no more money")
     if found.left_out:
@@ -121,6 +123,8 @@ def history(
         numbers=("mean", "change"),
         whole=("run",),
     )
+    if points[0].judge_note:
+        note(f"{points[0].score}: {points[0].judge_note}")
 
 
 @click.command(cls=Spoken, examples=("lineside verdicts themes latest",))
@@ -139,8 +143,11 @@ def themes(run_id: str, as_json: bool) -> None:
         print_json(found)
         return
     say(f"{found.failed:,} of {found.cases:,} answers are wrong or missing", style="bold")
+    if found.read < found.cases:
+        note(f"Themes are of the first {found.read:,}, failures in front; slices of all answers")
     for theme in found.themes:
-        alike = f" of {theme.alike:,} alike" if theme.kind == "wrong" else ", no answer"
+        alike = f" of {theme.alike:,} alike" if theme.alike else ""
+        alike = alike if theme.kind == "wrong" else ", no answer"
         say(f"\n{theme.name}: {theme.cases:,}{alike}", style="bold")
         for quote in theme.quotes:
             say(

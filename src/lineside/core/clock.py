@@ -2,10 +2,23 @@
 
 from datetime import UTC, datetime, timedelta
 
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+LATEST = datetime.max.replace(tzinfo=UTC)
+
 
 def now() -> datetime:
     """The present moment in UTC; tests replace it here and nowhere else."""
     return datetime.now(UTC)
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A moment in UTC: a naive one is there already; one beyond the calendar is its edge."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if moment.year == EARLIEST.year else LATEST
 
 
 def ago(moment: datetime, *, since: datetime | None = None) -> str:

@@ -86,9 +86,20 @@ class Settings:
     model_bytes_max: int = 32 * 1024 * 1024
     """Largest body of a call of a model, with its pictures and files, in bytes."""
 
+    pass_through_bytes_max: int = 512 * 1024 * 1024
+    """Largest body that is passed on to a provider unread, such as a file or a recording, in
+    bytes; it is never held in memory."""
+
+    idempotency_seconds: int = 24 * 60 * 60
+    """How long the answer to a call of a model with an `Idempotency-Key` is given again, in
+    seconds; 0 takes no such keys."""
+
     gateway: str = ""
     """File that names model providers and routes; empty means `gateway.yaml` in the state
     folder, which need not be there."""
+
+    models: str = ""
+    """Folder of the model files that `gguf:` names; empty means `models` in the state folder."""
 
     otlp_bytes_max: int = 20 * 1024 * 1024
     """Largest body of traces from other programs, in bytes, as sent and as unpacked."""

@@ -35,6 +35,7 @@ class Comparison(Record):
         slices: Name of a slice to its values, each with the difference within.
         improved: Ids of cases that the candidate scored higher, in dataset order; at most 1,000.
         worsened: The same, scored lower.
+        judge_note: Why the score may decide nothing, where a judge without a licence gave it.
         higher_is_better: Whether a difference above zero is good news; not so for time and cost.
     """
 
@@ -48,6 +49,7 @@ class Comparison(Record):
     slices: dict[str, dict[str, PairedDifference]]
     improved: list[str]
     worsened: list[str]
+    judge_note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class Pairing:
         after: The score of each in the candidate, with its cluster and slices.
         missing: Pairs in which one of the two should have a score and has none.
         unpaired: Cases of either run that are in no pair.
+        bounds: Lowest and highest score there can be, as of `ScoreTrait`.
     """
 
     ids: list[str]
@@ -67,6 +70,7 @@ class Pairing:
     after: Column
     missing: int
     unpaired: int
+    bounds: tuple[float, float] | None
     _runs: tuple[JudgedRun, JudgedRun] = field(repr=False)
 
     @cached_property
@@ -80,7 +84,11 @@ class Pairing:
         if not self.ids:
             return None
         return paired_difference(
-            self.before, self.after.values, confidence=confidence, clusters=self.after.clusters
+            self.before,
+            self.after.values,
+            confidence=confidence,
+            clusters=self.after.clusters,
+            bounds=self.bounds,
         )
 
     def by_slice(self) -> dict[str, dict[str, PairedDifference]]:
@@ -91,7 +99,7 @@ class Pairing:
             for value, places in inside.items():
                 keys = clusters and where_shared([clusters[place] for place in places.tolist()])
                 found.setdefault(name, {})[value] = paired_difference(
-                    self.before[places], values[places], clusters=keys
+                    self.before[places], values[places], clusters=keys, bounds=self.bounds
                 )
         return found
 
@@ -114,6 +122,9 @@ def compare(
         NotFound: The workspace has no such run.
         Invalid: `no_paired_cases`, or `unknown_score`.
     """
+    # Licences compare runs themselves, so that they cannot be imported before this.
+    from lineside.evals.licences.standing import unlicensed
+
     before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
     baseline = read_judged(scope.store, before, beside=after)
     candidate = read_judged(scope.store, after, beside=before)
@@ -141,6 +152,7 @@ def compare(
         slices=pairing.by_slice(),
         improved=pairing.ids_where(change > 0),
         worsened=pairing.ids_where(change < 0),
+        judge_note=unlicensed(scope, [before, after], name),
     )
 
 
@@ -153,6 +165,7 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
     lacks = old.missing[baseline.row(score)][here] | new.missing[candidate.row(score)][there]
     has_both = (before == before) & (after == after)  # what is not a number differs from itself
     places = [place for place, has in zip(there, has_both.tolist(), strict=True) if has]
+    bounds = candidate.trait(score).bounds
     return Pairing(
         ids=[new.ids[place] for place in places],
         before=before[has_both],
@@ -164,6 +177,8 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
         ),
         missing=int((lacks & ~has_both).sum()),
         unpaired=len(old.ids) + len(new.ids) - 2 * len(there),
+        # Scores that are all 0 or 1 in one run only are no shares.
+        bounds=bounds if baseline.trait(score).bounds == bounds else None,
         _runs=(baseline, candidate),
     )
 

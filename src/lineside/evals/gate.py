@@ -7,6 +7,7 @@ from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.leaning import Leaning
+from lineside.evals.measures import measure
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
 from lineside.evals.run import Run
 from lineside.evals.target import CASE_SECONDS_MAX
@@ -179,12 +180,14 @@ def _find_not_worse(
     pairing = pair(baseline, judged, rule.score)
     if pairing.unpaired:
         notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
+    # The same measure as on the page of the two runs: grades by the share that got better or worse.
+    measured = measure(baseline, judged, rule.score, confidence=judged.confidence)
     return judge_non_inferiority(
-        pairing.difference(confidence=judged.confidence),
+        measured.difference if measured else None,
         _number(rule, rule.margin),
         rule=rule.text,
         label=trait.label,
-        unit=trait.unit,
+        unit=measured.unit if measured else trait.unit,
         direction=">=" if trait.higher_is_better else "<=",
         against="live",
         failed=pairing.missing + judged.never_asked,
@@ -214,6 +217,7 @@ def _find_gap(rule: GateRule, judged: JudgedRun, notes: list[str]) -> Finding:
         [case.scores[rule.score] for case in cases],
         [case.slices[name] for case in cases],
         clusters=clusters_of(cases),
+        bounds=trait.bounds,
         confidence=judged.confidence,
     )
     return judge_slice_gap(

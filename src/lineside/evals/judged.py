@@ -52,6 +52,15 @@ class ScoreTrait:
     unit: str
     higher_is_better: bool
 
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The lowest and highest score there can be; nothing where only the scores can tell."""
+        if self.unit in ("", "%"):
+            return (0.0, 1.0) if self.unit else None
+        from lineside.stats import intervals
+
+        return intervals.AMOUNT
+
 
 class Column(NamedTuple):
     """One score of many cases.

@@ -78,7 +78,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     for item in run.scorers:
         trait, column = judged.trait(item.name), judged.column(item.name)
         scores[item.name] = ScoreSummary(
-            interval=_interval(column),
+            interval=_interval(column, trait.bounds),
             label=trait.label,
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
@@ -89,8 +89,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     main = score or run.main_score
     slices: dict[str, dict[str, Interval]] = {}
     if main is not None:
-        judged.trait(main)
-        slices = _by_slice(judged.column(main))
+        slices = _by_slice(judged.column(main), judged.trait(main).bounds)
     tried = _attempts(judged, main) if main is not None and run.repetitions > 1 else []
     return RunSummary(main_score=main, scores=scores, slices=slices, attempts=tried)
 
@@ -115,13 +114,14 @@ def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
     return summaries
 
 
-def _by_slice(column: Column) -> dict[str, dict[str, Interval]]:
+def _by_slice(column: Column, bounds: tuple[float, float] | None) -> dict[str, dict[str, Interval]]:
     clusters = column.clusters
     return {
         name: {
             value: mean_interval(
                 column.values[places],
                 clusters=clusters and where_shared([clusters[place] for place in places.tolist()]),
+                bounds=bounds,
             )
             for value, places in values.items()
         }
@@ -129,7 +129,7 @@ def _by_slice(column: Column) -> dict[str, dict[str, Interval]]:
     }
 
 
-def _interval(column: Column) -> Interval | None:
+def _interval(column: Column, bounds: tuple[float, float] | None) -> Interval | None:
     if not len(column.values):
         return None
-    return mean_interval(column.values, clusters=column.clusters)
+    return mean_interval(column.values, clusters=column.clusters, bounds=bounds)

@@ -94,7 +94,12 @@ class Model(Protocol):
 
 
 class ModelProvider(Protocol):
-    """Fits and opens models of one kind; the word before the colon in `app.model` names it."""
+    """Fits and opens models of one kind; the word before the colon in `app.model` names it.
+
+    One whose models read what lies neither in the folder nor in what it fits, such as weights on
+    disk, also has `elsewhere(setup)`, which names that by its content: another name is another
+    release.
+    """
 
     def check(self, setup: ModelSetup) -> list[str]:
         """Say what is wrong with a setup, without calling anything; empty is good."""

@@ -7,6 +7,9 @@ import orjson
 
 from lineside.core import Invalid
 
+_KNOWN_MAX = 10_000
+_KNOWN_CHARACTERS_MAX = 500
+
 
 def shorten(text: str, length_max: int = 300) -> str:
     """Cut a long text and say how much is missing, so that an error stays readable."""
@@ -38,6 +41,7 @@ class OutputForm:
         # A registry of our own, since the default one would fetch remote references.
         self._validator = Draft202012Validator(dict(schema), registry=EMPTY_REGISTRY)
         self._confidence_limits = confidence_limits
+        self._fit: set[str] = set()
 
     def misfit(self, output: object) -> str | None:
         """Say in one sentence what is wrong with an answer, or nothing when it fits."""
@@ -73,8 +77,14 @@ class OutputForm:
             output = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             return None, f"The answer is not JSON: {error}"
+        if body in self._fit:  # short answers come again and again
+            return output, ""
         wrong = self.misfit(output)
-        return (None, wrong) if wrong else (output, "")
+        if wrong:
+            return None, wrong
+        if len(body) < _KNOWN_CHARACTERS_MAX and len(self._fit) < _KNOWN_MAX:
+            self._fit.add(body)
+        return output, ""
 
 
 def _is_probability(value: object) -> bool:

@@ -54,22 +54,7 @@ class PromptedProvider:
         problems = option_problems(setup.options)
         if not _model_name(setup):
             problems.append(f"`{setup.spec}` names no model: write it after `{self._name}:`")
-        fields = set(setup.input_schema.get("properties", {}))
-        for name in sorted(placeholders(setup.prompt or "") - fields):
-            near = did_you_mean(name, fields)
-            guess = f", did you mean `{{{{{near}}}}}`?" if near else ""
-            problems.append(f"The prompt places `{{{{{name}}}}}`, no field of the input{guess}")
-        for name in sorted(placed_knobs(setup.prompt or "") - set(setup.knobs)):
-            known = ", ".join(f"`{knob}`" for knob in setup.knobs) or "none"
-            problems.append(f"The prompt places the knob `{name}`; the manifest has: {known}")
-        reports = "confidence" in setup.output_schema.get("properties", {})
-        if setup.options.get("trust_confidence") is True and not reports:
-            problems.append("`trust_confidence` needs a `confidence` in the output")
-        try:
-            OutputForm(setup.output_schema)
-        except Invalid as error:
-            problems.append(error.message)
-        return problems
+        return problems + prompt_problems(setup)
 
     def files(self, setup: ModelSetup) -> list[str]:  # noqa: ARG002 # asked of every provider
         """None: the model lies behind the endpoint."""
@@ -89,28 +74,45 @@ class PromptedProvider:
                 hint="; ".join(problems[1:]) or "Correct `app` in the manifest.",
             )
         options = PromptedOptions.model_validate(setup.options)
-        return PromptedModel(setup, options, provider=self._name, pace=self._pace)
-
-
-class PromptedModel:
-    """An opened model that is asked by a prompt; it may be asked from any number of event loops."""
-
-    def __init__(
-        self, setup: ModelSetup, options: PromptedOptions, *, provider: str, pace: Pace
-    ) -> None:
-        self._setup = setup
-        self._options = options
-        self._pace = pace
-        self._name = _model_name(setup)
-        endpoint, needs_key = options.endpoint(provider)
-        self._upstream = HttpUpstream(
-            f"{provider} at {endpoint.base_url}",
+        endpoint, needs_key = options.endpoint(self._name)
+        upstream = HttpUpstream(
+            f"{self._name} at {endpoint.base_url}",
             endpoint,
             needs_key=needs_key,
             body_bytes_max=_BODY_BYTES_MAX,
         )
-        self._where = self._upstream.where(self._name)
-        self._target = ModelTarget(provider, self._name, self._upstream)
+        target = ModelTarget(self._name, _model_name(setup), upstream)
+        where, is_chat = upstream.where(target.model), endpoint.wire == "chat"
+        return PromptedModel(
+            setup, options, target, where=where, knows_json=is_chat, pace=self._pace
+        )
+
+
+class PromptedModel:
+    """An opened model that is asked by a prompt; it may be asked from any number of event loops.
+
+    Args:
+        where: Model and provider as an error names them.
+        knows_json: A model that takes no schema can still be asked for JSON of any form.
+    """
+
+    def __init__(
+        self,
+        setup: ModelSetup,
+        options: PromptedOptions,
+        target: ModelTarget,
+        *,
+        where: str,
+        knows_json: bool,
+        pace: Pace,
+    ) -> None:
+        self._setup = setup
+        self._options = options
+        self._pace = pace
+        self._target = target
+        self._name = target.model
+        self._where = where
+        self._knows_json = knows_json
         self._form = OutputForm(setup.output_schema, confidence_limits=options.trust_confidence)
         fields = setup.input_schema.get("properties", {})
         self._is_single_text = len(fields) == 1
@@ -146,7 +148,7 @@ class PromptedModel:
 
     async def close(self) -> None:
         """Give back connections in every loop."""
-        await self._upstream.close()
+        await self._target.upstream.close()
 
     def _reply(
         self, output: dict[str, Any], answers: Sequence[ModelAnswer], attempts: int
@@ -184,8 +186,7 @@ class PromptedModel:
             )
             if not is_misunderstood or answer_format != "json_schema":
                 raise
-        is_chat = self._upstream.endpoint.wire == "chat"
-        self._answer_format = "json_object" if is_chat else "words"
+        self._answer_format = "json_object" if self._knows_json else "words"
         return await self._ask(turns, self._answer_format, served, retries_max)
 
     async def _ask(
@@ -225,6 +226,27 @@ class PromptedModel:
             extras=marks,
         )
         return in_form(request, schema=self._setup.output_schema, answer_format=answer_format)
+
+
+def prompt_problems(setup: ModelSetup) -> list[str]:
+    """What is wrong with the prompt and the output schema, whichever model is to read them."""
+    problems = []
+    fields = set(setup.input_schema.get("properties", {}))
+    for name in sorted(placeholders(setup.prompt or "") - fields):
+        near = did_you_mean(name, fields)
+        guess = f", did you mean `{{{{{near}}}}}`?" if near else ""
+        problems.append(f"The prompt places `{{{{{name}}}}}`, no field of the input{guess}")
+    for name in sorted(placed_knobs(setup.prompt or "") - set(setup.knobs)):
+        known = ", ".join(f"`{knob}`" for knob in setup.knobs) or "none"
+        problems.append(f"The prompt places the knob `{name}`; the manifest has: {known}")
+    reports = "confidence" in setup.output_schema.get("properties", {})
+    if setup.options.get("trust_confidence") is True and not reports:
+        problems.append("`trust_confidence` needs a `confidence` in the output")
+    try:
+        OutputForm(setup.output_schema)
+    except Invalid as error:
+        problems.append(error.message)
+    return problems
 
 
 def _words(answer: ModelAnswer) -> str:

@@ -13,6 +13,7 @@ _BUILT_IN = {
         name: ("lineside.gateway.prompted", "PromptedProvider", (name,))
         for name in ("openai", "anthropic", "gemini")
     },
+    "gguf": ("lineside.gateway.local", "LocalProvider", ()),
     "scripted": ("lineside.gateway.scripted", "ScriptedProvider", ()),
 }
 # Models that have a provider of their own within the family their name begins with.

@@ -68,7 +68,7 @@ _KINDS: dict[str, _Kind] = {
     "presidio": _Kind(
         presidio.presidio,
         {"action": "transform", "is_own": True, "hides_text": True, "deadline_ms": 2_000.0},
-        "names and places by Presidio, an extra; about 0.1 s a text",
+        "English names and places by Presidio, an extra; 15 to 170 ms of CPU a text",
     ),
 }
 

@@ -142,17 +142,29 @@ _SAID_OF = {
 }
 
 
-def held_back(decision: GuardDecision) -> Denied:
+class HeldBack(Denied):
+    """A guard said no.
+
+    Attributes:
+        was_judged: False where it could not judge, and says no for that reason.
+    """
+
+    was_judged = True
+
+
+def held_back(decision: GuardDecision) -> HeldBack:
     """The error a caller gets where a guard says no."""
     what = _SAID_OF.get(decision.point, "the message")
     hint = "Nothing was judged, so nothing passed; see the guard in the trace."
     if decision.is_enforced:
         hint = "Change what it names, or ask the owner of the use case about the guard."
-    return Denied(
+    error = HeldBack(
         "guard_denied",
         f"The guard `{decision.guard}` held back {what}: {decision.reason}",
         hint=hint,
     )
+    error.was_judged = decision.is_enforced
+    return error
 
 
 class Tried(Record):

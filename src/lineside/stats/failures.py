@@ -8,7 +8,7 @@ one had scored at the top.
 from dataclasses import dataclass, replace
 from math import inf, sqrt
 
-from lineside.stats.pivots import MeanPivot, PairedRatePivot, Pivot, RatePivot
+from lineside.stats.pivots import BoundedPivot, MeanPivot, PairedRatePivot, Pivot, RatePivot
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,17 @@ def _with_failed(pivot: Pivot, failed: int, *, cases: int, at: float) -> Pivot:
     value = (pivot.value * cases + at * failed) / total
     if isinstance(pivot, RatePivot):
         return replace(pivot, value=value, n=pivot.n * total / cases)
+    if isinstance(pivot, BoundedPivot):
+        kept_square = pivot.variance + (pivot.value - value) ** 2
+        variance = (cases * kept_square + failed * (at - value) ** 2) / total
+        return replace(
+            pivot,
+            value=value,
+            variance=variance,
+            n=pivot.n * total / cases,
+            lowest=min(pivot.lowest, at),
+            highest=max(pivot.highest, at),
+        )
     if not isinstance(pivot, MeanPivot):
         raise TypeError(f"No worst case is known for {type(pivot).__name__}")
     if pivot.error_low == inf:

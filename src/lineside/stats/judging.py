@@ -14,6 +14,7 @@ from lineside.stats.clauses import (
 from lineside.stats.failures import FailureBounds, count_failed
 from lineside.stats.findings import Finding, RuleTerms, weigh, without_scores
 from lineside.stats.intervals import (
+    AMOUNT,
     CONSTANT_CASES_MIN,
     Interval,
     MeanMethod,
@@ -256,8 +257,15 @@ def _interval_of(
             f"`{scores.min()}` to `{scores.max()}`",
             hint="Pass the score's own `bounds`, or a unit other than `%`",
         )
+    # A worst latency that is known all the same does not make latencies scores between bounds.
+    is_amount = unit not in {"", "%"}
     interval = mean_interval(
-        scores, confidence=confidence, clusters=clusters, method=method, seed=seed
+        scores,
+        confidence=confidence,
+        clusters=clusters,
+        method=method,
+        bounds=AMOUNT if is_amount else bounds,
+        seed=seed,
     )
     return interval, bounds
 

@@ -82,6 +82,7 @@ def leaderboard(
     lower_is_better: bool = False,
     confidence: float = 0.95,
     clusters: Sequence[Hashable] | None = None,
+    bounds: tuple[float, float] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Leaderboard:
@@ -98,6 +99,7 @@ def leaderboard(
     Args:
         scores: The scores of each entry; position i is the same case in all of them.
         lower_is_better: For cost or latency: the lowest mean comes first.
+        bounds: Lowest and highest possible score, as in `mean_interval`.
         draws: Draws of the largest statistic; 20,000 place a 95 % level within a tenth of a point.
 
     Raises:
@@ -129,6 +131,7 @@ def leaderboard(
                 confidence=at_once,
                 clusters=clusters,
                 method="auto" if is_binary(table[[one, two]]) else "t",
+                bounds=bounds,
             ),
             drawn,
             sign=sign,
@@ -142,6 +145,7 @@ def leaderboard(
             confidence=alone,
             clusters=clusters,
             method="auto" if is_binary(row) else "t",
+            bounds=bounds,
         )
         for row in table
     ]

@@ -4,9 +4,11 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from lineside.core import Invalid
 from lineside.stats.clusters import clustered_error
-from lineside.stats.intervals import Interval, MeanMethod, pivot_of, score_interval
+from lineside.stats.intervals import Interval, pivot_of, score_interval, seen_bounds
 from lineside.stats.pivots import PairedRatePivot, Pivot
 from lineside.stats.samples import (
     Codes,
@@ -27,11 +29,14 @@ class PairedDifference:
     Args:
         p_value: Two-sided, against "there is no difference".
         n: Independent units: clusters where there are clusters, else cases.
-        method: `tango`, `t`, `bootstrap`, each also `_clustered`, or `constant`, `unknown`.
+        method: `tango`, `bounded`, `t`, `bootstrap`, each also `_clustered`, or `constant`,
+            `unknown`.
         wins: Cases where the candidate scored higher.
         losses: Cases where the candidate scored lower.
         df: Degrees of freedom of Student's t; None stands for the normal distribution.
         design_effect: How many clustered cases tell as much as one independent case.
+        variance: Mean square of the changes around their mean; with `bounded` only, as is `bounds`.
+        bounds: Least and largest change that one case can show.
     """
 
     value: float
@@ -48,6 +53,8 @@ class PairedDifference:
     ties: int
     df: float | None = None
     design_effect: float = 1.0
+    variance: float | None = None
+    bounds: tuple[float, float] | None = None
 
     @property
     def cases(self) -> int:
@@ -78,6 +85,8 @@ def as_interval(difference: PairedDifference) -> Interval:
         cases=difference.cases,
         df=difference.df,
         design_effect=difference.design_effect,
+        variance=difference.variance,
+        bounds=difference.bounds,
     )
 
 
@@ -88,6 +97,7 @@ def paired_difference(
     confidence: float = 0.95,
     clusters: Sequence[Hashable] | None = None,
     method: PairedMethod = "auto",
+    bounds: tuple[float, float] | None = None,
     seed: int = 0,
 ) -> PairedDifference:
     """Say how much better the candidate is over the same cases, and how sure we are.
@@ -103,7 +113,12 @@ def paired_difference(
 
     Scores: `mean_interval` over the differences per case: BCa bootstrap for 30 to 10,000 cases,
     else paired t; cluster-robust t with clusters. The bootstrap's p-value is read from its
-    interval, as if its tails were normal.
+    interval, as if its tails were normal. Where fewer than 10 cases differ, bounded scores are
+    judged by their bounds, as there: that no case of 30 differs does not show that none would.
+
+    Args:
+        bounds: Lowest and highest possible score, as in `mean_interval`; `AMOUNT` for times and
+            money.
 
     Raises:
         Invalid: `lengths_differ`, `not_binary`, and what `mean_interval` raises.
@@ -122,7 +137,17 @@ def paired_difference(
         raise Invalid("not_binary", "The binary comparison needs scores that are all 0 or 1")
     if method == "binary" or (method == "auto" and binary):
         return _binary_difference(before, after, codes, confidence)
-    return _score_difference(before, after, codes, confidence, method=method, seed=seed)
+    lowest, highest = seen_bounds(np.concatenate([before, after]), bounds)
+    reach = highest - lowest
+    change = score_interval(
+        after - before,
+        codes,
+        confidence,
+        method="bootstrap" if method == "bootstrap" else "t" if method == "t" else "auto",
+        bounds=(-reach, reach),
+        seed=seed,
+    )
+    return _score_difference(before, after, change)
 
 
 def _binary_difference(
@@ -174,19 +199,8 @@ def mcnemar_exact(wins: int, losses: int) -> float:
     return min(1.0, 2 * float(bdtr(min(wins, losses), wins + losses, 0.5)))
 
 
-def _score_difference(
-    before: Numbers,
-    after: Numbers,
-    codes: Codes | None,
-    confidence: float,
-    *,
-    method: PairedMethod,
-    seed: int,
-) -> PairedDifference:
-    change = after - before
-    inner: MeanMethod = "bootstrap" if method == "bootstrap" else "t" if method == "t" else "auto"
-    interval = score_interval(change, codes, confidence, method=inner, seed=seed)
-    pivot = pivot_of(interval)
+def _score_difference(before: Numbers, after: Numbers, interval: Interval) -> PairedDifference:
+    change, pivot = after - before, pivot_of(interval)
     wins, losses = int((change > 0).sum()), int((change < 0).sum())
     return PairedDifference(
         value=interval.value,
@@ -194,7 +208,7 @@ def _score_difference(
         high=interval.high,
         p_value=min(1.0, 2 * min(pivot.p_above(0.0), pivot.p_below(0.0))),
         n=interval.n,
-        confidence=confidence,
+        confidence=interval.confidence,
         method=interval.method,
         baseline_mean=float(before.mean()),
         candidate_mean=float(after.mean()),
@@ -203,4 +217,6 @@ def _score_difference(
         ties=change.size - wins - losses,
         df=interval.df,
         design_effect=interval.design_effect,
+        variance=interval.variance,
+        bounds=interval.bounds,
     )

@@ -5,7 +5,7 @@ equals the threshold exactly where the one-sided p-value is `(1 - confidence) / 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, sqrt
 from typing import Protocol
 
@@ -149,6 +149,71 @@ class RatePivot:
         if error == 0:
             return 0.0 if away > 0 else 1.0
         return upper_tail(away / error, self.df)
+
+
+@dataclass(frozen=True)
+class BoundedPivot:
+    """The mean of bounded scores of which hardly any differ, by the idea of Wilson's test (1927).
+
+    A spread hardly seen cannot be trusted, so it is taken from the hypothesis: if the truth lies
+    further down, part of the cases score worst of all, and none of them was drawn by chance. Of 0/1
+    scores it is Wilson's test itself; where nothing differs it bounds as his does at 0 of n, times
+    the range of the score.
+
+    Args:
+        variance: Mean square of the scores around their mean.
+        n: The effective count: cases, or fewer where cases of a cluster resemble each other.
+        lowest: The least value a single case can have, as `highest` is the largest.
+    """
+
+    value: float
+    variance: float
+    n: float
+    lowest: float
+    highest: float
+    df: float | None = None
+
+    def low(self, tail: float) -> float:
+        quantile = critical(tail, self.df)
+        return self._down(quantile) if quantile >= 0 else self._up(-quantile)
+
+    def high(self, tail: float) -> float:
+        quantile = critical(tail, self.df)
+        return self._up(quantile) if quantile >= 0 else self._down(-quantile)
+
+    def p_above(self, limit: float) -> float:
+        return self._tail(self.value - limit)
+
+    def p_below(self, limit: float) -> float:
+        return 1 - self._tail(self.value - limit)
+
+    def scaled(self, factor: float) -> "BoundedPivot":
+        return replace(self, n=self.n * factor, df=grown_df(self.df, factor))
+
+    def _down(self, quantile: float) -> float:
+        return max(self.lowest, self.value - self._away(quantile, self.value - self.lowest))
+
+    def _up(self, quantile: float) -> float:
+        return min(self.highest, self.value + self._away(quantile, self.highest - self.value))
+
+    def _away(self, quantile: float, room: float) -> float:
+        """How far off the truth may lie: `n * away ** 2` is the variance there, times `q ** 2`."""
+        if room <= 0:
+            return 0.0
+        square, pull = quantile * quantile, room - self.variance / room
+        root = sqrt((square * pull) ** 2 + 4 * (self.n + square) * square * self.variance)
+        return (square * pull + root) / (2 * (self.n + square))
+
+    def _tail(self, away: float) -> float:
+        room = self.value - self.lowest if away > 0 else self.highest - self.value
+        far = abs(away)
+        if far == 0:
+            return 0.5
+        # So many of the cases score worst; the variance is that of the mixture.
+        left = 1 - far / room if far < room else 0.0
+        error = sqrt(left * (self.variance + far * room) / self.n)
+        beyond = 0.0 if error == 0 else upper_tail(far / error, self.df)
+        return beyond if away > 0 else 1 - beyond
 
 
 @dataclass(frozen=True)

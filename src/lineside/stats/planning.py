@@ -9,12 +9,16 @@ import numpy as np
 from lineside.core import Invalid
 from lineside.stats.power import (
     CASES_MAX,
+    cases_needed_for_bounded_scores,
     cases_needed_for_difference,
     cases_needed_for_paired_rates,
 )
 from lineside.stats.samples import read_values
 
 REPETITIONS_MAX = 50
+
+# Of 17 expected by chance, fewer than 10 come in 2.6 % (Poisson).
+_DIFFER_SURELY = 17
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ def plan_comparison(
     cases_per_cluster: float = 1.0,
     cluster_correlation: float = 0.0,
     are_rates: bool = False,
+    differing: float | None = None,
     cases_max: int = CASES_MAX,
 ) -> tuple[Plan, ...]:
     """List what would show that a candidate is not worse by the margin: a plan per repetitions.
@@ -130,6 +135,8 @@ def plan_comparison(
             1965).
         are_rates: Whether scores are 0 or 1; without repetitions Tango's interval then decides, as
             in `cases_needed_for_paired_rates`.
+        differing: Share of cases whose scores, each within 0 to 1, differ at all between the two;
+            as the pilot showed it. Where it is small, cases are asked for until enough differ.
         cases_max: Plans with more cases are left out.
 
     Returns:
@@ -169,7 +176,47 @@ def plan_comparison(
                 cases_max=int(cases_max / cases_per_cluster),
                 **limits,
             )
+            if clusters is not None and differing is not None:
+                clusters = _until_enough_differ(
+                    clusters,
+                    differing,
+                    sd,
+                    margin,
+                    design_effect=design_effect / cases_per_cluster,
+                    **limits,
+                )
             cases = None if clusters is None else ceil(clusters * cases_per_cluster)
+            cases = None if cases is None or cases > cases_max else cases
         if cases is not None:
             plans.append(Plan(cases, repetitions, 2 * cases * repetitions))
     return tuple(plans)
+
+
+def _until_enough_differ(
+    units: int,
+    differing: float,
+    sd: float,
+    margin: float,
+    *,
+    true_difference: float,
+    confidence: float,
+    power: float,
+    design_effect: float,
+) -> int:
+    """The cases (or clusters) at which the verdict's own test settles scores that hardly differ.
+
+    Either so many that hardly ever fewer than 10 of them differ, as Student's t then judges, or as
+    many as the test by the bounds of the score takes.
+    """
+    enough = ceil(_DIFFER_SURELY / differing) if differing > 0 else None
+    if enough is not None and enough <= units:
+        return units
+    by_bounds = cases_needed_for_bounded_scores(
+        sd,
+        margin,
+        true_difference=true_difference,
+        confidence=confidence,
+        power=power,
+    )
+    asked = [enough, by_bounds and ceil(by_bounds * design_effect)]
+    return max(units, min((one for one in asked if one), default=units))

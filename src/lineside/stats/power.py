@@ -159,6 +159,39 @@ def cases_needed_for_paired_rates(
     return _fewest(is_enough, ceil(2 * cases_per_cluster), cases_max)
 
 
+def cases_needed_for_bounded_scores(
+    sd: float,
+    margin: float,
+    *,
+    true_difference: float = 0.0,
+    confidence: float = 0.95,
+    power: float = 0.8,
+    cases_max: int = CASES_MAX,
+) -> int | None:
+    """Say how many paired cases it takes where hardly any differ, of scores from 0 to 1.
+
+    For the verdict's own test of such scores (see `BoundedPivot`): the normal formula with the
+    variance at the margin and that of the truth, as in `cases_needed_for_paired_rates`.
+
+    Returns:
+        None where no count up to `cases_max` will do.
+    """
+    from scipy.special import ndtr
+
+    _check(confidence, power)
+    away, room = margin + true_difference, 1 + true_difference
+    if away <= 0:
+        return None
+    at_margin = sqrt(max(0.0, 1 - away / room) * (sd**2 + away * room))
+    needed = critical((1 - confidence) / 2, None) * at_margin
+
+    def is_enough(cases: int) -> bool:
+        spare = sqrt(cases) * away - needed
+        return spare >= 0 if sd == 0 else bool(ndtr(spare / sd) >= power)
+
+    return _fewest(is_enough, 2, cases_max)
+
+
 def cases_to_settle(
     pivot: Pivot,
     limit: float,

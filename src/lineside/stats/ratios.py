@@ -8,7 +8,7 @@ import numpy as np
 
 from lineside.core import Invalid
 from lineside.stats.clusters import clustered_error
-from lineside.stats.intervals import Interval, score_interval
+from lineside.stats.intervals import AMOUNT, Interval, score_interval
 from lineside.stats.pivots import critical
 from lineside.stats.samples import Codes, Numbers, check_confidence, read_clusters, read_values
 
@@ -48,9 +48,11 @@ def ratio_interval(
     rest = (top - ratio * bottom) / bottom.mean()
     if np.allclose(rest, 0, atol=1e-12 * max(1.0, abs(ratio))):
         # As for equal scores: a spread that was never seen is unknown, until there are many.
-        return score_interval(np.full(top.size, ratio), codes, confidence, method="t", seed=0)
+        return score_interval(
+            np.full(top.size, ratio), codes, confidence, method="t", bounds=AMOUNT, seed=0
+        )
     if method == "delta":
-        return score_interval(ratio + rest, codes, confidence, method="t", seed=0)
+        return score_interval(ratio + rest, codes, confidence, method="t", bounds=AMOUNT, seed=0)
     variance_top, df = _variance(top, codes)
     variance_bottom, _ = _variance(bottom, codes)
     shared = (_variance(top + bottom, codes)[0] - variance_top - variance_bottom) / 2
@@ -101,7 +103,7 @@ def ratio_difference(
         ratios.append(ratio)
         parts.append((top - ratio * bottom) / bottom.mean())
     change = ratios[1] - ratios[0] + parts[1] - parts[0]
-    return score_interval(change, codes, confidence, method="t", seed=0)
+    return score_interval(change, codes, confidence, method="t", bounds=AMOUNT, seed=0)
 
 
 def _read(numerators: Iterable[float], denominators: Iterable[float]) -> tuple[Numbers, Numbers]:

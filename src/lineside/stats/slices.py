@@ -117,6 +117,7 @@ def slice_gap(
     confidence: float = 0.95,
     min_cases: int = 10,
     clusters: Sequence[Hashable] | None = None,
+    bounds: tuple[float, float] | None = None,
     seed: int = 0,
 ) -> SliceGap:
     """Say how far apart the best and the worst slice are, honest about having picked them.
@@ -129,6 +130,7 @@ def slice_gap(
     Args:
         slices: The slice of each case, such as its channel.
         min_cases: Slices with fewer cases are left out and named, never judged.
+        bounds: Lowest and highest possible score, as in `mean_interval`.
 
     Raises:
         Invalid: `lengths_differ`, `bad_count`, and what `mean_interval` raises.
@@ -147,6 +149,7 @@ def slice_gap(
             row[rows],
             confidence=confidence,
             clusters=None if clusters is None else [clusters[at] for at in rows],
+            bounds=bounds,
             seed=seed,
         )
         for name, rows in members.items()

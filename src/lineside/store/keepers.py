@@ -1,5 +1,6 @@
-"""Rooms that keep something of persons among the records, and can erase it."""
+"""Rooms that keep something of persons or traces among the records, and can erase it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -7,3 +8,9 @@ class Keeper(Protocol):
     """Erases what a room keeps of a user, or only counts it; gives how much that is."""
 
     def __call__(self, workspace: str, user: str, *, only_look: bool) -> int: ...
+
+
+class TraceKeeper(Protocol):
+    """Erases what a room keeps that came of some traces, or only counts it; gives how much."""
+
+    def __call__(self, workspace: str, trace_ids: Sequence[str], *, only_look: bool) -> int: ...

@@ -9,6 +9,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from lineside.core import Unavailable
+from lineside.store import bounds, queries
 from lineside.store.lean import leave_pandas_out
 
 if TYPE_CHECKING:
@@ -74,14 +76,38 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
     else:
         Path(place.files).mkdir(parents=True, exist_ok=True)
     try:
-        database.execute(
-            f"ATTACH 'ducklake:{_quoted(place.catalogue)}' AS lake "
-            f"(DATA_PATH '{_quoted(place.files)}')"
-        )
-    except duckdb.Error:
+        _attach(database, place)
+        bounds.mend(database)
+    except BaseException:
         database.close()
         raise
     return database
+
+
+def _attach(database: "duckdb.DuckDBPyConnection", place: LakePlace) -> None:
+    """Attach the lake, also one whose state folder was moved, copied or restored elsewhere."""
+    import duckdb
+
+    attach = f"ATTACH 'ducklake:{_quoted(place.catalogue)}' AS lake (DATA_PATH"
+    files = f"'{_quoted(place.files)}'"
+    try:
+        database.execute(f"{attach} {files})")
+        return
+    except duckdb.Error as error:
+        if place.is_in_bucket or "does not match existing data path" not in str(error):
+            raise
+    database.execute(f"{attach} {files}, OVERRIDE_DATA_PATH true)")
+    found = database.execute(queries.LAKE_ANY_FILE).fetchone()
+    if found and not Path(place.files, found[1]).exists():
+        raise Unavailable(
+            "lake_files_elsewhere",
+            f"The lake's files are not in `{place.files}`: `{found[1]}` is missing; the catalogue "
+            f"was last used with `{found[0]}`.",
+            hint="Move or restore the files together with the catalogue, or set LINESIDE_LAKE to "
+            "the folder they are in.",
+        )
+    # For those who read the lake without us.
+    database.execute(queries.LAKE_MOVED, [f"{place.files.rstrip('/')}/"])
 
 
 def _open_bucket(database: "duckdb.DuckDBPyConnection", place: LakePlace) -> None:

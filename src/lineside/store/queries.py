@@ -226,34 +226,27 @@ LAKE_UNMARK = f"DELETE FROM lake.{LAKE_MARKS} WHERE flushed_at < ?"
 LAKE_MERGE = "CALL ducklake_merge_adjacent_files('lake', ?, max_compacted_files => ?)"
 # Rows of small commits are in the catalogue, those that were deleted among them.
 LAKE_OUT_OF_CATALOGUE = "CALL ducklake_flush_inlined_data('lake', table_name => ?)"
-# The least and greatest text a column ever had, which outlive the rows they stood in. In their
-# place come a text before and a text after any other: without any, the next rows' would be taken
-# for those of the whole table, and rows outside them would not be found again.
-LAKE_FORGET_EXTREMES = """
-UPDATE __ducklake_metadata_lake.ducklake_table_column_stats
-SET min_value = '', max_value = chr(1114111)
-WHERE min_value IS NOT NULL AND (table_id, column_id) IN (
-    SELECT (table_id, column_id) FROM __ducklake_metadata_lake.ducklake_column
-    WHERE column_type = 'varchar'
-)
-"""
-# What the catalogue knows of columns that no query would leave a file unread for.
-LAKE_FORGET_BOUNDS = """
-DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats
-WHERE (table_id, column_id) IN (
-    SELECT (kept.table_id, kept.column_id)
-    FROM __ducklake_metadata_lake.ducklake_column AS kept
-    JOIN __ducklake_metadata_lake.ducklake_table AS named ON named.table_id = kept.table_id
-    WHERE named.table_name = ? AND kept.column_name NOT IN (SELECT unnest(?::VARCHAR[]))
-)
-"""
 LAKE_REWRITE = "CALL ducklake_rewrite_data_files('lake', ?, delete_threshold => 0.0)"
 # Only the count, because to give a moment with its zone to Python, DuckDB needs another package.
 LAKE_EXPIRE = """
 SELECT count(*) FROM ducklake_expire_snapshots('lake', older_than => ?::TIMESTAMPTZ)
 """
-LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
+LAKE_CLEAN = "CALL ducklake_cleanup_old_files('lake', older_than => ?::TIMESTAMPTZ)"
+LAKE_CLEAN_ALL = "CALL ducklake_cleanup_old_files('lake', cleanup_all => true)"
 LAKE_ORPHANS = "CALL ducklake_delete_orphaned_files('lake', older_than => ?::TIMESTAMPTZ)"
+# Where the catalogue takes its files to be, and one of them as it lies below that.
+LAKE_ANY_FILE = """
+SELECT place.value, part.path || known.path || kept.path
+FROM __ducklake_metadata_lake.ducklake_data_file AS kept
+JOIN __ducklake_metadata_lake.ducklake_table AS known ON known.table_id = kept.table_id
+JOIN __ducklake_metadata_lake.ducklake_schema AS part ON part.schema_id = known.schema_id
+JOIN __ducklake_metadata_lake.ducklake_metadata AS place ON place.key = 'data_path'
+WHERE kept.end_snapshot IS NULL AND kept.path_is_relative AND known.path_is_relative
+  AND part.path_is_relative LIMIT 1
+"""
+LAKE_MOVED = """
+UPDATE __ducklake_metadata_lake.ducklake_metadata SET value = ? WHERE key = 'data_path'
+"""
 LAKE_FILES = """
 SELECT count(*) AS files, coalesce(sum(data_file_size_bytes), 0) AS bytes,
        count(*) FILTER (data_file_size_bytes < ?) AS small

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from lineside.core import Invalid, Unavailable
 from lineside.store.at_hand import AtHand, Change, Outcome
@@ -153,6 +153,8 @@ def _clear_errors() -> Iterator[None]:
     """Say what the database's own error means to the person, where we know it."""
     try:
         yield
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        raise _not_storable(error) from error
     except OperationalError as error:
         text = str(error.orig)
         if "disk is full" in text or "No space left" in text or "disk I/O error" in text:
@@ -174,3 +176,13 @@ def _clear_errors() -> Iterator[None]:
                 hint="Check LINESIDE_DATABASE_URL and that the server runs.",
             ) from error
         raise
+
+
+def _not_storable(error: Exception) -> Invalid:
+    """What a database cannot keep, nor compare with what it keeps, was given by the caller."""
+    said = str(error.orig if isinstance(error, DataError) else error).splitlines()[0]
+    return Invalid(
+        "not_storable",
+        f"Something that was given cannot be kept or looked for: {said}",
+        hint="Leave out characters that no text has, such as NUL, and numbers of 20 digits.",
+    )

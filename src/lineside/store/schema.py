@@ -7,6 +7,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from lineside.core import clock
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -26,7 +28,8 @@ class Moment(sa.TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
         if value is None:
             return None
-        delta = value - datetime(1970, 1, 1, tzinfo=UTC)
+        # What is past the end of the calendar in UTC could be written, and not be read again.
+        delta = min(max(value, clock.EARLIEST), clock.LATEST) - datetime(1970, 1, 1, tzinfo=UTC)
         return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:

@@ -14,7 +14,7 @@ from lineside.store.flushing import Flushing
 from lineside.store.inbox import Inbox
 from lineside.store.intake import Intake, LakeTable, PlainIntake
 from lineside.store.jobs import Jobs
-from lineside.store.keepers import Keeper
+from lineside.store.keepers import Keeper, TraceKeeper
 from lineside.store.lake import Lake, Reading
 from lineside.store.lake_files import LakePlace
 from lineside.store.locks import FolderLock, Lock, held, lock_for
@@ -41,6 +41,7 @@ class Store:
         flushing: Has a process of its own do that again and again; started by the server.
         keepers: What rooms keep of persons among the records, by its name in the plural; whoever
             erases a person asks them all.
+        trace_keepers: What rooms keep that came of traces; it goes wherever those go.
         home: The state folder.
     """
 
@@ -72,6 +73,7 @@ class Store:
         self.upkeep = Upkeep(self.lake, lock=self.lake_lock, tables=self.flusher.tables)
         self.flushing = Flushing(settings, self.inbox)
         self.keepers: dict[str, Keeper] = {}
+        self.trace_keepers: dict[str, TraceKeeper] = {}
 
     def add_intake(self, intake: Intake) -> None:
         """Let a room keep rows in the lake; called once when the room opens."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lineside.core import Unavailable, now
-from lineside.store import queries
+from lineside.store import bounds, queries
 from lineside.store.intake import LakeTable
 from lineside.store.lake import GROUP_ROWS, Lake
 from lineside.store.locks import Lock, held
@@ -71,11 +71,16 @@ class Upkeep:
                 merged += self._merge(table, rewrites=rewrites)
         with held(self._lock()):
             self._lake.forget_marks(now() - _MARKS_NEEDED)
-            oldest = now() if rewrites else now() - _READERS_NEED
-            self._lake.run((), queries.LAKE_EXPIRE, [oldest.isoformat()])
-            removed = len(self._lake.run((), queries.LAKE_CLEAN)) + self._remove_orphans()
+            oldest = [(now() if rewrites else now() - _READERS_NEED).isoformat()]
+            self._lake.run((), queries.LAKE_EXPIRE, oldest)
             if rewrites:
-                self._lake.run((), queries.LAKE_FORGET_EXTREMES)
+                self._lake.change((), bounds.widen_tables())
+                gone = self._lake.run((), queries.LAKE_CLEAN_ALL)
+            else:
+                # A dump of the catalogue names files that were merged since. In SQLite, DuckLake
+                # compares days only; there, whoever copies the catalogue holds the lake's lock.
+                gone = self._lake.run((), queries.LAKE_CLEAN, oldest)
+            removed = len(gone) + self._remove_orphans()
         return UpkeepDone(merged, removed)
 
     def _remove_orphans(self) -> int:
@@ -97,10 +102,11 @@ class Upkeep:
                 if derived.is_derived:
                     self._lake.run([derived], queries.lake_empty(derived.name))
             self._lake.run([table], queries.LAKE_OUT_OF_CATALOGUE, [table.name])
+            self._lake.change([table], bounds.fill_gaps(table))
             self._lake.run([table], queries.LAKE_REWRITE, [table.name])
         merged = self._merge_small(table) if small > SMALL_FILES_MAX else 0
-        if table.found_by:
-            self._lake.run([table], queries.LAKE_FORGET_BOUNDS, [table.name, table.found_by])
+        if rewrites or table.found_by:
+            self._lake.change([table], bounds.leave_gaps(table))
         return merged
 
     def _merge_small(self, table: LakeTable) -> int:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from lineside.core import Invalid, Record, did_you_mean, now
+from lineside.core import Invalid, Record, clock, did_you_mean, now
 
 Sign = Literal["=", "!=", ">", ">=", "<", "<=", "~"]
 
@@ -302,7 +302,7 @@ def _moment(field: str, value: str, where: str) -> datetime:
             f"`{field}` is how long ago or a date, read `{value[:60]}`{where}",
             hint="Write 90m, 24h, 7d, 2w, 2026-01-31 or 2026-01-31T15:30.",
         ) from None
-    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    return clock.in_utc(read)
 
 
 def _is_field(field: str) -> bool:

@@ -1,6 +1,7 @@
 """Spans in the lake, feedback in the records."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -167,41 +168,62 @@ UNIT_SUMS = """
 """
 """What tells the spread between units, each with `n` values that come to `s`."""
 
-# A call below a step of the caller's own trace is a call as any other.
-_ARM_CALLS = """
+
+def _arm_calls(arm: str, callers: str, served: str) -> str:
+    """Calls that some arms answered; one below a step of the caller's own trace is as any other."""
+    return f"""
 WITH calls AS (
-    SELECT release, coalesce(session_id, user_id, trace_id) AS caller, status, duration_ms, cost_usd
-    FROM {spans}
+    SELECT release, {arm} AS arm, coalesce({callers}, trace_id) AS caller, status, duration_ms,
+        cost_usd, trace_id
+    FROM {{spans}}
     WHERE workspace = ? AND use_case = ? AND started_at >= ? AND kind = 'app' AND run_id IS NULL
-      AND arm IN ('live', 'canary') AND release IN (SELECT unnest(?::VARCHAR[]))
+      AND {served}
       AND (NOT ?::BOOLEAN OR json_extract_string(attributes, '/audience') = 'true')
 )
 """
 
-ARM_SUMS = f"""
-{_ARM_CALLS}
-, measured AS (
-    SELECT release, caller, 'error_rate' AS measure, (status = 'error')::DOUBLE AS value FROM calls
-    UNION ALL
-    SELECT release, caller, 'latency', ln(greatest(duration_ms, 0.1)) FROM calls
-    UNION ALL
-    SELECT release, caller, 'cost_usd', cost_usd FROM calls WHERE cost_usd IS NOT NULL
-    UNION ALL
-    SELECT release, caller, 'over:' || printf('%g', ms), (duration_ms > ms)::DOUBLE
-    FROM calls, (SELECT unnest(?::DOUBLE[]) AS ms)
-), units AS (
-    SELECT release, measure, caller, count(*) AS n, sum(value) AS s FROM measured GROUP BY ALL
-)
-SELECT release, measure, {UNIT_SUMS} FROM units GROUP BY release, measure ORDER BY ALL
-"""
 
-ARM_FIGURES = f"""
-{_ARM_CALLS}
-SELECT release, count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
-    quantile_cont(duration_ms, 0.5) AS latency_ms_p50,
-    quantile_cont(duration_ms, 0.95) AS latency_ms_p95, avg(cost_usd) AS cost_usd
-FROM calls GROUP BY release ORDER BY release
+_OF_RELEASES = _arm_calls(
+    "NULL::VARCHAR",
+    "session_id, user_id",
+    "arm IN ('live', 'canary') AND release IN (SELECT unnest(?::VARCHAR[]))",
+)
+# An experiment gives a user one arm, whatever the session, so that users are its units.
+_OF_NAMED = _arm_calls("arm", "user_id, session_id", "arm IN (SELECT unnest(?::VARCHAR[]))")
+
+_SUMS = f"""
+, measured AS (
+    SELECT release, arm, caller, 'error_rate' AS measure, (status = 'error')::DOUBLE AS value
+    FROM calls
+    UNION ALL
+    SELECT release, arm, caller, 'latency', ln(greatest(duration_ms, 0.1)) FROM calls
+    UNION ALL
+    SELECT release, arm, caller, 'cost_usd', cost_usd FROM calls WHERE cost_usd IS NOT NULL
+    UNION ALL
+    SELECT release, arm, caller, 'over:' || printf('%g', ms), (duration_ms > ms)::DOUBLE
+    FROM calls, (SELECT unnest(?::DOUBLE[]) AS ms)
+    UNION ALL
+    SELECT release, arm, caller, 'feedback', said.up
+    FROM calls JOIN (SELECT unnest(?::VARCHAR[]) AS trace_id, unnest(?::DOUBLE[]) AS up) AS said
+    USING (trace_id)
+), units AS (
+    SELECT release, arm, measure, caller, count(*) AS n, sum(value) AS s FROM measured GROUP BY ALL
+)
+SELECT release, arm, measure, {UNIT_SUMS} FROM units
+GROUP BY release, arm, measure ORDER BY ALL
 """
+ARM_SUMS = _OF_RELEASES + _SUMS
+NAMED_ARM_SUMS = _OF_NAMED + _SUMS
+
+_FIGURES = """
+SELECT release, arm, count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
+    quantile_cont(duration_ms, 0.5) AS latency_ms_p50,
+    quantile_cont(duration_ms, 0.95) AS latency_ms_p95, avg(cost_usd) AS cost_usd,
+    count(DISTINCT caller) AS callers
+FROM calls GROUP BY release, arm ORDER BY release, arm
+"""
+ARM_FIGURES = _OF_RELEASES + _FIGURES
+NAMED_ARM_FIGURES = _OF_NAMED + _FIGURES
 
 MODEL_CALLS = LakeTable(
     "model_calls",
@@ -266,6 +288,20 @@ def latest_feedback(
         query = query.where(feedback.c.trace_id == trace_id)
     rows = connection.execute(query.order_by(feedback.c.id.desc()).limit(limit))
     return [dict(row._mapping) for row in rows]
+
+
+def thumbs_since(
+    connection: sa.Connection, workspace: str, use_case: str, *, since: datetime, limit: int
+) -> dict[str, float]:
+    """The last thumb that each answer got, 1 for up and 0 for down, by its trace."""
+    query = sa.select(feedback.c.trace_id, feedback.c.thumb).where(
+        feedback.c.workspace == workspace,
+        feedback.c.use_case == use_case,
+        feedback.c.thumb.is_not(None),
+        feedback.c.given_at >= since,
+    )
+    rows = connection.execute(query.order_by(feedback.c.id.desc()).limit(limit)).all()
+    return {trace_id: float(thumb == "up") for trace_id, thumb in reversed(rows)}
 
 
 def count_feedback(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> int:

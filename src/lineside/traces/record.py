@@ -10,7 +10,7 @@ import orjson
 
 from lineside.core import Record, now
 from lineside.store import Store, intake
-from lineside.traces import privacy, queries, rewriting, sums
+from lineside.traces import privacy, queries, replies, rewriting, sums
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
@@ -63,6 +63,7 @@ def open_traces(store: Store) -> None:
     store.add_intake(MetricsIntake())
     store.upkeep.add(lambda: rewriting.apply_everywhere(store))
     store.upkeep.add(lambda: sums.add_up(store))
+    store.upkeep.add(lambda: replies.forget_replies(store))
 
 
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:

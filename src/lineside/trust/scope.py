@@ -9,6 +9,7 @@ from lineside.store import Store
 RIGHTS = {
     "read": "see what is there",
     "run": "call an app",
+    "unguarded": "use a provider's files, batches, audio and images, which no guard looks at",
     "test": "test a use case",
     "release": "make a release",
     "deploy": "deploy and roll back",

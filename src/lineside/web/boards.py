@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lineside.evals import get_run, list_runs, verdicts
+from lineside.evals import get_run, licences, list_runs, verdicts
 from lineside.stats import plots
 from lineside.trust import Scope
 from lineside.web.evals import subjects_of, use_cases_of
@@ -27,7 +27,15 @@ def leaderboard(request: Request) -> Response:
     runs = list_runs(scope, use_case=use_case)
     asked = (typed.get("dataset") or None, typed.get("score") or None)
     # Runs that are done do not change, so that the newest ones and the question say it all.
-    key = ("board", use_case, by, repr(asked), *(run.id for run in runs if run.status == "done"))
+    licensed = licences.licensing(scope)
+    key = (
+        "board",
+        use_case,
+        by,
+        repr(asked),
+        licensed,
+        *(run.id for run in runs if run.status == "done"),
+    )
     board = request.app.state.kept.get(
         key,
         lambda: verdicts.rank_runs(scope, use_case, dataset=asked[0], score=asked[1], by=by),
@@ -58,7 +66,8 @@ def history(request: Request) -> Response:
     use_case = request.query_params.get("use_case") or (names[0] if names else "")
     score, dataset = (request.query_params.get(name) or None for name in ("score", "dataset"))
     runs = [run for run in list_runs(scope, use_case=use_case) if run.status == "done"]
-    key = ("history", use_case, score or "", dataset or "", *(run.id for run in runs))
+    licensed = licences.licensing(scope)
+    key = ("history", use_case, score or "", dataset or "", licensed, *(run.id for run in runs))
     points = request.app.state.kept.get(
         key, lambda: verdicts.run_history(scope, use_case, dataset=dataset, score=score)
     )

@@ -12,12 +12,14 @@ from lineside.core import Conflict, NotFound, now
 from lineside.stats import plots
 from lineside.trust import Scope
 from lineside.usecases import get_use_case
+from lineside.web.experiments import arm_rows, experiment_tone, forest_of, metric_plot
 from lineside.web.render import page
 
 _MOVES = {
     "pause": staged.pause,
     "resume": staged.resume,
     "promote": staged.promote,
+    "deploy": staged.deploy_arm,
     "pull-back": staged.abort,
 }
 _REFRESH_SECONDS = 5
@@ -66,6 +68,21 @@ def rollout_page(request: Request) -> Response:
         is_live = current_rollout(scope, name) is not None
         return page(request, "rollout.html", known=known, view=None, is_live=is_live)
     view = staged.view_of(found, at=now())
+    if found.experiment is not None:
+        return page(
+            request,
+            "experiment.html",
+            known=known,
+            view=view,
+            staged=found,
+            experiment=found.experiment,
+            tone=experiment_tone(view),
+            rows=arm_rows(found, found.experiment),
+            forest=forest_of(found.experiment),
+            metric=metric_plot(found.experiment),
+            rules=[_rule(one) for one in found.findings if one.standing != "no_data"],
+            refresh_seconds=_REFRESH_SECONDS if found.is_open else None,
+        )
     return page(
         request,
         "rollout.html",
@@ -94,7 +111,11 @@ async def move(request: Request) -> Response:
             f"The rollout of `{name}` changed since the page was loaded",
             hint="Look at it again, then decide.",
         )
-    wanted(scope, name)
+    arm = str(form.get("arm", "")) or None
+    if wanted is staged.deploy_arm:
+        staged.deploy_arm(scope, name, arm)
+    else:
+        wanted(scope, name)
     return RedirectResponse(f"/usecases/{name}/rollout", status_code=303)
 
 
@@ -132,17 +153,18 @@ def _ladder(found: staged.StagedRollout) -> list[Rung]:
 def _rule(found: staged.LiveFinding) -> RulePlot:
     tone = _TONES[found.standing]
     plot: Any = Markup("")
+    label = f"{found.arm}: {found.label}" if found.arm else found.label
     if found.value is not None:
         note = f"{found.units:,} callers"
-        row = plots.IntervalRow(found.label, found.value, found.low, found.high, note, tone)
+        row = plots.IntervalRow(label, found.value, found.low, found.high, note, tone)
         if found.kind == "margin":
             # So far away a line would press all else against the edge.
             accepted = found.threshold if abs(found.threshold) < _ACCEPTED_MAX else None
-            plot = plots.difference_plot(found.label, [row], unit=found.unit, accepted=accepted)
+            plot = plots.difference_plot(label, [row], unit=found.unit, accepted=accepted)
         else:
             word = "at most" if found.direction == "<=" else "at least"
             plot = plots.interval_rows(
-                found.label,
+                label,
                 [row],
                 unit=found.unit,
                 threshold=found.threshold,

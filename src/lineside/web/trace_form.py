@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 
 from lineside.apps import list_releases
-from lineside.core import Invalid
+from lineside.core import Invalid, clock
 from lineside.traces import saved, search
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases
@@ -162,7 +162,7 @@ def chosen_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 def moment_typed(moment: datetime) -> str:
     """A moment as the form's fields for a date and a time hold it, in UTC."""
-    plain = moment.astimezone(UTC).replace(tzinfo=None)
+    plain = clock.in_utc(moment).replace(tzinfo=None)
     return plain.isoformat(timespec="milliseconds").removesuffix(".000")
 
 

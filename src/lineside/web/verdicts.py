@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.core import Invalid
-from lineside.evals import Result, Run, get_run, results_of, verdicts
+from lineside.evals import Result, Run, get_run, licences, results_of, verdicts
 from lineside.stats import axes, plots
 from lineside.traces import diff
 from lineside.trust import Scope
@@ -45,7 +45,8 @@ def comparison(request: Request) -> Response:
         )
     baseline, candidate = (get_run(scope, run_id) for run_id in pair_asked)
     asked = _asked(typed)
-    key = ("compare", baseline.id, candidate.id, repr(sorted(asked.items())))
+    licensed = licences.licensing(scope)
+    key = ("compare", baseline.id, candidate.id, repr(sorted(asked.items())), licensed)
     found = request.app.state.kept.get(
         key, lambda: verdicts.judge_pair(scope, baseline.id, candidate.id, **asked)
     )

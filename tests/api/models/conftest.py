@@ -161,6 +161,13 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
         "scripted": {"play": {"file": "play.jsonl"}},
         "routes": {
             "kept": {"targets": ["fake-chat/kept"], "cache_s": 60},
+            "alike": {"targets": ["fake-chat/alike"], "cache_s": 60, "semantic_cache": True},
+            "near": {
+                "targets": ["fake-chat/near"],
+                "cache_s": 60,
+                "semantic_cache": True,
+                "semantic_similarity_min": 0.8,
+            },
             "fast": {"targets": ["shaky-0/one", "fake-messages/two"], "retries_max": 0},
             **again,
         },

@@ -25,6 +25,7 @@ class House:
     tokens_out: int = 10
     seconds: float = 0.0
     heeds: bool = True
+    at_once: int = 1
     asked: list[canonical.ModelRequest] = field(default_factory=list)
     left: int = 0
 
@@ -38,8 +39,10 @@ class House:
         try:
             yield canonical.AnswerStarted(wire="lineside", model="small")
             yield canonical.PartStarted(at=0, part=canonical.TextPart(text=""))
-            for _ in range(wanted):
-                yield canonical.PartGrew(at=0, text="word ")
+            for first in range(0, wanted, self.at_once):
+                count = min(self.at_once, wanted - first)
+                sizes = (5,) * count if count > 1 else ()
+                yield canonical.PartGrew(at=0, text="word " * count, sizes=sizes)
             yield canonical.PartEnded(at=0)
             yield canonical.ChoiceEnded(finish_reason="stop")
             counts = canonical.TokenCounts(tokens_in=self.tokens_in, tokens_out=wanted)

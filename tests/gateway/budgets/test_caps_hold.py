@@ -147,6 +147,21 @@ async def test_a_stream_is_cut_at_the_cap_with_a_proper_end(
     assert use.spent == 1_400
 
 
+async def test_of_pieces_that_came_at_once_those_are_given_that_are_paid_for(
+    scope: Scope, door: Door, house: House
+) -> None:
+    budgets.set_cap(scope, "key", "owner", measure="tokens", amount=1_400, every="ever")
+    house.tokens_out, house.heeds, house.at_once = 5_000, False, 64
+    answer = await door.answer(is_stream=True)
+
+    (limit,) = [request.tokens_out_max for request in house.asked]
+    assert limit is not None
+    assert limit % 64
+    assert answer.choices[0].turn.text.split() == ["word"] * limit
+    assert answer.choices[0].finish_reason == "length"
+    assert answer.tokens == canonical.TokenCounts(tokens_out=limit + 1)
+
+
 async def test_a_caller_who_leaves_is_counted_with_all_that_was_held(
     scope: Scope, door: Door, house: House
 ) -> None:

@@ -5,12 +5,14 @@ is shared over its steps and rules; each stretch of a step spends half of what i
 over its looks by alpha spending. So a step may be watched for as long as it takes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import ceil, log
-from typing import Literal
+from typing import Any, Literal
 
+from lineside.apps.staged.effects import Outcome, outcome_of
+from lineside.apps.staged.experiment import Experiment
 from lineside.apps.staged.record import LiveFinding, LookMark, StagedRollout, percent_of
 from lineside.apps.staged.rules import Sums, Tails, WatchedRule, rules_of, unseen, weigh
 from lineside.core import Record
@@ -33,13 +35,15 @@ _Z_BOTH = 2.24 + 0.84
 _EXACT = 1.6
 """How many times the calls exact limits of a small rate take, by simulation."""
 
-Decision = Literal["promote", "finish", "hold", "roll_back"]
+Decision = Literal["promote", "finish", "settle", "hold", "roll_back"]
 
 
 class StepVerdict(Record):
     """What is to be done with a step now.
 
     Attributes:
+        outcome: What an experiment says: an arm is better, the first keeps, or not enough data.
+        winner: The arm that is better, by name.
         calls_needed: About how many more calls of the canary are needed, where that is what lacks.
         ready_at: About when a decision is due.
     """
@@ -48,6 +52,8 @@ class StepVerdict(Record):
     sentence: str
     calls_needed: int | None = None
     ready_at: datetime | None = None
+    outcome: Outcome | None = None
+    winner: str | None = None
 
 
 class StagedView(Record):
@@ -74,7 +80,10 @@ def view_of(staged: StagedRollout, *, at: datetime) -> StagedView:
     """Say how it stands; what has ended stands as it ended."""
     due = verdict(staged, at=at)
     if not staged.is_open:
-        due = StepVerdict(decision="hold", sentence=staged.ended_why or staged.status)
+        sentence = staged.ended_why or staged.status
+        due = StepVerdict(
+            decision="hold", sentence=sentence, outcome=due.outcome, winner=due.winner
+        )
     seen = staged.watched_at or staged.created_at
     return StagedView(
         rollout=staged,
@@ -119,18 +128,49 @@ def look(
     staged: StagedRollout, canary: Sums, live: Sums, *, at: datetime
 ) -> tuple[tuple[LookMark, ...], tuple[LiveFinding, ...]]:
     """Look if a look is due: all looks of the step so far, and what each rule says now."""
+    return look_at_all(staged, {"": canary}, live, at=at)
+
+
+def look_at_all(
+    staged: StagedRollout, canaries: Mapping[str, Sums], live: Sums, *, at: datetime
+) -> tuple[tuple[LookMark, ...], tuple[LiveFinding, ...]]:
+    """The same over every arm of an experiment but its first, by name.
+
+    A look is due when the arm with the fewest calls has enough.
+    """
     rules = watched_rules(staged)
-    calls = canary["error_rate"].count if "error_rate" in canary else 0
+    calls = min(calls_of(sums) for sums in canaries.values())
+    asked = [(arm, rule) for arm in canaries for rule in rules]
     if not is_due(staged, calls):
-        return staged.looks, staged.findings or tuple(unseen(rule, None) for rule in rules)
+        return staged.looks, staged.findings or tuple(
+            unseen(rule, None, arm=arm) for arm, rule in asked
+        )
     stretch, planned, _ = next_look(staged)
-    counts = {rule.measure: canary[rule.measure].count for rule in rules if rule.measure in canary}
+    counts = {
+        _counted(arm, rule): canaries[arm][rule.measure].count
+        for arm, rule in asked
+        if rule.measure in canaries[arm]
+    }
     mark = LookMark(at=at, stretch=stretch, planned=planned, calls=calls, counts=counts)
     marks = (*staged.looks, mark)
-    before = {found.rule: found for found in staged.findings}
-    return marks, tuple(
-        _weighed(rule, staged, marks, canary, live, before.get(rule.text)) for rule in rules
-    )
+    before = {(found.arm, found.rule): found for found in staged.findings}
+    found = []
+    for arm, rule in asked:
+        tails = _tails(staged, marks, _counted(arm, rule))
+        if tails is None:  # nothing new of this measure since the look before
+            kept = before.get((arm, rule.text))
+            found.append(kept or unseen(rule, canaries[arm].get(rule.measure), arm=arm))
+        else:
+            found.append(weigh(rule, canaries[arm], live, tails=tails, arm=arm))
+    return marks, tuple(found)
+
+
+def calls_of(sums: Sums) -> int:
+    return sums["error_rate"].count if "error_rate" in sums else 0
+
+
+def _counted(arm: str, rule: WatchedRule) -> str:
+    return f"{arm} {rule.measure}" if arm else rule.measure
 
 
 def watched_rules(staged: StagedRollout) -> list[WatchedRule]:
@@ -142,9 +182,9 @@ def watched_rules(staged: StagedRollout) -> list[WatchedRule]:
 def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
     """Say what is to be done now, in one sentence."""
     label, until = staged.label, staged.held_until
-    broken = [found for found in staged.findings if found.standing == "broken"]
-    if broken:
-        said = "; ".join(found.sentence for found in broken)
+    if staged.experiment is not None:
+        return _told(staged, staged.experiment)
+    if said := _broken(staged):
         return StepVerdict(decision="roll_back", sentence=f"Roll back {label}: {said}")
     if staged.trouble:
         return StepVerdict(
@@ -171,6 +211,31 @@ def verdict(staged: StagedRollout, *, at: datetime) -> StepVerdict:
     said = "; ".join(one.sentence for one in staged.findings if one.standing == "clear")
     sentence = f"Promote {label} to {target}: {said or 'every limit holds'}"
     return StepVerdict(decision="promote", sentence=sentence)
+
+
+def _broken(staged: StagedRollout) -> str:
+    return "; ".join(found.sentence for found in staged.findings if found.standing == "broken")
+
+
+def _told(staged: StagedRollout, experiment: Experiment) -> StepVerdict:
+    """What an experiment says: nobody gets the winner before a person deploys it."""
+    figures = staged.seen.named
+    calls, users = sum(one.calls for one in figures), sum(one.callers for one in figures)
+    told = outcome_of(experiment, calls=calls, users=users)
+    said: dict[str, Any] = {"outcome": told.outcome, "winner": told.winner}
+    if broken := _broken(staged):
+        sentence = f"Pull back to {experiment.control.name}: {broken}"
+        return StepVerdict(decision="roll_back", sentence=sentence, **said)
+    if staged.trouble:
+        sentence = f"{told.sentence}; it cannot be watched ({staged.trouble})"
+        return StepVerdict(decision="hold", sentence=sentence, **said)
+    said |= {"sentence": told.sentence, "calls_needed": told.calls_needed}
+    if experiment.settled_at is None and experiment.is_final:
+        return StepVerdict(decision="settle", **said)
+    ready_at = None if experiment.is_final else staged.held_until
+    if told.calls_needed and (due := _expected(staged, calls, told.calls_needed)) and ready_at:
+        ready_at = min(due, ready_at)
+    return StepVerdict(decision="hold", ready_at=ready_at, **said)
 
 
 def _lacking(
@@ -211,31 +276,18 @@ def _expected(staged: StagedRollout, calls: int, needed: int) -> datetime | None
     return staged.watched_at + timedelta(seconds=wait) if wait < 366 * 86_400 else None
 
 
-def _weighed(
-    rule: WatchedRule,
-    staged: StagedRollout,
-    marks: Sequence[LookMark],
-    canary: Sums,
-    live: Sums,
-    before: LiveFinding | None,
-) -> LiveFinding:
-    tails = _tails(staged, marks, rule.measure)
-    if tails is None:  # nothing new of this measure since the look before
-        return before or unseen(rule, canary.get(rule.measure))
-    return weigh(rule, canary, live, tails=tails)
-
-
-def _tails(staged: StagedRollout, marks: Sequence[LookMark], measure: str) -> Tails | None:
+def _tails(staged: StagedRollout, marks: Sequence[LookMark], counted: str) -> Tails | None:
     """How rarely the truth may lie beyond the ends of this look's intervals.
 
-    Alarms are shared over all rules and steps, since any of them ends the rollout. To go up every
+    Alarms are shared over all rules and steps, in an experiment over all rules and arms, since any
+    of them ends the rollout. To go up every
     rule must pass, so that each may be wrong as often as all together.
     """
     stretch = marks[-1].stretch
     own = [mark for mark in marks if mark.stretch == stretch]
     fractions, last = list[float](), 0.0
     for mark in own:
-        fraction = mark.counts.get(measure, 0) / mark.planned
+        fraction = mark.counts.get(counted, 0) / mark.planned
         is_new = fraction >= last + _FRACTION_STEP_MIN
         if is_new:
             fractions.append(round(fraction, 6))
@@ -243,7 +295,8 @@ def _tails(staged: StagedRollout, marks: Sequence[LookMark], measure: str) -> Ta
         elif mark is own[-1]:
             return None
     part = 0.5 ** (stretch + 1)
-    shares = len(rules_of(staged.plan)) * len(staged.plan.steps)
+    times = len(staged.experiment.others) if staged.experiment else len(staged.plan.steps)
+    shares = len(rules_of(staged.plan)) * times
     alarm = FALSE_ALARMS_MAX * part / shares
     return Tails(
         _tail(tuple(fractions), max(alarm, 1e-9)),

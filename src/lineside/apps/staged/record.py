@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
+from lineside.apps.staged.experiment import Experiment
 from lineside.core import Record
 from lineside.traces import arms
 from lineside.usecases import rollouts
@@ -19,7 +20,8 @@ class LookMark(Record):
     Attributes:
         stretch: Looks are planned a stretch of calls at a time; the first is 0.
         planned: With how many calls of the canary, since the step began, the stretch ends.
-        counts: Values there were of each measure of the canary.
+        counts: Values there were of each measure of the canary; in an experiment the name of its
+            arm stands before the measure.
     """
 
     at: datetime
@@ -33,6 +35,7 @@ class LiveFinding(Record):
     """What one rule says of the calls so far, as of the last look that counts.
 
     Attributes:
+        arm: The name of the arm of an experiment that it is about; empty of a canary.
         kind: `limit` is a rule of `stop_if`, `margin` holds the canary against live.
         value: What the rule is about: the canary's figure, or by how much it differs from live.
         low: Below it the truth lies so rarely that an end on the wrong side of the threshold
@@ -43,6 +46,7 @@ class LiveFinding(Record):
         calls_needed: How many more calls of the canary would settle it, if that can be said.
     """
 
+    arm: str = ""
     rule: str
     kind: Literal["limit", "margin"]
     label: str
@@ -69,10 +73,15 @@ class StepTaken(Record):
 
 
 class Seen(Record):
-    """The calls of both arms since the step began, as they were last looked at."""
+    """The calls of both arms since the step began, as they were last looked at.
+
+    Attributes:
+        named: Of an experiment, those of its arms; the others are empty then.
+    """
 
     canary: arms.ArmFigures | None = None
     live: arms.ArmFigures | None = None
+    named: tuple[arms.ArmFigures, ...] = ()
 
 
 class StagedRollout(Record):
@@ -85,6 +94,8 @@ class StagedRollout(Record):
         looks: Looks that count, of the present step.
         watched_at: When a server last looked at the calls.
         trouble: Why the calls could not be looked at, if so; nothing goes up then.
+        experiment: Its arms and their metric, where releases stand beside each other until they
+            are told apart; nothing goes up then but by a person.
         revision: Rises with every change, so that of two who decide at once one does.
     """
 
@@ -111,6 +122,7 @@ class StagedRollout(Record):
     ended_at: datetime | None = None
     ended_by: str | None = None
     ended_why: str | None = None
+    experiment: Experiment | None = None
 
     @property
     def is_open(self) -> bool:

@@ -48,7 +48,8 @@ class WatchedRule(NamedTuple):
 
     @property
     def is_rate(self) -> bool:
-        return self.measure == "error_rate" or self.measure.startswith("over:")
+        is_share = self.measure in ("error_rate", "feedback")
+        return is_share or self.measure.startswith("over:")
 
 
 def rules_of(plan: rollouts.RolloutPlan) -> list[WatchedRule]:
@@ -61,20 +62,26 @@ def latency_limits(plan: rollouts.RolloutPlan) -> list[float]:
     return sorted({r.threshold for r in plan.stop_if if r.measure in rollouts.LATENCY_PERCENTILES})
 
 
-def weigh(rule: WatchedRule, canary: Sums, live: Sums, *, tails: Tails) -> LiveFinding:
-    """Say what a rule makes of the calls at a look that counts."""
+def weigh(
+    rule: WatchedRule, canary: Sums, live: Sums, *, tails: Tails, arm: str = ""
+) -> LiveFinding:
+    """Say what a rule makes of the calls at a look that counts.
+
+    Args:
+        arm: The name of the arm of an experiment that it is about.
+    """
     one, other = canary.get(rule.measure), live.get(rule.measure)
     if one is None or (rule.kind == "margin" and other is None):
-        return unseen(rule, one)
+        return unseen(rule, one, arm=arm)
     threshold = rule.threshold
     allowed = axes.show(threshold, rule.unit)
     if rule.measure == "latency" and other is not None:
         floor = LATENCY_FLOOR_MS / exp(other.mean)
         if floor > threshold:
             threshold, allowed = floor, f"{LATENCY_FLOOR_MS:g} ms that nobody notices"
-    pivot = _pivot(rule, one, other)
+    pivot = pivot_between(rule, one, other)
     if pivot is None:
-        return unseen(rule, one)
+        return unseen(rule, one, arm=arm)
     is_upper = rule.direction == "<="
     p_broken = pivot.p_above(threshold) if is_upper else pivot.p_below(threshold)
     p_clear = pivot.p_below(threshold) if is_upper else pivot.p_above(threshold)
@@ -89,13 +96,14 @@ def weigh(rule: WatchedRule, canary: Sums, live: Sums, *, tails: Tails) -> LiveF
         standing = "within"
     low_tail, high_tail = (tails.alarm, tails.clear) if is_upper else (tails.clear, tails.alarm)
     found = LiveFinding(
+        arm=arm,
         rule=rule.text,
         kind=rule.kind,
         label=rule.label,
         unit=rule.unit,
         value=pivot.value,
-        low=_known(pivot.low(low_tail)),
-        high=_known(pivot.high(high_tail)),
+        low=known_end(pivot.low(low_tail)),
+        high=known_end(pivot.high(high_tail)),
         threshold=threshold,
         direction=rule.direction,
         standing=standing,
@@ -106,13 +114,14 @@ def weigh(rule: WatchedRule, canary: Sums, live: Sums, *, tails: Tails) -> LiveF
     return found.model_copy(update={"sentence": _sentence(found, allowed)})
 
 
-def unseen(rule: WatchedRule, one: unpaired.ClusterSums | None) -> LiveFinding:
+def unseen(rule: WatchedRule, one: unpaired.ClusterSums | None, *, arm: str = "") -> LiveFinding:
     """The finding where there is nothing to go by, yet or at all."""
     lacking = "the live release" if one else "the new release"
     # Most models cost nothing that is known; that must not hold a rollout for good.
     is_waived = rule.kind == "margin" and rule.measure == "cost_usd"
     said = "is not known of both releases, so it is not compared" if is_waived else ""
     return LiveFinding(
+        arm=arm,
         rule=rule.text,
         kind=rule.kind,
         label=rule.label,
@@ -125,7 +134,7 @@ def unseen(rule: WatchedRule, one: unpaired.ClusterSums | None) -> LiveFinding:
         standing="within" if is_waived else "no_data",
         units=one.units if one else 0,
         calls_needed=0 if is_waived else None,
-        sentence=f"{rule.label} {said or f'is not known yet of {lacking}'}",
+        sentence=f"{_of(arm)}{rule.label} {said or f'is not known yet of {lacking}'}",
     )
 
 
@@ -164,9 +173,10 @@ def _margin(plan: rollouts.RolloutPlan, name: str) -> WatchedRule:
     return WatchedRule(text, "margin", measure, _LABELS[name], margin, "<=", unit)
 
 
-def _pivot(
+def pivot_between(
     rule: WatchedRule, one: unpaired.ClusterSums, other: unpaired.ClusterSums | None
 ) -> pivots.Pivot | None:
+    """The estimate that a rule is about, of one arm or of two; None where there is none yet."""
     if rule.kind == "limit":
         return unpaired.exact_rate(one) if rule.is_rate else unpaired.mean_pivot(one)
     if other is None:
@@ -205,7 +215,11 @@ def _sentence(found: LiveFinding, limit: str) -> str:
         "unclear": f"not settled against the {allowed}",
         "no_data": "not known",
     }[found.standing]
-    return f"{found.label} {compared}{value} ({_range(found)}), {how}"
+    return f"{_of(found.arm)}{found.label} {compared}{value} ({_range(found)}), {how}"
+
+
+def _of(arm: str) -> str:
+    return f"{arm}: " if arm else ""
 
 
 def _range(found: LiveFinding) -> str:
@@ -214,5 +228,6 @@ def _range(found: LiveFinding) -> str:
     return axes.show_span(found.low, found.high, found.unit, signed=found.kind == "margin")
 
 
-def _known(end: float) -> float | None:
+def known_end(end: float) -> float | None:
+    """An end of an interval, where it bounds anything."""
     return end if abs(end) < 1e12 else None

@@ -23,6 +23,7 @@ from lineside.apps.rollout import (
 )
 from lineside.apps.staged.looks import StepVerdict, calls_planned, verdict
 from lineside.apps.staged.record import OPEN, StagedRollout, Status, StepTaken
+from lineside.apps.staged.shares import arms_at
 from lineside.core import Conflict, Invalid, Unavailable, new_id, now
 from lineside.traces import traffic
 from lineside.trust import Scope, record
@@ -70,11 +71,11 @@ def start(
         status="running",
         step=0,
         step_began_at=moment,
-        planned=_planned(scope, use_case, whole, live.release_id, step=0),
+        planned=planned(scope, use_case, whole, live.release_id, step=0),
         created_at=moment,
         created_by=scope.actor.name,
     )
-    _begin(scope, staged)
+    begin(scope, staged)
     return staged
 
 
@@ -156,7 +157,7 @@ def abort(scope: Scope, use_case: str) -> StagedRollout:
     """
     staged = opened(scope, use_case)
     roll_back(scope, use_case)
-    return _again(scope, staged)
+    return again(scope, staged)
 
 
 def opened(scope: Scope, use_case: str) -> StagedRollout:
@@ -185,9 +186,9 @@ def carry_out(scope: Scope, staged: StagedRollout, due: StepVerdict) -> StagedRo
     arm = Arm(
         name="live", release_id=staged.from_release_id, label=staged.from_label, percent=100.0
     )
-    ending = _ending(scope, "rolled_back", due.sentence)
+    ended = ending(scope, "rolled_back", due.sentence)
     with scope.store.records.write() as connection:
-        before = _locked(connection, scope, staged, ending)
+        before = locked(connection, scope, staged, ended)
         put_rollout(
             connection,
             scope,
@@ -195,9 +196,9 @@ def carry_out(scope: Scope, staged: StagedRollout, due: StepVerdict) -> StagedRo
             arms=(arm,),
             knobs=before.knobs,
             reason="rollback",
-            details=_evidence(staged, due.sentence),
+            details=evidence(staged, due.sentence),
         )
-    return _again(scope, staged)
+    return again(scope, staged)
 
 
 def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
@@ -218,7 +219,7 @@ def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
     changed: dict[str, Any] = {
         "step": step,
         "step_began_at": moment,
-        "planned": _planned(scope, staged.use_case, staged.plan, staged.from_release_id, step=step),
+        "planned": planned(scope, staged.use_case, staged.plan, staged.from_release_id, step=step),
         "looks": [],
         "findings": [],
         "seen": {},
@@ -226,37 +227,26 @@ def go_up(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
     }
     above = staged.model_copy(update={"step": step})
     with scope.store.records.write() as connection:
-        before = _locked(connection, scope, staged, changed)
+        before = locked(connection, scope, staged, changed)
         put_rollout(
             connection,
             scope,
             staged.use_case,
-            arms=_arms_at(above, before.live),
+            arms=arms_at(above, before.live),
             knobs=before.knobs,
             reason="step",
             shadow=before.shadow,
-            details=_evidence(staged, why),
+            details=evidence(staged, why),
         )
-    return _again(scope, staged)
+    return again(scope, staged)
 
 
-def _arms_at(staged: StagedRollout, live: Arm) -> tuple[Arm, ...]:
-    """Who gets which on the present step; beside an audience the live release stays."""
-    audience = str(staged.plan.audience) if staged.plan.audience else None
-    arm = Arm(
-        name="canary",
-        release_id=staged.release_id,
-        label=staged.label,
-        percent=staged.percent,
-        audience=audience,
-    )
-    if staged.is_at_everybody and audience is None:
-        return (arm.model_copy(update={"name": "live"}),)
-    return live.model_copy(update={"percent": 100 - staged.percent}), arm
+def begin(scope: Scope, staged: StagedRollout) -> None:
+    """Let it count, in one transaction with the ledger's entry.
 
-
-def _begin(scope: Scope, staged: StagedRollout) -> None:
-    plan = staged.plan.model_dump(mode="json")
+    Raises:
+        Conflict: One is on its way already, or another release went live meanwhile.
+    """
     with scope.store.records.write() as connection:
         queries.lock_use_case(connection, scope.workspace, staged.use_case)
         under_way = queries.staged_rows(
@@ -265,7 +255,9 @@ def _begin(scope: Scope, staged: StagedRollout) -> None:
         if under_way:
             raise Conflict(
                 "staged_already",
-                f"`{under_way[0]['label']}` is on its way up already",
+                f"`{under_way[0]['label']}` is on its way up already"
+                if under_way[0]["experiment"] is None
+                else f"An experiment with `{under_way[0]['label']}` is under way already",
                 hint=f"See `lineside rollouts show {staged.use_case}`, or pull it back first: "
                 f"`lineside rollback {staged.use_case}`.",
             )
@@ -275,20 +267,22 @@ def _begin(scope: Scope, staged: StagedRollout) -> None:
                 f"`{before.live.label}` went live in place of `{staged.from_label}` meanwhile"
             )
         queries.insert_staged(connection, scope.workspace, _row(staged))
-        shadow, arms = before.shadow, _arms_at(staged, before.live)
+        shadow, arms = before.shadow, arms_at(staged, before.live)
+        told = {"experiment": staged.experiment.told()} if staged.experiment else {}
         put_rollout(
             connection,
             scope,
             staged.use_case,
             arms=arms,
             knobs=before.knobs,
-            reason="canary" if len(arms) > 1 else "deploy",
-            shadow=None if shadow and shadow.release_id == staged.release_id else shadow,
-            details={"staged": staged.id, "plan": plan},
+            reason="experiment" if staged.experiment else "canary" if len(arms) > 1 else "deploy",
+            shadow=None if shadow and shadow.release_id in {a.release_id for a in arms} else shadow,
+            experiment=staged.id if staged.experiment else None,
+            details={"staged": staged.id, "plan": staged.plan.model_dump(mode="json")} | told,
         )
 
 
-def _locked(
+def locked(
     connection: queries.Connection, scope: Scope, staged: StagedRollout, changed: Mapping[str, Any]
 ) -> Rollout:
     """Change it under the lock of its use case, and give the rollout that counts till now."""
@@ -306,30 +300,38 @@ def _present(connection: queries.Connection, scope: Scope, use_case: str) -> Rol
 
 def _set_status(scope: Scope, use_case: str, status: Status, kind: str) -> StagedRollout:
     staged = opened(scope, use_case)
+    if staged.experiment is not None:
+        raise Conflict(
+            "is_an_experiment",
+            f"An experiment of `{use_case}` is under way; it never goes up by itself",
+            hint=f"Deploy an arm with `lineside rollouts promote {use_case}`, or pull it back.",
+        )
     if staged.status == status:
         raise Conflict("status_already", f"`{staged.label}` is {status} already")
     with scope.store.records.write() as connection:
-        _locked(connection, scope, staged, {"status": status})
+        locked(connection, scope, staged, {"status": status})
         details = {"use_case": use_case, "release": staged.label, "step": _step_of(staged)}
         record(connection, scope, kind, staged.id, details)
-    return _again(scope, staged)
+    return again(scope, staged)
 
 
 def _finish(scope: Scope, staged: StagedRollout, why: str) -> StagedRollout:
     with scope.store.records.write() as connection:
-        _locked(connection, scope, staged, _ending(scope, "done", why))
+        locked(connection, scope, staged, ending(scope, "done", why))
         details = {"use_case": staged.use_case, "release": staged.label}
-        record(connection, scope, "rollout.finished", staged.id, details | _evidence(staged, why))
-    return _again(scope, staged)
+        record(connection, scope, "rollout.finished", staged.id, details | evidence(staged, why))
+    return again(scope, staged)
 
 
-def _ending(scope: Scope, status: Status, why: str) -> dict[str, Any]:
+def ending(scope: Scope, status: Status, why: str) -> dict[str, Any]:
+    """What changes with its end."""
     return {"status": status, "ended_at": now(), "ended_by": scope.actor.name, "ended_why": why}
 
 
-def _evidence(staged: StagedRollout, why: str) -> dict[str, Any]:
+def evidence(staged: StagedRollout, why: str) -> dict[str, Any]:
     """What a decision rested on, for the ledger."""
     return {
+        **({"experiment": staged.experiment.told()} if staged.experiment else {}),
         "staged": staged.id,
         "step": _step_of(staged),
         "why": why,
@@ -346,9 +348,10 @@ def _step_of(staged: StagedRollout) -> str:
     return f"{staged.step + 1} of {len(staged.plan.steps)}"
 
 
-def _planned(
+def planned(
     scope: Scope, use_case: str, plan: rollouts.RolloutPlan, live_id: str, *, step: int
 ) -> int:
+    """Calls of the release after which a step should be settled, by the week before."""
     rate = 0.0
     with suppress(Unavailable):  # it sets the pace of the looks only
         week = traffic(scope, use_case=use_case, hours=_WEEK_HOURS)
@@ -359,7 +362,8 @@ def _planned(
     return calls_planned(margin, error_rate=rate, share=plan.steps[step])
 
 
-def _again(scope: Scope, staged: StagedRollout) -> StagedRollout:
+def again(scope: Scope, staged: StagedRollout) -> StagedRollout:
+    """The same as it is kept now."""
     found = load_staged(scope, staged.use_case, limit=10)
     return next(one for one in found if one.id == staged.id)
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from lineside.apps import queries
 from lineside.apps.rollout import DECIDED_MEANWHILE
-from lineside.apps.staged.looks import is_due, look, verdict
+from lineside.apps.staged.comparing import settle
+from lineside.apps.staged.effects import users_of, weigh_arms
+from lineside.apps.staged.experiment import Experiment
+from lineside.apps.staged.looks import is_due, look, look_at_all, verdict
 from lineside.apps.staged.record import Seen, StagedRollout
 from lineside.apps.staged.rules import latency_limits
 from lineside.apps.staged.steps import carry_out, load_staged
@@ -80,8 +83,9 @@ class Watcher:
         due = verdict(kept, at=now())
         if due.decision == "hold":
             return kept
+        do = settle if due.decision == "settle" else carry_out
         try:
-            return carry_out(self._scope, kept, due)
+            return do(self._scope, kept, due)
         except Exception as error:
             if isinstance(error, Conflict) and error.code == DECIDED_MEANWHILE:
                 return kept
@@ -90,9 +94,11 @@ class Watcher:
             return self._kept(kept, _troubled(kept, error))
 
     def _looking(self, staged: StagedRollout) -> StagedRollout:
+        if staged.experiment is not None:
+            return self._comparing(staged, staged.experiment)
         ids = [staged.release_id, staged.from_release_id]
         asked: dict[str, Any] = {
-            "releases": ids[:1] if staged.is_at_everybody else ids,
+            "served_by": ids[:1] if staged.is_at_everybody else ids,
             "since": staged.step_began_at,
             "audience_only": staged.plan.audience is not None,
         }
@@ -103,18 +109,64 @@ class Watcher:
         sums: dict[str, dict[str, unpaired.ClusterSums]] = {one: {} for one in ids}
         # Between looks that count nothing is decided, so that only the figures are read.
         if seen.canary and is_due(staged, seen.canary.calls):
-            over_ms = latency_limits(staged.plan)
-            for row in arms.arm_sums(self._scope, staged.use_case, over_ms=over_ms, **asked):
-                values = row.model_dump(exclude={"release", "measure"})
-                if row.count and row.units:
-                    sums[row.release][row.measure] = unpaired.ClusterSums(**values)
+            sums |= self._sums(staged, asked)
         looks, findings = look(staged, *(sums[one] for one in ids), at=now())
         changed = {"looks": looks, "findings": findings, "seen": seen, "trouble": None}
         return staged.model_copy(update=changed)
 
+    def _comparing(self, staged: StagedRollout, experiment: Experiment) -> StagedRollout:
+        """Look at an experiment: its limits and margins at their pace, its metric at its own."""
+        names = [arm.name for arm in experiment.arms]
+        asked: dict[str, Any] = {
+            "served_by": names,
+            "since": staged.step_began_at,
+            "by_name": True,
+        }
+        served = {arm.name: arm.release_id for arm in experiment.arms}
+        figures = {
+            str(one.arm): one
+            for one in arms.arm_figures(self._scope, staged.use_case, **asked)
+            if served[str(one.arm)] == one.release
+        }
+        seen = Seen(named=tuple(figures[name] for name in names if name in figures))
+        changed: dict[str, Any] = {"seen": seen, "trouble": None}
+        calls = min(figures[name].calls if name in figures else 0 for name in names[1:])
+        due_users, is_over = experiment.next_look_users, now() >= staged.held_until
+        is_asked = not experiment.is_final and (
+            is_over or sum(one.callers for one in figures.values()) >= due_users
+        )
+        if is_asked or is_due(staged, calls):
+            feedback = experiment.metric == "feedback"
+            found = self._sums(staged, asked | {"with_feedback": feedback})
+            sums = {name: found.get(name, {}) for name in names}
+            others = {name: sums[name] for name in names[1:]}
+            if calls:
+                changed |= zip(
+                    ("looks", "findings"),
+                    look_at_all(staged, others, sums[names[0]], at=now()),
+                    strict=True,
+                )
+            if is_asked and (is_over or users_of(experiment, sums) >= due_users):
+                weighed = weigh_arms(experiment, sums, at=now(), is_over=is_over)
+                changed["experiment"] = weighed
+        return staged.model_copy(update=changed)
+
+    def _sums(
+        self, staged: StagedRollout, asked: dict[str, Any]
+    ) -> dict[str, dict[str, unpaired.ClusterSums]]:
+        """Every measure of each arm, by the arm's name or else its release."""
+        sums: dict[str, dict[str, unpaired.ClusterSums]] = {}
+        over_ms = latency_limits(staged.plan)
+        for row in arms.arm_sums(self._scope, staged.use_case, over_ms=over_ms, **asked):
+            values = row.model_dump(exclude={"release", "arm", "measure"})
+            if row.count and row.units:
+                of = sums.setdefault(row.arm or row.release, {})
+                of[row.measure] = unpaired.ClusterSums(**values)
+        return sums
+
     def _kept(self, before: StagedRollout, seen: StagedRollout) -> StagedRollout:
         """Keep what was seen, unless somebody decided since; what they saw counts then."""
-        names = {"looks", "findings", "seen", "trouble"}
+        names = {"looks", "findings", "seen", "trouble", "experiment"}
         if seen.model_dump(include=names) != before.model_dump(include=names):
             values = seen.model_dump(mode="json", include=names)
             with self._scope.store.records.write() as connection:

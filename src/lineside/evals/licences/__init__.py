@@ -9,7 +9,7 @@ from lineside.evals.licences.labels import LabelColumns, read_label_rows
 from lineside.evals.licences.licence import Licence, LicenceReport, get_licence, list_licences
 from lineside.evals.licences.measuring import RecordedJudge, licence_judge
 from lineside.evals.licences.sample import AnswerToLabel, LabelSample, answers_to_label
-from lineside.evals.licences.standing import standings_of
+from lineside.evals.licences.standing import licensing, standings_of, unlicensed
 
 __all__ = [
     "AnswerToLabel",
@@ -22,7 +22,9 @@ __all__ = [
     "answers_to_label",
     "get_licence",
     "licence_judge",
+    "licensing",
     "list_licences",
     "read_label_rows",
     "standings_of",
+    "unlicensed",
 ]

@@ -1,6 +1,6 @@
-"""What a gate makes of a finding that leans on a judge: nothing without a licence."""
+"""What is made of a finding that leans on a judge: nothing without a licence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lineside.evals.compare import pair
@@ -8,16 +8,23 @@ from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.correction import keys_of
 from lineside.evals.licences.licence import get_licence, labels_of
 from lineside.evals.licences.standing import JudgeStanding, judge_standings, says_yes_or_no
-from lineside.stats import Finding, corrected, judge_non_inferiority, judge_threshold, wording
+from lineside.stats import (
+    Finding,
+    PairedDifference,
+    corrected,
+    judge_non_inferiority,
+    judge_threshold,
+    wording,
+)
 from lineside.trust import Scope
-from lineside.usecases import GateRule, parse_rule
+from lineside.usecases import GateRule
 
 
 class Leaning:
-    """The judges that the rules of a gate lean on.
+    """The judges that a gate, or the verdict over two runs, leans on.
 
     Args:
-        baseline: The run of the live release, where there is one.
+        baseline: The run compared with, where there is one.
     """
 
     def __init__(self, scope: Scope, judged: JudgedRun, baseline: JudgedRun | None) -> None:
@@ -36,23 +43,69 @@ class Leaning:
         pairs = zip(rules, findings, strict=True)
         return [self._weigh(rule, finding, notes) for rule, finding in pairs]
 
+    def has_judge(self, score: str) -> bool:
+        return score in self._standings
+
+    def weigh_difference(
+        self,
+        score: str,
+        finding: Finding,
+        notes: list[str],
+        *,
+        decide: Callable[[PairedDifference, str], Finding],
+    ) -> Finding:
+        """What a comparison found, once the licence and the error of its judge are counted.
+
+        Args:
+            decide: Makes the finding from the corrected difference and its label.
+        """
+        standing = self._standings.get(score)
+        if standing is None or finding.cases == 0:
+            return finding
+        if not standing.is_licensed:
+            return self._unlicensed(finding, standing, notes, is_difference=True)
+        return self._corrected_difference(finding, standing, notes, decide=decide)
+
     def _weigh(self, rule: GateRule, finding: Finding, notes: list[str]) -> Finding:
         standing = self._standings.get(rule.score)
         if standing is None or finding.cases == 0:
             return finding
         if not standing.is_licensed:
-            notes.append(
-                f"`{rule.text}` leans on a judge: draw answers with `lineside judges sample "
-                f"{rule.score} --run {self._judged.run.id}`, have people label them, then "
-                f"`lineside judges licence {rule.score} --labels FILE`"
-            )
-            return _undecided(finding, f"{standing.sentence}; {_alone(finding)}")
+            is_difference = rule.kind != "threshold"
+            return self._unlicensed(finding, standing, notes, is_difference=is_difference)
         if rule.kind == "threshold" and rule.statistic == "mean":
             return self._corrected_mean(finding, standing, notes)
         if rule.kind == "non_inferiority":
-            return self._corrected_difference(finding, standing, notes)
+            return self._corrected_difference(
+                finding,
+                standing,
+                notes,
+                decide=lambda difference, label: judge_non_inferiority(
+                    difference,
+                    abs(finding.threshold),
+                    rule=finding.rule,
+                    label=label,
+                    unit=finding.unit,
+                    direction=finding.direction,
+                    against="live",
+                    failed=finding.failed,
+                    confidence=finding.confidence,
+                ),
+            )
         notes.append(f"`{rule.text}` is the judge's own word, not corrected for its error")
         return finding
+
+    def _unlicensed(
+        self, finding: Finding, standing: JudgeStanding, notes: list[str], *, is_difference: bool
+    ) -> Finding:
+        score = standing.score
+        notes.append(
+            f"`{finding.rule}` leans on a judge: draw answers with `lineside judges sample "
+            f"{score} --run {self._judged.run.id}`, have people label them, then "
+            f"`lineside judges licence {score} --labels FILE`"
+        )
+        said = _alone(finding, is_difference=is_difference)
+        return _undecided(finding, f"{standing.sentence}; {said}")
 
     def _corrected_mean(
         self, finding: Finding, standing: JudgeStanding, notes: list[str]
@@ -70,10 +123,15 @@ class Leaning:
             unit=finding.unit,
             failed=finding.failed,
         )
-        return _beside_alone(found, finding)
+        return _beside_alone(found, finding, is_difference=False)
 
     def _corrected_difference(
-        self, finding: Finding, standing: JudgeStanding, notes: list[str]
+        self,
+        finding: Finding,
+        standing: JudgeStanding,
+        notes: list[str],
+        *,
+        decide: Callable[[PairedDifference, str], Finding],
     ) -> Finding:
         score = standing.score
         pairing = pair(self._baseline or self._judged, self._judged, score)
@@ -88,7 +146,7 @@ class Leaning:
                 "more than two levels"
             )
             notes.append(f"`{finding.rule}`: a rule such as `{score} >= 0.8` can be corrected")
-            return _undecided(finding, f"{error}; {_alone(finding)}")
+            return _undecided(finding, f"{error}; {_alone(finding, is_difference=True)}")
         found = corrected.rogan_gladen_difference(
             before,
             after,
@@ -100,26 +158,12 @@ class Leaning:
         )
         if found.value is None:
             error = f"the error of `{score}` is too large to tell"
-            return _undecided(finding, f"{error}; {_alone(finding)}")
-        difference = judge_non_inferiority(
-            replace(
-                alone,
-                value=found.value,
-                low=found.low,
-                high=found.high,
-                method=found.method,
-                df=None,
-            ),
-            abs(finding.threshold),
-            rule=finding.rule,
-            label=f"true {finding.label}",
-            unit=finding.unit,
-            direction=finding.direction,
-            against="live",
-            failed=finding.failed,
-            confidence=finding.confidence,
+            return _undecided(finding, f"{error}; {_alone(finding, is_difference=True)}")
+        difference = replace(
+            alone, value=found.value, low=found.low, high=found.high, method=found.method, df=None
         )
-        return _beside_alone(difference, finding)
+        decided = decide(difference, f"true {finding.label}")
+        return _beside_alone(decided, finding, is_difference=True)
 
 
 def _undecided(finding: Finding, sentence: str) -> Finding:
@@ -128,7 +172,7 @@ def _undecided(finding: Finding, sentence: str) -> Finding:
     )
 
 
-def _beside_alone(corrected: Finding, alone: Finding) -> Finding:
+def _beside_alone(corrected: Finding, alone: Finding, *, is_difference: bool) -> Finding:
     """The corrected finding, with what the judge alone said behind it."""
     sentence = corrected.sentence
     if corrected.decision == "more":
@@ -136,11 +180,10 @@ def _beside_alone(corrected: Finding, alone: Finding) -> Finding:
         sentence = sentence.removesuffix(wording.settle(corrected.cases_needed))
         sentence += "more labels, or more cases, would narrow it"
         corrected = replace(corrected, cases_needed=None)
-    return replace(corrected, sentence=f"{sentence}; {_alone(alone)}")
+    return replace(corrected, sentence=f"{sentence}; {_alone(alone, is_difference=is_difference)}")
 
 
-def _alone(finding: Finding) -> str:
+def _alone(finding: Finding, *, is_difference: bool) -> str:
     # Between two shares lie points, not percent.
-    is_difference = parse_rule(finding.rule).kind != "threshold"
     unit = "points" if is_difference and finding.unit == "%" else finding.unit
     return f"the judge alone said {wording.show(finding.value, unit, signed=is_difference)}"

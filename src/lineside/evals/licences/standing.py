@@ -67,6 +67,23 @@ def judge_standings(
     return {name: _standing(scope, judged, name, done) for name, done in known.items()}
 
 
+def licensing(scope: Scope) -> str:
+    """What changes whenever a licence is decided or expires, to keep no older answer than that."""
+    found = list_licences(scope)
+    lasting = sum(now() < item.expires_at for item in found)
+    return f"{found[0].id if found else ''}:{len(found)}:{lasting}"
+
+
+def unlicensed(scope: Scope, runs: Sequence[Run], score: str) -> str | None:
+    """Why a score may decide nothing, in words; nothing where its judge may or no model judged."""
+    for run in runs:
+        done = judge_summaries(scope.store, run).get(score)
+        obstacle = None if done is None else _licence(scope, run, score, done)[1]
+        if obstacle is not None:
+            return f"judge not licensed: {obstacle}"
+    return None
+
+
 def says_yes_or_no(run: Run, score: str, labels: Sequence[SaidOfAnswer]) -> bool:
     """Whether a judge knows two levels only, and was all one or all the other on each label.
 
@@ -80,20 +97,28 @@ def says_yes_or_no(run: Run, score: str, labels: Sequence[SaidOfAnswer]) -> bool
 
 
 def _standing(scope: Scope, judged: JudgedRun, name: str, done: JudgeSummary) -> JudgeStanding:
-    run = judged.run
+    licence, obstacle = _licence(scope, judged.run, name, done)
+    return JudgeStanding(
+        score=name,
+        licence_id=licence.id if licence else None,
+        obstacle=obstacle,
+        corrected=_corrected(scope, judged, name, licence)
+        if licence and obstacle is None
+        else None,
+    )
+
+
+def _licence(
+    scope: Scope, run: Run, name: str, done: JudgeSummary
+) -> tuple[Licence | None, str | None]:
+    """The licence that holds, or the newest that does not and why."""
     licences = [item for item in list_licences(scope, judge=name) if item.use_case == run.use_case]
     if not licences:
-        return JudgeStanding(score=name, obstacle=f"nobody has held `{name}` against people")
+        return None, f"nobody has held `{name}` against people"
     same = [item for item in licences if item.judge_digest == done.judge_digest]
     on_family = [item for item in same if item.family == run.dataset_name]
     licence = (on_family or same or licences)[0]
-    obstacle = _obstacle(licence, run.dataset_name, done)
-    return JudgeStanding(
-        score=name,
-        licence_id=licence.id,
-        obstacle=obstacle,
-        corrected=_corrected(scope, judged, name, licence) if obstacle is None else None,
-    )
+    return licence, _obstacle(licence, run.dataset_name, done)
 
 
 def _obstacle(licence: Licence, family: str, done: JudgeSummary) -> str | None:

@@ -109,9 +109,10 @@ def _compared(report: Report) -> str:
     unit = difference_unit(found)
     value = axes.show(found.difference.value, unit, signed=True)
     span = axes.show_span(found.difference.low, found.difference.high, unit, signed=True)
+    licence = f" {found.judge_note[0].upper()}{found.judge_note[1:]}." if found.judge_note else ""
     return (
         f"Against the baseline, {_plain(found.score)} differs by **{value}** (interval {span}): "
-        f"{len(found.improved):,} cases better, {len(found.worsened):,} worse."
+        f"{len(found.improved):,} cases better, {len(found.worsened):,} worse.{licence}"
     )
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from lineside.core import Invalid, Record, did_you_mean
 from lineside.evals.judged import JudgedRun, ScoreTrait, clusters_of, read_judged
+from lineside.evals.licences.standing import unlicensed
 from lineside.evals.run import CONFIDENCE, Run, list_runs
 from lineside.evals.verdicts import queries
 from lineside.stats import leaderboard
@@ -50,6 +51,7 @@ class Board(Record):
         left_out: Cases of the first entry that some other has no score of.
         datasets: Names of all datasets of the use case that were judged.
         problem: Why nothing can be ranked, in a sentence.
+        judge_note: Why the score may decide nothing, where a judge without a licence gave it.
     """
 
     use_case: str
@@ -62,6 +64,7 @@ class Board(Record):
     left_out: int
     datasets: list[str]
     problem: str | None
+    judge_note: str | None = None
 
 
 def rank_runs(
@@ -114,6 +117,7 @@ def rank_runs(
         return base
     judged = [read_judged(scope.store, run) for run in picked]
     trait = judged[0].trait(name)
+    base = base.model_copy(update={"judge_note": unlicensed(scope, picked, name)})
     return _ranked(base, [one for one in judged if _has(one, name)], name, trait, models)
 
 
@@ -167,6 +171,7 @@ def _ranked(
         lower_is_better=not trait.higher_is_better,
         confidence=CONFIDENCE,
         clusters=clusters,
+        bounds=trait.bounds,
     )
     runs = {one.run.id: one for one in judged}
     entries = [_entry(entry, runs[entry.name], models) for entry in found.entries]

@@ -5,8 +5,8 @@ from math import isfinite
 from typing import Literal
 
 from lineside.core import Record
+from lineside.evals.measures import Measured, MeasureKind
 from lineside.evals.run import CONFIDENCE
-from lineside.evals.verdicts.measures import Measured, MeasureKind
 from lineside.stats import multiplicity, paired
 
 Role = Literal["main", "guard", "watched"]

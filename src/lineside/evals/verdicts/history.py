@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 from lineside.core import Record
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.evals.licences.standing import unlicensed
 from lineside.evals.run import CONFIDENCE, Run, list_runs
 from lineside.stats import mean_interval, multiplicity
 from lineside.trust import Scope
@@ -21,6 +22,7 @@ class HistoryPoint(Record):
         change: Against the run before, over the cases that both asked; nothing where none is.
         p_adjusted: Against no change, corrected for having looked at every step.
         standing: `better` or `worse` where the change cannot be luck.
+        judge_note: Why the score may decide nothing, where a judge without a licence gave it.
     """
 
     run: Run
@@ -34,6 +36,7 @@ class HistoryPoint(Record):
     change: float | None
     p_adjusted: float | None
     standing: Literal["better", "worse", "open", "first"]
+    judge_note: str | None = None
 
 
 class _Step(NamedTuple):
@@ -81,7 +84,10 @@ def run_history(
     steps = [step.p_value for _, step in points if step]
     corrected = iter(multiplicity.benjamini_hochberg(steps))
     found = [
-        _point(judged, step, next(corrected) if step else None, name) for judged, step in points
+        _point(judged, step, next(corrected) if step else None, name).model_copy(
+            update={"judge_note": unlicensed(scope, [judged.run], name)}
+        )
+        for judged, step in points
     ]
     return found[::-1]
 
@@ -100,7 +106,10 @@ def _point(
 ) -> HistoryPoint:
     cases, trait = judged.scored(name), judged.trait(name)
     found = mean_interval(
-        [case.scores[name] for case in cases], confidence=CONFIDENCE, clusters=clusters_of(cases)
+        [case.scores[name] for case in cases],
+        confidence=CONFIDENCE,
+        clusters=clusters_of(cases),
+        bounds=trait.bounds,
     )
     standing: Literal["better", "worse", "open", "first"] = "first"
     if step is not None and p_adjusted is not None:

@@ -7,10 +7,10 @@ import numpy as np
 from lineside.core import Invalid, Record
 from lineside.evals.compare import Pairing, pair
 from lineside.evals.judged import read_judged, read_repeated
+from lineside.evals.measures import measure
 from lineside.evals.run import get_run
-from lineside.evals.verdicts.measures import measure
 from lineside.evals.verdicts.price import CasePace, pace_of
-from lineside.stats import planning
+from lineside.stats import intervals, planning
 from lineside.trust import Scope
 
 _REPETITIONS_MAX = 5
@@ -96,6 +96,7 @@ def plan_runs(
         cases_per_cluster=per_cluster,
         cluster_correlation=_correlation(difference.design_effect, per_cluster),
         are_rates=are_rates,
+        differing=None if pairing.bounds == intervals.AMOUNT else _differing(pairing),
     )
     paces = [
         _of_answer(pace_of(judged), judged.run.repetitions) for judged in (baseline, candidate)
@@ -109,6 +110,11 @@ def _spread(pairing: Pairing, *, is_by_sign: bool) -> float:
     changes = np.sign(changes) if is_by_sign else changes
     # Where no case differed, one that does is the least that can be presumed.
     return float(changes.std(ddof=1)) or 1 / sqrt(len(changes))
+
+
+def _differing(pairing: Pairing) -> float:
+    changed = int((pairing.after.values != pairing.before).sum())
+    return max(1, changed) / len(pairing.ids)
 
 
 def _correlation(design_effect: float, per_cluster: float) -> float:

@@ -54,7 +54,13 @@ class SliceSearch(Record):
     left_out: int
 
 
-def find_slices(pairs: Pairs, score: str, *, alpha: float = 0.05) -> SliceSearch:
+def find_slices(
+    pairs: Pairs,
+    score: str,
+    *,
+    bounds: tuple[float, float] | None = None,
+    alpha: float = 0.05,
+) -> SliceSearch:
     """Look through all slices of the cases, and say which differences cannot be luck.
 
     The correction is that of Benjamini and Yekutieli, because slices overlap. A slice's interval is
@@ -77,6 +83,7 @@ def find_slices(pairs: Pairs, score: str, *, alpha: float = 0.05) -> SliceSearch
             after[rows],
             clusters=None if keys is None else [keys[at] for at in rows],
             method="auto" if _is_binary(before, after) else "t",
+            bounds=bounds,
         )
         for rows in rows_of.values()
     ]

@@ -1,6 +1,6 @@
 """Two runs, one answer: ship, hold, or how much more it takes to know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Literal
@@ -9,9 +9,10 @@ from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import Pairing, Pairs, met, pair
 from lineside.evals.gate import obstacle
 from lineside.evals.judged import read_judged
+from lineside.evals.licences.leaning import Leaning
+from lineside.evals.measures import FAILED, Measured, measure, other_measures
 from lineside.evals.run import CONFIDENCE, Run, get_run
 from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
-from lineside.evals.verdicts.measures import FAILED, Measured, measure, other_measures
 from lineside.evals.verdicts.notes import notes_of
 from lineside.evals.verdicts.price import MoreCases, pace_of, price_of
 from lineside.evals.verdicts.slices import SliceSearch, find_slices
@@ -79,6 +80,9 @@ def judge_pair(
 ) -> RunVerdict:
     """Say whether a candidate may replace a baseline, from two runs over the same cases.
 
+    A judge without a licence decides nothing here either, neither ship nor hold; the error of one
+    that has it is taken out as in a gate.
+
     Args:
         score: The main score; by default the candidate's.
         goal: `not_worse` asks for no loss beyond the margin, `better` for a gain.
@@ -105,8 +109,13 @@ def judge_pair(
     main = measure(baseline, candidate, main_name)
     others = list(other_measures(baseline, candidate, both, main_name))
     _require_known(guards, others)
-    findings = [_main_finding(main, main_name, goal, margin)]
-    findings += [_guard_finding(one, guards[one.name]) for one in others if one.name in guards]
+    leaning, judging = Leaning(scope, candidate, baseline), list[str]()
+    findings = [_main_finding(main, main_name, goal, margin, leaning, judging)]
+    findings += [
+        _weighed(one, lambda one: _not_worse(one, one.name, guards[one.name]), leaning, judging)
+        for one in others
+        if one.name in guards
+    ]
     answer = verdict(findings, confidence=CONFIDENCE)
     pairing = pair(baseline, candidate, main_name)
     hindrance = obstacle(after) or obstacle(before) or _nothing_in_common(pairing)
@@ -116,18 +125,23 @@ def judge_pair(
     paces = pace_of(baseline), pace_of(candidate)
     more = price_of(answer.cases_needed, *paces) if answer.cases_needed else None
     effects = effects_of(main, others, margin=margin, guards=guards)
+    is_judged = any(leaning.has_judge(name) for name in (main_name, *guards))
+    if hindrance is not None or (is_judged and more is None):
+        headline = answer.sentence
+    else:
+        headline = _headline(answer, effects, goal, more)
     return RunVerdict(
         baseline_run_id=before.id,
         candidate_run_id=after.id,
         score=main_name,
         goal=goal,
-        headline=answer.sentence if hindrance else _headline(answer, effects, goal, more),
+        headline=headline,
         verdict=answer,
         more=more,
         effects=effects,
-        slices=find_slices(pairing.pairs, main_name),
+        slices=find_slices(pairing.pairs, main_name, bounds=pairing.bounds),
         flips=_flips(pairing.pairs, main_name, main),
-        notes=notes_of(effects, pairing, baseline, candidate),
+        notes=judging + notes_of(effects, pairing, baseline, candidate),
         unpaired_cases=pairing.unpaired,
     )
 
@@ -164,7 +178,32 @@ def _require_known(guards: Mapping[str, float], others: Sequence[Measured]) -> N
         )
 
 
-def _main_finding(main: Measured | None, name: str, goal: Goal, margin: float) -> Finding:
+def _main_finding(
+    main: Measured | None,
+    name: str,
+    goal: Goal,
+    margin: float,
+    leaning: Leaning,
+    notes: list[str],
+) -> Finding:
+    if main is None:
+        return _asked(main, name, goal, margin)
+    return _weighed(main, lambda one: _asked(one, name, goal, margin), leaning, notes)
+
+
+def _weighed(
+    one: Measured, decide: Callable[[Measured], Finding], leaning: Leaning, notes: list[str]
+) -> Finding:
+    """What is found of a measure; of a judge's score only what its licence allows."""
+    return leaning.weigh_difference(
+        one.name,
+        decide(one),
+        notes,
+        decide=lambda difference, label: decide(one._replace(difference=difference, label=label)),
+    )
+
+
+def _asked(main: Measured | None, name: str, goal: Goal, margin: float) -> Finding:
     if goal == "better":
         return superiority.judge_superiority(
             main.difference if main else None,
@@ -177,10 +216,6 @@ def _main_finding(main: Measured | None, name: str, goal: Goal, margin: float) -
             confidence=CONFIDENCE,
         )
     return _not_worse(main, name, margin)
-
-
-def _guard_finding(one: Measured, allowed: float) -> Finding:
-    return _not_worse(one, one.name, allowed)
 
 
 def _not_worse(one: Measured | None, name: str, allowed: float) -> Finding:

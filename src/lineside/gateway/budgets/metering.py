@@ -45,6 +45,8 @@ def metering(meter: Meter, gateway: Gateway) -> CallStep:
                     meter.check(hold)
                     watch.see(event)
                     if watch.is_over:
+                        for paid in watch.within(event):
+                            yield paid
                         break
                     if isinstance(event, AnswerEnded):
                         # Settled first: the caller's next call finds the room this one left.
@@ -115,7 +117,7 @@ class _Watch:
                 self._open.append(_Open(event.choice, event.at))
                 self._choices.setdefault(event.choice, False)
             case PartGrew() if event.text:
-                self._pieces += 1
+                self._pieces += sum(map(bool, event.sizes)) or 1
             case PartEnded():
                 self._open = [one for one in self._open if one != (event.choice, event.at)]
             case ChoiceEnded():
@@ -129,6 +131,16 @@ class _Watch:
             counted = (self._tokens and self._tokens.tokens_out) or 0
             has_more = not self._choices or not all(self._choices.values())
             self.is_over = has_more and max(counted, self._pieces) > limit // self._hold.asks
+
+    def within(self, event: AnswerEvent) -> list[AnswerEvent]:
+        """What is paid for of pieces that came at once, of which the last went beyond."""
+        if not isinstance(event, PartGrew) or not event.sizes or self._hold.tokens_out is None:
+            return []
+        sizes = [size for size in event.sizes if size]
+        paid = max(0, len(sizes) + self._hold.tokens_out - self._pieces)
+        self._pieces -= len(sizes) - paid - 1
+        text = event.text[: sum(sizes[:paid])]
+        return [event.model_copy(update={"text": text, "sizes": ()})] if text else []
 
     def ending(self) -> list[AnswerEvent]:
         """A proper end of an answer that was cut: every part and choice is closed as too long."""

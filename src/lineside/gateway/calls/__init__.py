@@ -1,5 +1,6 @@
 """From a request in the canonical form to an answer: providers, routes, and steps around them."""
 
+from lineside.gateway.calls import pass_through
 from lineside.gateway.calls.asking import ServedBy
 from lineside.gateway.calls.counting import count_tokens
 from lineside.gateway.calls.embedding import EMBEDDED, embed
@@ -12,17 +13,23 @@ from lineside.gateway.calls.gateway import (
     Wants,
     with_steps,
 )
+from lineside.gateway.calls.gguf import CONTEXT_TOKENS, LOCAL
+from lineside.gateway.calls.upstream import PassThrough
 
 __all__ = [
+    "CONTEXT_TOKENS",
     "EMBEDDED",
+    "LOCAL",
     "CallStep",
     "Events",
     "Gateway",
     "ModelCall",
+    "PassThrough",
     "Proceed",
     "ServedBy",
     "Wants",
     "count_tokens",
     "embed",
+    "pass_through",
     "with_steps",
 ]

@@ -2,6 +2,7 @@
 
 from lineside.core import Invalid
 from lineside.gateway.calls.gateway import Gateway
+from lineside.gateway.calls.gguf import GgufUpstream
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.wires import gemini_request, messages_request
 
@@ -16,6 +17,8 @@ async def count_tokens(gateway: Gateway, request: ModelRequest) -> int:
     """
     target = gateway.target(gateway.route(request.model).names[0])
     request = request.model_copy(update={"model": target.model})
+    if isinstance(target.upstream, GgufUpstream):
+        return await target.upstream.count(request)
     upstream = gateway.at_address(target.provider)
     if upstream is not None and upstream.endpoint.wire == "messages":
         body = messages_request.write_request(request)

@@ -10,7 +10,8 @@ from lineside.gateway.retry import read_retry_after
 
 _RETRIED = {408, 409, 429}
 _TOO_LONG = re.compile(
-    r"context[_ ]length|context window|too many tokens|prompt is too long|maximum.{0,20}tokens",
+    r"context[_ ](?:length|size)|context window|too many tokens|prompt is too long"
+    r"|maximum.{0,20}tokens",
     re.IGNORECASE,
 )
 
@@ -88,7 +89,7 @@ def refused(
             "model_rate_limited" if status == 429 else "model_failed",
             f"{where} failed with status {status}: {text}",
             hint="Try again in a moment.",
-            asked_s=read_retry_after(headers.get("Retry-After"), moment=now()),
+            asked_s=read_retry_after(headers.get("retry-after"), moment=now()),
         )
     if status == 404:
         return Invalid(

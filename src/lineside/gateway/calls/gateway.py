@@ -11,11 +11,13 @@ from typing import Literal
 from lineside.core import NotFound, did_you_mean, now
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
 from lineside.gateway.calls.breaker import Breaker
+from lineside.gateway.calls.gguf import LOCAL
 from lineside.gateway.calls.latency import Latency
+from lineside.gateway.calls.litellm import LitellmProvider
 from lineside.gateway.calls.order import Price, rank
 from lineside.gateway.calls.route import ModelRoute, ModelTarget
 from lineside.gateway.calls.settings import open_upstreams, read_settings
-from lineside.gateway.calls.upstream import HttpUpstream
+from lineside.gateway.calls.upstream import Endpoint, HttpUpstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
@@ -33,6 +35,8 @@ class ModelCall:
         use_case: Set where the model asked for is a use case.
         cache_s: For how many seconds the caller takes an answer that was given before; nothing
             leaves it to the route.
+        cache_similarity_min: How near a question must be for the caller to take its answer; a route
+            may ask for more. 1: only the same.
         served: Filled in while the call is answered.
     """
 
@@ -47,6 +51,7 @@ class ModelCall:
     user: str | None = None
     trace_id: str = ""
     cache_s: int | None = None
+    cache_similarity_min: float = 0.0
     served: ServedBy = field(default_factory=ServedBy)
 
     def asking(self, request: ModelRequest) -> "ModelCall":
@@ -124,10 +129,14 @@ class Gateway:
         """What `/v1/models` shows: routes, and the models that the settings name."""
         named = [
             f"{provider}/{model}"
-            for provider, endpoint in self._settings.providers.items()
+            for provider, endpoint in self._named().items()
             for model in endpoint.models
         ]
-        return [*self._settings.routes, *named]
+        local = [f"{LOCAL}/{model}" for model in self._settings.gguf]
+        return [*self._settings.routes, *named, *local]
+
+    def _named(self) -> dict[str, Endpoint | LitellmProvider]:
+        return {**self._settings.providers, **self._settings.litellm}
 
     def events(self, call: ModelCall) -> Events:
         """Answer a call by the model or route it names; see `ask_in_turn`."""
@@ -180,9 +189,8 @@ class Gateway:
         named = self._settings.routes.get(model)
         if named is not None:
             return named
-        provider = self.at_address(model.partition("/")[0])
-        cache_s = provider.endpoint.cache_s if provider else 0
-        return _route_of_one(model, cache_s)
+        provider = self._named().get(model.partition("/")[0])
+        return _route_of_one(model, provider.cache_s if provider else 0)
 
     def target(self, name: str) -> ModelTarget:
         """A provider and its model.
@@ -207,6 +215,11 @@ class Gateway:
         """Give back connections."""
         for upstream in self._upstreams.values():
             await upstream.close()
+
+    def at_addresses(self) -> dict[str, HttpUpstream]:
+        """Every provider that is reached over HTTP, by name."""
+        found = self._upstreams.items()
+        return {name: one for name, one in found if isinstance(one, HttpUpstream)}
 
     def at_address(self, provider: str) -> HttpUpstream | None:
         """The provider of that name where it is reached over HTTP."""

@@ -37,6 +37,12 @@ def _named(value: Any) -> Any:
     return {"model": value} if isinstance(value, str) else value
 
 
+Nearness = Annotated[float, Field(ge=0.8, le=1)]
+SEMANTIC_SIMILARITY_MIN = 0.97
+"""Chosen on Banking77's training messages. Of others, one hit in fifty then answered another
+question; see `benchmarks/semantic_cache.py`."""
+
+
 class ModelRoute(Record):
     """A name of one's own for models that stand in for each other.
 
@@ -52,6 +58,9 @@ class ModelRoute(Record):
         total_s: Longest time until the end of an answer, over all tries.
         fall_back_on: Codes of failures after which the next target is asked.
         cache_s: Seconds for which the same question gets the same answer without asking anew.
+        semantic_cache: Also answer a question from one that is only like it in its last words. Such
+            an answer may be to another question; the answer says that it is one.
+        semantic_similarity_min: How near two questions must be, as a cosine of word vectors.
     """
 
     targets: tuple[Annotated[RouteTarget, BeforeValidator(_named)], ...] = Field(
@@ -66,6 +75,8 @@ class ModelRoute(Record):
     total_s: Seconds | None = None
     fall_back_on: tuple[str, ...] = FALL_BACK_ON
     cache_s: CacheSeconds = 0
+    semantic_cache: bool = False
+    semantic_similarity_min: Nearness = SEMANTIC_SIMILARITY_MIN
 
     @model_validator(mode="after")
     def _heeds_all_it_says(self) -> "ModelRoute":
@@ -77,6 +88,8 @@ class ModelRoute(Record):
                 raise ValueError("`sticky` counts only with `order: weighted`")
         if self.hedge_after_s is not None and len(self.targets) == 1:
             raise ValueError("`hedge_after_s` needs a second target to ask")
+        if self.semantic_cache and not self.cache_s:
+            raise ValueError("`semantic_cache` needs `cache_s`: for how long answers are kept")
         if len(set(self.names)) < len(self.targets):
             raise ValueError("a target is named twice; `retries_max` says how often one is asked")
         return self

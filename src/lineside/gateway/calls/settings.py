@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from lineside.core import Invalid, NotFound, Record
+from lineside.gateway.calls.gguf import LOCAL, GgufUpstream, LocalModel
+from lineside.gateway.calls.litellm import LitellmProvider, LitellmUpstream
 from lineside.gateway.calls.route import ModelRoute
 from lineside.gateway.calls.scripted import ScriptedUpstream
 from lineside.gateway.calls.upstream import Endpoint, HttpUpstream, Upstream
@@ -31,12 +33,23 @@ class GatewaySettings(Record):
     Attributes:
         providers: By the word before the slash in `provider/model`; they join the built-in ones.
         scripted: Providers that answer from a file.
+        gguf: Model files on this machine, by the name that is called as `gguf/<name>`.
+        litellm: Providers of the long tail, asked by the package of that name.
         routes: By the name that a caller gives as `model`.
     """
 
     providers: dict[str, Endpoint] = Field(default_factory=dict)
     scripted: dict[str, Script] = Field(default_factory=dict)
+    gguf: dict[str, LocalModel] = Field(default_factory=dict)
+    litellm: dict[str, LitellmProvider] = Field(default_factory=dict)
     routes: dict[str, ModelRoute] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        # What is called by this name costs nothing, so nothing that is paid for may have it.
+        if LOCAL in {*self.providers, *self.scripted, *self.litellm}:
+            raise ValueError(f"no provider of one's own may be called `{LOCAL}`")
+        return self
 
 
 BUILT_IN = {
@@ -84,6 +97,10 @@ def open_upstreams(settings: GatewaySettings, folder: Path) -> dict[str, Upstrea
     }
     for name, script in settings.scripted.items():
         found[name] = ScriptedUpstream(_script(folder, script.file))
+    for name, provider in settings.litellm.items():
+        found[name] = LitellmUpstream(name, provider)
+    if settings.gguf:
+        found[LOCAL] = GgufUpstream(settings.gguf, folder)
     return found
 
 

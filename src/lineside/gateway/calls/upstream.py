@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 import orjson
 from pydantic import Field, ValidationError
@@ -13,8 +13,9 @@ from pydantic import Field, ValidationError
 from lineside.core import Invalid, Record, Unavailable, now
 from lineside.gateway.calls.failures import Passing, down, refused, slow
 from lineside.gateway.canonical.assembly import events_of
-from lineside.gateway.canonical.events import AnswerEvent
+from lineside.gateway.canonical.events import AnswerEvent, joined
 from lineside.gateway.canonical.request import ModelRequest
+from lineside.gateway.http import HttpReply
 from lineside.gateway.keys import key_in, without_keys
 from lineside.gateway.output import shorten
 from lineside.gateway.retry import hear_rate_limit, read_retry_after
@@ -24,14 +25,29 @@ from lineside.gateway.wires.fields import read_object
 from lineside.gateway.wires.sse import SseReader, cut_off
 from lineside.gateway.wires.wire import Wire, left_out, wire_named
 
-if TYPE_CHECKING:
-    import aiohttp
-
 _BODY_BYTES_MAX = 64 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 CacheSeconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600)]
+
+
+Passed = Literal["files", "batches", "audio", "images"]
+"""First parts of the paths that can be passed on unread."""
+
+
+class PassThrough(Record):
+    """What a provider is passed on as it comes, although no guard looks at it.
+
+    Attributes:
+        paths: Of those below `/v1` that there are.
+        teams: Whose API keys may use it; a key of no team needs only the right `unguarded`.
+        despite_guards: Also where `guards.yaml` names guards, which do not see any of it.
+    """
+
+    paths: tuple[Passed, ...] = ("files", "batches", "audio", "images")
+    teams: tuple[str, ...] = ()
+    despite_guards: bool = False
 
 
 class Endpoint(Record):
@@ -47,6 +63,7 @@ class Endpoint(Record):
         total_s: Longest time that one answer may take.
         models: Models that `/v1/models` is to name.
         cache_s: Seconds for which the same question gets the same answer without asking anew.
+        pass_through: What is passed on unread and unguarded; nothing means nothing.
     """
 
     wire: Literal["chat", "responses", "messages", "gemini"] = "chat"
@@ -57,6 +74,7 @@ class Endpoint(Record):
     total_s: Seconds = 600.0
     models: tuple[str, ...] = ()
     cache_s: CacheSeconds = 0
+    pass_through: PassThrough | None = None
 
 
 class Upstream(Protocol):
@@ -142,6 +160,12 @@ class HttpUpstream:
         with _readable(self.where(model)):
             return read_object(body_read)
 
+    def addressed(self) -> "Addressed":
+        """What it takes to send something that no wire has words for."""
+        key = self._key()
+        headers = {**self.endpoint.headers, **self._auth(key)}
+        return Addressed(self._base_url, headers, key)
+
     async def close(self) -> None:
         """Give back connections in every loop."""
         await self._sessions.close()
@@ -192,6 +216,14 @@ class HttpUpstream:
         return key_in(variable, where=self._name, is_needed=self._needs_key)
 
 
+class Addressed(NamedTuple):
+    """Where a provider is, with the headers that open it."""
+
+    base_url: str
+    headers: dict[str, str]
+    key: str | None
+
+
 @contextmanager
 def _readable(where: str, body: bytes | None = None) -> Iterator[None]:
     """What cannot be read is the provider's fault and not the caller's."""
@@ -229,28 +261,20 @@ class _Exchange:
         self._where = sent.where
         self._started = monotonic()
         self._has_begun = False
-        self._response: aiohttp.ClientResponse | None = None
+        self._response: HttpReply | None = None
 
     async def __aenter__(self) -> "_Exchange":
-        import aiohttp
-
         session = await self._sessions.session()
         headers = {"Content-Type": "application/json", **self._sent.headers}
         try:
             async with asyncio.timeout(self._left_s()):
-                self._response = await session.post(
-                    self._sent.url,
-                    data=self._sent.body,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None),
-                )
+                self._response = await session.post(self._sent.url, self._sent.body, headers)
             if self._response.status != 200:
                 raise await self._refusal(self._response)
         except TimeoutError:
             self._close()
             raise self._slow() from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             self._close()
             # The error itself carries the request with its key: only its text goes on.
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -264,10 +288,10 @@ class _Exchange:
 
     @property
     def is_stream(self) -> bool:
-        return self._reply.headers.get("Content-Type", "").startswith("text/event-stream")
+        return self._reply.headers.get("content-type", "").startswith("text/event-stream")
 
     @property
-    def _reply(self) -> "aiohttp.ClientResponse":
+    def _reply(self) -> HttpReply:
         assert self._response is not None  # noqa: S101 # entered by `async with` alone
         return self._response
 
@@ -290,10 +314,9 @@ class _Exchange:
         sse, reader = SseReader(), wire.stream_reader()
         while piece := await self._read():
             with _readable(self._where):
-                for event in sse.feed(piece):
-                    for said in reader.read(event):
-                        self._has_begun = True
-                        yield said
+                for said in joined(one for event in sse.feed(piece) for one in reader.read(event)):
+                    self._has_begun = True
+                    yield said
         with _readable(self._where):
             for event in sse.end():
                 for said in reader.read(event):
@@ -302,14 +325,14 @@ class _Exchange:
                 yield said
 
     async def _read(self) -> bytes:
-        import aiohttp
-
+        if self._reply.is_ready:
+            return await self._reply.read()  # a limit costs more than to read
         try:
             async with asyncio.timeout(self._left_s()):
-                return await self._reply.content.read(_PIECE_BYTES)
+                return await self._reply.read()
         except TimeoutError:
             raise self._slow() from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             if self._has_begun:
                 raise cut_off() from error
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -327,14 +350,14 @@ class _Exchange:
             return slow(self._where, self._endpoint.total_s, "whole answer")
         return slow(self._where, self._endpoint.first_token_s, "first piece of an answer")
 
-    async def _refusal(self, response: "aiohttp.ClientResponse") -> Exception:
-        body = await response.content.read(_PIECE_BYTES)
+    async def _refusal(self, response: HttpReply) -> Exception:
+        body = (await response.read())[:_PIECE_BYTES]
         code, text = read_error(body)
         key = self._sent.key
         # Endpoints quote the key they refuse; nothing of it may reach a log or a page.
         error = (code, without_keys(text, key=key))
         if response.status == 429:
-            hear_rate_limit(read_retry_after(response.headers.get("Retry-After"), moment=now()))
+            hear_rate_limit(read_retry_after(response.headers.get("retry-after"), moment=now()))
         key_from = self._endpoint.api_key_env if key else None
         return refused(
             response.status, response.headers, error, where=self._where, key_from=key_from

@@ -1,5 +1,6 @@
 """How an answer arrives piece by piece."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -31,12 +32,18 @@ class PartStarted(Record):
 
 
 class PartGrew(Record):
-    """More of a part: words of a text or thought, arguments of a tool call, or a signature."""
+    """More of a part: words of a text or thought, arguments of a tool call, or a signature.
+
+    Attributes:
+        sizes: Characters of each of the provider's pieces that came at once and are one here;
+            nothing for one that came alone.
+    """
 
     kind: Literal["part_grew"] = "part_grew"
     choice: int = 0
     at: int
     text: str = ""
+    sizes: tuple[int, ...] = ()
     signature: str = ""
     logprobs: tuple[Extras, ...] = ()
     extras: Extras = Field(default_factory=dict)
@@ -80,3 +87,45 @@ AnswerEvent = Annotated[
     AnswerStarted | PartStarted | PartGrew | PartEnded | ChoiceEnded | TokensCounted | AnswerEnded,
     Field(discriminator="kind"),
 ]
+
+
+def joined(events: Iterable[AnswerEvent]) -> Iterator[AnswerEvent]:
+    """Events that came at once, with pieces of words that follow each other as one of them.
+
+    What is done with a piece on its way costs more than all that is in it; so the more is under
+    way, the less each takes.
+    """
+    pieces: list[PartGrew] = []
+    try:
+        for event in events:
+            if isinstance(event, PartGrew) and _is_plain(event):
+                if pieces and (event.choice, event.at) != (pieces[0].choice, pieces[0].at):
+                    yield _one(pieces)
+                    pieces = []
+                pieces.append(event)
+                continue
+            if pieces:
+                yield _one(pieces)
+                pieces = []
+            yield event
+    except Exception:
+        if pieces:  # what came before a break was said
+            yield _one(pieces)
+        raise
+    if pieces:
+        yield _one(pieces)
+
+
+def _is_plain(event: PartGrew) -> bool:
+    return not (event.signature or event.logprobs or event.extras)
+
+
+def _one(pieces: list[PartGrew]) -> PartGrew:
+    if len(pieces) == 1:
+        return pieces[0]
+    return PartGrew(
+        choice=pieces[0].choice,
+        at=pieces[0].at,
+        text="".join([piece.text for piece in pieces]),
+        sizes=tuple([len(piece.text) for piece in pieces]),
+    )

@@ -15,6 +15,7 @@ _STATUS_OF_CODE = {
     "model_rate_limited": 429,
     "model_slow": 504,
     "model_not_found": 404,
+    "idempotency_key_reused": 422,
 }
 _STATUSES: list[tuple[type[LinesideError], int]] = [
     (Invalid, 400),

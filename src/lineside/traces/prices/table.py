@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple, Protocol
 
-from lineside.core import Record
+from lineside.core import Record, clock
 from lineside.traces.prices.names import Named, named
 from lineside.traces.prices.rates import Listing, Priced, Rates, Unpriced, Usage
 
 _FOUND_MAX = 20_000
+# Its models are files on the machine that asks: nobody is paid for a call.
+_LOCAL = "gguf"
+_FREE = Rates(input=0.0, output=0.0)
 
 
 class OwnPrice(Record):
@@ -56,7 +59,8 @@ class PriceTable:
 
     An own price wins over the base table. Of several own ones that fit, the closer one counts: one
     for a provider before one for all, an exact name before a pattern, a longer pattern before a
-    shorter; and of those that are alike, the newest that was valid when the call began.
+    shorter; and of those that are alike, the newest that was valid when the call began. A model
+    that runs from a local file costs nothing unless an own price says otherwise.
 
     Looking a price up is slow and done once for each provider, model and day; a known one takes a
     microsecond or two. Safe to share between threads.
@@ -84,7 +88,7 @@ class PriceTable:
         """The price that holds for a call, whatever its tokens."""
         provider, model, at, _, _, _, _, _, service_tier = usage
         if at.tzinfo is not UTC:
-            at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+            at = clock.in_utc(at)
         key: tuple[object, ...] = (provider, model, at.toordinal(), service_tier)
         found = self._found.get(key)
         if found is None:
@@ -119,6 +123,8 @@ class PriceTable:
                 and any(matches(spelling) for spelling in spellings)
             ):
                 return Listing(own.source, own.model, ((-1, own.rates),))
+        if provider == _LOCAL:
+            return Listing(_LOCAL, name.model, ((-1, _FREE),))
         if self._base is None:
             return Unpriced("unknown_model")
         return self._base().find(name, at, service_tier)

@@ -237,6 +237,10 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
 }
 """Name to what it finds, in words, and the finder; the surest first."""
 
+_DIGIT = re.compile("[0-9]")
+_OF_DIGITS = {"iban", "card", "national_id", "phone"}
+"""None of these is without a digit, so that most texts need not be searched for each."""
+
 
 def found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
     """Where patterns that come with lineside find something: start, stop and kind, in order.
@@ -244,6 +248,10 @@ def found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
     Where two of them see the same place, the surer one has it.
     """
     wanted = set(kinds)
+    if _DIGIT.search(text) is None:
+        wanted -= _OF_DIGITS
+    if "@" not in text:
+        wanted.discard("email")
     found: list[tuple[int, int, str]] = []
     for kind, (_, find) in BUILT_IN.items():
         if kind not in wanted:

@@ -1,5 +1,6 @@
 """Some traces at a time: all their steps out, others in, in one transaction of the lake."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from lineside.traces.arrivals import trace_key
 from lineside.traces.marks.queries import delete_marks
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.queries import delete_feedback
+from lineside.traces.replies.queries import delete_replies
 from lineside.traces.rewriting import queries
 from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_in, words_of
 
@@ -87,17 +89,38 @@ def rewrite(
     return before
 
 
-def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
-    """Take some traces out of lake, index of words, payloads, feedback and marks.
+class Forgotten(NamedTuple):
+    """What went with some traces: opinions people had of them, and what came of them elsewhere."""
 
-    Gives how many opinions people had of them. Words go first: what a killed process leaves is
+    feedback: int
+    beside: Counter[str]
+
+
+def kept_beside(
+    store: Store, workspace: str, trace_ids: Sequence[str], *, only_look: bool
+) -> Counter[str]:
+    """Erase what rooms keep that came of some traces, or only count it; see `trace_keepers`."""
+    return Counter(
+        {
+            what: keeper(workspace, trace_ids, only_look=only_look)
+            for what, keeper in store.trace_keepers.items()
+        }
+    )
+
+
+def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
+    """Take some traces out of lake, index of words, payloads, feedback, marks and kept replies.
+
+    What rooms keep that came of them goes, too. Words go first: what a killed process leaves is
     found again by the traces it belongs to.
     """
     trace_ids = [one.trace_id for one in batch]
+    beside_traces = kept_beside(store, workspace, trace_ids, only_look=False)
     first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
     with store.records.write() as connection:
         opinions = delete_feedback(connection, workspace, trace_ids)
         delete_marks(connection, workspace, trace_ids)
+        delete_replies(connection, workspace, trace_ids)
     with store.changing_lake():
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
@@ -111,7 +134,7 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> int:
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
         )
         _remove_unnamed(store, before)
-    return opinions
+    return Forgotten(opinions, beside_traces)
 
 
 def _with_words_of(one: text_index.Indexed, beside: list[Row]) -> text_index.Indexed:

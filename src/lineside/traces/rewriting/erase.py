@@ -1,12 +1,13 @@
 """Erasing what one person, session or trace has left."""
 
+from collections import Counter
 from typing import Any
 
 from lineside.core import Invalid, Record
 from lineside.store import Store
 from lineside.traces import queries as opinions
 from lineside.traces.rewriting import leftovers, queries
-from lineside.traces.rewriting.batches import Found, batches, forget
+from lineside.traces.rewriting.batches import Forgotten, Found, batches, forget, kept_beside
 from lineside.trust import Scope, keyed_digests, record
 
 _FOUND_MAX = 5_000
@@ -18,8 +19,8 @@ class Erased(Record):
 
     Attributes:
         feedback: What people said of those traces.
-        beside: What else was kept, such as a user's `knob settings`, or `scores` of a session, and
-            how much of each.
+        beside: What else was kept, such as a user's `knob settings`, `scores` of a session, or
+            `cached answers` that came of those traces, and how much of each.
         is_done: False where it was only looked at.
     """
 
@@ -46,9 +47,10 @@ def erase(
     """Erase every trace that a user took part in, or a session's, or one; all steps of each.
 
     When this returns they are gone from the lake, its files, the index of words and what people
-    said of them; of a user also what rooms keep beside, see `Store.keepers`. What waits in the
-    inbox is moved first, so that it goes with the rest; what arrives later is new. The ledger keeps
-    that it was done, with a keyed digest in the name's place.
+    said of them, with what came of them elsewhere, see `Store.trace_keepers`; of a user also what
+    rooms keep beside, see `Store.keepers`. What waits in the inbox is moved first, so that it goes
+    with the rest; what arrives later is new. The ledger keeps that it was done, with a keyed digest
+    in the name's place.
 
     Raises:
         Invalid: Not exactly one of user, session and trace is given.
@@ -74,6 +76,7 @@ def erase(
         if user
     }
     beside |= _leftovers(store, scope.workspace, kind, name, only_look=only_look)
+    beside |= dict.fromkeys(store.trace_keepers, 0)
     erased = Erased(traces=0, steps=0, feedback=0, beside=beside, is_done=not only_look)
     for _ in range(_ROUNDS_MAX):
         found = _find(store, scope.workspace, kind, name)
@@ -123,22 +126,27 @@ def _find(store: Store, workspace: str, kind: str, name: str) -> list[Found]:
         return [Found(**row) for row in reading.rows(query, asked)]
 
 
-def _erase_batch(scope: Scope, batch: list[Found], *, only_look: bool) -> int:
-    """Erase some traces; gives how often people spoke of them."""
+def _erase_batch(scope: Scope, batch: list[Found], *, only_look: bool) -> Forgotten:
+    """Erase some traces, or only look; gives what goes with them."""
+    if not only_look:
+        return forget(scope.store, scope.workspace, batch)
     trace_ids = [one.trace_id for one in batch]
-    if only_look:
-        with scope.store.records.read() as connection:
-            return opinions.count_feedback(connection, scope.workspace, trace_ids)
-    return forget(scope.store, scope.workspace, batch)
+    with scope.store.records.read() as connection:
+        feedback = opinions.count_feedback(connection, scope.workspace, trace_ids)
+    beside = kept_beside(scope.store, scope.workspace, trace_ids, only_look=True)
+    return Forgotten(feedback, beside)
 
 
-def _added(erased: Erased, batch: list[Found], feedback: int) -> Erased:
+def _added(erased: Erased, batch: list[Found], gone: Forgotten) -> Erased:
     steps = sum(one.steps for one in batch)
+    beside = Counter(erased.beside)
+    beside.update(gone.beside)
     return erased.model_copy(
         update={
             "traces": erased.traces + len(batch),
             "steps": erased.steps + steps,
-            "feedback": erased.feedback + feedback,
+            "feedback": erased.feedback + gone.feedback,
+            "beside": dict(beside),
         }
     )
 

@@ -1,12 +1,12 @@
 """Reading history anew with today's mapping, from what was received."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from lineside.core import Record
+from lineside.core import Record, clock
 from lineside.traces import prices
 from lineside.traces.mapping import MAPPING_VERSION, RawSpan, fields_of
 from lineside.traces.payloads import is_kept_apart
@@ -62,7 +62,7 @@ def remap(
     store.flusher.flush()
     table = prices.price_table(scope)
     version = MAPPING_VERSION if everything else MAPPING_VERSION - 1
-    start = since.astimezone(UTC).replace(tzinfo=None) if since else _EARLIEST
+    start = clock.in_utc(since).replace(tzinfo=None) if since else _EARLIEST
     done = Remapped(traces=0, steps=0, changed=0)
     last_id = ""
     for _ in range(_ROUNDS_MAX):

@@ -1,5 +1,6 @@
 """How long traces are kept: by use case, by whole days, for ever where nothing is said."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,6 +36,7 @@ class Expired(Record):
     Attributes:
         before: Traces whose last step began before this day were deleted, in UTC.
         beside: Scores and records of events as old as that, of no trace that is here.
+        elsewhere: What came of those traces and went with them, such as `cached answers`.
     """
 
     use_case: str | None
@@ -42,6 +44,7 @@ class Expired(Record):
     traces: int
     steps: int
     beside: int = 0
+    elsewhere: dict[str, int] = {}  # noqa: RUF012 # pydantic copies it
 
 
 def list_retentions(scope: Scope) -> list[Retention]:
@@ -111,18 +114,12 @@ def _apply(scope: Scope) -> list[Expired]:
     found = []
     for row in rows:
         before = today - timedelta(days=row["days"])
-        traces, steps = _expire(store, scope.workspace, row["use_case"], before)
+        expired = _expire(store, scope.workspace, row["use_case"], before)
         moment = before.replace(tzinfo=None)
         beside = sum(leftovers.older_than(store, scope.workspace, row["use_case"], moment))
-        if not traces and not beside:
+        if not expired.traces and not beside:
             continue
-        expired = Expired(
-            use_case=row["use_case"] or None,
-            before=before,
-            traces=traces,
-            steps=steps,
-            beside=beside,
-        )
+        expired = expired.model_copy(update={"beside": beside})
         found.append(expired)
         with store.records.write() as connection:
             details = expired.model_dump(mode="json", exclude={"use_case"})
@@ -133,20 +130,27 @@ def _apply(scope: Scope) -> list[Expired]:
     return found
 
 
-def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> tuple[int, int]:
-    """Take out every trace that is old enough; gives how many, and how many steps they had."""
+def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> Expired:
+    """Take out every trace that is old enough, and say what went."""
     traces = steps = 0
+    elsewhere: Counter[str] = Counter()
     asked = [workspace, before.replace(tzinfo=None), use_case, _FOUND_MAX]
     for _ in range(_ROUNDS_MAX):
         with store.lake.reading(TABLES) as reading:
             found = [Found(**row) for row in reading.rows(OLDER_THAN, asked)]
         for batch in batches(found):
-            forget(store, workspace, batch)
+            elsewhere += forget(store, workspace, batch).beside
             traces += len(batch)
             steps += sum(one.steps for one in batch)
         if len(found) < _FOUND_MAX:
             break
-    return traces, steps
+    return Expired(
+        use_case=use_case or None,
+        before=before,
+        traces=traces,
+        steps=steps,
+        elsewhere=dict(elsewhere),
+    )
 
 
 def _retention(row: dict[str, Any]) -> Retention:

@@ -90,18 +90,27 @@ def figures_by(group: str) -> str:
     """
 
 
-ARM_SUMS = f"""
+def _arm_sums(arm: str, callers: str, served: str) -> str:
+    return f"""
 {_FOUND}
 , units AS (
-    SELECT release, 'score:' || name AS measure, coalesce(session_id, user_id, trace_id) AS caller,
-        count(value) AS n, sum(value) AS s
+    SELECT release, {arm} AS arm, 'score:' || name AS measure,
+        coalesce({callers}, trace_id) AS caller, count(value) AS n, sum(value) AS s
     FROM found
-    WHERE use_case = ?5 AND release IN (SELECT unnest(?6::VARCHAR[])) AND value IS NOT NULL
-      AND coalesce(arm, '') != 'shadow'
+    WHERE use_case = ?5 AND {served} AND value IS NOT NULL AND coalesce(found.arm, '') != 'shadow'
     GROUP BY ALL
 )
-SELECT release, measure, {UNIT_SUMS} FROM units GROUP BY release, measure ORDER BY ALL LIMIT ?7
+SELECT release, arm, measure, {UNIT_SUMS} FROM units
+GROUP BY release, arm, measure ORDER BY ALL LIMIT ?7
 """
+
+
+ARM_SUMS = _arm_sums(
+    "NULL::VARCHAR", "session_id, user_id", "release IN (SELECT unnest(?6::VARCHAR[]))"
+)
+NAMED_ARM_SUMS = _arm_sums(
+    "arm", "user_id, session_id", "found.arm IN (SELECT unnest(?6::VARCHAR[]))"
+)
 
 TRACES_KNOWN = """
 SELECT trace_id, use_case, release, session_id, has_root FROM {traces}

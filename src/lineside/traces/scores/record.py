@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lineside.core import Record, now
+from lineside.core import Record, clock, now
 from lineside.traces.arrivals import trace_key
 from lineside.traces.conventions.values import first_text
 
@@ -52,7 +52,7 @@ class TraceScore(Record):
 
 def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
     """A score as the lake keeps it."""
-    moment = score.at.astimezone(UTC).replace(tzinfo=None)
+    moment = clock.in_utc(score.at).replace(tzinfo=None)
     return {
         "workspace": workspace,
         "use_case": score.use_case,

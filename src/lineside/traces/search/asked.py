@@ -1,9 +1,10 @@
 """Filters as what the lake is asked: conditions in SQL, words, and bounds of time."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from lineside.core import clock
 from lineside.store import text_index
 from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.search import queries
@@ -83,7 +84,7 @@ def values_of(bounds: Sequence[queries.Bound]) -> list[Any]:
 
 def plain(moment: datetime) -> datetime:
     """A moment as the lake keeps it."""
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return clock.in_utc(moment).replace(tzinfo=None)
 
 
 def earlier(moment: datetime, by: timedelta = DAY) -> datetime:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from lineside.evals.compare import Pairs, pair
 from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.run import CONFIDENCE
 from lineside.stats import Interval, PairedDifference, paired_difference, ratios
 
 MeasureKind = Literal["binary", "ordinal", "continuous", "rate", "ratio"]
@@ -39,7 +40,9 @@ class Measured(NamedTuple):
     missing: int
 
 
-def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | None:
+def measure(
+    baseline: JudgedRun, candidate: JudgedRun, name: str, *, confidence: float = CONFIDENCE
+) -> Measured | None:
     """One score of both runs; nothing where no case has it in both.
 
     Raises:
@@ -58,6 +61,7 @@ def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | 
         difference = paired_difference(
             [float(new < old) for old, new in zip(before, after, strict=True)],
             [float(new > old) for old, new in zip(before, after, strict=True)],
+            confidence=confidence,
             clusters=clusters,
         )
     else:
@@ -65,7 +69,12 @@ def measure(baseline: JudgedRun, candidate: JudgedRun, name: str) -> Measured | 
         # Over so many cases Student's t is as good, and a page need not wait for the bootstrap.
         is_quick = trait.unit in _TIME_AND_MONEY and len(before) > _BOOTSTRAP_CASES_MAX
         difference = paired_difference(
-            before, after, clusters=clusters, method="t" if is_quick else "auto"
+            before,
+            after,
+            confidence=confidence,
+            clusters=clusters,
+            method="t" if is_quick else "auto",
+            bounds=pairing.bounds,
         )
     return Measured(
         name=name,

@@ -1,0 +1,44 @@
+"""Kept answers go when they are over, and with the traces that they came from."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from lineside.core import now
+from lineside.gateway.cache import queries
+from lineside.store import Store
+
+_ROWS_MAX = 1_000
+_ROUNDS_MAX = 1_000
+
+
+def keep_in_order(store: Store) -> None:
+    """Let kept answers go with their traces, and with upkeep when they are over.
+
+    Called once by every process that erases, or keeps the lake in order. An answer belongs to
+    the trace of the call that asked the model, so what takes the trace away, be it by user, session
+    or age, takes the answer, too.
+    """
+    store.trace_keepers["cached answers"] = partial(_forget_of, store)
+    store.upkeep.add(partial(forget_expired, store))
+
+
+def forget_expired(store: Store) -> int:
+    """Delete every answer whose time is over; gives how many that were."""
+    gone = 0
+    for _ in range(_ROUNDS_MAX):
+        at = now()
+        with store.records.read() as connection:
+            if not queries.expired_answers(connection, at=at, rows_max=1):
+                break
+        with store.records.write() as connection:
+            gone += queries.forget_expired(connection, at=at, rows_max=_ROWS_MAX)
+    return gone
+
+
+def _forget_of(store: Store, workspace: str, trace_ids: Sequence[str], *, only_look: bool) -> int:
+    with store.records.read() as connection:
+        count = queries.count_answers_of(connection, workspace, trace_ids)
+    if only_look or not count:
+        return count
+    with store.records.write() as connection:
+        return queries.forget_answers_of(connection, workspace, trace_ids)

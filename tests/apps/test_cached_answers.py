@@ -1,0 +1,78 @@
+"""Answers that plain models gave before: whose they are, how many are kept, and for how long."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from lineside.apps import Serving, model_calls
+from lineside.core import Invalid, now
+from lineside.gateway import cache, calls, canonical
+from lineside.trust import Scope
+
+FIRST = "Where can I find the address that my parcel is delivered to?"
+SECOND = "Where do I find the address that my parcel is delivered to?"
+
+
+def settings(path: Path, **route: object) -> Path:
+    line = {"when": {"default": True}, "output": {"text": "At 12 Canal Street."}}
+    (path / "play.jsonl").write_text(json.dumps(line))
+    routes = {"kept": {"targets": ["play/m"], **route}}
+    told = {"scripted": {"play": {"file": "play.jsonl"}}, "routes": routes}
+    (path / "gateway.yaml").write_text(json.dumps(told))
+    return path / "gateway.yaml"
+
+
+@pytest.fixture
+def ask(scope: Scope, tmp_path: Path) -> Callable[..., str]:
+    """Asks a route with a semantic cache; gives what the cache said."""
+    path = settings(tmp_path, cache_s=3600, semantic_cache=True)
+    door = model_calls.ModelCalls(Serving(scope.store), calls.Gateway(path))
+
+    async def asked(words: str, workspace: str) -> str:
+        caller = model_calls.ModelCaller(
+            scope=dataclasses.replace(scope, workspace=workspace),
+            parent=model_calls.TraceParent.read(None),
+        )
+        turn = canonical.Turn(role="user", parts=(canonical.TextPart(text=words),))
+        request = canonical.ModelRequest(wire="chat", model="kept", turns=(turn,))
+        opened = await door.open(caller, request)
+        await opened.whole()
+        return str(opened.call.served.attributes[cache.CACHED])
+
+    return lambda words, workspace="default": asyncio.run(asked(words, workspace))
+
+
+def test_a_workspace_hears_nothing_of_what_another_asked(ask: Callable[..., str]) -> None:
+    assert (ask(FIRST), ask(SECOND)) == ("miss", "semantic")
+    assert (ask(SECOND, "other"), ask(FIRST, "other")) == ("miss", "semantic")
+
+
+def test_what_is_over_is_like_nothing_any_more(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(FIRST)
+    later = now() + timedelta(hours=2)
+    monkeypatch.setattr("lineside.gateway.cache.finding.now", lambda: later)
+    assert ask(SECOND) == "miss"
+
+
+def test_the_oldest_make_room_for_the_newest(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.gateway.cache.step._ROWS_MAX", 2)
+    for words in (FIRST, "How long is the shop open?", "Who mends a flat tyre there?"):
+        assert ask(words) == "miss"
+    assert ask(SECOND) == "miss"
+    assert ask("Who mends a flat tyre there?") == "hit"
+
+
+def test_a_semantic_cache_that_keeps_nothing_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="`semantic_cache` needs `cache_s`"):
+        calls.Gateway(settings(tmp_path, semantic_cache=True))
+    with pytest.raises(Invalid, match="semantic_similarity_min"):
+        calls.Gateway(settings(tmp_path, cache_s=9, semantic_similarity_min=0.5))
