@@ -51,7 +51,8 @@ def kept(place: Path) -> None:
     store = open_store(Settings(home=place / "home"))
     open_traces(store)
     scope = local_scope(store)
-    record_spans(scope, trace(FINE, "Where is my parcel?", cost_usd=0.02)).result()
+    fine = trace(FINE, "Where is my parcel?", cost_usd=0.02, first_chunk_ms=312.0)
+    record_spans(scope, fine).result()
     broken = {"status": "error", "error": "timeout: no answer", "messages_out": None}
     record_spans(scope, trace(FAILED, "I want a refund", **broken)).result()
     store.close()
@@ -106,6 +107,8 @@ def test_figures_say_what_they_cover(lineside: Run) -> None:
     shown = lineside("traces", "stats", "--by", "model")
 
     assert "house-model" in shown.out
+    said = "Time to first token of house-model: 312 ms p50, reported by 50% of its steps"
+    assert said in shown.out
     assert "50.0%" in shown.out, "one of two failed"
     (found,) = lineside("traces", "stats", "--json").data
     assert (found["name"], found["count"], found["cost_known"]) == (None, 2, 0.5)

@@ -90,6 +90,8 @@ def test_charts_are_split_and_each_name_leads_to_its_traces(sent: TestClient) ->
     assert "<b>:" not in page
     assert "Did you mean model ?" in words(wrong)
     assert "7 model calls" in model
+    assert "Time to first token p50" in model
+    assert "Reported for 0 % of 7 model calls" in model
 
 
 def test_a_week_without_traces_shows_the_ones_before(settings: Settings) -> None:

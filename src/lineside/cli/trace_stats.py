@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lineside.cli.commands import Spoken, json_option
-from lineside.cli.output import note, print_json, print_table
+from lineside.cli.output import note, print_json, print_table, say
 from lineside.cli.place import scope_on_line
 from lineside.cli.traces import count_said, labels_of, money_said, query_option, read_query
 
@@ -60,8 +60,10 @@ def stats(by: str, limit: int, score: str | None, query: str, as_json: bool) -> 
             counted = figures = search.figures(scope, filters, by=by)
             headings = ("steps" if by == "model" else "traces", *_FIGURES)
             cells = [_figures_told(one) for one in figures[:limit]]
+            first_tokens = [] if by != "model" else _first_tokens(figures[:limit])
             total = sum(one.count for one in figures)
         else:
+            first_tokens = []
             counted = scored = search.scored.score_stats(scope, filters, score=score, by=by)
             headings = _SCORED
             cells = [_scored_told(one) for one in scored[:limit]]
@@ -79,6 +81,8 @@ def stats(by: str, limit: int, score: str | None, query: str, as_json: bool) -> 
         [(name, *told) for name, told in zip(names, cells, strict=True)],
         numbers=tuple(one for one in headings if one != "labels"),
     )
+    for line in first_tokens:
+        say(line)
     if len(counted) > limit:
         note(f"{len(counted) - limit:,} more; raise --limit to see them")
     most = f"{search.FIGURES_TRACES_MAX:,}"
@@ -96,6 +100,16 @@ def _figures_told(one: "search.TraceFigures") -> tuple[str, ...]:
         money_said(one.cost_usd),
         f"{one.cost_known:.0%}",
     )
+
+
+def _first_tokens(figures: Sequence["search.TraceFigures"]) -> list[str]:
+    """How long models took to begin, in words; only streamed calls can tell."""
+    return [
+        f"Time to first token of {one.name or '–'}: {one.first_chunk_ms_p50:,.0f} ms p50, "
+        f"reported by {one.first_chunk_known:.0%} of its steps"
+        for one in figures
+        if one.first_chunk_ms_p50 is not None
+    ]
 
 
 def _scored_told(one: "search.scored.ScoredTraces") -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from lineside.web.render import page
 from lineside.web.score_cards import score_cards
 from lineside.web.time_plots import Bucket, TimePlot, lines, stacked_bars, stretch_said
 from lineside.web.trace_form import TraceForm, form_values, read_trace_form
-from lineside.web.trace_measures import MEASURES, Measure
+from lineside.web.trace_measures import FIRST_TOKEN, MEASURES, Measure
 
 GROUP_WORDS = {
     "use_case": "Use case",
@@ -90,7 +90,8 @@ def drawing(form: TraceForm, chart: search.Chart) -> tuple[list[ChartCard], list
             tone = "series-others" if name == search.OTHERS else f"series-{at}"
             fields = _named(form, chart.by, name)
             legend.append(LegendEntry(_said_name(form, chart.by, name), tone, fields))
-    return [_card(form, chart, measure, slots, legend) for measure in MEASURES], legend
+    measures = (*MEASURES, FIRST_TOKEN) if chart.by == "model" else MEASURES
+    return [_card(form, chart, measure, slots, legend) for measure in measures], legend
 
 
 def _found(scope: Scope, form: TraceForm, by: str | None) -> tuple[search.Chart | None, str]:

@@ -134,3 +134,21 @@ MEASURES = (
         is_stacked=True,
     ),
 )
+
+FIRST_TOKEN = Measure(
+    title="Time to first token",
+    unit="ms",
+    series=(MeasureSeries("p50", "series-1"),),
+    values=lambda one: (one.first_chunk_ms_p50,),
+    split=lambda one: one.first_chunk_ms_p50,
+    split_title="Time to first token p50",
+    shown=milliseconds,
+    figure=lambda one: (
+        "unknown"
+        if one.first_chunk_ms_p50 is None
+        else f"{milliseconds(one.first_chunk_ms_p50)} p50"
+    ),
+    coverage=lambda one, _: _covered("Reported", one.first_chunk_known, one.calls),
+    is_stacked=False,
+)
+"""Drawn of model calls alone: a trace has no one first token."""
