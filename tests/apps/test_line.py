@@ -1,8 +1,12 @@
 """A folder goes down the line: judged, released or refused, and written into the ledger."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from lineside.apps import deploy, judge_folder, list_releases, release_folder
+from lineside.apps.line import forecast_folder
 from lineside.core import Denied
 from lineside.trust import Scope, ledger_entries
 from lineside.usecases import read_folder
@@ -48,6 +52,23 @@ def test_a_worse_folder_is_refused_with_the_reason(scope: Scope, make_folder) ->
     assert "60" in worse.release.gate.verdict.sentence
     (entry,) = ledger_entries(scope, kind="release.refused")
     assert entry.details["why"] == worse.release.gate.verdict.sentence
+
+
+def test_a_release_asks_each_case_as_often_as_its_manifest_says(
+    scope: Scope, make_folder: Callable[..., Path]
+) -> None:
+    path = make_folder()
+    manifest = path / "usecase.yaml"
+    manifest.write_text(manifest.read_text().replace("tests:\n", "tests:\n  repetitions: 3\n"))
+    folder = read_folder(path)
+
+    tested = judge_folder(scope, folder)
+    released = release_folder(scope, folder).release
+    once = judge_folder(scope, folder, repetitions=1)
+
+    assert released.run_id == tested.run.id
+    assert (tested.run.repetitions, once.run.repetitions) == (3, 1)
+    assert forecast_folder(scope, folder).repetitions == 3
 
 
 def test_a_refused_release_cannot_be_deployed(scope: Scope, make_folder) -> None:

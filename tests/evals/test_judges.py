@@ -232,6 +232,7 @@ def test_a_run_says_what_its_judge_did_and_took(
         "cost_usd": pytest.approx(0.08),
         "tokens_in": 40,
         "tokens_out": 16,
+        "recalled": 0,
         "orders_disagree": 0.75,
         "self_agreement": None,
         "jury_agreement": None,

@@ -75,6 +75,13 @@ def labels(count: int = CASES, *, no: int = 30, but: tuple[int, ...] = ()) -> li
     ]
 
 
+def drawn(*chances: str) -> list[dict[str, str]]:
+    """Labels of the first cases as a review exports them."""
+    return [
+        row | {"chance": chance} for row, chance in zip(labels(len(chances)), chances, strict=True)
+    ]
+
+
 def gate(scope: Scope, run: Run, rule: str, baseline: Run | None = None) -> GateOutcome:
     return judge_gate(scope, run, [parse_rule(rule)], baseline_run=baseline)
 
@@ -146,6 +153,64 @@ def test_a_licensed_judge_decides_with_its_error_taken_out(
     assert outcome.verdict.findings[0].low == pytest.approx(corrected.corrected.low, abs=1e-6)
     [entry] = ledger_entries(scope, kind="judge.licensed")
     assert (entry.subject, entry.details["name"]) == (licence.id, "right")
+
+
+GRADES = [{"bad": "Wrong."}, {"fair": "Near."}, {"good": "Right."}]
+
+
+def grading(*fair: int) -> dict[str, bytes]:
+    """A judge that says good unless the topic is `lost_card`, and fair of some that are not."""
+    lines = [({"answer": "lost_card"}, "bad"), *(({"input": f"m{n}"}, "fair") for n in fair)]
+    said = [{"when": when, "output": {"reason": "So.", "level": level}} for when, level in lines]
+    good = {"when": {"default": True}, "output": {"reason": "So.", "level": "good"}}
+    return {"judge.jsonl": script(*said, good)}
+
+
+def test_grades_are_corrected_by_what_people_said_of_an_earlier_release(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    """People find 4 of the 50 good answers fair, so that the judge's mean is 0.025 too high."""
+    words = {"files": grading(79, 80), "arguments": {"levels": GRADES}}
+    first = judge_run(**words)
+    said = [
+        {"case": f"c{n}", "label": "bad" if n <= 30 else "fair" if n in (*range(31, 35), 79, 80)
+         else "good"}
+        for n in range(1, CASES + 1)
+    ]  # fmt: skip
+    bar = licences.Bar(specificity=0.7, kappa=0.5)
+    licence = licences.licence_judge(scope, "right", said, bar=bar)
+    second = judge_run(subject="other", wrong=20, **words)
+
+    stands = summarise(scope, second).scores["right"].standing
+    mean = gate(scope, second, "right >= 0.65")
+    apart = gate(scope, second, "not worse than live by 0.10 on right", baseline=first)
+
+    assert (licence.standing, licence.measured.false_yes) == ("granted", 4)
+    assert stands is not None
+    assert stands.corrected is not None
+    assert stands.corrected.judged == pytest.approx((60 - 1) / 80)
+    assert stands.corrected.value == pytest.approx((60 - 1 - 2) / 80)
+    assert stands.sentence.endswith("the judge alone said 74 %")
+    [finding] = mean.verdict.findings
+    assert (finding.value, finding.low) == (stands.corrected.value, stands.corrected.low)
+    assert apart.verdict.decision == "more"
+    assert "for its scores have more than two levels" in apart.verdict.sentence
+
+
+def test_a_judge_of_yes_and_no_is_corrected_where_each_case_was_asked_several_times(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    first = judge_run()
+    licences.licence_judge(scope, "right", labels(but=(31,)))
+    second = judge_run(subject="other", wrong=20, repetitions=2)
+
+    outcome = gate(scope, second, "not worse than live by 0.10 on right", baseline=first)
+
+    stands = summarise(scope, second).scores["right"].standing
+    assert stands is not None
+    assert stands.corrected is not None
+    assert stands.corrected.method == "rogan_gladen"
+    assert outcome.verdict.findings[0].value == pytest.approx(0.125 / (30 / 31))
 
 
 def test_a_rate_that_the_labels_leave_open_asks_for_labels(
@@ -257,6 +322,8 @@ def test_a_judge_that_refuses_or_leaves_its_schema_earns_no_licence(
         ([{"case": "c1", "label": ""}], "no_labels", "no row with a label"),
         ([], "no_labels", "no row with a label"),
         ([{"case": "c1", "label": "no"}] * 2, "case_labelled_twice", "Line 3: case `c1`"),
+        (drawn("1.0", "", "0.25"), "unequal_chances", "Line 2 was drawn with the chance 1 and"),
+        (drawn("0.5", "often"), "bad_chance", "Line 3: `chance` is `often`"),
     ],
 )
 def test_labels_that_cannot_be_used_are_refused_with_the_place(
@@ -268,6 +335,15 @@ def test_labels_that_cannot_be_used_are_refused_with_the_place(
     assert (caught.value.code, message in caught.value.message) == (code, True)
     assert caught.value.hint
     assert licences.list_licences(scope) == []
+
+
+def test_labels_drawn_with_one_chance_are_a_random_sample(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    judge_run()
+    # A row that nobody labelled is no label, whatever its chance.
+    rest = {"case": "c80", "label": "", "chance": "1.0"}
+    assert licences.licence_judge(scope, "right", [*drawn(*["0.75"] * 60), rest]).is_granted
 
 
 def test_several_people_are_held_against_each_other_too(scope: Scope, judge_run: RunCases) -> None:

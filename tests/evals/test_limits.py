@@ -1,18 +1,30 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
+from evals.test_judges import declared, judge_file
 from lineside.core import Invalid
-from lineside.evals import Run, register_runner, results_of, summarise
+from lineside.evals import (
+    Run,
+    get_run,
+    keep_dataset,
+    register_runner,
+    results_of,
+    start_run,
+    summarise,
+)
+from lineside.evals.dataset import Dataset
 from lineside.evals.plan import RunLimits, RunPlan
 from lineside.gateway import ModelReply
 from lineside.store import Store
-from lineside.trust import Scope
+from lineside.traces import prices
+from lineside.trust import Scope, local_scope
 
 RunCases = Callable[..., Run]
 
@@ -100,6 +112,109 @@ def test_tokens_are_priced_where_the_model_names_no_cost(run_cases: RunCases, st
     register_runner(store, lambda _run: Known({}))
     run = run_cases(rows(10))
     assert (run.spent.cost_unknown, run.spent.cost_usd) == (0, pytest.approx(10 * 0.00021))
+
+
+def test_a_limit_on_money_stops_judges_too_and_says_what_they_took(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    judge = {"scorers": [declared()], "scorer_files": judge_file(cost_usd=0.01, tokens_in=9)}
+
+    run = run_cases(rows(40), plan=within(cost_usd_max=0.1105, concurrency_max=2), **judge)
+
+    assert (run.status, run.cases_done, len(target.asked)) == ("stopped", 10, 10)
+    assert (run.spent.cost_usd, run.spent.tokens) == (pytest.approx(0.01), 100)
+    judges = run.spent.judges
+    assert (judges.answers, judges.calls, judges.tokens) == (10, 10, 90)
+    assert judges.cost_usd == pytest.approx(0.1)
+    assert run.spent.total_usd == pytest.approx(0.11)
+    assert "0.1 of them on judges" in run.failures["limit:cost_usd"].message
+    plan = within(tokens_max=100, concurrency_max=1)
+    by_tokens = run_cases(rows(40), plan=plan, fresh=True, **judge)
+    assert by_tokens.spent.tokens + by_tokens.spent.judges.tokens == 95
+
+
+def test_a_verdict_of_the_same_judge_on_the_same_answer_is_not_asked_again(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    files = judge_file(cost_usd=0.01)
+    first = run_cases(rows(20), scorers=[declared()], scorer_files=files, repetitions=2)
+
+    more = run_cases(rows(30), scorers=[declared(usd_max=9)], scorer_files=files, repetitions=2)
+
+    assert (more.spent.recalled, more.spent.judges.calls) == (40, 20)
+    done = summarise(scope, more).scores["right"].judge
+    assert done is not None
+    assert (done.judged, done.recalled, done.calls) == (60, 40, 20)
+    details = [found.scores["right"].detail for found in results_of(scope, more.id)]
+    assert {(detail or {}).get("recalled_from") for detail in details} == {first.id, None}
+
+
+@pytest.mark.parametrize("change", ["criterion", "repeats", "field", "expected", "fresh"])
+def test_another_question_to_a_judge_is_asked(
+    run_cases: RunCases, target: ScriptedTarget, change: str
+) -> None:
+    files = judge_file(cost_usd=0.01)
+    arguments: dict[str, dict[str, Any]] = {
+        "criterion": {"rubric": "Is it kind?"},
+        "repeats": {"repeats": 2},
+        "field": {"field": "confidence"},
+    }
+    again = rows(6)
+    if change == "expected":
+        again = [row | {"expected": {"topic": "lost_card"}} for row in again]
+    run_cases(rows(6), scorers=[declared()], scorer_files=files)
+
+    run = run_cases(
+        again,
+        scorers=[declared(**arguments.get(change, {}))],
+        scorer_files=files,
+        fresh=change == "fresh",
+    )
+
+    assert run.spent.judges.calls == (12 if change == "repeats" else 6)
+
+
+def test_judging_answers_that_are_known_already_counts_as_well(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    run_cases(rows(20))
+    judge = {"scorers": [declared()], "scorer_files": judge_file(cost_usd=0.01)}
+
+    run = run_cases(rows(20), plan=within(cost_usd_max=0.05, concurrency_max=1), **judge)
+
+    assert (run.status, run.spent.cost_usd, len(target.asked)) == ("stopped", 0, 20)
+    assert run.spent.judges.cost_usd == pytest.approx(0.05)
+
+
+def test_a_judge_that_names_no_cost_is_priced_by_its_tokens_or_stops_a_limit_on_money(
+    store: Store, read: Callable[..., Dataset], target: ScriptedTarget
+) -> None:
+    owner = local_scope(store)
+    rates = prices.Rates(input=2, output=10)
+
+    def run(**more: Any) -> Run:
+        started = start_run(
+            owner,
+            use_case="triage",
+            subject="candidate",
+            dataset=keep_dataset(owner, "triage", read(rows(40))),
+            scorers=[declared()],
+            scorer_files=judge_file(tokens_in=1000, tokens_out=100),
+            plan=within(cost_usd_max=1.0),
+            **more,
+        )
+        store.jobs.result(started.id)
+        return get_run(owner, started.id)
+
+    unknown = run()
+    prices.set_price(owner, "scripted:judge.jsonl", rates=rates, valid_from=date(2026, 1, 1))
+    known = run(fresh=True)
+
+    assert unknown.status == "stopped"
+    assert "the model of a judge costs" in unknown.failures["limit:cost_unknown"].message
+    assert unknown.spent.total_usd is None
+    assert (known.status, known.spent.judges.cost_unknown) == ("done", 0)
+    assert known.spent.judges.cost_usd == pytest.approx(40 * 0.003)
 
 
 def test_an_impossible_limit_is_refused(run_cases: RunCases, target: ScriptedTarget) -> None:

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
+from evals.test_judges import declared, judge_file
 from lineside.core import Invalid, now
 from lineside.evals import Run, results_of
 from lineside.evals.dataset import Dataset
@@ -140,3 +141,32 @@ def test_a_forecast_says_what_the_rest_costs_and_which_limit_is_too_small(
     assert found.tokens == 1600
     assert found.exceeds == ["cost_usd_max"]
     assert len(target.asked) == 40
+
+
+def test_a_forecast_counts_judges_by_what_their_calls_took_or_says_that_it_cannot(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope, read: Callable[..., Dataset]
+) -> None:
+    files = judge_file(cost_usd=0.01, tokens_in=9, tokens_out=1)
+    plan = RunPlan(limits=RunLimits(cost_usd_max=1.0))
+    wanted = {
+        "use_case": "triage",
+        "subject": "candidate",
+        "dataset": read(rows(100)),
+        "scorers": [declared(repeats=2)],
+        "scorer_files": files,
+        "plan": plan,
+    }
+    unknown = forecast_run(scope, **wanted)
+    run_cases(rows(40), scorers=[declared()], scorer_files=files)
+
+    found = forecast_run(scope, **wanted)
+
+    assert unknown.judges is not None
+    assert (unknown.judges.calls, unknown.judges.cost_usd) == (200, None)
+    assert (unknown.judges.unknown, unknown.exceeds) == (["right"], [])
+    assert found.judges is not None
+    assert (found.judges.cost_usd, found.judges.tokens) == (pytest.approx(2.0), 2000)
+    assert (found.cost_usd, found.exceeds) == (pytest.approx(0.06), ["cost_usd_max"])
+    again = forecast_run(scope, **{**wanted, "scorers": [declared()]})
+    assert again.judges is not None
+    assert again.judges.calls == 60

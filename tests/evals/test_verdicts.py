@@ -1,16 +1,22 @@
 """Two runs, one answer; and an honest one where the data is bad."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
+from evals.test_judges import declared, judge_file
 from lineside.core import Invalid, Unavailable
-from lineside.evals import Run, judge_gate, verdicts
+from lineside.evals import Run, judge_gate, register_runner, verdicts
+from lineside.evals.judged import read_judged
 from lineside.evals.run import RunScorer
 from lineside.evals.verdicts import RunVerdict, themes, wordspace
+from lineside.evals.verdicts.price import pace_of
+from lineside.gateway import ModelReply
+from lineside.store import Store
 from lineside.trust import Scope
 from lineside.usecases import parse_rule
 
@@ -55,6 +61,30 @@ def test_not_enough_data_says_what_it_takes_to_know(judge: Judge) -> None:
     assert found.more.cost_usd == pytest.approx(found.more.cases * 0.002)
     assert found.headline == f"Not enough data: {found.more.in_words}"
     assert " USD and " in found.headline
+
+
+class Slow(ScriptedTarget):
+    async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
+        await asyncio.sleep(0.02)
+        return await super().__call__(payload)
+
+
+def test_what_it_takes_to_know_counts_judges_and_is_not_less_where_answers_were_known(
+    run_cases: RunCases, store: Store
+) -> None:
+    register_runner(store, lambda _run: Slow({}))
+    judge = {"scorers": [declared()], "scorer_files": judge_file(cost_usd=0.01)}
+    run_cases(rows(60))
+
+    run = run_cases(rows(62), **judge)
+
+    assert (run.spent.recalled, run.spent.concurrency) == (60, 8)
+    judged = read_judged(store, run)
+    pace = pace_of(judged)
+    latency_ms = judged.column("latency_ms").values.mean()
+    assert pace.cost_usd == pytest.approx(0.011)
+    assert pace.seconds is not None
+    assert pace.seconds >= latency_ms / 1000 / 8
 
 
 def test_a_gain_too_small_to_matter_holds_where_a_gain_was_asked_for(judge: Judge) -> None:

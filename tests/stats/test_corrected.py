@@ -51,6 +51,43 @@ def test_a_prediction_powered_mean_agrees_with_ppi_python(is_tuned: bool) -> Non
     assert measured.labels_worth > 2_000
 
 
+@pytest.mark.parametrize(("labels", "right"), [(80, 0.7), (60, 0.97)])
+def test_grades_of_a_judge_are_corrected_by_labels_of_other_answers(
+    labels: int, right: float
+) -> None:
+    """Levels 0, 0.5 and 1; the judge is one level too kind to the rest of the low ones."""
+    rng, hits, naive = np.random.default_rng(11), 0, 0
+    for _ in range(RUNS):
+        people = rng.choice([0, 0.5, 1], labels + 600, p=[0.2, 0.3, 0.5])
+        judge = people + 0.5 * (people < 1) * (rng.random(people.size) > right)
+        measured = prediction_powered_mean(
+            judge[labels:], judge=judge[:labels], people=people[:labels],
+            is_tuned=False, are_shares=True,
+        )  # fmt: skip
+        hits += measured.low <= 0.65 <= measured.high
+        naive += measured.judged > 0.68
+
+    assert hits / RUNS >= 0.94
+    assert naive / RUNS > 0.9 or right > 0.9
+
+
+def test_the_mean_of_shares_is_a_share_and_a_judge_without_a_fault_is_not_infallible() -> None:
+    people = [1, 0.5, 1] * 10
+    measured = prediction_powered_mean(
+        [1.0] * 500, judge=people, people=people, is_tuned=False, are_shares=True
+    )
+    assert (measured.value, measured.high) == (1, 1)
+    assert 0.9 < measured.low < 0.95
+
+
+def test_a_case_asked_several_times_is_corrected_by_its_share_of_yes() -> None:
+    labels = {"judge": [*yes(90, 100), *yes(10, 100)], "people": yes(100, 200)}
+    thirds = [1.0, 2 / 3] * 100
+    assert rogan_gladen(thirds, **labels).value == pytest.approx((5 / 6 - 0.1) / 0.8)
+    apart = rogan_gladen_difference(thirds, [1.0] * 200, **labels)
+    assert apart.value == pytest.approx((1 / 6) / 0.8)
+
+
 def test_a_useless_judge_makes_the_answer_no_better_than_the_labels_alone() -> None:
     rng = np.random.default_rng(2)
     judge, people = rng.integers(0, 2, 2_200), rng.integers(0, 2, 2_200)
@@ -215,7 +252,7 @@ LABELS = {"judge": [1, 0] * 10, "people": [1, 0] * 10}
     ("call", "code"),
     [
         (lambda: rogan_gladen([1, 0], judge=[1, 0], people=[1, 1]), "one_class"),
-        (lambda: rogan_gladen([0.3], **LABELS), "not_binary"),
+        (lambda: rogan_gladen([1.3], **LABELS), "no_shares"),
         (lambda: rogan_gladen([], **LABELS), "no_values"),
         (lambda: rogan_gladen([1], **LABELS, confidence=1), "bad_confidence"),
         (lambda: rogan_gladen_difference([1], [1, 0], **LABELS), "lengths_differ"),

@@ -92,7 +92,7 @@ def judge_folder(
     fresh: bool = False,
     progress: Progress = lambda _station, _run: None,
     limits: plan.RunLimits | None = None,
-    repetitions: int = 1,
+    repetitions: int | None = None,
     stops_early: bool = False,
 ) -> Tested:
     """Build the candidate, judge it over its dataset, and ask the gate for a verdict.
@@ -101,6 +101,7 @@ def judge_folder(
     process left unfinished is finished, and no case is judged twice.
 
     Args:
+        repetitions: In place of `tests.repetitions`.
         stops_early: End the candidate's run as soon as the gate's rules are settled.
     """
     scope.require("test", use_case=folder.manifest.name)
@@ -108,7 +109,9 @@ def judge_folder(
     progress("Fit the model", None)
     candidate = build_candidate(scope, folder)
     rules = folder.manifest.tests.gate
-    terms = Terms(repetitions, plan.RunPlan(limits=limits or plan.RunLimits()))
+    terms = Terms(
+        _repetitions(folder, repetitions), plan.RunPlan(limits=limits or plan.RunLimits())
+    )
     baseline = live_release(scope, folder.manifest.name)
     baseline_run = None
     if baseline is not None and baseline.digest != candidate.digest:
@@ -138,7 +141,7 @@ def forecast_folder(
     folder: UseCaseFolder,
     *,
     limits: plan.RunLimits | None = None,
-    repetitions: int = 1,
+    repetitions: int | None = None,
     fresh: bool = False,
 ) -> forecast.Forecast:
     """Say what testing a folder would cost and how long its cases would take; asks nothing.
@@ -152,11 +155,13 @@ def forecast_folder(
         use_case=folder.manifest.name,
         subject=candidate.digest,
         dataset=_dataset(scope, folder),
-        repetitions=repetitions,
+        repetitions=_repetitions(folder, repetitions),
         plan=plan.RunPlan(limits=limits or plan.RunLimits()),
         model=app.model.partition(":")[2] or None,
         prompt_characters=len(folder.read_file(app.prompt)) if app.prompt else 0,
         fresh=fresh,
+        scorers=folder.scorers,
+        scorer_files=folder.files,
     )
 
 
@@ -188,6 +193,10 @@ def release_folder(
         baseline=tested.baseline,
     )
     return Released(release, is_new=True)
+
+
+def _repetitions(folder: UseCaseFolder, given: int | None) -> int:
+    return folder.manifest.tests.repetitions if given is None else given
 
 
 def _known(scope: Scope, tested: Tested) -> Release | None:

@@ -41,7 +41,7 @@ def test(
     folder: Path,
     fresh: bool,
     early_stop: bool,
-    repetitions: int,
+    repetitions: int | None,
     dry_run: bool,
     as_json: bool,
     **given: Any,

@@ -38,7 +38,7 @@ def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--max-tokens", type=int, help="Stop before it takes more, in and out."),
         click.option("--max-seconds", type=float, help="Stop asking after so long."),
         click.option("--concurrency", type=int, help="Cases asked at once; falls at each 429."),
-        click.option("--repetitions", default=1, show_default=True, help="Asks of each case."),
+        click.option("--repetitions", type=int, help="Asks of each case; else as declared, or 1."),
         click.option("--dry-run", is_flag=True, help="Only say what it would cost and take."),
     )
     for option in reversed(options):
@@ -105,7 +105,7 @@ def run(
     early_stop: bool,
     version: str,
     fresh: bool,
-    repetitions: int,
+    repetitions: int | None,
     dry_run: bool,
     as_json: bool,
     **given: Any,
@@ -142,11 +142,12 @@ def run(
             "subject": targets.subject_of(plan.target),
             "dataset": _read(dataset, scope.store.settings.dataset_bytes_max),
             "plan": plan,
-            "repetitions": repetitions,
+            "repetitions": 1 if repetitions is None else repetitions,
             "fresh": fresh,
         }
         if dry_run:
-            print_forecast(forecasts.forecast_run(scope, **wanted), as_json=as_json)
+            found = forecasts.forecast_run(scope, **wanted, scorers=declared, scorer_files=files)
+            print_forecast(found, as_json=as_json)
             return 0
         with Stations() as stations:
             judged = running.judge(
@@ -202,6 +203,11 @@ def print_forecast(found: "forecast.Forecast", *, as_json: bool) -> None:
         f"{found.cases:,} cases × {found.repetitions}, {found.recalled:,} answers known already, "
         f"{found.concurrency} asked at once; {_tokens(found.tokens)}"
     )
+    if found.judges is not None:
+        judges = found.judges
+        say(f"Judges on top: {judges.calls:,} calls, {_money(judges.cost_usd)}")
+        for name in judges.unknown:
+            note(f"`{name}` is not in it: nobody knows yet what a call of this judge costs")
     say(f"A share of right answers would be known to ± {found.half_width * 100:.1f} points")
     note(f"Based on {found.based_on}")
     for name in found.exceeds:
@@ -214,8 +220,14 @@ def print_spent(run: "Run") -> None:
     parts = [f"{run.cases_done:,} of {run.cases_total:,} answers judged"]
     if spent.recalled:
         parts.append(f"{spent.recalled:,} known from earlier runs")
-    parts.append(_money(None if spent.cost_unknown else spent.cost_usd))
+    judges = spent.judges
+    whose = "app " if judges.calls else ""
+    parts.append(whose + _money(None if spent.cost_unknown else spent.cost_usd))
     parts.append(_tokens(spent.tokens or None))
+    if judges.calls:
+        cost = _money(None if judges.cost_unknown else judges.cost_usd)
+        parts.append(f"judges {cost}; {_tokens(judges.tokens or None)}")
+        parts.append(f"together {_money(spent.total_usd)}")
     if spent.rate_limited:
         parts.append(f"{spent.rate_limited:,} times told to ask less (429)")
     if run.is_settled and run.looks:

@@ -136,8 +136,8 @@ def _so_far(run: "Run") -> str:
         share = 100 * spent.right / (spent.right + spent.wrong)
         is_last = run.cases_done == run.cases_total
         words = f", {share:.0f} % right" + ("" if is_last else " so far")
-    if spent.cost_usd:
-        words += f", {spent.cost_usd:.3g} USD"
+    if cost_usd := spent.cost_usd + spent.judges.cost_usd:
+        words += f", {cost_usd:.3g} USD"
     if spent.rate_limited:
         words += f", {spent.concurrency} at once after {spent.rate_limited:,} × 429"
     return words

@@ -21,6 +21,8 @@ class _Judge(Protocol):
     @property
     def calls(self) -> int: ...
     @property
+    def recalled(self) -> int: ...
+    @property
     def cost_usd(self) -> float | None: ...
     @property
     def failed(self) -> int: ...
@@ -110,6 +112,8 @@ def _judge_line(name: str, judge: "_Judge") -> str:
     said = [f"{word} in {amount(share, '%')}" for word, share in shares if share is not None]
     cost = "an unknown cost" if judge.cost_usd is None else f"{judge.cost_usd:.4f} USD"
     failed = [f"no verdict on {judge.failed:,}"] if judge.failed else []
+    if judge.recalled:
+        failed.append(f"{judge.recalled:,} verdicts known from earlier runs")
     return f"{name}: {judge.calls:,} calls of judges for {cost}; " + ", ".join(
         [*said, *failed] or ["asked once each"]
     )

@@ -1,20 +1,40 @@
 """What a run would take, before a cent is spent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import ceil
 
 from lineside.core import Record, now
 from lineside.evals import queries
+from lineside.evals.budget import with_bill
 from lineside.evals.dataset import Dataset
-from lineside.evals.plan import RunPlan
-from lineside.evals.recall import recallable
+from lineside.evals.plan import JudgesSpent, RunPlan
+from lineside.evals.recall import Recallable, recallable
+from lineside.evals.run import RunScorer
+from lineside.evals.scorers import Declared, build_scorers, files_named
+from lineside.evals.scorers.judges import KINDS
 from lineside.stats import wilson
 from lineside.traces import prices
 from lineside.trust import Scope
 
 _CHARACTERS_PER_TOKEN = 4
 _SAMPLE_MAX = 500
+_RUNS_MAX = 20
 _SHARE_PRESUMED = 0.5
+
+
+class JudgesForecast(Record):
+    """What the judges of a run would take.
+
+    Attributes:
+        cost_usd: By what their calls took in earlier runs; nothing while one of them is unknown.
+        unknown: Names of the scores whose judge has no known cost yet.
+    """
+
+    calls: int
+    cost_usd: float | None
+    tokens: int | None
+    unknown: list[str]
 
 
 class Forecast(Record):
@@ -22,11 +42,12 @@ class Forecast(Record):
 
     Attributes:
         answers: Cases times repetitions; `recalled` of them are known from earlier runs.
-        cost_usd: Of those to ask; nothing means unknown, never free.
+        cost_usd: Of those to ask; nothing means unknown, never free. Judges come on top.
         seconds: At the planned concurrency; nothing means unknown.
         based_on: Where cost and time come from, in words.
         half_width: How exact the share of right answers would be known, in points to either side.
         exceeds: Limits of the plan that would end the run early.
+        judges: What the models that judge would take; nothing where there are none.
     """
 
     cases: int
@@ -40,6 +61,7 @@ class Forecast(Record):
     based_on: str
     half_width: float
     exceeds: list[str]
+    judges: JudgesForecast | None = None
 
 
 def forecast_run(
@@ -53,6 +75,8 @@ def forecast_run(
     model: str | None = None,
     prompt_characters: int = 0,
     fresh: bool = False,
+    scorers: Sequence[Declared] = (),
+    scorer_files: Mapping[str, bytes] | None = None,
 ) -> Forecast:
     """Say what a run would cost and how long it would take; nothing is asked or kept.
 
@@ -62,14 +86,21 @@ def forecast_run(
     Args:
         model: Its name in the price table, for want of earlier runs.
         prompt_characters: What is sent with each case beside its input.
+        scorers: As of the run; what its judges cost a call is known from earlier runs.
     """
     scope.require("test", use_case)
     plan = plan or RunPlan()
     answers = len(dataset) * repetitions
-    recalled = 0 if fresh else recallable(
+    declared = [
+        RunScorer(name=item.name, kind=item.kind, arguments=dict(item.arguments))
+        for item in scorers
+        if item.kind in KINDS
+    ]
+    known_already = Recallable(0, {}) if fresh else recallable(
         scope, use_case=use_case, subject=subject, plan=plan, dataset=dataset,
-        repetitions=repetitions,
+        repetitions=repetitions, judges=declared,
     )  # fmt: skip
+    recalled = known_already.answers
     asked = answers - recalled
     with scope.store.records.read() as connection:
         known = queries.usual_answer(
@@ -93,6 +124,7 @@ def forecast_run(
         if isinstance(priced, prices.Priced):
             cost = priced.usd * asked
             based_on = f"the length of the cases and the price of `{model}` ({priced.source})"
+    judges = _judges(scope, use_case, answers, declared, scorer_files or {}, known_already)
     interval = wilson(round(len(dataset) * _SHARE_PRESUMED), len(dataset))
     return Forecast(
         cases=len(dataset),
@@ -105,8 +137,69 @@ def forecast_run(
         concurrency=concurrency,
         based_on=based_on,
         half_width=(interval.high - interval.low) / 2,
-        exceeds=_exceeded(plan, cost, tokens, seconds),
+        exceeds=_exceeded(
+            plan,
+            (cost or 0.0) + (judges.cost_usd or 0.0 if judges else 0.0),
+            (tokens or 0) + (judges.tokens or 0 if judges else 0),
+            seconds,
+        ),
+        judges=judges,
     )
+
+
+def _judges(
+    scope: Scope,
+    use_case: str,
+    answers: int,
+    declared: Sequence[RunScorer],
+    files: Mapping[str, bytes],
+    known_already: Recallable,
+) -> JudgesForecast | None:
+    if not declared:
+        return None
+    named = {path: files[path] for item in declared for path in files_named(item) if path in files}
+    juries = {item.name: item.jury for item in build_scorers(declared, files=named) if item.jury}
+    orders = {item.name: 2 if item.kind == "judge_pairwise" else 1 for item in declared}
+    known = _calls_before(scope, use_case, {name: jury.digest for name, jury in juries.items()})
+    calls_all, cost, tokens, unknown = 0, 0.0, 0.0, list[str]()
+    for name, jury in juries.items():
+        each = len(jury.setup.models) * jury.setup.repeats * orders[name]
+        calls = (answers - known_already.verdicts.get((name, jury.digest), 0)) * each
+        calls_all += calls
+        before = known.get(name)
+        if before is None or before.cost_unknown:
+            unknown.append(name)
+        if before is not None:
+            cost += calls * before.cost_usd / before.calls
+            tokens += calls * before.tokens / before.calls
+    return JudgesForecast(
+        calls=calls_all,
+        cost_usd=None if unknown else cost,
+        tokens=ceil(tokens) or None,
+        unknown=unknown,
+    )
+
+
+def _calls_before(
+    scope: Scope, use_case: str, digests: Mapping[str, str]
+) -> dict[str, JudgesSpent]:
+    """What some calls of the same judges took in the newest run that has each."""
+    known: dict[str, JudgesSpent] = {}
+    with scope.store.records.read() as connection:
+        rows = queries.run_rows(
+            connection, workspace=scope.workspace, use_case=use_case, limit=_RUNS_MAX
+        )
+        for run in rows:
+            names = {item["name"] for item in run["scorers"]} & (digests.keys() - known.keys())
+            if not names:
+                continue
+            sample = queries.judged_rows(connection, run["id"], with_input=False)
+            for row in islice(sample, _SAMPLE_MAX):
+                for name in names:
+                    bill = row.scores.get(name, {}).get("detail") or {}
+                    if bill.get("judge_digest") == digests[name] and bill.get("calls"):
+                        known[name] = with_bill(known.get(name, JudgesSpent()), bill)
+    return known
 
 
 def _exceeded(

@@ -6,6 +6,7 @@ from typing import Any
 from lineside.core import Record
 from lineside.evals import queries
 from lineside.evals.run import Run
+from lineside.evals.target import RECALLED
 from lineside.store import Store
 from lineside.usecases import ScorerDeclaration
 
@@ -17,6 +18,8 @@ class JudgeSummary(Record):
         judge_digest: What makes it this judge: models, prompt, levels and options.
         models: The models that really answered.
         failed: Answers that it gave no verdict on.
+        calls: Made in this run; with `cost_usd` and tokens of these only.
+        recalled: Verdicts that an earlier run had paid for.
         cost_usd: Nothing as soon as one call's cost is unknown.
         orders_disagree: Share of pairwise verdicts that turned with the order of the answers.
         self_agreement: Share of pairs of repeats that were alike, mean over the answers.
@@ -31,6 +34,7 @@ class JudgeSummary(Record):
     cost_usd: float | None
     tokens_in: int | None
     tokens_out: int | None
+    recalled: int = 0
     orders_disagree: float | None
     self_agreement: float | None
     jury_agreement: float | None
@@ -46,7 +50,7 @@ class _Tally:
     def __init__(self) -> None:
         self.digest: str | None = None
         self.models: set[str] = set()
-        self.judged = self.failed = self.calls = 0
+        self.judged = self.failed = self.calls = self.recalled = 0
         self.sums: dict[str, float | None] = dict.fromkeys(_SUMS, 0)
         self.shares = dict.fromkeys(_SHARES, (0.0, 0))
 
@@ -58,17 +62,22 @@ class _Tally:
             return
         self.digest = detail["judge_digest"]
         self.models.update(detail["models"])
-        self.calls += detail["calls"]
-        for word, total in self.sums.items():
-            given = detail[word]
-            self.sums[word] = None if total is None or given is None else total + given
+        self.recalled += RECALLED in detail
+        if RECALLED not in detail:
+            self._add_bill(detail)
         for word, (total, count) in self.shares.items():
             if detail.get(word) is not None:
                 self.shares[word] = (total + detail[word], count + 1)
 
+    def _add_bill(self, detail: Mapping[str, Any]) -> None:
+        self.calls += detail["calls"]
+        for word, total in self.sums.items():
+            given = detail[word]
+            self.sums[word] = None if total is None or given is None else total + given
+
     def summary(self) -> JudgeSummary:
         shares = {word: total / n if n else None for word, (total, n) in self.shares.items()}
-        counted = {"judged": self.judged, "failed": self.failed, "calls": self.calls}
+        counted = {word: getattr(self, word) for word in ("judged", "failed", "calls", "recalled")}
         known = {"judge_digest": self.digest, "models": sorted(self.models)}
         return JudgeSummary.model_validate({**known, **counted, **self.sums, **shares})
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from lineside.core import now
 from lineside.evals import queries
-from lineside.evals.budget import Costs
+from lineside.evals.budget import Costs, pricing
 from lineside.evals.plan import RunSpent
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
-from lineside.evals.target import Answered, finite
+from lineside.evals.target import RECALLED, Answered, finite
 from lineside.store import Store
 
 Counts = Sequence[tuple[str | None, int, str]]
@@ -31,6 +31,9 @@ class Judge:
         self._wrong, self._right = run.spent.wrong, run.spent.right
         self._pace = run.spent
         self._awaited = [scorer for scorer in scorers if scorer.is_awaited]
+        for scorer in self._awaited:
+            if scorer.jury is not None:
+                scorer.jury.price = pricing(store, run.workspace)
         self.recount(counts)
 
     def recount(self, counts: Counts) -> None:
@@ -49,8 +52,16 @@ class Judge:
         context = self._context(answered)
         if not self._awaited or context is None:
             return answered
-        scores = await asyncio.gather(*(item.judge_awaited(context) for item in self._awaited))
-        return answered._replace(verdicts={score.name: score for score in scores})
+        known = {
+            item.name: score
+            for item in self._awaited
+            if (score := (answered.verdicts or {}).get(item.name)) is not None
+            and item.jury is not None
+            and (score.detail or {}).get("judge_digest") == item.jury.digest
+        }
+        asked = [item for item in self._awaited if item.name not in known]
+        scores = await asyncio.gather(*(item.judge_awaited(context) for item in asked))
+        return answered._replace(verdicts=known | {score.name: score for score in scores})
 
     def recall_spending(self) -> None:
         """Count what judges have spent on this run before this process took it over."""
@@ -61,6 +72,8 @@ class Judge:
             for row in queries.judged_rows(connection, self._run.id, with_input=False):
                 for name, jury in juries.items():
                     detail = row.scores.get(name, {}).get("detail") or {}
+                    if RECALLED in detail:
+                        continue
                     jury.spent_usd += detail.get("cost_usd") or 0.0
 
     async def close(self) -> None:
@@ -94,6 +107,7 @@ class Judge:
             cost_unknown=costs.cost_unknown,
             tokens=costs.tokens,
             recalled=costs.recalled,
+            judges=costs.judges,
             seconds=pace.seconds,
             rate_limited=pace.rate_limited,
             concurrency=pace.concurrency,

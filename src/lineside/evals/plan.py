@@ -29,9 +29,9 @@ class RunTarget(Record):
 
 
 class RunLimits(Record):
-    """What a run may take; nothing means no limit.
+    """What a run may take, its judges included; nothing means no limit.
 
-    Answers that an earlier run paid for cost nothing here.
+    Answers and verdicts that an earlier run paid for cost nothing here.
 
     Attributes:
         seconds_max: Of work; the time between a kill and going on does not count.
@@ -78,11 +78,28 @@ class RunPlan(Record):
     stops_early: bool = False
 
 
+class JudgesSpent(Record):
+    """What the models that judge have taken; verdicts of earlier runs cost nothing here.
+
+    Attributes:
+        answers: Answers that they were asked about.
+        cost_usd: Of calls whose cost is known.
+        cost_unknown: Verdicts whose cost nobody knows.
+        tokens: Read and written, where counted.
+    """
+
+    answers: int = 0
+    calls: int = 0
+    cost_usd: float = 0.0
+    cost_unknown: int = 0
+    tokens: int = 0
+
+
 class RunSpent(Record):
     """What a run has taken so far.
 
     Attributes:
-        cost_usd: Of new answers whose cost is known.
+        cost_usd: Of new answers whose cost is known; what judges cost is in `judges`.
         cost_unknown: New answers whose cost nobody knows.
         tokens: Read and written by new answers, where counted.
         recalled: Cases whose answer an earlier run had paid for.
@@ -101,6 +118,14 @@ class RunSpent(Record):
     concurrency: int | None = None
     right: int = 0
     wrong: int = 0
+    judges: JudgesSpent = JudgesSpent()
+
+    @property
+    def total_usd(self) -> float | None:
+        """Of answers and judges together; nothing where the cost of one is unknown."""
+        if self.cost_unknown or self.judges.cost_unknown:
+            return None
+        return self.cost_usd + self.judges.cost_usd
 
 
 class RunLook(Record):

@@ -185,18 +185,18 @@ def same_runs(connection: sa.Connection, key: Row, *, status: str) -> list[Row]:
     return _all(connection, query.order_by(runs.c.id.desc()).limit(20))
 
 
-def earlier_run_ids(
+def earlier_runs(
     connection: sa.Connection, *, workspace: str, use_case: str, subject: str, before: str
-) -> list[str]:
-    """Runs of the same subject that have answers, newest first."""
-    query = sa.select(runs.c.id).where(
+) -> list[Row]:
+    """Id and scorers of runs of the same subject that have answers, newest first."""
+    query = sa.select(runs.c.id, runs.c.scorers).where(
         runs.c.workspace == workspace,
         runs.c.use_case == use_case,
         runs.c.subject == subject,
         runs.c.id != before,
         runs.c.cases_done > runs.c.cases_failed,
     )
-    return list(connection.execute(query.order_by(runs.c.id.desc()).limit(20)).scalars())
+    return _all(connection, query.order_by(runs.c.id.desc()).limit(20))
 
 
 class UsualAnswer(NamedTuple):
@@ -245,7 +245,12 @@ def usual_answer(
 
 
 def answered_rows(
-    connection: sa.Connection, run_ids: Sequence[str], *, repetition: int, case_ids: Sequence[str]
+    connection: sa.Connection,
+    run_ids: Sequence[str],
+    *,
+    repetition: int,
+    case_ids: Sequence[str],
+    with_scores: bool,
 ) -> list[Row]:
     """What these runs answered to some cases in one of their repetitions."""
     query = sa.select(
@@ -253,10 +258,9 @@ def answered_rows(
         results.c.case_id,
         results.c.input,
         results.c.output,
-        results.c.latency_ms,
-        results.c.cost_usd,
-        results.c.tokens_in,
-        results.c.tokens_out,
+        results.c.expected if with_scores else sa.null().label("expected"),
+        results.c.scores if with_scores else sa.null().label("scores"),
+        *(results.c[name] for name in ("latency_ms", "cost_usd", "tokens_in", "tokens_out")),
         results.c.confidence,
         results.c.model,
         results.c.recalled_from,

@@ -20,6 +20,8 @@ TRIES_MAX = 3
 REFUSALS_MAX = 50
 """How often a case may be refused because too much is asked; each time it waits its turn."""
 CASE_SECONDS_MAX = 180.0
+RECALLED = "recalled_from"
+"""In the detail of a verdict: the earlier run that paid for it."""
 FAILURES_IN_VAIN = 20
 """So many first cases that all fail alike are enough to see that the rest would too."""
 

@@ -31,6 +31,8 @@ class Work:
         keep: Called in a thread of its own, never twice at once.
         look: Called in that thread several times a second, also while no answer comes.
         rate_limited: How often a model said 429 before this process took the work over.
+        has_judges: Whether `after` asks models, so that it counts towards limits too, and so does
+            what has an answer already.
 
     Attributes:
         reached: Why no more is asked, where something stands against it.
@@ -46,8 +48,10 @@ class Work:
         after: After,
         look: Callable[[], Any] = int,
         rate_limited: int = 0,
+        has_judges: bool = False,
     ) -> None:
         self._budget = budget
+        self._has_judges = has_judges
         self._concurrency = concurrency
         self._keep, self._after, self._look = keep, after, look
         self._rate_limited = rate_limited
@@ -99,10 +103,7 @@ class Work:
     async def _ask(self, asker: Asker, todo: Iterator[tuple[ToAsk, Answered | None]]) -> None:
         turn = time.perf_counter()
         for asked, recalled in todo:
-            answered = recalled or await self._answer(asker, asked)
-            if answered is None:
-                return
-            finished = await self._after(answered)
+            finished = await self._finished(asker, asked, recalled)
             if finished is None:
                 return
             self._ready.append(finished)
@@ -116,21 +117,32 @@ class Work:
                 await asyncio.sleep(0)
                 turn = time.perf_counter()
 
-    async def _answer(self, asker: Asker, asked: ToAsk) -> Answered | None:
-        """Ask one; nothing where something stands against it."""
-        if asker.gives_up:
-            return Answered(*asked, None, asker.in_vain, None)
+    async def _finished(
+        self, asker: Asker, asked: ToAsk, recalled: Answered | None
+    ) -> Answered | None:
+        """One with all that is to be asked for it; nothing where something stands against it."""
+        if recalled is not None and not self._has_judges:
+            return await self._after(recalled)
+        if recalled is None and asker.gives_up:
+            return await self._after(Answered(*asked, None, asker.in_vain, None))
+        if not await self._begin():
+            return None
+        answered = recalled or await asker.ask(*asked)
+        finished = await self._after(answered)
+        self._budget.end(finished or answered)
+        return finished
+
+    async def _begin(self) -> bool:
+        """Wait until the budget has room for one more; false where something stands against it."""
         while self.reached is None:
             reached = self._budget.begin()
             if reached is None:
-                answered = await asker.ask(*asked)
-                self._budget.end(answered)
-                return answered
+                return True
             if not self._budget.is_waiting:
                 self.reached = reached
             # What is under way may turn out cheaper than was reckoned with.
             await asyncio.sleep(_TURN_SECONDS)
-        return None
+        return False
 
     async def _write(self) -> None:
         """Keep whatever is ready in one transaction at a time.

@@ -9,13 +9,12 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
+from lineside.core import Invalid
 from lineside.stats.intervals import Interval, mean_interval
-from lineside.stats.judges import JudgeAccuracy, measure_judge, read_answers
+from lineside.stats.judges import JudgeAccuracy, measure_judge
 from lineside.stats.paired import PairedDifference, paired_difference
 from lineside.stats.pivots import critical
-from lineside.stats.samples import (
-    check_confidence,
-)
+from lineside.stats.samples import Numbers, check_confidence, read_values
 
 Keys = Sequence[Hashable] | None
 
@@ -65,15 +64,17 @@ def rogan_gladen(
     Clustered cases count for less, by the design effect of each of the three rates.
 
     Args:
-        judged: The judge's answers, 0 or 1, on the cases without a label.
+        judged: The judge's answers, 0 or 1, on the cases without a label; of a case asked several
+            times the share of yes.
         judge: Its answers on the labelled cases, which are not among `judged`.
         people: The labels of those, in the same order.
 
     Raises:
-        Invalid: `not_binary`, `lengths_differ`, `one_class`, and what `mean_interval` raises.
+        Invalid: `no_shares`, `not_binary`, `lengths_differ`, `one_class`, and what `mean_interval`
+            raises.
     """
     check_confidence(confidence)
-    answers = read_answers(judged, "judge's answers")
+    answers = _read_shares(judged, "judge's answers")
     alone = mean_interval(answers, confidence=confidence, clusters=clusters)
     quality = measure_judge(judge, people, confidence=confidence, clusters=labelled_clusters)
     value: float | None = None
@@ -134,8 +135,8 @@ def rogan_gladen_difference(
     """
     check_confidence(confidence)
     alone = paired_difference(
-        read_answers(baseline, "judge's answers on the baseline"),
-        read_answers(candidate, "judge's answers on the candidate"),
+        _read_shares(baseline, "judge's answers on the baseline"),
+        _read_shares(candidate, "judge's answers on the candidate"),
         confidence=confidence,
         clusters=clusters,
     )
@@ -164,6 +165,13 @@ def _fieller_ends(alone: PairedDifference, youden: Interval) -> tuple[float, flo
         return (b + sign * sqrt(max(0.0, b * b - a * c))) / a if a > 0 else float(sign)
 
     return end(alone.value - alone.low, -1), end(alone.high - alone.value, 1)
+
+
+def _read_shares(values: Iterable[float], name: str) -> Numbers:
+    row = read_values(values, name=name)
+    if row.size and not (row.min() >= 0 and row.max() <= 1):
+        raise Invalid("no_shares", f"The {name} must all be from 0 to 1")
+    return row
 
 
 def _effective(interval: Interval) -> float:

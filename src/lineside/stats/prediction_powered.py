@@ -59,6 +59,7 @@ def prediction_powered_mean(
     judge: Iterable[float],
     people: Iterable[float],
     is_tuned: bool = True,
+    are_shares: bool = False,
     confidence: float = 0.95,
     clusters: Keys = None,
     labelled_clusters: Keys = None,
@@ -78,13 +79,17 @@ def prediction_powered_mean(
         judge: Its scores on the labelled cases.
         people: The labels of those, in the same order.
         is_tuned: False trusts the judge fully (weight 1), as plain prediction-powered inference.
+            Then the labels may be of other answers, if the judge errs there by as much on average.
+        are_shares: Every score lies from 0 to 1, as 0/1 scores do: so then does the mean, and half
+            a case is added to each way in which judge and people can be furthest apart, too.
 
     Raises:
         Invalid: `too_few_labels` below 10 labelled cases or 2 clusters of them, `lengths_differ`,
             and what `mean_interval` raises.
     """
     elsewhere, scores, truth = _read(judged, judge, people)
-    bounds = (0.0, 1.0) if all(map(is_binary, (elsewhere, scores, truth))) else None
+    is_bounded = are_shares or all(map(is_binary, (elsewhere, scores, truth)))
+    bounds = (0.0, 1.0) if is_bounded else None
     return _prediction_powered(
         (elsewhere, scores, truth),
         keys=(clusters, labelled_clusters),

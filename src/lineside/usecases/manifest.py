@@ -235,6 +235,9 @@ class TestPlan(Record):
         tuple[Scorer, ...], Field(description="What judges an answer; else `accuracy` is `exact`.")
     ] = ()
     gate: Annotated[tuple[Rule, ...], Field(description="Rules a release must pass.")] = ()
+    repetitions: Annotated[
+        int, Field(ge=1, le=100, description="How often each case is asked, also for a release.")
+    ] = 1
 
 
 class Manifest(Record):

@@ -33,7 +33,8 @@ class CorrectedScore(Record):
         n: Independent answers behind it.
         df: Degrees of freedom of Student's t; nothing stands for the normal distribution.
         method: `people` where all were labelled; `prediction_powered` where a part of these
-            answers was; `rogan_gladen` where only others were.
+            answers was, or, of scores between 0 and 1, only others were; `rogan_gladen` where only
+            others were and every score is 0 or 1.
     """
 
     value: float | None
@@ -83,6 +84,7 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
             [item.judge for item in rest],
             judge=[item.judge for item in labelled],
             people=people,
+            are_shares=True,
             confidence=CONFIDENCE,
             clusters=_keys(rest, said),
             labelled_clusters=_keys(labelled, said),
@@ -102,13 +104,53 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
     )
 
 
+def correct_elsewhere(
+    said: Sequence[SaidOfAnswer], labelled: Sequence[SaidOfAnswer]
+) -> CorrectedScore:
+    """The mean over answers that only the judge saw, by its error on others.
+
+    Right where the judge exceeds people by as much here, on average, as it did there. A case that
+    is in both counts as one, for its answers are related.
+
+    Args:
+        said: Answers without labels, from 0 to 1.
+        labelled: Answers of the licence.
+
+    Raises:
+        Invalid: As `prediction_powered_mean`.
+    """
+    is_shared = bool({item.case_id for item in said} & {item.case_id for item in labelled})
+    keys = [_keys(some, [*said, *labelled], always=is_shared) for some in (said, labelled)]
+    found = prediction_powered.prediction_powered_mean(
+        [item.judge for item in said],
+        judge=[item.judge for item in labelled],
+        people=[float(item.people or 0) for item in labelled],
+        # With less weight on the judge it would be the mean of the labelled answers, not of these.
+        is_tuned=False,
+        are_shares=True,
+        confidence=CONFIDENCE,
+        clusters=keys[0],
+        labelled_clusters=keys[1],
+    )
+    return CorrectedScore(
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        judged=found.judged,
+        is_rate=False,
+        n=found.n,
+        df=found.df,
+        method="prediction_powered",
+    )
+
+
 def correct_with_error(
     said: Sequence[SaidOfAnswer], labelled: Sequence[SaidOfAnswer]
 ) -> CorrectedScore:
     """The share of yes among answers that only the judge saw, by its error on others.
 
     Args:
-        said: Answers without labels, 0 or 1 each.
+        said: Answers without labels, 0 or 1 each, or the share of yes among repetitions.
         labelled: Answers of the licence, 0 or 1 each.
 
     Raises:
@@ -138,8 +180,10 @@ def keys_of(said: Sequence[SaidOfAnswer]) -> list[str] | None:
     return _keys(said, said)
 
 
-def _keys(some: Sequence[SaidOfAnswer], all_of_them: Sequence[SaidOfAnswer]) -> list[str] | None:
-    if all(item.cluster is None for item in all_of_them):
+def _keys(
+    some: Sequence[SaidOfAnswer], all_of_them: Sequence[SaidOfAnswer], *, always: bool = False
+) -> list[str] | None:
+    if not always and all(item.cluster is None for item in all_of_them):
         return None
     return [f"c:{item.cluster}" if item.cluster else f"i:{item.case_id}" for item in some]
 

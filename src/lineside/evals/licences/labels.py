@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isclose, nan
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lineside.evals.datasets.files import refuse_large
 
 ROWS_MAX = 100_000
 BYTES_MAX = 256 * 1024 * 1024
+_CHANCE = "chance"
 _PLAIN = {
     **dict.fromkeys(("1", "true", "yes", "pass", "good", "right"), 1.0),
     **dict.fromkeys(("0", "false", "no", "fail", "bad", "wrong"), 0.0),
@@ -164,6 +166,40 @@ def check_rows(rows: Sequence[Row]) -> list[Row]:
     if len(rows) > ROWS_MAX:
         raise Invalid("too_many_labels", f"There are {len(rows):,} rows, the limit is {ROWS_MAX:,}")
     return list(rows)
+
+
+def refuse_unequal_chances(rows: Sequence[Row], columns: LabelColumns) -> None:
+    """Refuse labels that were not drawn at random, as the column `chance` of a review tells.
+
+    Of answers that were picked where the judge may be wrong, too many are those where it is.
+
+    Raises:
+        Invalid: `unequal_chances` names two lines; `bad_chance`.
+    """
+    first: tuple[int, float] | None = None
+    for line, row in enumerate(rows, start=2):
+        said = _word(row.get(_CHANCE))
+        if not said or not any(_word(row.get(column)) for column in columns.people):
+            continue
+        try:
+            chance = float(said)
+        except ValueError:
+            chance = nan
+        if not 0 < chance <= 1:
+            raise Invalid(
+                "bad_chance",
+                f"Line {line}: `{_CHANCE}` is `{said[:60]}`, expected a number above 0, at most 1",
+                hint="It is the chance with which the answer was drawn; leave the column out where "
+                "all had the same.",
+            )
+        first = first or (line, chance)
+        if not isclose(chance, first[1], rel_tol=1e-6):
+            raise Invalid(
+                "unequal_chances",
+                f"Line {first[0]} was drawn with the chance {first[1]:.4g} and line {line} with "
+                f"{chance:.4g}: such labels do not stand for all answers",
+                hint="Draw with `lineside judges sample`, or for a review with `--pick random`.",
+            )
 
 
 def columns_there(rows: Sequence[Row], names: Iterable[str]) -> None:

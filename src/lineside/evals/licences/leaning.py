@@ -6,8 +6,8 @@ from dataclasses import replace
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.correction import keys_of
-from lineside.evals.licences.licence import get_licence
-from lineside.evals.licences.standing import JudgeStanding, binary_labels, judge_standings
+from lineside.evals.licences.licence import get_licence, labels_of
+from lineside.evals.licences.standing import JudgeStanding, judge_standings, says_yes_or_no
 from lineside.stats import (
     Finding,
     PairedDifference,
@@ -111,9 +111,7 @@ class Leaning:
         self, finding: Finding, standing: JudgeStanding, notes: list[str]
     ) -> Finding:
         notes.append(f"`{standing.score}`: {standing.sentence}")
-        if standing.corrected is None:
-            return finding
-        interval = standing.corrected.interval()
+        interval = standing.corrected.interval() if standing.corrected else None
         if interval is None:
             return _undecided(finding, standing.sentence)
         found = judge_threshold(
@@ -139,11 +137,16 @@ class Leaning:
         pairing = pair(self._baseline or self._judged, self._judged, score)
         before, after = pairing.before.tolist(), pairing.after.values.tolist()
         alone = pairing.difference(confidence=finding.confidence)
-        is_binary = {*before, *after} <= {0.0, 1.0}
-        if alone is None or not is_binary or standing.licence_id is None:
-            notes.append(f"`{finding.rule}` is the judge's own word, not corrected for its error")
-            return finding
-        labels = binary_labels(self._scope, get_licence(self._scope, standing.licence_id))
+        if alone is None or standing.licence_id is None:
+            return _undecided(finding, f"no case of both has the score `{score}`")
+        labels = labels_of(self._scope, get_licence(self._scope, standing.licence_id))
+        if not says_yes_or_no(self._judged.run, score, labels):
+            error = (
+                f"the error of `{score}` cannot be taken out of a difference, for its scores have "
+                "more than two levels"
+            )
+            notes.append(f"`{finding.rule}`: a rule such as `{score} >= 0.8` can be corrected")
+            return _undecided(finding, f"{error}; {_alone(finding, is_difference=True)}")
         found = corrected.rogan_gladen_difference(
             before,
             after,

@@ -25,6 +25,7 @@ from lineside.evals.licences.labels import (
     check_rows,
     labels_by_case,
     recorded_answers,
+    refuse_unequal_chances,
 )
 from lineside.evals.licences.licence import Licence, keep_licence
 from lineside.evals.licences.measure import measure
@@ -104,9 +105,10 @@ def licence_judge(
     Raises:
         NotFound: No run has such a judge.
         Invalid: The score is no judge's; labels of unknown cases, of one class only, or that cannot
-            be read; a judge without any verdict.
+            be read, or that were not drawn with equal chances; a judge without any verdict.
     """
     columns, bar = columns or LabelColumns(), bar or Bar()
+    refuse_unequal_chances(rows, columns)
     if not 1 <= days <= DAYS_MAX:
         raise Invalid("bad_days", f"A licence is for 1 to {DAYS_MAX} days: {days}")
     if recorded is None:

@@ -8,11 +8,13 @@ from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.licences.correction import (
     CorrectedScore,
     SaidOfAnswer,
+    correct_elsewhere,
     correct_with_error,
     correct_with_labels,
 )
 from lineside.evals.licences.licence import Licence, labels_of, list_licences
 from lineside.evals.run import Run
+from lineside.evals.scorers.judges import level_values
 from lineside.trust import Scope
 
 
@@ -23,7 +25,7 @@ class JudgeStanding(Record):
         licence_id: The licence that holds, or the newest that does not.
         obstacle: Why there is no licence that holds, as a clause.
         corrected: Its mean score as people would have found it; nothing without a licence, or
-            where the score has more than two levels and people labelled other answers than these.
+            where the judge gave no verdict in this run.
     """
 
     score: str
@@ -82,15 +84,16 @@ def unlicensed(scope: Scope, runs: Sequence[Run], score: str) -> str | None:
     return None
 
 
-def binary_labels(scope: Scope, licence: Licence) -> list[SaidOfAnswer]:
-    """What judge and people said of the licence's answers, as yes and no."""
-    return [
-        item._replace(
-            judge=float(item.judge >= licence.passes_at),
-            people=float((item.people or 0) >= licence.passes_at),
-        )
-        for item in labels_of(scope, licence)
-    ]
+def says_yes_or_no(run: Run, score: str, labels: Sequence[SaidOfAnswer]) -> bool:
+    """Whether a judge knows two levels only, and was all one or all the other on each label.
+
+    Only then do sensitivity and specificity say all about its error. A case asked several times
+    may still have a score in between.
+    """
+    judges = {item.name: item for item in run.scorers}
+    levels = level_values(judges[score].kind, judges[score].arguments)
+    said = {value for item in labels for value in (item.judge, item.people)}
+    return len(levels) == 2 and said <= {0.0, 1.0}
 
 
 def _standing(scope: Scope, judged: JudgedRun, name: str, done: JudgeSummary) -> JudgeStanding:
@@ -142,11 +145,14 @@ def _corrected(
     said = [
         SaidOfAnswer(case.id, case.scores[name], None, case.cluster) for case in judged.scored(name)
     ]
+    labels = labels_of(scope, licence)
     if licence.run_id == judged.run.id:
-        people = {item.case_id: item.people for item in labels_of(scope, licence)}
+        people = {item.case_id: item.people for item in labels}
         return correct_with_labels(
             [item._replace(people=people.get(item.case_id)) for item in said]
         )
-    if not said or any(item.judge not in (0.0, 1.0) for item in said):
+    if not said:
         return None
-    return correct_with_error(said, binary_labels(scope, licence))
+    if says_yes_or_no(judged.run, name, labels):
+        return correct_with_error(said, labels)
+    return correct_elsewhere(said, labels)

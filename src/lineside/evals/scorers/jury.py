@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import combinations
@@ -62,13 +62,20 @@ class Said:
 
 
 class Jury:
-    """Opened models that are asked the same question; safe to share among the cases of a run."""
+    """Opened models that are asked the same question; safe to share among the cases of a run.
+
+    Attributes:
+        digest: What makes it this judge; see `judge_digest`.
+        spent_usd: What its calls cost, where that is known.
+        price: Says what a reply cost whose model does not say so itself.
+    """
 
     def __init__(self, setup: JurySetup) -> None:
         _check(setup)
         self.setup = setup
         self.digest = _digest(setup)
         self.spent_usd = 0.0
+        self.price: Callable[[ModelReply], float | None] = lambda _reply: None
         self._form = Form(setup.answer_schema)
         self._jurors = [(spec, _opened(setup, spec)) for spec in setup.models]
         self._turns = asyncio.Semaphore(CALLS_AT_ONCE_MAX)
@@ -108,15 +115,16 @@ class Jury:
             return self._read(spec, reply)
 
     def _read(self, spec: str, reply: ModelReply) -> Said:
-        self._has_unknown_cost |= reply.cost_usd is None
-        self.spent_usd += reply.cost_usd or 0.0
+        cost_usd = self.price(reply) if reply.cost_usd is None else reply.cost_usd
+        self._has_unknown_cost |= cost_usd is None
+        self.spent_usd += cost_usd or 0.0
         wrong = self._form.problems(reply.output)
         return Said(
             spec,
             None if wrong else reply.output,
             f"verdict outside the schema: {'; '.join(wrong[:3])}" if wrong else None,
             reply.model,
-            reply.cost_usd,
+            cost_usd,
             reply.tokens_in,
             reply.tokens_out,
         )
@@ -126,7 +134,7 @@ class Jury:
         if limit is None:
             return None
         if self._has_unknown_cost:
-            return "not asked: `usd_max` is set, but the model does not say what a call costs"
+            return "not asked: `usd_max` is set, but nobody knows what a call costs"
         if self.spent_usd >= limit:
             return f"not asked: {self.spent_usd:.4f} of {limit:g} USD are spent (`usd_max`)"
         return None

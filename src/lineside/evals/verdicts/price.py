@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from lineside.core import Record
 from lineside.evals.judged import JudgedRun
+from lineside.evals.run import Run
+from lineside.evals.scorers.judges import KINDS
 from lineside.stats import wording
 
 
@@ -12,8 +14,9 @@ class MoreCases(Record):
     """How many more cases would settle a verdict, and what judging them in both runs takes.
 
     Attributes:
-        cost_usd: None where a run does not know what its answers cost.
-        seconds: At the pace of both runs, one after the other; None for runs without an end.
+        cost_usd: Judges included; None where a run does not know what its answers or judges cost.
+        seconds: At the pace of both runs, one after the other, all asked anew; None for runs
+            without an end.
     """
 
     cases: int
@@ -38,12 +41,28 @@ class CasePace(NamedTuple):
 def pace_of(judged: JudgedRun) -> CasePace:
     """What a case of this run took on average."""
     run = judged.run
-    costs = [case.scores["cost_usd"] for case in judged.scored("cost_usd")]
-    cost = sum(costs) / len(costs) * run.repetitions if costs else None
+    costs, judges_usd = _mean(judged, "cost_usd"), _judges_usd(run)
+    cost = None if costs is None or judges_usd is None else costs + judges_usd
     if run.finished_at is None or not run.cases_done:
-        return CasePace(cost, None)
-    taken = (run.finished_at - run.started_at).total_seconds()
-    return CasePace(cost, taken / run.cases_done * run.repetitions)
+        return CasePace(None if cost is None else cost * run.repetitions, None)
+    at_once = run.spent.concurrency or run.plan.limits.concurrency_max or 1
+    # Work holds the judges' time as well, but shrinks with every answer that was known already.
+    worked = run.spent.seconds / run.cases_done
+    seconds = max(worked, (_mean(judged, "latency_ms") or 0.0) / 1000 / at_once)
+    return CasePace(None if cost is None else cost * run.repetitions, seconds * run.repetitions)
+
+
+def _mean(judged: JudgedRun, score: str) -> float | None:
+    values = judged.column(score).values
+    return float(values.mean()) if len(values) else None
+
+
+def _judges_usd(run: Run) -> float | None:
+    """What the judges took for one answer; nothing where that is unknown."""
+    if all(item.kind not in KINDS for item in run.scorers):
+        return 0.0
+    judges = run.spent.judges
+    return judges.cost_usd / judges.answers if judges.answers and not judges.cost_unknown else None
 
 
 def price_of(cases: int, *paces: CasePace) -> MoreCases:
