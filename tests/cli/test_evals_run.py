@@ -80,3 +80,23 @@ def test_what_decides_needs_a_rule(lineside, outputs: list[str]) -> None:
 
     assert ran.code == 2
     assert "--baseline needs at least one --rule" in ran.err
+
+
+def test_a_release_is_judged_over_other_cases_by_its_own_scorers(
+    lineside, good: str, place: Path
+) -> None:
+    lineside("release", good)
+    cases = [
+        {"input": {"message": f"parcel {n}"}, "expected": {"topic": "refund"}} for n in range(9)
+    ]
+    (place / "hard.jsonl").write_text("".join(json.dumps(case) + "\n" for case in cases))
+
+    ran = lineside("evals", "run", "--target", "post-room@v1", "--dataset", "hard.jsonl", "--json")
+    gone = lineside("evals", "run", "--target", "post-room@v9", "--dataset", "hard.jsonl")
+    nothing = lineside("evals", "run", "--target", "post-room@live", "--dataset", "hard.jsonl")
+
+    assert ran.code == 0
+    assert ran.data["run"]["use_case"] == "post-room"
+    assert ran.data["summary"]["scores"]["accuracy"]["interval"]["value"] == 0
+    assert "There is no release `v9`" in gone.err or "v1" in gone.err
+    assert "Nothing of `post-room` is live" in nothing.err

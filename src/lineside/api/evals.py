@@ -3,11 +3,49 @@
 from typing import Literal
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from lineside.api.caller import Caller
-from lineside.evals import Comparison, Result, Run, compare, get_run, list_runs, results_of
+from lineside.apps import rejudging
+from lineside.core import Record
+from lineside.evals import Comparison, Result, Run, compare, get_run, list_runs, plan, results_of
 
 router = APIRouter(tags=["evals"])
+
+
+class RunWish(Record):
+    """What is to be judged, and what it may take.
+
+    Attributes:
+        release: A number (`v2`), the start of a digest, or `latest`; else the live one.
+        dataset: A kept one, as `use-case/name` or `use-case/name@2`; else the cases the release
+            was released by.
+        repetitions: Asks of each case; else as the manifest of the release says.
+        fresh: Judge again, even what was judged before.
+    """
+
+    release: str | None = None
+    dataset: str | None = None
+    repetitions: int | None = Field(None, ge=1, le=100)
+    limits: plan.RunLimits = plan.RunLimits()
+    fresh: bool = False
+
+
+@router.post("/usecases/{name}/runs", status_code=202)
+def start(scope: Caller, name: str, wish: RunWish) -> Run:
+    """Have a release judged by its own scorers; ask for the run until its `status` is not running.
+
+    The same wish gives the same run, unless `fresh`.
+    """
+    return rejudging.start_judging(
+        scope,
+        name,
+        reference=wish.release,
+        dataset=wish.dataset,
+        repetitions=wish.repetitions,
+        limits=wish.limits,
+        fresh=wish.fresh,
+    )
 
 
 @router.get("/runs")

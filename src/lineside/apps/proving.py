@@ -4,16 +4,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from lineside.apps import queries
-from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, subject_with, turn_knobs
 from lineside.apps.line import Progress
-from lineside.apps.live_release import live_release
-from lineside.apps.release import load_releases, pick_release
-from lineside.core import Conflict, NotFound, Record, now
-from lineside.evals import Run, datasets, get_run, judge_gate, running, start_run
+from lineside.apps.rejudging import own_cases, release_to_judge
+from lineside.core import Record, now
+from lineside.evals import get_run, judge_gate, running, start_run
 from lineside.trust import Scope, record
-
-_VERSIONS_MAX = 10_000
 
 
 class KnobProof(Record):
@@ -56,15 +52,7 @@ def prove_knob(
         Invalid: No knob has this name, or the value is outside its range.
         Conflict: Nothing is live and no release is named.
     """
-    scope.require("test", use_case=use_case)
-    if reference is None:
-        release = live_release(scope, use_case)
-    else:
-        release = pick_release(load_releases(scope, use_case), use_case, reference)
-    if release is None:
-        raise Conflict("nothing_live", f"Nothing of `{use_case}` is live", hint="Name a release.")
-    candidate = get_candidate(scope.store, scope.workspace, release.digest)
-    folder = folder_of(scope.store, candidate)
+    release, folder = release_to_judge(scope, use_case, reference)
     knobs = folder.manifest.knobs
     settings = turn_knobs(knobs, {name: parse_knob(knobs, name, text)}, who="operator")
     judged = get_run(scope, release.run_id)
@@ -72,7 +60,7 @@ def prove_knob(
         scope,
         use_case=use_case,
         subject=subject_with(release.digest, settings),
-        dataset=_dataset_of(scope, judged),
+        dataset=own_cases(scope, judged),
         scorers=folder.scorers,
         scorer_files=folder.files,
     )
@@ -96,14 +84,3 @@ def prove_knob(
         queries.keep_proof(connection, scope.workspace, proof.model_dump())
         record(connection, scope, "knob.judged", release.id, details)
     return proof
-
-
-def _dataset_of(scope: Scope, judged: Run) -> datasets.DatasetVersion:
-    """The very cases that the release was judged by, whatever its folder holds by now."""
-    kept = datasets.list_datasets(
-        scope, use_case=judged.use_case, name=judged.dataset_name, limit=_VERSIONS_MAX
-    )
-    for version in kept:
-        if version.digest == judged.dataset_digest:
-            return version
-    raise NotFound("unknown_dataset", f"The cases of run `{judged.id}` are not kept any more")

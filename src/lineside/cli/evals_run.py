@@ -1,5 +1,6 @@
 """`lineside evals run`: judge anything that answers over a dataset."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -24,10 +25,13 @@ from lineside.cli.verdicts import (
 from lineside.core import Invalid, clock
 
 if TYPE_CHECKING:
+    from lineside.apps import rejudging
     from lineside.evals import GateOutcome, Result, Run, forecast, plan
+    from lineside.trust import Scope
     from lineside.usecases import ScorerDeclaration
 
 _SHOWN = 5
+_RELEASE = re.compile(r"([a-z0-9][a-z0-9-]{0,59})@(v\d+|latest|live|[0-9a-f]{6,64})")
 _ANYTHING: dict[str, Any] = {"type": "object"}
 
 
@@ -64,12 +68,14 @@ def read_limits(given: dict[str, Any]) -> "plan.RunLimits":
         "lineside evals run --target python:bot:reply --dataset golden.jsonl",
         "lineside evals run --target http://127.0.0.1:8000/ask --dataset golden.jsonl --dry-run",
         "lineside evals run --target outputs.jsonl --dataset golden.jsonl --scorer contains:topic",
+        "lineside evals run --target my-case@live --dataset new-cases.jsonl",
     ),
 )
 @click.option(
     "--target",
     required=True,
-    help="`python:module:function`, an http address, `traces`, or a JSONL file of outputs.",
+    help="`python:module:function`, an http address, `traces`, a JSONL file of outputs, or a "
+    "release, as `my-case@v1`, `@latest` or `@live`.",
 )
 @click.option("--dataset", required=True, type=click.Path(path_type=Path), help="JSONL or CSV.")
 @click.option("--use-case", help="Where the run is kept; else the dataset's name.")
@@ -110,7 +116,7 @@ def run(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Judge a function, an endpoint, recorded traces or a file of outputs over a dataset.
+    """Judge a release, a function, an endpoint, traces or a file of outputs over a dataset.
 
     A run that was killed or reached a limit goes on from there with the same command. Exit code 0
     is done, or with rules: 0 ship, 1 hold, 3 not enough data.
@@ -121,30 +127,30 @@ def run(
     from lineside.usecases import parse_rule
 
     limits, reports = read_limits(given), take_reports(given)
-    for option, is_given in (
-        ("--early-stop", early_stop),
-        ("--baseline", baseline),
-        ("A report", reports),
-    ):
-        if is_given and not rules:
-            raise Invalid("no_rules", f"{option} needs at least one --rule to decide by")
+    if not rules:
+        _refuse({"--early-stop": early_stop, "--baseline": baseline, "A report": reports})
     declared, files = _scorers(scorers, scorers_file)
     with scope_on_line() as scope:
         before = run_named(scope, baseline) if baseline else None
+        release = _release(scope, target)
         plan = plans.RunPlan(
-            target=targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
+            target=plans.RunTarget()
+            if release is not None
+            else targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
             limits=limits,
             rules=[parse_rule(text).text for text in rules],
             stops_early=early_stop,
         )
         wanted = {
-            "use_case": use_case or dataset.stem,
-            "subject": targets.subject_of(plan.target),
+            "use_case": use_case or (release.release.use_case if release else dataset.stem),
+            "subject": release.release.digest if release else targets.subject_of(plan.target),
             "dataset": _read(dataset, scope.store.settings.dataset_bytes_max),
             "plan": plan,
-            "repetitions": 1 if repetitions is None else repetitions,
+            "repetitions": repetitions or (release.repetitions if release else 1),
             "fresh": fresh,
         }
+        if release is not None and not declared:
+            declared, files = list(release.folder.scorers), dict(release.folder.files)
         if dry_run:
             found = forecasts.forecast_run(scope, **wanted, scorers=declared, scorer_files=files)
             print_forecast(found, as_json=as_json)
@@ -252,6 +258,24 @@ def print_attempts(summary: Any) -> None:
     ]
     columns = ("k", "pass@k", "95 % interval", "pass^k", "95 % interval ")
     print_table(columns, rows, numbers=("k", "pass@k", "pass^k"))
+
+
+def _refuse(given: dict[str, Any]) -> None:
+    """Options that mean nothing without a rule."""
+    for option, value in given.items():
+        if value:
+            raise Invalid("no_rules", f"{option} needs at least one --rule to decide by")
+
+
+def _release(scope: "Scope", target: str) -> "rejudging.ReleaseFolder | None":
+    """The release that is meant by `use-case@v1`; nothing where it is another target."""
+    from lineside.apps import rejudging
+
+    meant = _RELEASE.fullmatch(target)
+    if meant is None:
+        return None
+    name, reference = meant.groups()
+    return rejudging.release_to_judge(scope, name, None if reference == "live" else reference)
 
 
 def _read(path: Path, bytes_max: int) -> Any:
