@@ -44,7 +44,7 @@ def weighted(**weights: float) -> ModelRoute:
 
 
 def test_targets_come_first_as_often_as_their_weights_say() -> None:
-    route, draws = weighted(a=6, b=3, c=1, d=0), random.Random(7)  # noqa: S311
+    route, draws = weighted(a=6, b=3, c=1, d=0), random.Random(7)  # noqa: S311 # alike every time
     drawn = [first_of(route, None, draws) for _ in range(5_000)]
     sticky = [first_of(route, f"session {at}") for at in range(5_000)]
 

@@ -51,7 +51,7 @@ SET min_value = coalesce(noted.min_value, wide.least),
 FROM ({_COLUMNS}) AS wide
 WHERE noted.table_id = wide.table_id AND noted.column_id = wide.column_id
   AND wide.table_name = ? AND (noted.min_value IS NULL OR noted.max_value IS NULL)
-"""  # noqa: S608
+"""  # noqa: S608 # of names in this file
 _ADD = f"""
 INSERT INTO {_META}.ducklake_file_column_stats
     (data_file_id, table_id, column_id, min_value, max_value)
@@ -61,7 +61,7 @@ WHERE wide.table_name = ? AND kept.end_snapshot IS NULL AND NOT EXISTS (
     SELECT 1 FROM {_META}.ducklake_file_column_stats AS noted
     WHERE noted.data_file_id = kept.data_file_id AND noted.column_id = wide.column_id
 )
-"""  # noqa: S608
+"""  # noqa: S608 # of names in this file
 # Of a truth value the widest is also the usual, and says as little.
 _IS_WIDEST = " OR ".join(
     f"(min_value = '{least}' AND max_value = '{most}')"
@@ -71,27 +71,27 @@ _IS_WIDEST = " OR ".join(
 _EMPTY = f"""
 UPDATE {_META}.ducklake_file_column_stats SET min_value = NULL, max_value = NULL
 WHERE {_IS_WIDEST}
-"""  # noqa: S608
+"""  # noqa: S608 # of names in this file
 _DROP = f"""
 DELETE FROM {_META}.ducklake_file_column_stats WHERE (table_id, column_id) IN (
     SELECT (kept.table_id, kept.column_id) FROM {_META}.ducklake_column AS kept
     JOIN {_META}.ducklake_table AS named ON named.table_id = kept.table_id
     WHERE named.table_name = ? AND kept.column_name NOT IN (SELECT unnest(?::VARCHAR[]))
 )
-"""  # noqa: S608
+"""  # noqa: S608 # of names in this file
 _WIDEN = f"""
 UPDATE {_META}.ducklake_table_column_stats AS noted
 SET contains_null = NULL, contains_nan = NULL, min_value = wide.least, max_value = wide.most
 FROM ({_COLUMNS}) AS wide
 WHERE noted.table_id = wide.table_id AND noted.column_id = wide.column_id
-"""  # noqa: S608
+"""  # noqa: S608 # of names in this file
 # DuckLake keeps in mind what it read of tables until this number changes, and would write it back.
 _NOTICED = f"""
 UPDATE {_META}.ducklake_snapshot SET next_file_id = next_file_id + 1
 WHERE snapshot_id = (SELECT max(snapshot_id) FROM {_META}.ducklake_snapshot)
-"""  # noqa: S608
-_IS_MARKED = f"SELECT count(*) FROM {_META}.ducklake_metadata WHERE key = ? AND value = ?"  # noqa: S608
-_SET_MARK = f"INSERT INTO {_META}.ducklake_metadata (key, value) VALUES (?, ?)"  # noqa: S608
+"""  # noqa: S608 # of names in this file
+_IS_MARKED = f"SELECT count(*) FROM {_META}.ducklake_metadata WHERE key = ? AND value = ?"  # noqa: S608 # of names in this file
+_SET_MARK = f"INSERT INTO {_META}.ducklake_metadata (key, value) VALUES (?, ?)"  # noqa: S608 # of names in this file
 
 
 def fill_gaps(table: LakeTable) -> list[Statement]:

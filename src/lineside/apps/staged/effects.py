@@ -235,7 +235,7 @@ def _effect(
     level: float,
 ) -> ArmEffect:
     assert one is not None  # noqa: S101 # there would be no pivot
-    assert first is not None  # noqa: S101
+    assert first is not None  # noqa: S101 # as above
     is_upper, smallest = rule.direction == "<=", experiment.smallest
     p_better = pivot.p_below(0.0) if is_upper else pivot.p_above(0.0)
     p_worse = pivot.p_above(0.0) if is_upper else pivot.p_below(0.0)

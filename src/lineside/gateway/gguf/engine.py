@@ -160,7 +160,7 @@ def _start(setup: EngineSetup) -> Running:
         "key": key,
     }
     assert process.stdin is not None  # noqa: S101 # asked for above
-    assert process.stdout is not None  # noqa: S101
+    assert process.stdout is not None  # noqa: S101 # as above
     with suppress(BrokenPipeError):
         process.stdin.write(json.dumps(asked).encode() + b"\n")
         process.stdin.flush()
