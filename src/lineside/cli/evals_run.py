@@ -77,7 +77,12 @@ def read_limits(given: dict[str, Any]) -> "plan.RunLimits":
     help="`python:module:function`, an http address, `traces`, a JSONL file of outputs, or a "
     "release, as `my-case@v1`, `@latest` or `@live`.",
 )
-@click.option("--dataset", required=True, type=click.Path(path_type=Path), help="JSONL or CSV.")
+@click.option(
+    "--dataset",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSONL or CSV.",
+)
 @click.option("--use-case", help="Where the run is kept; else the dataset's name.")
 @click.option(
     "--scorer",
