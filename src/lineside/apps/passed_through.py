@@ -48,7 +48,7 @@ class PassedAnswer:
         else:
             await passing.keep(self.status, None)
         finally:
-            await self._answer.close()
+            self._answer.close()
             await self._meter.settle(self._hold, None)
 
 

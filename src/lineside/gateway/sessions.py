@@ -3,9 +3,12 @@
 import asyncio
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from lineside.core import Unavailable
-from lineside.gateway.http import HttpSession
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _CLOSE_SECONDS = 5.0
 
@@ -19,24 +22,33 @@ class LoopSessions:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: dict[asyncio.AbstractEventLoop, HttpSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._is_closed = False
 
-    async def session(self) -> HttpSession:
+    async def session(self) -> "aiohttp.ClientSession":
         """The session of the running loop, made when it is first asked for.
 
         Raises:
             Unavailable: The model was closed.
         """
+        import aiohttp
+
         loop = asyncio.get_running_loop()
         with self._lock:
             if self._is_closed:
                 raise Unavailable("model_closed", "The model was closed and answers no more calls")
             session = self._sessions.get(loop)
             if session is None:
-                session = self._sessions[loop] = HttpSession()
-                for other in [one for one in self._sessions if one.is_closed()]:
-                    del self._sessions[other]  # its sockets went with it
+                session = self._sessions[loop] = aiohttp.ClientSession(
+                    # As many as callers wait for: who lets them in has limits, this has none.
+                    connector=aiohttp.TCPConnector(limit=0),
+                    # One caller's answer must leave nothing that goes along with another's call.
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                )
+            dead = [other for other in self._sessions if other.is_closed()]
+            left = [self._sessions.pop(other) for other in dead]
+        for old in left:
+            await old.close()
         return session
 
     async def close(self) -> None:
@@ -46,9 +58,7 @@ class LoopSessions:
             sessions, self._sessions = self._sessions, {}
         here = asyncio.get_running_loop()
         for loop, session in sessions.items():
-            if loop.is_closed():
-                continue  # its sockets went with it
-            if loop is here:
+            if loop is here or loop.is_closed():
                 await session.close()
             elif loop.is_running():
                 elsewhere = asyncio.run_coroutine_threadsafe(session.close(), loop)

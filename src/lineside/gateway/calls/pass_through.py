@@ -122,15 +122,9 @@ class UnreadAnswer:
     """An answer as it comes back; its body is to be read once, and closed."""
 
     def __init__(
-        self,
-        session: "aiohttp.ClientSession",
-        response: "aiohttp.ClientResponse",
-        where: str,
-        total_s: float,
-        whole: bytes | None,
+        self, response: "aiohttp.ClientResponse", where: str, total_s: float, whole: bytes | None
     ) -> None:
-        self._session, self._response = session, response
-        self._where, self._total_s, self._whole = where, total_s, whole
+        self._response, self._where, self._total_s, self._whole = response, where, total_s, whole
         self.status = response.status
         names = [name for name in _PASSED_BACK if name in response.headers]
         self.headers = {name: response.headers[name] for name in names}
@@ -141,10 +135,10 @@ class UnreadAnswer:
         """The body, piece by piece; a provider that falls silent is not waited for longer."""
         import aiohttp
 
+        if self._whole is not None:
+            yield self._whole
+            return
         try:
-            if self._whole is not None:
-                yield self._whole
-                return
             while True:
                 async with asyncio.timeout(self._total_s):
                     piece = await self._response.content.read(_PIECE_BYTES)
@@ -156,12 +150,11 @@ class UnreadAnswer:
         except (aiohttp.ClientError, OSError) as error:
             raise down(self._where, str(error) or type(error).__name__) from None
         finally:
-            await self.close()
+            self.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End it at the provider."""
         self._response.close()
-        await self._session.close()
 
 
 async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAnswer:
@@ -171,38 +164,19 @@ async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAns
         LinesideError: The provider cannot be reached, is silent, or refuses its key.
     """
     import aiohttp
-
-    where = f"`/v1{asked.path[:80]}` at `{name}`"
-    total_s = upstream.endpoint.total_s
-    # A connection of its own: such requests are long, and few. No cookie goes on to another's.
-    session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-    try:
-        response = await _answered(session, upstream, asked, where)
-        whole = None
-        if response.status >= 300:
-            whole = await _error_of(response, upstream, where)
-        return UnreadAnswer(session, response, where, total_s, whole)
-    except BaseException:
-        await session.close()
-        raise
-
-
-async def _answered(
-    session: "aiohttp.ClientSession", upstream: HttpUpstream, asked: Unread, where: str
-) -> "aiohttp.ClientResponse":
-    """The answer, of which the head is there."""
-    import aiohttp
     from yarl import URL
 
     to = upstream.addressed()
+    where = f"`/v1{asked.path[:80]}` at `{name}`"
     query = f"?{asked.query}" if asked.query else ""
     url = URL(f"{to.base_url}{quote(_safe(asked.path), safe='/-_.~:')}{query}", encoded=True)
     named = {key: value for key, value in asked.headers.items() if key in _PASSED_ON}
     has_body = asked.method in ("POST", "PUT", "PATCH")
     total_s = upstream.endpoint.total_s
+    session = await to.sessions.session()
     try:
         async with asyncio.timeout(total_s):
-            return await session.request(
+            response = await session.request(
                 asked.method,
                 url,
                 data=asked.body if has_body else None,
@@ -217,21 +191,17 @@ async def _answered(
         if isinstance(cause, LinesideError):
             raise cause from None  # of the caller's own body
         raise down(where, str(error) or type(error).__name__) from None
-
-
-async def _error_of(
-    response: "aiohttp.ClientResponse", upstream: HttpUpstream, where: str
-) -> bytes:
-    """What an answer that is none says, without the key; raises where the key is refused."""
-    to = upstream.addressed()
-    whole = await response.content.read(_PIECE_BYTES)
-    response.close()
-    if response.status < 400 or response.status in (401, 403):
-        key_from = upstream.endpoint.api_key_env if to.key else None
-        error_read = read_error(whole)
-        said = (error_read[0], without_keys(error_read[1], key=to.key))
-        raise refused(response.status, response.headers, said, where=where, key_from=key_from)
-    return without_keys(whole.decode(errors="replace"), key=to.key).encode()
+    whole = None
+    if response.status >= 300:
+        whole = await response.content.read(_PIECE_BYTES)
+        response.close()
+        if response.status < 400 or response.status in (401, 403):
+            key_from = upstream.endpoint.api_key_env if to.key else None
+            error_read = read_error(whole)
+            said = (error_read[0], without_keys(error_read[1], key=to.key))
+            raise refused(response.status, response.headers, said, where=where, key_from=key_from)
+        whole = without_keys(whole.decode(errors="replace"), key=to.key).encode()
+    return UnreadAnswer(response, where, total_s, whole)
 
 
 def _safe(path: str) -> str:

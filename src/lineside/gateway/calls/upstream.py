@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Annotated, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 import orjson
 from pydantic import Field, ValidationError
@@ -15,7 +15,6 @@ from lineside.gateway.calls.failures import Passing, down, refused, slow
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent, joined
 from lineside.gateway.canonical.request import ModelRequest
-from lineside.gateway.http import HttpReply
 from lineside.gateway.keys import key_in, without_keys
 from lineside.gateway.output import shorten
 from lineside.gateway.retry import hear_rate_limit, read_retry_after
@@ -24,6 +23,9 @@ from lineside.gateway.wires.errors import read_error
 from lineside.gateway.wires.fields import read_object
 from lineside.gateway.wires.sse import SseReader, cut_off
 from lineside.gateway.wires.wire import Wire, left_out, wire_named
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _BODY_BYTES_MAX = 64 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
@@ -164,7 +166,7 @@ class HttpUpstream:
         """What it takes to send something that no wire has words for."""
         key = self._key()
         headers = {**self.endpoint.headers, **self._auth(key)}
-        return Addressed(self._base_url, headers, key)
+        return Addressed(self._sessions, self._base_url, headers, key)
 
     async def close(self) -> None:
         """Give back connections in every loop."""
@@ -219,6 +221,7 @@ class HttpUpstream:
 class Addressed(NamedTuple):
     """Where a provider is, with the headers that open it."""
 
+    sessions: LoopSessions
     base_url: str
     headers: dict[str, str]
     key: str | None
@@ -261,20 +264,28 @@ class _Exchange:
         self._where = sent.where
         self._started = monotonic()
         self._has_begun = False
-        self._response: HttpReply | None = None
+        self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> "_Exchange":
+        import aiohttp
+
         session = await self._sessions.session()
         headers = {"Content-Type": "application/json", **self._sent.headers}
         try:
             async with asyncio.timeout(self._left_s()):
-                self._response = await session.post(self._sent.url, self._sent.body, headers)
+                self._response = await session.post(
+                    self._sent.url,
+                    data=self._sent.body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None),
+                )
             if self._response.status != 200:
                 raise await self._refusal(self._response)
         except TimeoutError:
             self._close()
             raise self._slow() from None
-        except OSError as error:
+        except (aiohttp.ClientError, OSError) as error:
             self._close()
             # The error itself carries the request with its key: only its text goes on.
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -291,7 +302,7 @@ class _Exchange:
         return self._reply.headers.get("content-type", "").startswith("text/event-stream")
 
     @property
-    def _reply(self) -> HttpReply:
+    def _reply(self) -> "aiohttp.ClientResponse":
         assert self._response is not None  # noqa: S101 # entered by `async with` alone
         return self._response
 
@@ -325,14 +336,14 @@ class _Exchange:
                 yield said
 
     async def _read(self) -> bytes:
-        if self._reply.is_ready:
-            return await self._reply.read()  # a limit costs more than to read
+        import aiohttp
+
         try:
             async with asyncio.timeout(self._left_s()):
-                return await self._reply.read()
+                return await self._reply.content.read(_PIECE_BYTES)
         except TimeoutError:
             raise self._slow() from None
-        except OSError as error:
+        except (aiohttp.ClientError, OSError) as error:
             if self._has_begun:
                 raise cut_off() from error
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -350,8 +361,8 @@ class _Exchange:
             return slow(self._where, self._endpoint.total_s, "whole answer")
         return slow(self._where, self._endpoint.first_token_s, "first piece of an answer")
 
-    async def _refusal(self, response: HttpReply) -> Exception:
-        body = (await response.read())[:_PIECE_BYTES]
+    async def _refusal(self, response: "aiohttp.ClientResponse") -> Exception:
+        body = await response.content.read(_PIECE_BYTES)
         code, text = read_error(body)
         key = self._sent.key
         # Endpoints quote the key they refuse; nothing of it may reach a log or a page.
