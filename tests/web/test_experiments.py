@@ -12,15 +12,13 @@ import pytest
 from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
-from lineside.apps import Release, list_releases, open_line, release_folder, staged
+from lineside.apps import list_releases, open_line, staged
 from lineside.apps.staged import ExperimentWanted, Watcher
-from lineside.core import now
 from lineside.server import build
-from lineside.traces import Span, new_span_id, new_trace_id, record_spans
-from lineside.trust import Scope, local_scope
-from lineside.usecases import read_folder
+from lineside.trust import local_scope
 from web.chromium import DESK, PHONE, OpenPage, running, scrolled_sideways
-from web.small_case import html, settings_for, words, write_folder
+from web.small_case import html, settings_for, words
+from web.two_releases import add_second, answered
 
 API = "/api/usecases/triage/rollout/experiment"
 ARMS = [
@@ -30,37 +28,11 @@ ARMS = [
 ]
 
 
-def answered(scope: Scope, arm: str, release: Release, users: int, *, failing: int) -> None:
-    """Users that an arm answered a moment ago, one call each."""
-    spans = [
-        Span(
-            trace_id=new_trace_id(),
-            span_id=new_span_id(),
-            name="triage",
-            kind="app",
-            use_case="triage",
-            release=release.id,
-            arm=arm,
-            user_id=f"{arm} {at}",
-            started_at=now(),
-            status="error" if at < failing else "ok",
-            duration_ms=200.0 + at % 40,
-        )
-        for at in range(users)
-    ]
-    record_spans(scope, spans).result()
-
-
 # Made before a browser is opened, whose event loop the jobs of a release would refuse.
 @pytest.fixture(scope="module", autouse=True)
 def second_home(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder in which v1 is live and v2 released; nothing is in its lake yet."""
-    root = tmp_path_factory.mktemp("second")
-    shutil.copytree(line_home, root / "home")
-    store = open_line(settings_for(root / "home"))
-    release_folder(local_scope(store), read_folder(write_folder(root / "better", wrong=4)))
-    store.close()
-    return root / "home"
+    return add_second(line_home, tmp_path_factory.mktemp("second"))
 
 
 def hold(second_home: Path, root: Path) -> None:
@@ -71,9 +43,9 @@ def hold(second_home: Path, root: Path) -> None:
     wanted: dict[str, Any] = {"arms": ARMS, "users": 1_000, "smallest": "2%"}
     staged.start_experiment(scope, "triage", ExperimentWanted.model_validate(wanted))
     labels = {release.label: release for release in list_releases(scope, "triage")}
-    answered(scope, "now", labels["v1"], 404, failing=60)
-    answered(scope, "short", labels["v2"], 297, failing=6)
-    answered(scope, "same", labels["v1"], 299, failing=41)
+    answered(scope, "now", labels["v1"], 404, failing=60, by_user=True)
+    answered(scope, "short", labels["v2"], 297, failing=6, by_user=True)
+    answered(scope, "same", labels["v1"], 299, failing=41, by_user=True)
     Watcher(scope, every_seconds=0).watch()
     store.close()
 

@@ -9,51 +9,25 @@ import pytest
 from playwright.sync_api import expect
 from starlette.testclient import TestClient
 
-from lineside.apps import Release, deploy, list_releases, open_line, release_folder, staged
+from lineside.apps import deploy, list_releases, open_line, release_folder, staged
 from lineside.apps.staged import Watcher
 from lineside.core import Settings, now
 from lineside.server import build
-from lineside.traces import Span, new_span_id, new_trace_id, record_spans
-from lineside.trust import Scope, local_scope
+from lineside.trust import local_scope
 from lineside.usecases import read_folder
 from web.chromium import DESK, PHONE, OpenPage, running, scrolled_sideways
-from web.small_case import html, settings_for, words, write_folder
+from web.small_case import html, settings_for, words
+from web.two_releases import add_second, answered
 
 PLAN = {"steps": ["20%", "60%", "100%"], "hold": "1h", "stop_if": ["error_rate > 3%"]}
 API = "/api/usecases/triage/rollout/steps"
-
-
-def answered(scope: Scope, release: Release, count: int, *, failing: int, took_ms: float) -> None:
-    """Calls that a release answered a moment ago."""
-    arm = "live" if release.label == "v1" else "canary"
-    spans = [
-        Span(
-            trace_id=new_trace_id(),
-            span_id=new_span_id(),
-            name="triage",
-            kind="app",
-            use_case="triage",
-            release=release.id,
-            arm=arm,
-            started_at=now(),
-            status="error" if at < failing else "ok",
-            duration_ms=took_ms + at % 40,
-        )
-        for at in range(count)
-    ]
-    record_spans(scope, spans).result()
 
 
 # Made before a browser is opened, whose event loop the jobs of a release would refuse.
 @pytest.fixture(scope="module", autouse=True)
 def second_home(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder in which v1 is live and v2 released; nothing is in its lake yet."""
-    root = tmp_path_factory.mktemp("second")
-    shutil.copytree(line_home, root / "home")
-    store = open_line(settings_for(root / "home"))
-    release_folder(local_scope(store), read_folder(write_folder(root / "better", wrong=4)))
-    store.close()
-    return root / "home"
+    return add_second(line_home, tmp_path_factory.mktemp("second"))
 
 
 def roll(second_home: Path, root: Path) -> None:
@@ -63,12 +37,12 @@ def roll(second_home: Path, root: Path) -> None:
     scope = local_scope(store)
     staged.start(scope, "triage", "v2", plan=PLAN)
     labels = {release.label: release for release in list_releases(scope, "triage")}
-    answered(scope, labels["v1"], 400, failing=4, took_ms=210)
-    answered(scope, labels["v2"], 300, failing=3, took_ms=190)
+    answered(scope, "live", labels["v1"], 400, failing=4, took_ms=210)
+    answered(scope, "canary", labels["v2"], 300, failing=3, took_ms=190)
     Watcher(scope, every_seconds=0).watch()
     staged.promote(scope, "triage")
-    answered(scope, labels["v1"], 150, failing=1, took_ms=210)
-    answered(scope, labels["v2"], 200, failing=2, took_ms=190)
+    answered(scope, "live", labels["v1"], 150, failing=1, took_ms=210)
+    answered(scope, "canary", labels["v2"], 200, failing=2, took_ms=190)
     Watcher(scope, every_seconds=0).watch()
     store.close()
 

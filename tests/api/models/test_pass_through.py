@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from aiohttp import web
 
+from api.models.fakes import running
 from lineside.core import Settings
 from lineside.server import build
 
@@ -88,28 +89,12 @@ class FakeProvider:
 
 @pytest.fixture(scope="module")
 def _provider() -> Iterator[FakeProvider]:
-    provider, started, stop = FakeProvider(), threading.Event(), list[Any]()
-
-    async def serve() -> None:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_route("*", "/{path:.*}", provider.handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        provider.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-        ended = asyncio.Event()
-        stop.append((asyncio.get_running_loop(), ended))
-        started.set()
-        await ended.wait()
-        await runner.cleanup()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-    thread.start()
-    assert started.wait(10)
-    yield provider
-    loop, ended = stop[0]
-    loop.call_soon_threadsafe(ended.set)
-    thread.join(10)
+    provider = FakeProvider()
+    app = web.Application(client_max_size=64 * 1024 * 1024)
+    app.router.add_route("*", "/{path:.*}", provider.handle)
+    with running(app) as address:
+        provider.url = f"{address}/v1"
+        yield provider
 
 
 @pytest.fixture
