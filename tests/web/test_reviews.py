@@ -70,11 +70,11 @@ def test_two_raters_at_once_by_keys_alone_are_blind_and_agree(
             body = page.locator("main").inner_text()
             assert not any(word in body for word in ("v1", "triage", "confidence", "cem, ben"))
             if turn == 2:
-                page.keyboard.press("b")
+                press(page, "b")
                 expect(page.get_by_text("You judged this one before")).to_be_visible()
-                page.keyboard.press("2")
+                press(page, "2")
                 expect(page.get_by_text("2 judged, 2 left")).to_be_visible()
-            page.keyboard.press("1")
+            press(page, "1")
     for page in raters:
         expect(page.get_by_role("heading", name="All done, thank you")).to_be_visible()
         assert page.goto("/reviews/topics").status == 403
@@ -128,10 +128,10 @@ def test_a_review_is_opened_in_the_browser_and_its_differences_settled(
         expect(page.get_by_text("Nobody has answered yet: 1 item to judge")).to_be_visible()
         page.get_by_role("link", name="Rate").click()
         expect(page.get_by_role("button", name="Send")).to_be_visible()
-        page.keyboard.press("1")
+        press(page, "1")
         expect(page.get_by_role("heading", name="All done")).to_be_visible()
         other = signed_in_elsewhere(browser, server, made.keys["ben"])
-        other.keyboard.press("2")
+        press(other, "2")
         expect(other.get_by_role("heading", name="All done")).to_be_visible()
         other.context.close()
 
@@ -140,6 +140,12 @@ def test_a_review_is_opened_in_the_browser_and_its_differences_settled(
         page.get_by_text("no", exact=True).last.click()
         page.get_by_role("button", name="This is the last word").click()
         expect(page.get_by_text("Nothing is left to be settled")).to_be_visible()
+
+
+def press(page: Page, key: str) -> None:
+    """Press a key that the page's script hears: it does not before the page is there whole."""
+    page.wait_for_load_state()
+    page.keyboard.press(key)
 
 
 def signed_in_elsewhere(browser: Browser, server: str, key: str) -> Page:
