@@ -20,6 +20,8 @@ from lineside.evals import (
     verdicts,
 )
 from lineside.evals.licences import standing
+from lineside.evals.licences.licence import labels_of
+from lineside.stats import corrected
 from lineside.store import Store, open_store
 from lineside.trust import Scope, ledger_entries, local_scope
 from lineside.usecases import parse_rule
@@ -56,6 +58,7 @@ def judge_run(run_cases: RunCases, target: ScriptedTarget) -> RunCases:
 
     def run(files: dict[str, bytes] | None = None, *, wrong: int = 30, **more: Any) -> Run:
         target.answers = {f"m{n}": "lost_card" for n in range(1, wrong + 1)}
+        target.answers |= more.pop("answers", {})
         arguments = more.pop("arguments", {})
         return run_cases(
             more.pop("cases", rows(CASES)),
@@ -211,6 +214,33 @@ def test_a_judge_of_yes_and_no_is_corrected_where_each_case_was_asked_several_ti
     assert stands.corrected is not None
     assert stands.corrected.method == "rogan_gladen"
     assert outcome.verdict.findings[0].value == pytest.approx(0.125 / (30 / 31))
+
+
+def test_the_error_of_a_judge_is_taken_out_also_where_few_cases_differ(
+    scope: Scope, judge_run: RunCases, target: ScriptedTarget
+) -> None:
+    first = judge_run()
+    people = labels(but=(*range(31, 38), 41, 45))
+    bar = licences.Bar(specificity=0.5, kappa=0.4)
+    licence = licences.licence_judge(scope, "right", people, bar=bar)
+    # A list is popped once per ask: one of three answers to m80 is wrong, all others as before.
+    second = judge_run(
+        subject="other", repetitions=3, answers={"m80": ["lost_card", "refund", "refund"]}
+    )
+
+    rule = "not worse than live by 0.10 on right"
+    [finding] = gate(scope, second, rule, baseline=first).verdict.findings
+
+    judged = labels_of(scope, licence)
+    before = [0.0] * 30 + [1.0] * 50
+    expected = corrected.rogan_gladen_difference(
+        before,
+        [*before[:-1], 2 / 3],
+        judge=[item.judge for item in judged],
+        people=[float(item.people or 0) for item in judged],
+    )
+    ends = (finding.value, finding.low, finding.high)
+    assert ends == pytest.approx((expected.value, expected.low, expected.high), abs=1e-9)
 
 
 def test_a_rate_that_the_labels_leave_open_asks_for_labels(

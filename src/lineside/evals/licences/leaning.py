@@ -160,7 +160,15 @@ class Leaning:
             error = f"the error of `{score}` is too large to tell"
             return _undecided(finding, f"{error}; {_alone(finding, is_difference=True)}")
         difference = replace(
-            alone, value=found.value, low=found.low, high=found.high, method=found.method, df=None
+            alone,
+            value=found.value,
+            low=found.low,
+            high=found.high,
+            method=found.method,
+            df=None,
+            # Those of the judge alone: with them its p-values would be read, not the corrected.
+            variance=None,
+            bounds=None,
         )
         decided = decide(difference, f"true {finding.label}")
         return _beside_alone(decided, finding, is_difference=True)
