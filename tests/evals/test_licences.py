@@ -1,6 +1,7 @@
 """Licences of judges: earned against people, lost by any change, and what a gate makes of them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
+from evals.scoring import Declaration
 from evals.test_judges import declared, script
 from lineside.core import Denied, Invalid, NotFound, Settings, now
 from lineside.evals import (
@@ -21,6 +23,8 @@ from lineside.evals import (
 )
 from lineside.evals.licences import standing
 from lineside.evals.licences.licence import labels_of
+from lineside.gateway import ModelReply
+from lineside.gateway.scripted import ScriptedModel
 from lineside.stats import corrected
 from lineside.store import Store, open_store
 from lineside.trust import Scope, ledger_entries, local_scope
@@ -28,6 +32,7 @@ from lineside.usecases import parse_rule
 
 RunCases = Callable[..., Run]
 CASES = 80
+SCRIPTED = ScriptedModel.answer
 OTHER = {"when": {"answer": "x"}, "fail": "nonsense"}
 
 
@@ -62,7 +67,7 @@ def judge_run(run_cases: RunCases, target: ScriptedTarget) -> RunCases:
         arguments = more.pop("arguments", {})
         return run_cases(
             more.pop("cases", rows(CASES)),
-            scorers=[declared(**arguments)],
+            scorers=more.pop("scorers", [declared(**arguments)]),
             scorer_files=files or judge_file(),
             **more,
         )
@@ -135,6 +140,37 @@ def test_two_runs_are_not_decided_by_a_judge_without_a_licence_either(
     assert verdicts.rank_runs(scope, "triage").judge_note is None
 
 
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("its twin", None),
+        ("another judge", "another `right` judged the baseline"),
+        ("another model", "`judge-2` answered for `right`, its licence is for scripted:judge"),
+        ("no judge", "a model gave `right` in run"),
+    ],
+)
+def test_two_runs_are_decided_only_where_the_licensed_judge_saw_both(
+    scope: Scope, judge_run: RunCases, monkeypatch: pytest.MonkeyPatch, who: str, said: str | None
+) -> None:
+    more: dict[str, Any] = {"arguments": {"rubric": "Polite?"}} if who == "another judge" else {}
+    if who == "no judge":
+        more["scorers"] = [Declaration("exact", "right", {"fields": ["topic"]})]
+    with monkeypatch.context() as other:
+        if who == "another model":
+            other.setattr(ScriptedModel, "answer", answer_as_judge_2)
+        before = judge_run(subject="live", **more)
+    after = judge_run()
+    licences.licence_judge(scope, "right", labels(but=(31,)), run_id=after.id)
+
+    outcome = gate(scope, after, "not worse than live by 0.10 on right", baseline=before)
+    pair = verdicts.judge_pair(scope, before.id, after.id, score="right", margin=0.1)
+
+    decision = "more" if said else "ship"
+    assert (outcome.verdict.decision, pair.verdict.decision) == (decision, decision)
+    assert said is None or all(said in text for text in (outcome.verdict.sentence, pair.headline))
+    assert gate(scope, after, "right >= 0.4").verdict.decision == "ship"
+
+
 def test_a_licensed_judge_decides_with_its_error_taken_out(
     scope: Scope, judge_run: RunCases
 ) -> None:
@@ -156,6 +192,10 @@ def test_a_licensed_judge_decides_with_its_error_taken_out(
     assert outcome.verdict.findings[0].low == pytest.approx(corrected.corrected.low, abs=1e-6)
     [entry] = ledger_entries(scope, kind="judge.licensed")
     assert (entry.subject, entry.details["name"]) == (licence.id, "right")
+
+
+async def answer_as_judge_2(self: ScriptedModel, payload: Any, **more: Any) -> ModelReply:
+    return replace(await SCRIPTED(self, payload, **more), model="judge-2")
 
 
 GRADES = [{"bad": "Wrong."}, {"fair": "Near."}, {"good": "Right."}]

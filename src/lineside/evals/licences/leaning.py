@@ -7,7 +7,12 @@ from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.correction import keys_of
 from lineside.evals.licences.licence import get_licence, labels_of
-from lineside.evals.licences.standing import JudgeStanding, judge_standings, says_yes_or_no
+from lineside.evals.licences.standing import (
+    JudgeStanding,
+    judge_standings,
+    pair_obstacles,
+    says_yes_or_no,
+)
 from lineside.stats import (
     Finding,
     PairedDifference,
@@ -32,6 +37,9 @@ class Leaning:
         self._judged = judged
         self._baseline = baseline
         self._standings = judge_standings(scope, judged)
+        self._pair_obstacles = (
+            pair_obstacles(scope, self._standings, judged.run, baseline.run) if baseline else {}
+        )
 
     def weigh(
         self, rules: Sequence[GateRule], findings: Sequence[Finding], notes: list[str]
@@ -44,7 +52,7 @@ class Leaning:
         return [self._weigh(rule, finding, notes) for rule, finding in pairs]
 
     def has_judge(self, score: str) -> bool:
-        return score in self._standings
+        return score in self._standings or score in self._pair_obstacles
 
     def weigh_difference(
         self,
@@ -60,13 +68,17 @@ class Leaning:
             decide: Makes the finding from the corrected difference and its label.
         """
         standing = self._standings.get(score)
-        if standing is None or finding.cases == 0:
+        if not self.has_judge(score) or finding.cases == 0:
             return finding
-        if not standing.is_licensed:
+        if standing is not None and not standing.is_licensed:
             return self._unlicensed(finding, standing, notes, is_difference=True)
+        if standing is None or score in self._pair_obstacles:
+            return self._two_judges(finding, self._pair_obstacles[score], notes)
         return self._corrected_difference(finding, standing, notes, decide=decide)
 
     def _weigh(self, rule: GateRule, finding: Finding, notes: list[str]) -> Finding:
+        if rule.kind == "non_inferiority":
+            return self._weigh_not_worse(rule, finding, notes)
         standing = self._standings.get(rule.score)
         if standing is None or finding.cases == 0:
             return finding
@@ -75,25 +87,34 @@ class Leaning:
             return self._unlicensed(finding, standing, notes, is_difference=is_difference)
         if rule.kind == "threshold" and rule.statistic == "mean":
             return self._corrected_mean(finding, standing, notes)
-        if rule.kind == "non_inferiority":
-            return self._corrected_difference(
-                finding,
-                standing,
-                notes,
-                decide=lambda difference, label: judge_non_inferiority(
-                    difference,
-                    abs(finding.threshold),
-                    rule=finding.rule,
-                    label=label,
-                    unit=finding.unit,
-                    direction=finding.direction,
-                    against="live",
-                    failed=finding.failed,
-                    confidence=finding.confidence,
-                ),
-            )
         notes.append(f"`{rule.text}` is the judge's own word, not corrected for its error")
         return finding
+
+    def _weigh_not_worse(self, rule: GateRule, finding: Finding, notes: list[str]) -> Finding:
+        return self.weigh_difference(
+            rule.score,
+            finding,
+            notes,
+            decide=lambda difference, label: judge_non_inferiority(
+                difference,
+                abs(finding.threshold),
+                rule=finding.rule,
+                label=label,
+                unit=finding.unit,
+                direction=finding.direction,
+                against="live",
+                failed=finding.failed,
+                confidence=finding.confidence,
+            ),
+        )
+
+    def _two_judges(self, finding: Finding, obstacle: str, notes: list[str]) -> Finding:
+        """A difference of what one judge said and what something else did."""
+        notes.append(
+            f"`{finding.rule}` compares two runs: have both judged by the one judge that is "
+            "licensed, `--fresh` if need be"
+        )
+        return _undecided(finding, f"{obstacle}; {_alone(finding, is_difference=True)}")
 
     def _unlicensed(
         self, finding: Finding, standing: JudgeStanding, notes: list[str], *, is_difference: bool

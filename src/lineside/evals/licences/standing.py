@@ -84,6 +84,30 @@ def unlicensed(scope: Scope, runs: Sequence[Run], score: str) -> str | None:
     return None
 
 
+def pair_obstacles(
+    scope: Scope, standings: Mapping[str, JudgeStanding], candidate: Run, baseline: Run
+) -> dict[str, str]:
+    """Why scores that a licensed judge gave a candidate say nothing beside those of a baseline.
+
+    Both must be of that one judge, else their difference may be one between judges.
+    """
+    before = judge_summaries(scope.store, baseline)
+    found = {}
+    for name in before.keys() | standings.keys():
+        standing, done = standings.get(name), before.get(name)
+        if standing is None or done is None:
+            sides = f"`{candidate.id}`", f"`{baseline.id}`"
+            own, other = sides if standing else sides[::-1]
+            found[name] = f"a model gave `{name}` in run {own}, but not in run {other}"
+        elif standing.is_licensed and standing.licence_id is not None:
+            licence = get_licence(scope, standing.licence_id)
+            if licence.judge_digest != done.judge_digest:
+                found[name] = f"another `{name}` judged the baseline, run `{baseline.id}`"
+            elif obstacle := _obstacle(licence, licence.family, done):
+                found[name] = f"in the baseline, run `{baseline.id}`, {obstacle}"
+    return found
+
+
 def says_yes_or_no(run: Run, score: str, labels: Sequence[SaidOfAnswer]) -> bool:
     """Whether a judge knows two levels only, and was all one or all the other on each label.
 
