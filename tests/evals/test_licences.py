@@ -140,6 +140,24 @@ def test_two_runs_are_not_decided_by_a_judge_without_a_licence_either(
     assert verdicts.rank_runs(scope, "triage").judge_note is None
 
 
+def test_cost_per_success_decides_nothing_while_its_successes_are_an_unlicensed_judges(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    """A third of the successes is gone, so that each costs half as much again."""
+    first, second = judge_run(wrong=5), judge_run(subject="other", wrong=40)
+    asked = {"score": "right", "margin": 0.9, "guards": {"cost_per_success": 0.05}}
+
+    unlicensed = verdicts.judge_pair(scope, first.id, second.id, **asked)
+    licences.licence_judge(scope, "right", labels(no=40), run_id=second.id)
+    licensed = verdicts.judge_pair(scope, first.id, second.id, **asked)
+
+    guard = unlicensed.verdict.findings[1]
+    assert (unlicensed.verdict.decision, guard.decision) == ("more", "more")
+    assert "judge not licensed" in guard.sentence
+    assert licensed.verdict.decision == "hold"
+    assert any("by the word of the judge `right`, not corrected" in note for note in licensed.notes)
+
+
 @pytest.mark.parametrize(
     ("who", "said"),
     [

@@ -70,11 +70,38 @@ class Leaning:
         standing = self._standings.get(score)
         if not self.has_judge(score) or finding.cases == 0:
             return finding
+        if standing is None or self._hinders(score):
+            return self._hindered(score, finding, notes)
+        return self._corrected_difference(finding, standing, notes, decide=decide)
+
+    def weigh_ratio(self, score: str, finding: Finding, notes: list[str]) -> Finding:
+        """What was found of a ratio that counts successes by a score, such as cost per success."""
+        if not self.has_judge(score) or finding.cases == 0:
+            return finding
+        if self._hinders(score):
+            return self._hindered(score, finding, notes)
+        notes.append(
+            f"`{finding.rule}` counts successes by the word of the judge `{score}`, not corrected "
+            "for its error"
+        )
+        return finding
+
+    def _hinders(self, score: str) -> bool:
+        """Whether nothing is decided by a difference that leans on this score."""
+        standing = self._standings.get(score)
+        return standing is None or not standing.is_licensed or score in self._pair_obstacles
+
+    def _hindered(self, score: str, finding: Finding, notes: list[str]) -> Finding:
+        standing = self._standings.get(score)
         if standing is not None and not standing.is_licensed:
             return self._unlicensed(finding, standing, notes, is_difference=True)
-        if standing is None or score in self._pair_obstacles:
-            return self._two_judges(finding, self._pair_obstacles[score], notes)
-        return self._corrected_difference(finding, standing, notes, decide=decide)
+        # A difference of what one judge said and what something else did.
+        notes.append(
+            f"`{finding.rule}` compares two runs: have both judged by the one judge that is "
+            "licensed, `--fresh` if need be"
+        )
+        obstacle = self._pair_obstacles[score]
+        return _undecided(finding, f"{obstacle}; {_alone(finding, is_difference=True)}")
 
     def _weigh(self, rule: GateRule, finding: Finding, notes: list[str]) -> Finding:
         if rule.kind == "non_inferiority":
@@ -107,14 +134,6 @@ class Leaning:
                 confidence=finding.confidence,
             ),
         )
-
-    def _two_judges(self, finding: Finding, obstacle: str, notes: list[str]) -> Finding:
-        """A difference of what one judge said and what something else did."""
-        notes.append(
-            f"`{finding.rule}` compares two runs: have both judged by the one judge that is "
-            "licensed, `--fresh` if need be"
-        )
-        return _undecided(finding, f"{obstacle}; {_alone(finding, is_difference=True)}")
 
     def _unlicensed(
         self, finding: Finding, standing: JudgeStanding, notes: list[str], *, is_difference: bool

@@ -10,7 +10,7 @@ from lineside.evals.compare import Pairing, Pairs, met, pair
 from lineside.evals.gate import obstacle
 from lineside.evals.judged import read_judged
 from lineside.evals.licences.leaning import Leaning
-from lineside.evals.measures import FAILED, Measured, measure, other_measures
+from lineside.evals.measures import COST_PER_SUCCESS, FAILED, Measured, measure, other_measures
 from lineside.evals.run import CONFIDENCE, Run, get_run
 from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
 from lineside.evals.verdicts.notes import notes_of
@@ -112,7 +112,7 @@ def judge_pair(
     leaning, judging = Leaning(scope, candidate, baseline), list[str]()
     findings = [_main_finding(main, main_name, goal, margin, leaning, judging)]
     findings += [
-        _weighed(one, lambda one: _not_worse(one, one.name, guards[one.name]), leaning, judging)
+        _guarded(one, guards[one.name], main_name, leaning, judging)
         for one in others
         if one.name in guards
     ]
@@ -189,6 +189,14 @@ def _main_finding(
     if main is None:
         return _asked(main, name, goal, margin)
     return _weighed(main, lambda one: _asked(one, name, goal, margin), leaning, notes)
+
+
+def _guarded(
+    one: Measured, allowed: float, main: str, leaning: Leaning, notes: list[str]
+) -> Finding:
+    if one.name == COST_PER_SUCCESS:
+        return leaning.weigh_ratio(main, _not_worse(one, one.name, allowed), notes)
+    return _weighed(one, lambda one: _not_worse(one, one.name, allowed), leaning, notes)
 
 
 def _weighed(
