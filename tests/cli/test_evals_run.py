@@ -62,7 +62,8 @@ def test_rules_compare_with_a_run_that_is_named(lineside, outputs: list[str], pl
     wanted = [*outputs, "--scorers", "scorers.yaml"]
     rules = ["--rule", "polite >= 0.5", "--rule", "not worse than live by 0.02 on polite"]
     alone = lineside(*wanted, *rules)
-    assert "nothing is live" in alone.out + alone.err
+    assert (alone.code, "needs a run to compare with" in alone.err) == (2, True)
+    assert "--baseline latest" in alone.err.replace("\n", " ")
 
     before = lineside(*wanted, "--json").data["run"]["id"]
     worse = (place / "answers.jsonl").read_text().replace("Thank you", "Whatever")
@@ -73,6 +74,22 @@ def test_rules_compare_with_a_run_that_is_named(lineside, outputs: list[str], pl
     assert ran.out.startswith("Hold: ")
     [suite] = read_junit((place / "j.xml").read_text())
     assert len(list(suite.iter("failure"))) == 2
+
+
+def test_looks_on_the_way_compare_with_the_run_that_is_named(
+    lineside, outputs: list[str], place: Path
+) -> None:
+    wanted = [*outputs, "--scorers", "scorers.yaml"]
+    before = lineside(*wanted, "--json").data["run"]["id"]
+    worse = (place / "answers.jsonl").read_text().replace("Thank you", "Whatever")
+    (place / "answers.jsonl").write_text(worse)
+
+    rule = ("--rule", "not worse than live by 0.02 on polite")
+    ran = lineside(*wanted, *rule, "--baseline", before, "--early-stop", "--json")
+
+    assert ran.code == 1
+    assert ran.data["run"]["plan"]["baseline_run_id"] == before
+    assert [look["decision"] for look in ran.data["run"]["looks"]] == ["hold"]
 
 
 def test_what_decides_needs_a_rule(lineside, outputs: list[str]) -> None:

@@ -63,6 +63,20 @@ def test_a_run_that_ended_early_does_not_stand_in_for_a_whole_one(
     assert len(target.asked) == 400
 
 
+def test_a_run_that_ended_early_counts_again_only_beside_the_same_baseline(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    plans = [
+        until("not worse than live by 0.2").model_copy(update={"baseline_run_id": live.id})
+        for live in (run_cases(rows(400), subject=name) for name in ("live", "newly-live"))
+    ]
+
+    first, again, other = (run_cases(rows(400), plan=plans[at]) for at in (0, 0, 1))
+
+    assert first.is_settled
+    assert (again.id == first.id, other.id == first.id) == (True, False)
+
+
 def test_a_large_run_says_the_same_from_its_columns_as_from_its_results(
     run_cases: RunCases,
     target: ScriptedTarget,

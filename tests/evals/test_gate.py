@@ -7,6 +7,7 @@ from evals.conftest import ScriptedTarget, rows
 from lineside.core import Conflict, Denied, Invalid, Unavailable
 from lineside.evals import GateOutcome, Run, judge_gate
 from lineside.evals import target as asking
+from lineside.evals.plan import RunLimits, RunPlan
 from lineside.trust import Scope
 from lineside.usecases import parse_rule
 
@@ -19,7 +20,13 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def judge(scope: Scope, run: Run, *rules: str, baseline: Run | None = None) -> GateOutcome:
-    return judge_gate(scope, run, [parse_rule(rule) for rule in rules], baseline_run=baseline)
+    return judge_gate(
+        scope,
+        run,
+        [parse_rule(rule) for rule in rules],
+        baseline_run=baseline,
+        nothing_is_live=baseline is None,
+    )
 
 
 def wrong(target: ScriptedTarget, *numbers: int) -> None:
@@ -71,6 +78,41 @@ def test_not_worse_than_live_passes_while_nothing_is_live(
     assert outcome.notes == [
         "`not worse than live by 0.01` does not apply yet: nothing else is live"
     ]
+
+
+def test_a_rule_that_compares_is_refused_where_nobody_said_with_what(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    run, rule = run_cases(rows(20)), parse_rule("not worse than live by 0.01")
+    under_way = run.model_copy(update={"status": "running"})
+
+    with pytest.raises(Invalid, match="needs a run to compare with") as caught:
+        judge_gate(scope, run, [rule])
+    with pytest.raises(Conflict, match=f"Run `{run.id}` has judged 20 of 20 cases"):
+        judge_gate(scope, run, [rule], baseline_run=under_way)
+
+    assert "--baseline" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("rule", ["not worse than live by 0.01", "accuracy >= 0.8"])
+def test_a_baseline_that_was_cut_decides_nothing(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope, rule: str
+) -> None:
+    """A fifth of the cases would hold the candidate for sure; the rest might say otherwise."""
+    limits = RunLimits(cost_usd_max=0.04, concurrency_max=1)
+    live = run_cases(rows(200), subject="live", plan=RunPlan(limits=limits))
+    wrong(target, *range(1, 21))
+    candidate = run_cases(rows(200), subject="candidate")
+
+    outcome = judge(scope, candidate, "accuracy <= 0.99", rule, baseline=live)
+
+    assert (live.status, live.cases_done) == ("stopped", 40)
+    [_, finding] = outcome.verdict.findings
+    if rule.startswith("not"):
+        assert (outcome.verdict.decision, finding.decision) == ("more", "more")
+        assert f"run `{live.id}`: the run stopped after 40 of 200 cases" in finding.sentence
+    else:
+        assert outcome.verdict.decision == "ship"
 
 
 def test_a_worse_candidate_is_held_against_what_is_live(

@@ -60,6 +60,11 @@ def test_a_function_is_held_against_rules_and_another_function(home: Path) -> No
     assert (kept.use_case, kept.cases_done, kept.status) == ("by_word", 40, "done")
 
 
+def test_a_rule_that_compares_needs_something_to_compare_with() -> None:
+    with pytest.raises(Invalid, match="needs a run to compare with"):
+        lineside.evaluate(by_word, ROWS, gate=["not worse than live by 0.02"])
+
+
 def test_a_verdict_that_does_not_ship_says_what_each_rule_found() -> None:
     found = lineside.evaluate(always_refund, ROWS, gate=["accuracy >= 0.80"])
 

@@ -127,7 +127,9 @@ def judge_folder(
         terms = terms._replace(plan=terms.plan.model_copy(update=more))
     run = _judge(scope, folder, candidate, fresh=fresh, progress=progress, terms=terms)
     progress("Ask the gate", None)
-    gate = judge_gate(scope, run, rules, baseline_run=baseline_run)
+    gate = judge_gate(
+        scope, run, rules, baseline_run=baseline_run, nothing_is_live=baseline_run is None
+    )
     if taught := datasets.taught_cases(folder, lambda: _dataset(scope, folder)):
         gate = gate.model_copy(update={"notes": [taught, *gate.notes]})
     comparison = None

@@ -134,16 +134,19 @@ def run(
     limits, reports = read_limits(given), take_reports(given)
     if not rules:
         _refuse({"--early-stop": early_stop, "--baseline": baseline, "A report": reports})
+    parsed = [parse_rule(text) for text in rules]
     declared, files = _scorers(scorers, scorers_file)
     with scope_on_line() as scope:
         before = run_named(scope, baseline) if baseline else None
+        running.require_baseline(parsed, before)
         release = _release(scope, target)
         plan = plans.RunPlan(
             target=plans.RunTarget()
             if release is not None
             else targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
             limits=limits,
-            rules=[parse_rule(text).text for text in rules],
+            rules=[rule.text for rule in parsed],
+            baseline_run_id=before.id if before else None,
             stops_early=early_stop,
         )
         wanted = {
@@ -171,7 +174,6 @@ def run(
         summary = summarise(scope, judged)
         gate = None
         if rules:
-            parsed = [parse_rule(text) for text in rules]
             gate = judge_gate(scope, judged, parsed, baseline_run=before)
             write_reports(scope, judged, gate, reports)
         wrong = results_of(scope, judged.id, only="wrong", limit=_SHOWN)

@@ -44,26 +44,32 @@ class GateOutcome(Record):
 
 
 def judge_gate(
-    scope: Scope, run: Run, rules: Sequence[GateRule], *, baseline_run: Run | None = None
+    scope: Scope,
+    run: Run,
+    rules: Sequence[GateRule],
+    *,
+    baseline_run: Run | None = None,
+    nothing_is_live: bool = False,
 ) -> GateOutcome:
     """Hold a run against the rules of its gate.
 
     Repetitions are averaged per case, related cases count as such, and failed ones count both ways,
-    never as zero. A rule about the live release passes while there is none to compare with. A rule
-    that leans on a judge without a licence never ships and never holds. A run that was not asked
-    to its end, or got no answer at all, never ships.
+    never as zero. A rule that leans on a judge without a licence never ships and never holds. A run
+    that was not asked to its end, or got no answer at all, never ships; beside such a baseline, no
+    rule about the live release does.
+
+    Args:
+        nothing_is_live: The caller looked, and there is nothing to compare with: rules about the
+            live release pass.
 
     Raises:
-        Conflict: `run_not_done` while cases are still being judged.
-        Invalid: `unknown_score` or `unknown_slice` names those there are.
+        Conflict: `run_not_done` while cases of a run are still being judged.
+        Invalid: `unknown_score` or `unknown_slice` names those there are; `no_baseline`.
     """
     scope.require("read", run.use_case)
-    if run.status == "running":
-        raise Conflict(
-            "run_not_done",
-            f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
-            hint="Wait until it is done.",
-        )
+    require_done(run)
+    if not nothing_is_live:
+        require_baseline(rules, baseline_run)
     judged = read_judged(scope.store, run, beside=baseline_run)
     baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
@@ -83,6 +89,40 @@ def judge_gate(
         cases_total=run.cases_total,
         cases_failed=run.cases_failed,
     )
+
+
+def require_done(run: Run) -> None:
+    """Go on only if no case of a run is still being judged.
+
+    Raises:
+        Conflict: `run_not_done`.
+    """
+    if run.status == "running":
+        raise Conflict(
+            "run_not_done",
+            f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
+            hint="Wait until it is done.",
+        )
+
+
+def require_baseline(rules: Sequence[GateRule], baseline_run: Run | None) -> None:
+    """Go on only if rules that compare with what is live have a run, and a whole one, to do so.
+
+    Raises:
+        Invalid: `no_baseline` where no run was named.
+        Conflict: `run_not_done` while its cases are still being judged.
+    """
+    rule = next((rule for rule in rules if rule.kind == "non_inferiority"), None)
+    if rule is None:
+        return
+    if baseline_run is None:
+        raise Invalid(
+            "no_baseline",
+            f"`{rule.text}` needs a run to compare with, and none was named",
+            hint="Name it, as `--baseline latest`; `lineside evals run --target my-case@live …` "
+            "makes one of what is live.",
+        )
+    require_done(baseline_run)
 
 
 def find_all(
@@ -182,7 +222,11 @@ def _find_not_worse(
         notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
     # The same measure as on the page of the two runs: grades by the share that got better or worse.
     measured = measure(baseline, judged, rule.score, confidence=judged.confidence)
-    return judge_non_inferiority(
+    # The part of a run that was asked before it was cut may be another kind of cases than the rest.
+    hindrance = obstacle(baseline.run)
+    if hindrance is not None:
+        measured = None
+    finding = judge_non_inferiority(
         measured.difference if measured else None,
         _number(rule, rule.margin),
         rule=rule.text,
@@ -193,6 +237,10 @@ def _find_not_worse(
         failed=pairing.missing + judged.never_asked,
         confidence=judged.confidence,
     )
+    if hindrance is None:
+        return finding
+    sentence = f"{trait.label} cannot be compared with live, run `{baseline.run.id}`: {hindrance}"
+    return replace(finding, sentence=sentence)
 
 
 def _find_gap(rule: GateRule, judged: JudgedRun, notes: list[str]) -> Finding:

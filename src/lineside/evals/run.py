@@ -239,7 +239,8 @@ def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
 
 def _counts_again(known: Run, plan: RunPlan) -> bool:
     """Whether a done run is as good as one that would be started now."""
-    is_whole = not known.is_settled or (plan.stops_early and plan.rules == known.plan.rules)
+    asked, settled = ((one.rules, one.baseline_run_id) for one in (plan, known.plan))
+    is_whole = not known.is_settled or (plan.stops_early and asked == settled)
     return is_whole and not any(code.startswith(_OUTSIDE) for code in known.failures)
 
 

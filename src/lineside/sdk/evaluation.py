@@ -156,7 +156,8 @@ def evaluate(
         home: State folder; by default `LINESIDE_HOME`.
 
     Raises:
-        Invalid: A row, a scorer or a rule cannot be used.
+        Invalid: A row, a scorer or a rule cannot be used; `no_baseline` for a rule that compares
+            where nothing is given to compare with.
     """
     rules = [parse_rule(rule) for rule in gate]
     work = _Work(dataset, scorers, name or given.name_of(target), repetitions)
@@ -165,6 +166,7 @@ def evaluate(
     def judge() -> Evaluation:
         with _scope(settings) as scope:
             before = _baseline(scope, work, baseline)
+            running.require_baseline(rules, before)
             run = work.judged(scope, target, version=version)
             outcome = judge_gate(scope, run, rules, baseline_run=before)
             has_both = before is not None and _has_answers(before) and _has_answers(run)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from math import isfinite
 from typing import Literal
 
-from lineside.core import Conflict, Invalid, Record, did_you_mean
+from lineside.core import Invalid, Record, did_you_mean
 from lineside.evals.compare import Pairing, Pairs, met, pair
-from lineside.evals.gate import obstacle
+from lineside.evals.gate import obstacle, require_done
 from lineside.evals.judged import read_judged
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.measures import COST_PER_SUCCESS, FAILED, Measured, measure, other_measures
@@ -99,7 +99,7 @@ def judge_pair(
     """
     before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
     for run in (before, after):
-        _require_done(run)
+        require_done(run)
     guards = guards or {}
     _require_margins({"margin": margin, **guards})
     baseline = read_judged(scope.store, before, beside=after)
@@ -144,15 +144,6 @@ def judge_pair(
         notes=judging + notes_of(effects, pairing, baseline, candidate),
         unpaired_cases=pairing.unpaired,
     )
-
-
-def _require_done(run: Run) -> None:
-    if run.status == "running":
-        raise Conflict(
-            "run_not_done",
-            f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
-            hint="Wait until it is done.",
-        )
 
 
 def _require_margins(margins: Mapping[str, float]) -> None:
