@@ -167,6 +167,40 @@ def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
     assert entries[-1].actor.kind == "person"
 
 
+def test_what_is_held_out_blocks_only_use_cases_that_its_holder_may_test(
+    person: Scope, read: Read, target: object
+) -> None:
+    def limited(*use_cases: str) -> Scope:
+        return replace(person, use_cases=frozenset(use_cases))
+
+    def start(scope: Scope, use_case: str) -> Run:
+        version = keep_dataset(person, use_case, read(rows(3)))
+        return start_run(scope, use_case=use_case, subject="v1", dataset=version)
+
+    first, second, third = (
+        keep_dataset(person, "triage", read([row | {"split": "exam"} for row in rows(count)]))
+        for count in (1, 2, 3)
+    )
+    here, there = limited("triage"), limited("elsewhere")
+    part = datasets.held_out.hold_out(here, first, "exam")
+    assert len(datasets.kept_cases(there, keep_dataset(person, "elsewhere", read(rows(3))))) == 3
+    assert start(there, "elsewhere").cases_total == 3
+    with pytest.raises(Denied, match="1 of 3 cases are held out: split `exam` of `triage/golden`"):
+        start(here, "triage")
+
+    datasets.held_out.hold_out(limited("triage", "elsewhere"), second, "exam")
+    with pytest.raises(Denied, match="2 of 3 cases are held out in a use case that") as caught:
+        start(there, "elsewhere")
+    told = f"{caught.value} {caught.value.hint}"
+    assert ("triage" in told, "exam" in told, "golden" in told) == (False, False, True)
+    with pytest.raises(Denied, match="may not test"):
+        datasets.held_out.hold_out(here, third, "exam")
+    datasets.held_out.hold_out(here, second, "exam")
+    with pytest.raises(Denied, match="2 of 3 cases are held out"):
+        start(there, "elsewhere")
+    assert "use_cases" not in part.model_dump()
+
+
 def test_traces_become_cases_once_and_masked(person: Scope) -> None:
     def answered(message: str, *, topic: str = "card", use_case: str | None = "triage") -> str:
         span = Span(

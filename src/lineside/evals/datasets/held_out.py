@@ -1,9 +1,12 @@
 """Parts of a dataset kept for the last exam: nobody runs on them before they are opened."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from typing import Any
 
 import orjson
+from pydantic import Field
 
 from lineside.core import Denied, Invalid, NotFound, Record, now
 from lineside.evals.dataset import Case, Dataset, DatasetVersion, dataset_of, load_dataset
@@ -23,6 +26,8 @@ class HeldOutPart(Record):
     Attributes:
         name: Of the dataset; the part holds in every version, and wherever its inputs turn up.
         cases: Number of different inputs that are held out.
+        use_cases: Those whose runs it stays out of beside its own; nothing means all of them. Told
+            to nobody, for who reads the part may not know of them.
         open_until: It may be run on until then; nothing while it was never opened.
         opened_by: The person who opened it last, and their reason.
     """
@@ -38,22 +43,29 @@ class HeldOutPart(Record):
     open_until: datetime | None = None
     opened_by: str | None = None
     reason: str | None = None
+    use_cases: list[str] | None = Field(default=None, exclude=True)
 
     @property
     def is_open(self) -> bool:
         """Whether it may be run on right now."""
         return self.open_until is not None and now() < self.open_until
 
+    def reaches(self, use_case: str) -> bool:
+        """Whether runs of a use case are kept from it."""
+        return use_case == self.use_case or self.use_cases is None or use_case in self.use_cases
+
 
 def hold_out(scope: Scope, version: DatasetVersion, split: str) -> HeldOutPart:
-    """Hold the cases of a split out; from now on no run of the workspace may have one of them.
+    """Hold the cases of a split out; from now on no run may have one of them.
 
-    Cases are known again by their input, whatever their id, split, dataset or use case is called.
+    That holds for runs of every use case that the actor may test, for others are not theirs to
+    block. Cases are known again by their input, whatever their id, split or dataset is called.
     What was held out under this split before stays held out. A part that was opened is closed
     again.
 
     Raises:
-        Denied: The actor may not test the use case.
+        Denied: The actor may not test the use case, or would add cases to a part that reaches
+            use cases which they may not test.
         NotFound: The version has no case in the split.
     """
     scope.require("test", version.use_case)
@@ -72,9 +84,13 @@ def hold_out(scope: Scope, version: DatasetVersion, split: str) -> HeldOutPart:
         rows = queries.held_out_rows(
             connection, workspace=scope.workspace, use_case=version.use_case
         )
-        for row in rows:
-            if (row["name"], row["split"]) == (version.name, split):
-                found |= _marks(scope, row["digest"])
+        same = (row for row in rows if (row["name"], row["split"]) == (version.name, split))
+        before = next(same, None)
+        if before is not None:
+            known = _marks(scope, before["digest"])
+            if found - known:
+                _require_reach(scope, before["use_cases"], split)
+            found |= known
         part = HeldOutPart(
             workspace=scope.workspace,
             use_case=version.use_case,
@@ -84,11 +100,29 @@ def hold_out(scope: Scope, version: DatasetVersion, split: str) -> HeldOutPart:
             cases=len(found),
             held_by=scope.actor.name,
             held_at=now(),
+            use_cases=_reach(scope, before),
         )
-        queries.put_held_out(connection, part.model_dump())
+        queries.put_held_out(connection, part.model_dump() | {"use_cases": part.use_cases})
         details = {"dataset": version.name, "split": split, "cases": len(found)}
         record(connection, scope, "dataset.held_out", version.use_case, details)
     return part
+
+
+def _reach(scope: Scope, before: Mapping[str, Any] | None) -> list[str] | None:
+    """The use cases that the actor may test, and those that a part reached before."""
+    if scope.use_cases is None or (before is not None and before["use_cases"] is None):
+        return None
+    return sorted(scope.use_cases.union(before["use_cases"] if before else ()))
+
+
+def _require_reach(scope: Scope, use_cases: Sequence[str] | None, split: str) -> None:
+    if scope.use_cases is None or (use_cases and scope.use_cases.issuperset(use_cases)):
+        return
+    raise Denied(
+        "part_reaches_further",
+        f"`{split[:60]}` is held out from runs of use cases that `{scope.actor.name}` may not test",
+        hint="Give the new cases a split of another name, or ask somebody who may test them all.",
+    )
 
 
 def unlock(
@@ -151,9 +185,9 @@ def held_out_parts(scope: Scope, use_case: str) -> list[HeldOutPart]:
     return [HeldOutPart.model_validate(dict(row)) for row in rows]
 
 
-def without_held_out(scope: Scope, dataset: Dataset) -> Dataset:
+def without_held_out(scope: Scope, use_case: str, dataset: Dataset) -> Dataset:
     """The cases that may be seen and run on right now; the dataset itself where all may."""
-    marks = _closed_marks(scope, _closed(scope))
+    marks = _closed_marks(scope, _closed(scope, use_case))
     if not marks:
         return dataset
     return dataset_of(dataset.name, (case for case in dataset if _mark(case) not in marks))
@@ -165,7 +199,7 @@ def refuse_held_out(scope: Scope, version: DatasetVersion) -> None:
     Raises:
         Denied: Some are; says how many, of which part, and how it is opened.
     """
-    closed = _closed(scope)
+    closed = _closed(scope, version.use_case)
     if not closed:
         return
     cases = list(load_dataset(scope, version.digest, name=version.name))
@@ -173,22 +207,34 @@ def refuse_held_out(scope: Scope, version: DatasetVersion) -> None:
         marks = _marks(scope, part.digest)
         count = sum(_mark(case) in marks for case in cases)
         if count:
-            place = f"{part.use_case}/{part.name}"
-            raise Denied(
-                "held_out",
-                f"{count:,} of {len(cases):,} cases are held out: split `{part.split}` of "
-                f"`{place}`, since {part.held_at:%Y-%m-%d} by {part.held_by}",
-                hint=f"Test without them: `lineside datasets export {place}` leaves them out. Or a "
-                f'person opens them: `lineside datasets unlock {place} {part.split} --reason "…"`.',
-            )
+            raise _held_out(scope, part, version, f"{count:,} of {len(cases):,} cases are held out")
 
 
-def _closed(scope: Scope) -> list[HeldOutPart]:
-    """Of every use case: a copy of a dataset under another name holds the same cases."""
+def _held_out(scope: Scope, part: HeldOutPart, version: DatasetVersion, said: str) -> Denied:
+    """What to tell: nothing of another use case to somebody who may not read it."""
+    mine, place = f"{version.use_case}/{version.name}", f"{part.use_case}/{part.name}"
+    without = f"Test without them: `lineside datasets export {mine}` leaves them out."
+    if "read" not in scope.rights or part.use_case not in (scope.use_cases or {part.use_case}):
+        return Denied(
+            "held_out",
+            f"{said} in a use case that `{scope.actor.name}` may not read",
+            hint=f"{without} Or a person who may make releases there opens them.",
+        )
+    return Denied(
+        "held_out",
+        f"{said}: split `{part.split}` of `{place}`, since {part.held_at:%Y-%m-%d} by "
+        f"{part.held_by}",
+        hint=f"{without} Or a person opens them: "
+        f'`lineside datasets unlock {place} {part.split} --reason "…"`.',
+    )
+
+
+def _closed(scope: Scope, use_case: str) -> list[HeldOutPart]:
+    """Also of other use cases: a copy of a dataset under another name holds the same cases."""
     with scope.store.records.read() as connection:
         rows = queries.held_out_rows(connection, workspace=scope.workspace)
     parts = [HeldOutPart.model_validate(dict(row)) for row in rows]
-    return [part for part in parts if not part.is_open]
+    return [part for part in parts if part.reaches(use_case) and not part.is_open]
 
 
 def _closed_marks(scope: Scope, closed: list[HeldOutPart]) -> set[bytes]:

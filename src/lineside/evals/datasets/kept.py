@@ -114,7 +114,7 @@ def kept_cases(scope: Scope, version: DatasetVersion) -> Dataset:
     """
     scope.require("read", version.use_case)
     dataset = load_dataset(scope, version.digest, name=version.name)
-    return without_held_out(scope, dataset)
+    return without_held_out(scope, version.use_case, dataset)
 
 
 def cases_page(

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from lineside.store import Moment, metadata
+from lineside.store import Document, Moment, metadata
 
 Row = Mapping[str, Any]
 
@@ -25,6 +25,7 @@ held_out = sa.Table(
     sa.Column("open_until", Moment),
     sa.Column("opened_by", sa.Text),
     sa.Column("reason", sa.Text),
+    sa.Column("use_cases", Document),
 )
 
 _ROWS_AT_ONCE = 10_000
