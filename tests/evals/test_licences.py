@@ -17,10 +17,12 @@ from lineside.evals import (
     Run,
     compare,
     judge_gate,
+    judge_summary,
     licences,
     summarise,
     verdicts,
 )
+from lineside.evals.judge_summary import judge_summaries
 from lineside.evals.licences import standing
 from lineside.evals.licences.licence import labels_of
 from lineside.gateway import ModelReply
@@ -138,6 +140,27 @@ def test_two_runs_are_not_decided_by_a_judge_without_a_licence_either(
     assert decided.verdict.decision == "ship"
     assert "true right" in decided.headline
     assert verdicts.rank_runs(scope, "triage").judge_note is None
+
+
+def test_lists_of_runs_read_no_result_to_say_what_their_judges_may(
+    scope: Scope, judge_run: RunCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = judge_run(), judge_run(subject="other", wrong=5)
+    counted = judge_summaries(scope.store, first.model_copy(update={"judges": None}))
+    monkeypatch.setattr(judge_summary, "queries", None)
+
+    assert judge_summaries(scope.store, first) == counted
+    assert counted["right"].judged == CASES
+    for score in ("right", "latency_ms"):
+        points = verdicts.run_history(scope, "triage", score=score)
+        board = verdicts.rank_runs(scope, "triage", score=score)
+        notes = {point.judge_note for point in points} | {board.judge_note}
+        assert len(points) == len(board.entries) == 2
+        assert [bool(note) for note in notes] == [score == "right"]
+    # One that was done before that was kept: no judge is asked for a score that no judge gave.
+    earlier = second.model_copy(update={"judges": None})
+    assert licences.unlicensed(scope, [earlier], "latency_ms") is None
+    assert "judges" not in first.model_dump()
 
 
 def test_cost_per_success_decides_nothing_while_its_successes_are_an_unlicensed_judges(

@@ -82,13 +82,23 @@ class _Tally:
         return JudgeSummary.model_validate({**known, **counted, **self.sums, **shares})
 
 
-def judge_summaries(store: Store, run: Run) -> dict[str, JudgeSummary]:
-    """Say what each judge of a run did, by the name of its score; empty where none judged."""
-    tallies = {
-        item.name: _Tally()
+def judge_names(run: Run) -> list[str]:
+    """The scores of a run that models gave."""
+    return [
+        item.name
         for item in run.scorers
         if ScorerDeclaration(item.name, item.kind, item.arguments).models
-    }
+    ]
+
+
+def judge_summaries(store: Store, run: Run) -> dict[str, JudgeSummary]:
+    """Say what each judge of a run did, by the name of its score; empty where none judged.
+
+    It is kept with a run that has ended; else every result of the run is read.
+    """
+    if run.judges is not None:
+        return {name: JudgeSummary.model_validate(said) for name, said in run.judges.items()}
+    tallies = {name: _Tally() for name in judge_names(run)}
     if tallies:
         with store.records.read() as connection:
             for row in queries.judged_rows(connection, run.id, with_input=False):

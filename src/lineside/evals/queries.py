@@ -45,6 +45,7 @@ runs = sa.Table(
     sa.Column("spent", Document, nullable=False),
     sa.Column("looks", Document, nullable=False),
     sa.Column("sheet", sa.Text),
+    sa.Column("judges", Document),
     sa.Column("started_at", Moment, nullable=False),
     sa.Column("finished_at", Moment),
     sa.Column("created_by", sa.Text, nullable=False),

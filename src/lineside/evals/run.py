@@ -53,6 +53,7 @@ class Run(Record):
             run ended before its end.
         looks: What the gate's rules said on the way, where the plan has rules.
         sheet: Digest of what every case scored, in columns; only of done runs.
+        judges: What its judges did, once it has ended; read it with `judge_summaries`.
         is_reused: Whether `start_run` found it done instead of starting it.
     """
 
@@ -75,6 +76,7 @@ class Run(Record):
     spent: RunSpent = RunSpent()
     looks: list[RunLook] = Field(default_factory=list)
     sheet: str | None = None
+    judges: dict[str, Any] | None = Field(default=None, exclude=True)
     started_at: datetime
     finished_at: datetime | None = None
     created_by: str

@@ -9,6 +9,7 @@ from lineside.core import now
 from lineside.evals import queries
 from lineside.evals.budget import Budget, pricing
 from lineside.evals.concurrency import Concurrency
+from lineside.evals.judge_summary import judge_summaries
 from lineside.evals.judged import measures_of
 from lineside.evals.judging import Judge
 from lineside.evals.plan import RunSpent
@@ -155,10 +156,12 @@ class _Performance:
         done = self._run.model_copy(update={"cases_done": self._judge.progress["cases_done"]})
         reached = self._work.reached
         sheet = write_sheet(self._store, done, measures_of(done)) if not reached else None
+        judges = judge_summaries(self._store, self._run)
         with self._store.records.write() as connection:
             counts = queries.count_results(connection, self._run.id)
             self._judge.recount(counts)
             ended = {**self._judge.progress, "status": "done", "sheet": sheet}
+            ended["judges"] = {name: said.model_dump() for name, said in judges.items()}
             if reached is not None:
                 code, message = reached
                 left = self._run.cases_total - ended["cases_done"]

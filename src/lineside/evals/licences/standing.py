@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from lineside.core import Record, now
-from lineside.evals.judge_summary import JudgeSummary, judge_summaries
+from lineside.evals.judge_summary import JudgeSummary, judge_names, judge_summaries
 from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.licences.correction import (
     CorrectedScore,
@@ -12,7 +12,7 @@ from lineside.evals.licences.correction import (
     correct_with_error,
     correct_with_labels,
 )
-from lineside.evals.licences.licence import Licence, labels_of, list_licences
+from lineside.evals.licences.licence import Licence, get_licence, labels_of, list_licences
 from lineside.evals.run import Run
 from lineside.evals.scorers.judges import level_values
 from lineside.trust import Scope
@@ -76,12 +76,15 @@ def licensing(scope: Scope) -> str:
 
 def unlicensed(scope: Scope, runs: Sequence[Run], score: str) -> str | None:
     """Why a score may decide nothing, in words; nothing where its judge may or no model judged."""
+    digests = set()
     for run in runs:
-        done = judge_summaries(scope.store, run).get(score)
+        # What judges did is long to read of a run that is under way.
+        done = judge_summaries(scope.store, run)[score] if score in judge_names(run) else None
+        digests.add(done.judge_digest if done else None)
         obstacle = None if done is None else _licence(scope, run, score, done)[1]
         if obstacle is not None:
             return f"judge not licensed: {obstacle}"
-    return None
+    return f"not all runs got `{score}` from one and the same judge" if len(digests) > 1 else None
 
 
 def pair_obstacles(
