@@ -17,6 +17,7 @@ from evals.scoring import Declaration, context_of, scorer_of
 from evals.test_runner import PROGRAM, start
 from lineside.core import Invalid
 from lineside.evals import results_of, summarise
+from lineside.evals import scorer as scoring
 from lineside.evals.judging import Judge
 from lineside.evals.scorer import Score
 from lineside.evals.scorers import build_scorers
@@ -98,6 +99,23 @@ def test_a_jury_gives_the_mean_and_says_how_far_it_agrees() -> None:
     assert three.detail["self_agreement"] == 1
     assert most.value == 0.5
     assert (few.value, "model_down" in str(few.error)) == (None, True)
+
+
+def test_a_jury_that_is_cut_off_says_what_it_took_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    files = {
+        "quick.jsonl": script(says("polite", cost_usd=0.02)),
+        "slow.jsonl": script(says("polite", cost_usd=0.03, delay_ms=60_000)),
+    }
+    monkeypatch.setattr(scoring, "SECONDS_MAX", 0.2)
+    models = [f"scripted:{name}" for name in files]
+
+    score = ask("judge", files, rubric="r", levels=LEVELS, model=None, models=models)
+
+    assert (score.value, "no verdict within 0.2 s" in str(score.error)) == (None, True)
+    assert score.detail is not None
+    assert (score.detail["calls"], score.detail["cost_usd"]) == (1, 0.02)
 
 
 def test_a_reference_is_shown_and_a_case_without_one_has_no_score() -> None:

@@ -149,6 +149,17 @@ def test_a_verdict_of_the_same_judge_on_the_same_answer_is_not_asked_again(
     assert {(detail or {}).get("recalled_from") for detail in details} == {first.id, None}
 
 
+def test_what_is_known_with_its_verdict_costs_nothing_where_the_limit_is_reached(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    judge = {"scorers": [declared()], "scorer_files": judge_file(cost_usd=0.01)}
+    run_cases(rows(20)[1:], **judge)
+
+    run = run_cases(rows(20), plan=within(cost_usd_max=0.011, concurrency_max=1), **judge)
+
+    assert (run.status, run.cases_done, run.spent.recalled) == ("done", 20, 19)
+
+
 @pytest.mark.parametrize("change", ["criterion", "repeats", "field", "expected", "fresh"])
 def test_another_question_to_a_judge_is_asked(
     run_cases: RunCases, target: ScriptedTarget, change: str

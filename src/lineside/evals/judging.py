@@ -52,16 +52,25 @@ class Judge:
         context = self._context(answered)
         if not self._awaited or context is None:
             return answered
-        known = {
+        known = self._known(answered)
+        asked = [item for item in self._awaited if item.name not in known]
+        scores = await asyncio.gather(*(item.judge_awaited(context) for item in asked))
+        return answered._replace(verdicts=known | {score.name: score for score in scores})
+
+    def must_ask(self, answered: Answered) -> bool:
+        """Whether a judge has not said yet what it thinks of an answer."""
+        known = self._known(answered)
+        return any(item.jury is not None and item.name not in known for item in self._awaited)
+
+    def _known(self, answered: Answered) -> dict[str, Score]:
+        """What these very judges said of an answer in an earlier run."""
+        return {
             item.name: score
             for item in self._awaited
             if (score := (answered.verdicts or {}).get(item.name)) is not None
             and item.jury is not None
             and (score.detail or {}).get("judge_digest") == item.jury.digest
         }
-        asked = [item for item in self._awaited if item.name not in known]
-        scores = await asyncio.gather(*(item.judge_awaited(context) for item in asked))
-        return answered._replace(verdicts=known | {score.name: score for score in scores})
 
     def recall_spending(self) -> None:
         """Count what judges have spent on this run before this process took it over."""

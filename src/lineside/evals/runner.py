@@ -18,7 +18,6 @@ from lineside.evals.result import Result, result_from
 from lineside.evals.run import JOB, Run, RunFailure, run_from, stop_run
 from lineside.evals.schedule import Schedule, Stretch
 from lineside.evals.scorers import build_scorers
-from lineside.evals.scorers.judges import KINDS
 from lineside.evals.sheet import write_sheet
 from lineside.evals.target import Answered, Asker, CaseTarget, Target
 from lineside.evals.targets import open_named_target
@@ -71,7 +70,7 @@ class _Performance:
             keep=self._keep,
             after=self._scored,
             rate_limited=run.spent.rate_limited,
-            has_judges=any(item.kind in KINDS for item in run.scorers),
+            must_ask=lambda recalled: self._judge.must_ask(recalled),
         )
 
     def perform(self) -> str:

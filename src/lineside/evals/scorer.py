@@ -95,7 +95,8 @@ class NamedScorer:
     async def judge_awaited(self, context: ScorerContext) -> Score:
         """Return the score of a scorer that waits for something, such as a model."""
         try:
-            async with asyncio.timeout(SECONDS_MAX):
+            # A jury keeps the deadline itself, to say what the calls before it took.
+            async with asyncio.timeout(None if self.jury is not None else SECONDS_MAX):
                 return _read_score(self.name, await self.scorer(context))  # type: ignore[misc]
         except TimeoutError:
             return Score(self.name, None, error=f"No score within {SECONDS_MAX:.0f} s")

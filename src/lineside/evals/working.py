@@ -31,8 +31,8 @@ class Work:
         keep: Called in a thread of its own, never twice at once.
         look: Called in that thread several times a second, also while no answer comes.
         rate_limited: How often a model said 429 before this process took the work over.
-        has_judges: Whether `after` asks models, so that it counts towards limits too, and so does
-            what has an answer already.
+        must_ask: Whether `after` asks a model about an answer that is known already, so that it
+            counts towards limits all the same.
 
     Attributes:
         reached: Why no more is asked, where something stands against it.
@@ -48,10 +48,10 @@ class Work:
         after: After,
         look: Callable[[], Any] = int,
         rate_limited: int = 0,
-        has_judges: bool = False,
+        must_ask: Callable[[Answered], bool] = lambda _recalled: False,
     ) -> None:
         self._budget = budget
-        self._has_judges = has_judges
+        self._must_ask = must_ask
         self._concurrency = concurrency
         self._keep, self._after, self._look = keep, after, look
         self._rate_limited = rate_limited
@@ -121,7 +121,7 @@ class Work:
         self, asker: Asker, asked: ToAsk, recalled: Answered | None
     ) -> Answered | None:
         """One with all that is to be asked for it; nothing where something stands against it."""
-        if recalled is not None and not self._has_judges:
+        if recalled is not None and not self._must_ask(recalled):
             return await self._after(recalled)
         if recalled is None and asker.gives_up:
             return await self._after(Answered(*asked, None, asker.in_vain, None))

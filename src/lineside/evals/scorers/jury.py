@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from lineside.core import Invalid, LinesideError, NotFound
+from lineside.evals import scorer
 from lineside.gateway import Form, Model, ModelReply, ModelSetup, provider_for
 
 CALLS_AT_ONCE_MAX = 16
@@ -82,18 +83,25 @@ class Jury:
         self._has_unknown_cost = False
 
     async def ask(self, payloads: Sequence[Mapping[str, str]]) -> list[list[Said]]:
-        """Ask every model every question as often as the setup says.
+        """Ask every model every question as often as the setup says, until the time is up.
 
         Returns:
             For each model and repeat, in this order, one answer for each question.
         """
         calls = [
-            self._call(spec, model, payload)
+            (spec, asyncio.create_task(self._call(spec, model, payload)))
             for spec, model in self._jurors
             for _ in range(self.setup.repeats)
             for payload in payloads
         ]
-        said = await asyncio.gather(*calls)
+        try:
+            tasks = [call for _, call in calls]
+            await asyncio.wait(tasks, timeout=scorer.SECONDS_MAX)
+        finally:
+            for _, call in calls:
+                call.cancel()
+        await asyncio.wait(tasks)
+        said = [_said(spec, call) for spec, call in calls]
         return [said[at : at + len(payloads)] for at in range(0, len(said), len(payloads))]
 
     async def close(self) -> None:
@@ -138,6 +146,13 @@ class Jury:
         if self.spent_usd >= limit:
             return f"not asked: {self.spent_usd:.4f} of {limit:g} USD are spent (`usd_max`)"
         return None
+
+
+def _said(spec: str, call: "asyncio.Task[Said]") -> Said:
+    """What a call gave; one that was cut off must not hide what the others took."""
+    if call.cancelled():
+        return Said(spec, error=f"no verdict within {scorer.SECONDS_MAX:g} s")
+    return call.result()
 
 
 def bill(said: Sequence[Said]) -> dict[str, Any]:
