@@ -11,7 +11,7 @@ from lineside.evals.gate import obstacle, require_done
 from lineside.evals.judged import read_judged
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.measures import COST_PER_SUCCESS, FAILED, Measured, measure, other_measures
-from lineside.evals.run import CONFIDENCE, Run, get_run
+from lineside.evals.run import CONFIDENCE, get_run
 from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
 from lineside.evals.verdicts.notes import notes_of
 from lineside.evals.verdicts.price import MoreCases, pace_of, price_of
