@@ -209,6 +209,7 @@ def test_two_runs_are_decided_only_where_the_licensed_judge_saw_both(
     decision = "more" if said else "ship"
     assert (outcome.verdict.decision, pair.verdict.decision) == (decision, decision)
     assert said is None or all(said in text for text in (outcome.verdict.sentence, pair.headline))
+    assert bool(compare(scope, before.id, after.id, score="right").judge_note) == bool(said)
     assert gate(scope, after, "right >= 0.4").verdict.decision == "ship"
 
 
