@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import orjson
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from lineside.core import LinesideError, now
 from lineside.gateway.cache import queries
@@ -107,14 +108,18 @@ def _find(store: Store, call: ModelCall, terms: _Terms) -> tuple[_Asked, CachedA
     request = _without_delivery(call.request)
     asked = _Asked(_digest(request), None)
     try:
-        kept = find_same(store, call.workspace, asked.digest)
+        kept = find_same(store, call.workspace, asked.digest, seconds=terms.seconds)
         if kept is None and terms.similarity_min is not None:
             asked = asked._replace(question=question_of(request, _NOT_ASKED))
             if asked.question is not None:
                 kept = find_alike(
-                    store, call.workspace, asked.question, similarity_min=terms.similarity_min
+                    store,
+                    call.workspace,
+                    asked.question,
+                    similarity_min=terms.similarity_min,
+                    seconds=terms.seconds,
                 )
-    except (LinesideError, ValidationError):
+    except (LinesideError, SQLAlchemyError, ValidationError):
         return asked, None
     return asked, kept
 
@@ -150,5 +155,5 @@ def _keep(store: Store, call: ModelCall, asked: _Asked, answer: ModelAnswer, sec
     try:
         with store.records.write() as connection:
             queries.keep_answer(connection, values, question, at=at, rows_max=_ROWS_MAX)
-    except LinesideError:
+    except (LinesideError, SQLAlchemyError):
         return  # the caller has the answer all the same
