@@ -1,7 +1,6 @@
 """Calls of use cases count for budgets, whichever way they come in."""
 
 import asyncio
-from functools import partial
 
 import pytest
 
@@ -106,30 +105,24 @@ async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
     assert (use.spent, use.reserved) == (77, 0)
 
 
+@pytest.mark.parametrize("is_paid", [False, True])
 async def test_a_failure_after_the_model_answered_counts_as_all_that_was_held(
-    scope: Scope, folder
+    scope: Scope, folder, is_paid: bool
 ) -> None:
     budgets.set_cap(scope, "use_case", "triage", measure="tokens", amount=9_000, every="ever")
     meter = budgets.Meter(scope.store)
 
-    async def cut_off(*, is_paid: bool) -> ModelReply:
+    async def cut_off() -> ModelReply:
         error = Invalid("answer_cut_off", "The answer stopped in its middle")
         error.is_paid = is_paid
         raise error
 
-    spent = []
-    for is_paid in (False, True):
-        call = Metered(
-            paid_for(folder), {"message": "Hello"}, {}, GuardedAnswer(chain_of({}).begin())
-        )
-        with pytest.raises(Invalid):
-            await call.answer(
-                meter, payer_of(scope, use_case="triage"), partial(cut_off, is_paid=is_paid), None
-            )
-        [use] = budgets.cap_uses(scope)
-        spent.append(use.spent)
+    guarded = GuardedAnswer(chain_of({}).begin())
+    call = Metered(paid_for(folder), {"message": "Hello"}, {}, guarded)
+    with pytest.raises(Invalid):
+        await call.answer(meter, payer_of(scope, use_case="triage"), cut_off, None)
     await meter.close()
 
-    assert spent[0] == 0
-    assert spent[1] > 2_000
+    [use] = budgets.cap_uses(scope)
+    assert (use.spent > 2_000) is is_paid
     assert use.reserved == 0

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import orjson
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from lineside.core import LinesideError, now
 from lineside.gateway.cache import queries
@@ -119,7 +118,7 @@ def _find(store: Store, call: ModelCall, terms: _Terms) -> tuple[_Asked, CachedA
                     similarity_min=terms.similarity_min,
                     seconds=terms.seconds,
                 )
-    except (LinesideError, SQLAlchemyError, ValidationError):
+    except (LinesideError, ValidationError):
         return asked, None
     return asked, kept
 
@@ -155,5 +154,5 @@ def _keep(store: Store, call: ModelCall, asked: _Asked, answer: ModelAnswer, sec
     try:
         with store.records.write() as connection:
             queries.keep_answer(connection, values, question, at=at, rows_max=_ROWS_MAX)
-    except (LinesideError, SQLAlchemyError):
+    except LinesideError:
         return  # the caller has the answer all the same
