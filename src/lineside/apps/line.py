@@ -18,7 +18,6 @@ from lineside.evals import (
     Comparison,
     GateOutcome,
     Run,
-    compare,
     dataset,
     datasets,
     forecast,
@@ -130,9 +129,7 @@ def judge_folder(
     gate = judge_gate(scope, run, rules, baseline_run=baseline_run)
     if taught := datasets.taught_cases(folder, lambda: _dataset(scope, folder)):
         gate = gate.model_copy(update={"notes": [taught, *gate.notes]})
-    comparison = None
-    if baseline_run is not None and baseline_run.cases_failed < baseline_run.cases_total:
-        comparison = compare(scope, baseline_run.id, run.id)
+    comparison = running.compare_answered(scope, baseline_run, run)
     return Tested(candidate, run, gate, baseline if baseline_run else None, comparison)
 
 
