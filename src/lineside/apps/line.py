@@ -117,13 +117,12 @@ def judge_folder(
         live = get_candidate(scope.store, scope.workspace, baseline.digest)
         progress(f"Judge what is live ({baseline.label})", None)
         baseline_run = _judge(scope, folder, live, fresh=False, progress=progress, terms=terms)
-    if stops_early:
-        more = {
-            "rules": [rule.text for rule in rules],
-            "baseline_run_id": baseline_run.id if baseline_run else None,
-            "stops_early": True,
-        }
-        terms = terms._replace(plan=terms.plan.model_copy(update=more))
+    looks = {
+        "rules": [rule.text for rule in rules],
+        "baseline_run_id": baseline_run.id if baseline_run else None,
+        "stops_early": stops_early,
+    }
+    terms = terms._replace(plan=terms.plan.model_copy(update=looks))
     run = _judge(scope, folder, candidate, fresh=fresh, progress=progress, terms=terms)
     progress("Ask the gate", None)
     gate = judge_gate(scope, run, rules, baseline_run=baseline_run)

@@ -144,6 +144,7 @@ def run(
             else targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
             limits=limits,
             rules=[parse_rule(text).text for text in rules],
+            baseline_run_id=before.id if before else None,
             stops_early=early_stop,
         )
         wanted = {

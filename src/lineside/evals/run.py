@@ -239,8 +239,12 @@ def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
 
 def _counts_again(known: Run, plan: RunPlan) -> bool:
     """Whether a done run is as good as one that would be started now."""
-    is_whole = not known.is_settled or (plan.stops_early and plan.rules == known.plan.rules)
+    is_whole = not known.is_settled or (plan.stops_early and _is_same_question(plan, known.plan))
     return is_whole and not any(code.startswith(_OUTSIDE) for code in known.failures)
+
+
+def _is_same_question(plan: RunPlan, other: RunPlan) -> bool:
+    return (plan.rules, plan.baseline_run_id) == (other.rules, other.baseline_run_id)
 
 
 def _is_abandoned(scope: Scope, run: Run) -> bool:
