@@ -137,7 +137,8 @@ def _so_far(run: "Run") -> str:
     elif spent.right + spent.wrong:
         share = 100 * spent.right / (spent.right + spent.wrong)
         is_last = run.cases_done == run.cases_total
-        words = f", {share:.0f} % right" + ("" if is_last else " so far")
+        word = "won" if run.compares else "right"
+        words = f", {share:.0f} % {word}" + ("" if is_last else " so far")
     if cost_usd := spent.cost_usd + spent.judges.cost_usd:
         words += f", {cost_usd:.3g} USD"
     if spent.rate_limited:

@@ -105,10 +105,7 @@ def forecast_run(
     )  # fmt: skip
     recalled = known_already.answers
     asked = answers - recalled
-    with scope.store.records.read() as connection:
-        known = queries.usual_answer(
-            connection, workspace=scope.workspace, use_case=use_case, subject=subject
-        )
+    known = _usual_answer(scope, use_case, subject)
     concurrency = plan.limits.concurrency_max or max(1, scope.store.settings.run_concurrency)
     cost = tokens = seconds = None
     based_on = "nothing: no earlier run, and no model with a price"
@@ -148,6 +145,16 @@ def forecast_run(
         ),
         judges=judges,
     )
+
+
+def _usual_answer(scope: Scope, use_case: str, subject: str) -> queries.UsualAnswer | None:
+    """What an answer takes; those that two runs have already take nothing."""
+    if subject.startswith(queries.PAIR_MARK):
+        return queries.UsualAnswer(0, 0.0, 0.0, None)
+    with scope.store.records.read() as connection:
+        return queries.usual_answer(
+            connection, workspace=scope.workspace, use_case=use_case, subject=subject
+        )
 
 
 def add_up(forecasts: Sequence[Forecast]) -> Forecast:
@@ -215,11 +222,13 @@ def _calls_before(
     scope: Scope, use_case: str, digests: Mapping[str, str]
 ) -> dict[str, JudgesSpent]:
     """What some calls of the same judges took in the newest run that has each."""
+    # Comparing two runs is forecast as well, so that this cannot be imported before.
+    from lineside.evals.pairwise.queries import pair_rows
+
     known: dict[str, JudgesSpent] = {}
     with scope.store.records.read() as connection:
-        rows = queries.run_rows(
-            connection, workspace=scope.workspace, use_case=use_case, limit=_RUNS_MAX
-        )
+        which = {"workspace": scope.workspace, "use_case": use_case, "limit": _RUNS_MAX}
+        rows = [*queries.run_rows(connection, **which), *pair_rows(connection, **which)]
         for run in rows:
             names = {item["name"] for item in run["scorers"]} & (digests.keys() - known.keys())
             if not names:

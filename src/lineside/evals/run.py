@@ -87,6 +87,14 @@ class Run(Record):
         return names[0] if names else None
 
     @property
+    def compares(self) -> tuple[str, str] | None:
+        """Ids of baseline and candidate, where a judge compares the answers of two runs."""
+        if not self.subject.startswith(queries.PAIR_MARK):
+            return None
+        baseline, _, candidate = self.subject.removeprefix(queries.PAIR_MARK).partition(":")
+        return baseline, candidate
+
+    @property
     def is_settled(self) -> bool:
         """Whether it was ended on purpose: its rules were settled before all cases were asked."""
         return self.status == "done" and self.cases_done < self.cases_total
