@@ -12,6 +12,8 @@ from lineside.cli.verdict_commands import margin_typed, signed
 from lineside.cli.verdicts import amount, interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lineside.evals import verdicts as judged
     from lineside.trust import Scope
 

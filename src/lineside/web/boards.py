@@ -1,6 +1,6 @@
 """`/leaderboard`, `/history` and `/runs/{run_id}/themes`: what many runs say, and one lacks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -88,8 +88,8 @@ def history(request: Request) -> Response:
         dataset=points[0].run.dataset_name if points else dataset,
         datasets=sorted({run.dataset_name for run in runs}),
         scores=sorted({item.name for run in runs for item in run.scorers}),
-        plot=_series(points, subjects, called),
-        called=called,
+        called=naming.name_subjects(scope, use_case, [point.run for point in points]),
+        plot=_series(points, subjects),
     )
 
 
@@ -136,17 +136,16 @@ def _rank(entry: verdicts.BoardEntry) -> str:
     return f"rank {entry.rank_best} to {entry.rank_worst}"
 
 
-def _series(
-    points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any], called: Mapping[str, str]
-) -> Any:
+def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -> Any:
     if not points:
         return ""
     rows = []
     for point in reversed(points):
         release = subjects.get(point.run.subject)
+        day = point.run.started_at.astimezone().strftime("%-d %b %H:%M")
         rows.append(
             plots.SeriesPoint(
-                called[point.run.subject],
+                release.label if release else day,
                 point.value,
                 point.low,
                 point.high,
