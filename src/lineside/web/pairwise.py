@@ -19,15 +19,23 @@ _TONES: dict[str, plots.Tone] = {"ship": "ship", "hold": "hold", "more": "plain"
 
 
 def pairwise_shown(
-    scope: Scope, baseline: Run, candidate: Run, *, goal: Goal, margin: float
+    request: Request, baseline: Run, candidate: Run, *, goal: Goal, margin: float, licensed: str
 ) -> dict[str, Any]:
-    """What the page of two runs shows of their judge."""
+    """What the page of two runs shows of their judge.
+
+    Args:
+        licensed: Changes whenever a licence does.
+    """
+    scope: Scope = request.app.state.local
     runs = pairwise.pairwise_runs(scope, baseline, candidate)
     under_way = next((run for run in runs if run.status == "running"), None)
     ended = next((run for run in runs if run.status != "running"), None)
     preference = None
     if ended is not None:
-        preference = pairwise.judge_preference(scope, ended, goal=goal, margin=margin)
+        preference = request.app.state.kept.get(
+            ("pairwise", ended.id, goal, repr(margin), licensed),
+            lambda: pairwise.judge_preference(scope, ended, goal=goal, margin=margin),
+        )
     return {
         "preference": preference,
         "preference_plot": _plot(preference, goal, margin) if preference else "",

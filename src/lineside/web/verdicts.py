@@ -75,7 +75,14 @@ def comparison(request: Request) -> Response:
         scores=_scores(candidate),
         guards=_GUARDS,
         here=_address(typed, baseline, candidate),
-        **pairwise_shown(scope, baseline, candidate, goal=found.goal, margin=asked["margin"]),
+        **pairwise_shown(
+            request,
+            baseline,
+            candidate,
+            goal=found.goal,
+            margin=asked["margin"],
+            licensed=licensed,
+        ),
     )
 
 
