@@ -109,6 +109,8 @@ class Schedule:
         """
         cases = answers // self._run.repetitions
         is_due = any(self._seen < end <= cases < self._total for end in self._ends())
+        # Just behind a late look the next one would have nothing new to say.
+        is_due = is_due and cases - self._seen >= self._total / (2 * LOOKS)
         began = time.monotonic()
         if not self._is_glanced_at or not is_due or began < self._not_before:
             return
