@@ -121,9 +121,7 @@ def scorer_metrics() -> Iterator[tuple[dict[str, Any], int, int]]:
                 yield metrics, sum(seen), len(seen) - sum(seen)
 
 
-def measured_again(
-    metrics: Mapping[str, float], called_yes: int, called_no: int
-) -> JudgeAccuracy:
+def measured_again(metrics: Mapping[str, float], called_yes: int, called_no: int) -> JudgeAccuracy:
     """A scorer's measures from the rows.
 
     The rows hold what people said, not what each scorer did: recall and precision give its table to

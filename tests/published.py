@@ -1,4 +1,4 @@
-"""Published labels and what is made of them, which tests and `benchmarks/truth.py` have in common."""
+"""Published labels and what is made of them, as `benchmarks/truth.py` prints it."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path

@@ -30,9 +30,7 @@ def test_a_release_goes_by_its_number_and_what_was_only_tested_by_its_day_and_mo
     tested = judge_folder(scope, read_folder(make_folder(note="changed"))).run
     turned = run(f'{release.digest}?{{"hand_off_below":0.7}}')
 
-    names = naming.name_subjects(
-        scope, "triage", [get_run(scope, release.run_id), tested, turned]
-    )
+    names = naming.name_subjects(scope, "triage", [get_run(scope, release.run_id), tested, turned])
 
     assert names[release.digest] == "v1"
     assert names[turned.subject] == "v1 with hand_off_below 0.7"

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 
@@ -37,11 +38,20 @@ def test_verdicts_of_two_runs_and_a_gate_taken_apart(lineside, write_folder) -> 
     assert "release.overridden" in lineside("ledger", "ls").out
 
 
-PAIRS = """\
-{"when": {"first": "delivery", "second": "refund"}, "output": {"reason": "So.", "verdict": "first"}, "cost_usd": 0.01}
-{"when": {"first": "refund", "second": "delivery"}, "output": {"reason": "So.", "verdict": "second"}, "cost_usd": 0.01}
-{"when": {"default": true}, "output": {"reason": "So.", "verdict": "tie"}, "cost_usd": 0.01}
-"""
+def pairs(*verdicts: tuple[str, dict[str, object]]) -> str:
+    """A scripted judge of pairs, for one cent a call."""
+    lines = [
+        {"when": when, "output": {"reason": "So.", "verdict": verdict}, "cost_usd": 0.01}
+        for verdict, when in verdicts
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+PAIRS = pairs(
+    ("first", {"first": "delivery", "second": "refund"}),
+    ("second", {"first": "refund", "second": "delivery"}),
+    ("tie", {"default": True}),
+)
 
 
 def test_a_judge_compares_the_answers_of_two_runs(lineside, place: Path, write_folder) -> None:

@@ -29,7 +29,7 @@ class Watched(ScriptedTarget):
         for _ in range(1_000):
             if len(self.asked) < self._after or self._has_look():
                 break
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
         return await super().__call__(payload)
 
     def _has_look(self) -> bool:

@@ -1,4 +1,4 @@
-"""`lineside.evaluate(…)` within limits: what was judged stays, and the verdict says what is missing."""
+"""`lineside.evaluate(…)` within limits: what was judged stays, and the verdict says why."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_a_larger_limit_goes_on_where_the_same_version_ended() -> None:
 
 def test_a_baseline_that_a_limit_ended_never_lets_a_comparison_ship() -> None:
     def dear(message: str) -> ModelReply:
-        return ModelReply({"value": "refund"}, "m", cost_usd=1.0)
+        return ModelReply({"value": "refund"}, "m", cost_usd=0.04)
 
     gate = ["accuracy >= 0.80", "not worse than live by 0.1"]
     some, none = (
@@ -75,9 +75,9 @@ def test_a_baseline_that_a_limit_ended_never_lets_a_comparison_ship() -> None:
     )
 
     assert some.verdict.sentence.startswith(
-        "Not enough data: the baseline's run stopped after 3 of 200 cases: 3 of 3 USD are spent"
+        "Not enough data: the baseline's run stopped after 75 of 200 cases: 3 of 3 USD are spent"
     )
-    assert some.report.comparison.difference.cases == 3
+    assert some.report.comparison.difference.cases == 75
     assert (none.report.comparison, none.verdict.decision) == (None, "more")
 
 
@@ -86,7 +86,7 @@ def test_a_run_may_end_when_its_rules_are_settled() -> None:
         answers,
         ROWS,
         gate=[*GATE, "not worse than live by 0.05"],
-        baseline=lambda message: "delivery",
+        baseline=lambda _: "delivery",
         early_stop=True,
         repetitions=2,
     )

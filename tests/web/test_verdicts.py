@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from starlette.testclient import TestClient
 
@@ -86,11 +87,15 @@ def test_candidates_that_were_never_released_go_by_their_day_and_model(
 ) -> None:
     store = open_line(settings)
     for name, wrong in (("one", 5), ("other", 60)):
-        judge_folder(local_scope(store), read_folder(write_folder(tmp_path / name, wrong=wrong, note=name)))
+        judge_folder(
+            local_scope(store), read_folder(write_folder(tmp_path / name, wrong=wrong, note=name))
+        )
     store.close()
     called = r"candidate of \d{1,2} \w{3} 20\d\d \d\d:\d\d, scripted:answers.jsonl \([0-9a-f]{6}\)"
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
-        board, history = (html(client, f"/{page}?use_case=triage") for page in ("leaderboard", "history"))
+        board, history = (
+            html(client, f"/{page}?use_case=triage") for page in ("leaderboard", "history")
+        )
 
     for page in (board, history):
         assert len(re.findall(called, words(page))) >= 2
@@ -98,11 +103,16 @@ def test_candidates_that_were_never_released_go_by_their_day_and_model(
     assert re.search(rf'<a href="/runs/run_\w+">{called}</a>', board)
 
 
-VERDICTS = b"""\
-{"when": {"first": "card", "second": "refund"}, "output": {"reason": "Card.", "verdict": "first"}, "cost_usd": 0.001}
-{"when": {"first": "refund", "second": "card"}, "output": {"reason": "Card.", "verdict": "second"}, "cost_usd": 0.001}
-{"when": {"default": true}, "output": {"reason": "Alike.", "verdict": "tie"}, "cost_usd": 0.001}
-"""
+JUDGE = """\
+  scorers:
+    - accuracy: exact
+    - better: {judge_pairwise: {model: 'scripted:pairs.jsonl', field: topic}}
+  gate:"""
+PREFERS_CARD = [
+    ("first", {"first": "card", "second": "refund"}, "Card."),
+    ("second", {"first": "refund", "second": "card"}, "Card."),
+    ("tie", {"default": True}, "Alike."),
+]
 
 
 @pytest.fixture
@@ -112,10 +122,13 @@ def two_runs(tmp_path: Path, settings: Settings) -> Iterator[tuple[TestClient, d
     store = open_line(settings)
     for name, wrong in (("one", 5), ("other", 60)):
         folder = write_folder(tmp_path / name, wrong=wrong, note=name)
-        (folder / "pairs.jsonl").write_bytes(VERDICTS)
+        lines = [
+            {"when": when, "output": {"reason": why, "verdict": verdict}, "cost_usd": 0.001}
+            for verdict, when, why in PREFERS_CARD
+        ]
+        (folder / "pairs.jsonl").write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in lines))
         manifest = (folder / "usecase.yaml").read_text()
-        scorers = "  scorers:\n    - accuracy: exact\n    - better: {judge_pairwise: {model: 'scripted:pairs.jsonl', field: topic}}\n"
-        (folder / "usecase.yaml").write_text(manifest.replace("  gate:", f"{scorers}  gate:"))
+        (folder / "usecase.yaml").write_text(manifest.replace("  gate:", JUDGE))
         ids.append(judge_folder(local_scope(store), read_folder(folder)).run.id)
     store.close()
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
@@ -128,7 +141,7 @@ def test_a_judge_compares_the_answers_of_two_runs_from_their_page(
     client, runs = two_runs
     page = f"/compare?baseline={runs['baseline']}&candidate={runs['candidate']}"
     asked = html(client, page)
-    assert '<option >better</option>' in asked
+    assert "<option >better</option>" in asked
 
     sent = client.post("/compare/pairwise", data={**runs, "judge": "better", "max_cost": "5"})
     for _ in range(600):

@@ -133,7 +133,9 @@ def _so_far(run: "Run") -> str:
     spent, words = run.spent, ""
     if run.looks and (run.status == "running" or run.plan.stops_early):
         look = run.looks[-1]
-        words = f"; {_DECISIONS[look.decision]} so far (look {len(run.looks)}, {look.cases:,} cases)"
+        words = (
+            f"; {_DECISIONS[look.decision]} so far (look {len(run.looks)}, {look.cases:,} cases)"
+        )
     elif spent.right + spent.wrong:
         share = 100 * spent.right / (spent.right + spent.wrong)
         is_last = run.cases_done == run.cases_total

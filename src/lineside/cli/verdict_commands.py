@@ -169,9 +169,7 @@ def _print_verdict(found: "judged.RunVerdict") -> None:
 def say_flips(found: "judged.RunVerdict | pairwise.Preference", by: str) -> None:
     """How many cases were won and lost, and the first of them by their ids."""
     flips = found.flips
-    say(
-        f"Won {flips.won_total:,}, lost {flips.lost_total:,}, tied {flips.tied_total:,} by {by}"
-    )
+    say(f"Won {flips.won_total:,}, lost {flips.lost_total:,}, tied {flips.tied_total:,} by {by}")
     for word, ids, total in (
         ("Lost", flips.lost, flips.lost_total),
         ("Won", flips.won, flips.won_total),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from math import ceil
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lineside.core import Record, now
 from lineside.evals import queries
@@ -227,7 +227,11 @@ def _calls_before(
 
     known: dict[str, JudgesSpent] = {}
     with scope.store.records.read() as connection:
-        which = {"workspace": scope.workspace, "use_case": use_case, "limit": _RUNS_MAX}
+        which: dict[str, Any] = {
+            "workspace": scope.workspace,
+            "use_case": use_case,
+            "limit": _RUNS_MAX,
+        }
         rows = [*queries.run_rows(connection, **which), *pair_rows(connection, **which)]
         for run in rows:
             names = {item["name"] for item in run["scorers"]} & (digests.keys() - known.keys())

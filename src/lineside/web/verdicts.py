@@ -14,8 +14,8 @@ from lineside.stats import axes, plots
 from lineside.traces import diff
 from lineside.trust import Scope
 from lineside.web.evals import subjects_of, use_cases_of
-from lineside.web.pairwise import pairwise_shown
 from lineside.web.forest import ForestRow, forest_plot
+from lineside.web.pairwise import pairwise_shown
 from lineside.web.render import only_fields, page, pretty, short
 
 _CASES_SHOWN = 20

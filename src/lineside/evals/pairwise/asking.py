@@ -49,10 +49,7 @@ class PairsToAsk(NamedTuple):
 def judges_of(baseline: Run, candidate: Run) -> dict[str, Run]:
     """The judges that either run has to compare answers with, each with the run that has it."""
     return {
-        item.name: run
-        for run in (baseline, candidate)
-        for item in run.scorers
-        if item.kind == KIND
+        item.name: run for run in (baseline, candidate) for item in run.scorers if item.kind == KIND
     }
 
 
@@ -91,9 +88,7 @@ def pairs_to_ask(
         texts = [as_text((side.output or {}).get(name)) for side in (old, new)]
         fields |= {*(old.output or {}), *(new.output or {})}
         expected = {name: texts[0]} if all(texts) else {}
-        cases.append(
-            Case(new.case_id, new.input, expected, new.slices, new.source, new.cluster)
-        )
+        cases.append(Case(new.case_id, new.input, expected, new.slices, new.source, new.cluster))
         if all(texts):
             # Whoever answered was paid in the run that has the answer.
             row = {"id": new.case_id, "output": {name: texts[1]}, "cost_usd": 0.0}
@@ -170,9 +165,7 @@ def subject_of(baseline_run_id: str, candidate_run_id: str) -> str:
 
 def _plan(pairs: PairsToAsk, limits: RunLimits | None, *, reference: str) -> RunPlan:
     target = RunTarget(kind="outputs", reference=reference)
-    return RunPlan(
-        target=target, limits=limits or RunLimits(), baseline_run_id=pairs.baseline.id
-    )
+    return RunPlan(target=target, limits=limits or RunLimits(), baseline_run_id=pairs.baseline.id)
 
 
 def _both_answered(
@@ -189,8 +182,7 @@ def _both_answered(
         raise _bad_number(len(shared), baseline, candidate)
     with scope.store.records.read() as connection:
         before, after = (
-            {one.case_id: one for one in queries.first_answers(connection, run.id)}
-            for run in runs
+            {one.case_id: one for one in queries.first_answers(connection, run.id)} for run in runs
         )
     return [(before[one], after[one]) for one in after if one in shared and one in before]
 
@@ -220,14 +212,13 @@ def _judge(
 
 
 def _which_judge(name: str | None, known: list[str], *, is_from_file: bool) -> Invalid:
-    where = "The file" if is_from_file else "Neither run"
+    nowhere = "The file has no judge" if is_from_file else "Neither run has a judge"
     near = did_you_mean(name or "", known)
     hint = f"Did you mean `{near}`?" if near else None
     if name is not None and known:
         return Invalid(
             "no_pairwise_judge",
-            f"{where} has no judge `{name[:80]}` that compares answers; there are: "
-            f"{', '.join(known)}",
+            f"{nowhere} `{name[:80]}` that compares answers; there are: {', '.join(known)}",
             hint=hint,
         )
     if known:
@@ -238,7 +229,7 @@ def _which_judge(name: str | None, known: list[str], *, is_from_file: bool) -> I
         )
     return Invalid(
         "no_pairwise_judge",
-        f"{where} has no judge of the kind `{KIND}`, which compares two answers",
+        f"{nowhere} of the kind `{KIND}`, which compares two answers",
         hint="Give a YAML list of scorers with one: "
         f"`- better: {{{KIND}: {{field: reply, model: …}}}}`.",
     )

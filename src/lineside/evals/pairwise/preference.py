@@ -218,5 +218,7 @@ def _notes(run: Run, done: JudgeSummary | None) -> list[str]:
     notes = [f"{item.cases:,} × `{code}`: {item.message}" for code, item in run.failures.items()]
     if done is not None and done.orders_disagree:
         share = wording.show(done.orders_disagree, "%")
-        notes.insert(0, f"In {share} of the pairs the order decided, not the answer: those are ties")
+        notes.insert(
+            0, f"In {share} of the pairs the order decided, not the answer: those are ties"
+        )
     return notes
