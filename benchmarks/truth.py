@@ -322,7 +322,7 @@ def coverage(runs: int) -> Checks:
     for name, estimate in (("kappa", _kappa), ("alpha", _alpha)):
         rng = np.random.default_rng(8)
         truth, some = estimate(_rated(rng, 80_000), 2, 0).value, max(1, runs // 2)
-        hits = [_holds(estimate(_rated(rng, 120), 400, seed), truth) for seed in range(some)]
+        hits = [_holds(estimate(_rated(rng, 200), 1_000, seed), truth) for seed in range(some)]
         yield between(f"coverage of {name}", f"{some:,} runs", 0.94, 0.96, float(np.mean(hits)))
 
 
@@ -374,6 +374,9 @@ def looking(runs: int) -> Checks:
     settled = float(np.mean(np.concatenate(stopped) != 0))
     name = "gates of 400 cases on their threshold, settled by a look"
     yield _at_most(name, f"{many:,} runs", 0.05, settled, many)
+    alone = np.mean([_wrong_at_the_end(one, cases=400) for one in (0.65, 0.75, 0.85, 0.9)])
+    name = "the same gates without a look, settled by all cases"
+    yield Check(name, "exactly", "informs only", f"{100 * alone:.2f} %", True)
     early = _first_decisions(rng, rate=0.8557, threshold=0.8, cases=400, runs=many)
     whole = _power_at_the_end(rate=0.8557, threshold=0.8, cases=400)
     shipped = float(np.mean(early == 1))
@@ -406,6 +409,14 @@ def _first_decisions(
         decided = np.array([(one.low >= threshold) * 1 - (one.high < threshold) for one in ends])
         said = np.where(said == 0, decided[right], said)
     return said
+
+
+def _wrong_at_the_end(threshold: float, *, cases: int) -> float:
+    """How often one look at all cases settles a gate that stands on its threshold."""
+    chances = scipy.stats.binom.pmf(np.arange(cases + 1), cases, threshold)
+    ends = [wilson(count, cases) for count in range(cases + 1)]
+    settled = [one.low >= threshold or one.high < threshold for one in ends]
+    return float(chances[settled].sum())
 
 
 def _power_at_the_end(*, rate: float, threshold: float, cases: int) -> float:

@@ -1,5 +1,6 @@
 """Part of `/compare`: which of two runs' answers a judge prefers, and asking it."""
 
+import asyncio
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -52,9 +53,13 @@ async def ask(request: Request) -> Response:
     baseline, candidate, judge = (
         str(form.get(name, "")) for name in ("baseline", "candidate", "judge")
     )
-    asked = pairwise.pairs_to_ask(scope, baseline, candidate, judge=judge or None)
     limits = plan.RunLimits(cost_usd_max=_amount(str(form.get("max_cost", ""))))
-    pairwise.start_pairwise(scope, asked, limits=limits)
+
+    def start() -> None:
+        asked = pairwise.pairs_to_ask(scope, baseline, candidate, judge=judge or None)
+        pairwise.start_pairwise(scope, asked, limits=limits)
+
+    await asyncio.to_thread(start)
     address = urlencode({"baseline": baseline, "candidate": candidate})
     return RedirectResponse(f"/compare?{address}#pairwise", status_code=303)
 
