@@ -594,7 +594,11 @@ def main() -> None:
     print(f"\n{len(checks) - len(missed)} of {len(checks)} hold")
     if options.json:
         claim = (__doc__ or "").partition("\n\n")[0]
-        print(json.dumps({"claim": claim, "checks": [asdict(check) for check in checks]}))
+        print(
+            json.dumps(
+                {"claim": claim, "checks": [asdict(check) for check in checks]}, default=bool
+            )
+        )
 
 
 if __name__ == "__main__":

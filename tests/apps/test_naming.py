@@ -4,13 +4,15 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from lineside.apps import judge_folder, naming, release_folder
 from lineside.core import now
 from lineside.evals import Run, get_run, plan
 from lineside.trust import Scope
 from lineside.usecases import read_folder
 
-DAY = r"\d{1,2} \w{3} 20\d\d \d\d:\d\d"
+DAY = r"\d{1,2} \w{3} \d\d:\d\d"
 
 
 def run(subject: str, **more: Any) -> Run:
@@ -34,7 +36,21 @@ def test_a_release_goes_by_its_number_and_what_was_only_tested_by_its_day_and_mo
 
     assert names[release.digest] == "v1"
     assert names[turned.subject] == "v1 with hand_off_below 0.7"
-    assert re.fullmatch(f"candidate of {DAY}, scripted:answers.jsonl", names[tested.subject])
+    assert re.fullmatch(f"candidate of {DAY}", names[tested.subject])
+
+
+def test_candidates_of_one_minute_are_told_apart_by_their_model_and_then_by_their_digest(
+    scope: Scope, make_folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(naming, "_day", lambda _at: "27 Nov 11:00")
+    tested = [judge_folder(scope, read_folder(make_folder(note=note))).run for note in "ab"]
+
+    names = naming.name_subjects(scope, "triage", tested)
+
+    for run in tested:
+        digest = run.subject.removeprefix("sha256:")
+        name = f"candidate of 27 Nov 11:00, scripted:answers.jsonl ({digest[:4]})"
+        assert names[run.subject] == name
 
 
 def test_no_two_share_a_name(scope: Scope) -> None:
@@ -55,7 +71,7 @@ def test_no_two_share_a_name(scope: Scope) -> None:
 
     names = naming.name_subjects(scope, "triage", runs)
 
-    assert re.fullmatch(rf"reply of {DAY} \(6789ab\)", names["reply@0123456789ab"])
+    assert re.fullmatch(rf"reply of {DAY} \(89ab\)", names["reply@0123456789ab"])
     assert names["reply@2.1"] == "reply version 2.1"
     assert re.fullmatch(f"answers on file of {DAY}", names["sha256:one"])
     assert re.fullmatch(rf"http://127\.0\.0\.1/a+… of {DAY}", names["sha256:two"])

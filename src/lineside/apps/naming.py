@@ -7,15 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from lineside.apps.candidate import get_candidate
 from lineside.apps.knobs import read_subject
 from lineside.apps.release import list_releases
-from lineside.core import NotFound
+from lineside.core import NotFound, now
 from lineside.evals import Run
 from lineside.trust import Scope
 
 _WORDS_MAX = 40
+_MARK_CHARACTERS = 4
 _DRAWN = re.compile(r"[0-9a-f]{12}")
 """How the version of a function reads that was given none."""
 _TARGETS = {"traces": "recorded traces", "outputs": "answers on file"}
@@ -25,42 +27,62 @@ def name_subjects(scope: Scope, use_case: str, runs: Sequence[Run]) -> dict[str,
     """What to call what runs of a use case judged, by their `subject`; no two share a name.
 
     A release is `v3`, a refusal as `Release.label` has it, with the knobs that a run turned. What
-    was only tested is a candidate since the day it was built, with its model; a function or
-    endpoint goes by its name and version, or by when it was judged first among these runs.
+    was only tested is a candidate since the day it was built; a function or endpoint goes by its
+    name and version, or by when it was judged first among these runs. Where that is not enough to
+    tell two apart, the model is named, and then the start of the digest.
     """
     labels = {one.digest: one.label for one in reversed(list_releases(scope, use_case))}
     first: dict[str, Run] = {}
     for run in sorted(runs, key=lambda run: run.started_at):
         first.setdefault(run.subject, run)
-    names = {subject: _name(scope, run, labels) for subject, run in first.items()}
-    shared = {name for name, times in Counter(names.values()).items() if times > 1}
-    return {
-        subject: f"{name} ({_mark(subject)})" if name in shared else name
-        for subject, name in names.items()
+    called = {subject: _name(scope, run, labels) for subject, run in first.items()}
+    names = {subject: one.name for subject, one in called.items()}
+    names |= {
+        subject: f"{names[subject]}, {called[subject].model}"
+        for subject in _sharing(names)
+        if called[subject].model
     }
+    for characters in (_MARK_CHARACTERS, 64):
+        names |= {
+            subject: f"{names[subject]} ({_mark(subject, characters)})"
+            for subject in _sharing(names)
+        }
+    return names
 
 
-def _name(scope: Scope, run: Run, labels: Mapping[str, str]) -> str:
+class _Called(NamedTuple):
+    name: str
+    model: str = ""
+
+
+def _sharing(names: Mapping[str, str]) -> list[str]:
+    times = Counter(names.values())
+    return [subject for subject, name in names.items() if times[name] > 1]
+
+
+def _name(scope: Scope, run: Run, labels: Mapping[str, str]) -> _Called:
     digest, settings = read_subject(run.subject)
     turned = ", ".join(f"{name} {value}" for name, value in settings.items())
-    name = labels.get(digest) or _unreleased(scope, run, digest)
-    return f"{name} with {turned}" if turned else name
+    label = labels.get(digest)
+    called = _Called(label) if label else _unreleased(scope, run, digest)
+    return called._replace(name=f"{called.name} with {turned}") if turned else called
 
 
-def _unreleased(scope: Scope, run: Run, digest: str) -> str:
+def _unreleased(scope: Scope, run: Run, digest: str) -> _Called:
     target = run.plan.target
     if target.kind == "release" and digest.startswith("sha256:"):
         try:
             candidate = get_candidate(scope.store, scope.workspace, digest)
         except NotFound:
-            return f"candidate of {_day(run.started_at)}"
-        return f"candidate of {_day(candidate.created_at)}, {_cut(candidate.model)}"
+            return _Called(f"candidate of {_day(run.started_at)}")
+        return _Called(f"candidate of {_day(candidate.created_at)}", _cut(candidate.model))
     if target.kind == "release":
         function, _, version = digest.rpartition("@")
-        return _versioned(function or digest, "" if _DRAWN.fullmatch(version) else version, run)
+        name = _versioned(function or digest, "" if _DRAWN.fullmatch(version) else version, run)
+        return _Called(name)
     if target.kind in _TARGETS:
-        return f"{_TARGETS[target.kind]} of {_day(run.started_at)}"
-    return _versioned(target.reference, target.options.get("version", ""), run)
+        return _Called(f"{_TARGETS[target.kind]} of {_day(run.started_at)}")
+    return _Called(_versioned(target.reference, target.options.get("version", ""), run))
 
 
 def _versioned(name: str, version: str, run: Run) -> str:
@@ -69,12 +91,17 @@ def _versioned(name: str, version: str, run: Run) -> str:
 
 
 def _day(at: datetime) -> str:
-    return at.astimezone().strftime("%-d %b %Y %H:%M")
+    """As the clock on the wall says it; the year only where it is another one."""
+    local = at.astimezone()
+    is_this_year = local.year == now().astimezone().year
+    return local.strftime("%-d %b %H:%M" if is_this_year else "%-d %b %Y")
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _WORDS_MAX else f"{text[: _WORDS_MAX - 1]}…"
 
 
-def _mark(subject: str) -> str:
-    return subject.removeprefix("sha256:")[:6] if "sha256:" in subject else subject[-6:]
+def _mark(subject: str, characters: int) -> str:
+    if subject.startswith("sha256:"):
+        return subject.removeprefix("sha256:")[:characters]
+    return subject[-characters:]
