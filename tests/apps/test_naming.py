@@ -39,7 +39,7 @@ def test_a_release_goes_by_its_number_and_what_was_only_tested_by_its_day_and_mo
     assert re.fullmatch(f"candidate of {DAY}", names[tested.subject])
 
 
-def test_candidates_of_one_minute_are_told_apart_by_their_model_and_then_by_their_digest(
+def test_candidates_of_one_minute_are_told_apart_by_their_models_or_their_digests(
     scope: Scope, make_folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(naming, "_day", lambda _at: "27 Nov 11:00")
@@ -49,8 +49,13 @@ def test_candidates_of_one_minute_are_told_apart_by_their_model_and_then_by_thei
 
     for run in tested:
         digest = run.subject.removeprefix("sha256:")
-        name = f"candidate of 27 Nov 11:00, scripted:answers.jsonl ({digest[:4]})"
-        assert names[run.subject] == name
+        assert names[run.subject] == f"candidate of 27 Nov 11:00 ({digest[:4]})"
+    models = {tested[0].subject: "a", tested[1].subject: "b"}
+    monkeypatch.setattr(
+        naming, "_unreleased", lambda _scope, run, _digest: naming._Called("x", models[run.subject])
+    )
+    told = naming.name_subjects(scope, "triage", tested)
+    assert sorted(told.values()) == ["x, a", "x, b"]
 
 
 def test_no_two_share_a_name(scope: Scope) -> None:

@@ -4,7 +4,7 @@ A digest tells things apart and tells nobody anything; it stands one click below
 """
 
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -29,7 +29,7 @@ def name_subjects(scope: Scope, use_case: str, runs: Sequence[Run]) -> dict[str,
     A release is `v3`, a refusal as `Release.label` has it, with the knobs that a run turned. What
     was only tested is a candidate since the day it was built; a function or endpoint goes by its
     name and version, or by when it was judged first among these runs. Where that is not enough to
-    tell two apart, the model is named, and then the start of the digest.
+    tell two apart, their models are named, or the start of their digests.
     """
     labels = {one.digest: one.label for one in reversed(list_releases(scope, use_case))}
     first: dict[str, Run] = {}
@@ -37,15 +37,14 @@ def name_subjects(scope: Scope, use_case: str, runs: Sequence[Run]) -> dict[str,
         first.setdefault(run.subject, run)
     called = {subject: _name(scope, run, labels) for subject, run in first.items()}
     names = {subject: one.name for subject, one in called.items()}
-    names |= {
-        subject: f"{names[subject]}, {called[subject].model}"
-        for subject in _sharing(names)
-        if called[subject].model
-    }
+    for group in _sharing(names):
+        if len({called[subject].model for subject in group}) > 1:
+            names |= {subject: f"{names[subject]}, {called[subject].model}" for subject in group}
     for characters in (_MARK_CHARACTERS, 64):
         names |= {
             subject: f"{names[subject]} ({_mark(subject, characters)})"
-            for subject in _sharing(names)
+            for group in _sharing(names)
+            for subject in group
         }
     return names
 
@@ -55,9 +54,12 @@ class _Called(NamedTuple):
     model: str = ""
 
 
-def _sharing(names: Mapping[str, str]) -> list[str]:
-    times = Counter(names.values())
-    return [subject for subject, name in names.items() if times[name] > 1]
+def _sharing(names: Mapping[str, str]) -> list[list[str]]:
+    """Subjects of the same name, together."""
+    groups = defaultdict(list)
+    for subject, name in names.items():
+        groups[name].append(subject)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def _name(scope: Scope, run: Run, labels: Mapping[str, str]) -> _Called:

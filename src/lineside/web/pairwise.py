@@ -80,7 +80,7 @@ def _plot(found: pairwise.Preference, goal: Goal, margin: float) -> Any:
         difference.value,
         difference.low,
         difference.high,
-        f"{difference.n:,} pairs",
+        "",
         tone,
     )
     accepted = -margin if goal == "not_worse" else None
