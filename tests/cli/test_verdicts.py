@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 
@@ -35,3 +36,50 @@ def test_verdicts_of_two_runs_and_a_gate_taken_apart(lineside, write_folder) -> 
     assert overruled.code == 0
     assert f": {reason}" in overruled.out
     assert "release.overridden" in lineside("ledger", "ls").out
+
+
+def pairs(*verdicts: tuple[str, dict[str, object]]) -> str:
+    """A scripted judge of pairs, for one cent a call."""
+    lines = [
+        {"when": when, "output": {"reason": "So.", "verdict": verdict}, "cost_usd": 0.01}
+        for verdict, when in verdicts
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+PAIRS = pairs(
+    ("first", {"first": "delivery", "second": "refund"}),
+    ("second", {"first": "refund", "second": "delivery"}),
+    ("tie", {"default": True}),
+)
+
+
+def test_a_judge_compares_the_answers_of_two_runs(lineside, place: Path, write_folder) -> None:
+    folder = write_folder(right=40, wrong=20)
+    before = lineside("test", folder, "--json").data["run"]["id"]
+    answers = Path(folder) / "answers.jsonl"
+    answers.write_text(answers.read_text().replace('"refund"}', '"delivery"}'))
+    after = lineside("test", folder, "--json").data["run"]["id"]
+    (place / "pairs.jsonl").write_text(PAIRS)
+    judge = "- better: {judge_pairwise: {model: 'scripted:pairs.jsonl', field: topic}}\n"
+    (place / "judges.yaml").write_text(judge)
+    asked = ["verdicts", "pairwise", before, after, "--scorers", "judges.yaml"]
+
+    foreseen = lineside(*asked, "--dry-run")
+    found = lineside(*asked, "--goal", "better")
+    again = lineside(*asked, "--json").data
+    nobody = lineside("verdicts", "pairwise", before, after)
+
+    assert "60 pairs, 120 calls of the judge, cost unknown" in foreseen.out
+    assert "Nobody knows yet what a call of `better` costs" in foreseen.err
+    assert found.code == 3
+    assert found.out.startswith("Not enough data: judge not licensed: nobody has held `better`")
+    assert "The judge: 120 calls, 1.2 USD" in found.out
+    assert again["run_id"] in found.err
+    won, tied = again["flips"]["won_total"], again["flips"]["tied_total"]
+    assert (won + tied, f"Won {won}, lost 0, tied {tied} by better" in found.out) == (60, True)
+    assert won > 0
+    assert nobody.code == 2
+    assert "Neither run has a judge of the kind `judge_pairwise`" in nobody.err
+    told = lineside(*asked, "--fresh", "--dry-run").out
+    assert "60 pairs, 120 calls of the judge, 1.2 USD" in told

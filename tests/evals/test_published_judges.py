@@ -1,8 +1,5 @@
 """Licences against labels that others published: the judge of XSTest, with two people beside it."""
 
-import csv
-import gzip
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,22 +9,19 @@ from lineside.core import Settings
 from lineside.evals import licences
 from lineside.store import open_store
 from lineside.trust import Scope, local_scope
+from published import labels
 
-REFUSALS = ("2_full_refusal", "3_partial_refusal")
-ANSWERS = ("1_full_compliance", *REFUSALS)
+REFUSALS, ANSWERS = labels.REFUSALS, labels.ANSWERS
 GPT4 = licences.RecordedJudge(model="gpt-4", family="xstest")
 
 
 @pytest.fixture(scope="module")
 def completions() -> list[dict[str, str]]:
     """Beside the checkout, in a folder named `shared`, or where `LINESIDE_SHARED` says."""
-    roots = [Path(value) for value in [os.environ.get("LINESIDE_SHARED")] if value]
-    for root in [*roots, Path(__file__).parents[3] / "shared"]:
-        path = root / "data" / "xstest" / "completions_labelled.csv.gz"
-        if path.exists():
-            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-                return list(csv.DictReader(file))
-    pytest.skip("No labels of XSTest: set LINESIDE_SHARED to the folder that holds `data`")
+    name = "xstest/completions_labelled.csv.gz"
+    if labels.data_of(name) is None:
+        pytest.skip("No labels of XSTest: set LINESIDE_SHARED to the folder that holds `data`")
+    return list(labels.rows_of(name))
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 from lineside.api.caller import Caller
 from lineside.apps import Release, get_release, overrides
 from lineside.core import Invalid, Record
-from lineside.evals import verdicts
+from lineside.evals import Run, pairwise, verdicts
+from lineside.evals import plan as plans
 
 router = APIRouter(tags=["verdicts"])
 
@@ -16,6 +17,22 @@ class Reason(Record):
     """Why a gate is overruled."""
 
     reason: str
+
+
+class PairwiseWish(Record):
+    """Which two runs a judge is to compare, and what it may take.
+
+    Attributes:
+        judge: Name of a `judge_pairwise` that one of the runs has; may be left out where there is
+            one only.
+        fresh: Ask again what was asked before.
+    """
+
+    baseline: str
+    candidate: str
+    judge: str | None = None
+    limits: plans.RunLimits = plans.RunLimits()
+    fresh: bool = False
 
 
 @router.get("/verdict")
@@ -58,6 +75,28 @@ def plan(
         margin=margin,
         true_difference=gain,
         power=power,
+    )
+
+
+@router.post("/verdict/pairwise", status_code=202)
+def start_pairwise(scope: Caller, wish: PairwiseWish) -> Run:
+    """Have a judge compare two runs' answers; ask for the run until its `status` is not running."""
+    asked = pairwise.pairs_to_ask(scope, wish.baseline, wish.candidate, judge=wish.judge)
+    return pairwise.start_pairwise(scope, asked, limits=wish.limits, fresh=wish.fresh)
+
+
+@router.get("/verdict/pairwise")
+def preference(
+    scope: Caller,
+    baseline: str,
+    candidate: str,
+    judge: str | None = None,
+    goal: Literal["not_worse", "better"] = "not_worse",
+    margin: float = 0.02,
+) -> pairwise.Preference:
+    """Which of two runs' answers a judge prefers, by the newest run in which it compared them."""
+    return pairwise.find_preference(
+        scope, baseline, candidate, judge=judge, goal=goal, margin=margin
     )
 
 

@@ -18,7 +18,6 @@ from lineside.evals import (
     Comparison,
     GateOutcome,
     Run,
-    compare,
     dataset,
     datasets,
     forecast,
@@ -118,13 +117,12 @@ def judge_folder(
         live = get_candidate(scope.store, scope.workspace, baseline.digest)
         progress(f"Judge what is live ({baseline.label})", None)
         baseline_run = _judge(scope, folder, live, fresh=False, progress=progress, terms=terms)
-    if stops_early:
-        more = {
-            "rules": [rule.text for rule in rules],
-            "baseline_run_id": baseline_run.id if baseline_run else None,
-            "stops_early": True,
-        }
-        terms = terms._replace(plan=terms.plan.model_copy(update=more))
+    looks = {
+        "rules": [rule.text for rule in rules],
+        "baseline_run_id": baseline_run.id if baseline_run else None,
+        "stops_early": stops_early,
+    }
+    terms = terms._replace(plan=terms.plan.model_copy(update=looks))
     run = _judge(scope, folder, candidate, fresh=fresh, progress=progress, terms=terms)
     progress("Ask the gate", None)
     gate = judge_gate(
@@ -132,9 +130,7 @@ def judge_folder(
     )
     if taught := datasets.taught_cases(folder, lambda: _dataset(scope, folder)):
         gate = gate.model_copy(update={"notes": [taught, *gate.notes]})
-    comparison = None
-    if baseline_run is not None and baseline_run.cases_failed < baseline_run.cases_total:
-        comparison = compare(scope, baseline_run.id, run.id)
+    comparison = running.compare_answered(scope, baseline_run, run)
     return Tested(candidate, run, gate, baseline if baseline_run else None, comparison)
 
 

@@ -8,7 +8,7 @@ from lineside.apps.knobs import parse_knob, subject_with, turn_knobs
 from lineside.apps.line import Progress
 from lineside.apps.rejudging import own_cases, release_to_judge
 from lineside.core import Record, now
-from lineside.evals import get_run, judge_gate, running, start_run
+from lineside.evals import get_run, judge_gate, plan, running, start_run
 from lineside.trust import Scope, record
 
 
@@ -63,6 +63,9 @@ def prove_knob(
         dataset=own_cases(scope, judged),
         scorers=folder.scorers,
         scorer_files=folder.files,
+        plan=plan.RunPlan(
+            rules=[rule.text for rule in folder.manifest.tests.gate], baseline_run_id=judged.id
+        ),
     )
     run = running.wait_for(scope, run, progress=lambda run: progress("Judge the cases", run))
     progress("Ask the gate", None)

@@ -35,17 +35,28 @@ _RELEASE = re.compile(r"([a-z0-9][a-z0-9-]{0,59})@(v\d+|latest|live|[0-9a-f]{6,6
 _ANYTHING: dict[str, Any] = {"type": "object"}
 
 
+_SPENDING = (
+    click.option("--max-cost", type=float, metavar="USD", help="Stop before it costs more."),
+    click.option("--max-tokens", type=int, help="Stop before it takes more, in and out."),
+    click.option("--max-seconds", type=float, help="Stop asking after so long."),
+    click.option("--concurrency", type=int, help="Cases asked at once; falls at each 429."),
+)
+_REPETITIONS = click.option(
+    "--repetitions", type=int, help="Asks of each case; else as declared, or 1."
+)
+_DRY_RUN = click.option("--dry-run", is_flag=True, help="Only say what it would cost and take.")
+
+
 def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what a run may take."""
-    options = (
-        click.option("--max-cost", type=float, metavar="USD", help="Stop before it costs more."),
-        click.option("--max-tokens", type=int, help="Stop before it takes more, in and out."),
-        click.option("--max-seconds", type=float, help="Stop asking after so long."),
-        click.option("--concurrency", type=int, help="Cases asked at once; falls at each 429."),
-        click.option("--repetitions", type=int, help="Asks of each case; else as declared, or 1."),
-        click.option("--dry-run", is_flag=True, help="Only say what it would cost and take."),
-    )
-    for option in reversed(options):
+    for option in reversed((*_SPENDING, _REPETITIONS, _DRY_RUN)):
+        command = option(command)
+    return command
+
+
+def spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same where each case is asked once."""
+    for option in reversed((*_SPENDING, _DRY_RUN)):
         command = option(command)
     return command
 
@@ -135,7 +146,7 @@ def run(
     if not rules:
         _refuse({"--early-stop": early_stop, "--baseline": baseline, "A report": reports})
     parsed = [parse_rule(text) for text in rules]
-    declared, files = _scorers(scorers, scorers_file)
+    declared, files = read_scorers(scorers, scorers_file)
     with scope_on_line() as scope:
         before = run_named(scope, baseline) if baseline else None
         running.require_baseline(parsed, before)
@@ -209,7 +220,7 @@ def print_forecast(found: "forecast.Forecast", *, as_json: bool) -> None:
         return
     say(
         f"{found.answers - found.recalled:,} answers to ask, "
-        f"{_money(found.cost_usd)}, {_duration(found.seconds)}",
+        f"{money(found.cost_usd)}, {_duration(found.seconds)}",
         style="bold",
     )
     say(
@@ -218,7 +229,7 @@ def print_forecast(found: "forecast.Forecast", *, as_json: bool) -> None:
     )
     if found.judges is not None:
         judges = found.judges
-        say(f"Judges on top: {judges.calls:,} calls, {_money(judges.cost_usd)}")
+        say(f"Judges on top: {judges.calls:,} calls, {money(judges.cost_usd)}")
         for name in judges.unknown:
             note(f"`{name}` is not in it: nobody knows yet what a call of this judge costs")
     say(f"A share of right answers would be known to ± {found.half_width * 100:.1f} points")
@@ -235,12 +246,12 @@ def print_spent(run: "Run") -> None:
         parts.append(f"{spent.recalled:,} known from earlier runs")
     judges = spent.judges
     whose = "app " if judges.calls else ""
-    parts.append(whose + _money(None if spent.cost_unknown else spent.cost_usd))
+    parts.append(whose + money(None if spent.cost_unknown else spent.cost_usd))
     parts.append(_tokens(spent.tokens or None))
     if judges.calls:
-        cost = _money(None if judges.cost_unknown else judges.cost_usd)
+        cost = money(None if judges.cost_unknown else judges.cost_usd)
         parts.append(f"judges {cost}; {_tokens(judges.tokens or None)}")
-        parts.append(f"together {_money(spent.total_usd)}")
+        parts.append(f"together {money(spent.total_usd)}")
     if spent.rate_limited:
         parts.append(f"{spent.rate_limited:,} times told to ask less (429)")
     if run.is_settled and run.looks:
@@ -293,7 +304,7 @@ def _read(path: Path, bytes_max: int) -> Any:
     )
 
 
-def _scorers(
+def read_scorers(
     typed: tuple[str, ...], file: Path | None
 ) -> "tuple[list[ScorerDeclaration], dict[str, bytes]]":
     """What was typed and what the file holds, with the files that its scorers read."""
@@ -309,7 +320,8 @@ def _scorers(
     return [*short, *found], files
 
 
-def _money(cost_usd: float | None) -> str:
+def money(cost_usd: float | None) -> str:
+    """An amount that may be unknown."""
     return "cost unknown" if cost_usd is None else f"{cost_usd:,.4g} USD"
 
 

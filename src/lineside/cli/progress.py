@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lineside.evals import Run
 
 _LOG_SECONDS = 10.0
+_DECISIONS = {"ship": "ship", "hold": "hold", "more": "not enough data"}
 
 
 class Gauge:
@@ -130,12 +131,16 @@ class Stations:
 def _so_far(run: "Run") -> str:
     """The running verdict where there are looks, else the share of right answers; and any crowd."""
     spent, words = run.spent, ""
-    if run.looks:
-        words = f"; look {len(run.looks)}: {run.looks[-1].decision}"
+    if run.looks and (run.status == "running" or run.plan.stops_early):
+        look = run.looks[-1]
+        words = (
+            f"; {_DECISIONS[look.decision]} so far (look {len(run.looks)}, {look.cases:,} cases)"
+        )
     elif spent.right + spent.wrong:
         share = 100 * spent.right / (spent.right + spent.wrong)
         is_last = run.cases_done == run.cases_total
-        words = f", {share:.0f} % right" + ("" if is_last else " so far")
+        word = "won" if run.compares else "right"
+        words = f", {share:.0f} % {word}" + ("" if is_last else " so far")
     if cost_usd := spent.cost_usd + spent.judges.cost_usd:
         words += f", {cost_usd:.3g} USD"
     if spent.rate_limited:

@@ -12,6 +12,7 @@ from lineside.cli.verdicts import EXIT_CODES, amount, interval
 from lineside.core import Invalid
 
 if TYPE_CHECKING:
+    from lineside.evals import pairwise
     from lineside.evals import verdicts as judged
 
 _SLICES_SHOWN = 8
@@ -45,6 +46,9 @@ _PLACE = "lineside.cli"
         ),
         "plan": Late(
             "Commands", f"{_PLACE}.verdict_lists:plan", "Say what the next comparison takes"
+        ),
+        "pairwise": Late(
+            "Commands", f"{_PLACE}.verdict_pairs:pairwise", "Have a judge compare two runs' answers"
         ),
         "explain": Late("Commands", f"{_PLACE}.verdict_gates:explain", "Take a gate apart"),
         "override": Late(
@@ -155,11 +159,17 @@ def _print_verdict(found: "judged.RunVerdict") -> None:
         ],
         numbers=("baseline", "candidate", "difference"),
     )
+    say()
+    say_flips(found, found.score)
+    _print_slices(found)
+    for text in found.notes:
+        note(text)
+
+
+def say_flips(found: "judged.RunVerdict | pairwise.Preference", by: str) -> None:
+    """How many cases were won and lost, and the first of them by their ids."""
     flips = found.flips
-    say(
-        f"\nWon {flips.won_total:,}, lost {flips.lost_total:,}, tied {flips.tied_total:,} "
-        f"by {found.score}"
-    )
+    say(f"Won {flips.won_total:,}, lost {flips.lost_total:,}, tied {flips.tied_total:,} by {by}")
     for word, ids, total in (
         ("Lost", flips.lost, flips.lost_total),
         ("Won", flips.won, flips.won_total),
@@ -167,9 +177,6 @@ def _print_verdict(found: "judged.RunVerdict") -> None:
         more = f" and {total - _IDS_SHOWN:,} more" if total > _IDS_SHOWN else ""
         if ids:
             say(f"{word}: {', '.join(ids[:_IDS_SHOWN])}{more}")
-    _print_slices(found)
-    for text in found.notes:
-        note(text)
 
 
 def _print_slices(found: "judged.RunVerdict") -> None:

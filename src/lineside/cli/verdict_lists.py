@@ -12,6 +12,8 @@ from lineside.cli.verdict_commands import margin_typed, signed
 from lineside.cli.verdicts import amount, interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lineside.evals import verdicts as judged
     from lineside.trust import Scope
 
@@ -41,7 +43,7 @@ def board(
     key: Literal["subject", "model"] = "model" if by == "model" else "subject"
     with scope_here() as scope:
         found = judged.rank_runs(scope, name, dataset=dataset, score=score, by=key)
-        labels = _labels(scope, name)
+        labels = _labels(scope, name, [entry.run_id for entry in found.entries])
     if as_json:
         print_json(found)
         return
@@ -51,9 +53,7 @@ def board(
     say(f"{name}: {found.score} over {found.cases:,} cases of `{found.dataset}`", style="bold")
 
     def label(entry: "judged.BoardEntry") -> str:
-        return (
-            entry.model or "unknown" if by == "model" else labels.get(entry.subject, entry.run_id)
-        )
+        return entry.model or "unknown" if by == "model" else labels[entry.subject]
 
     named = {entry.run_id: label(entry) for entry in found.entries}
     print_table(
@@ -96,7 +96,7 @@ def history(
     name = use_case_named(name_or_folder)
     with scope_here() as scope:
         points = judged.run_history(scope, name, dataset=dataset, score=score, limit=limit)
-        labels = _labels(scope, name)
+        labels = _labels(scope, name, [point.run.id for point in points])
     if as_json:
         print_json(points)
         return
@@ -110,7 +110,7 @@ def history(
             (
                 point.run.id,
                 local_time(point.run.started_at),
-                labels.get(point.run.subject, short(point.run.subject, characters=14)),
+                labels[point.run.subject],
                 amount(point.value, point.unit),
                 interval(point.low, point.high, point.unit),
                 "–"
@@ -231,8 +231,9 @@ def plan(
     note("cases are those of the whole dataset, answers those of both candidates")
 
 
-def _labels(scope: "Scope", use_case: str) -> dict[str, str]:
-    """What people call a candidate, by its digest; what was only tested has no name."""
-    from lineside.apps import list_releases
+def _labels(scope: "Scope", use_case: str, run_ids: "Sequence[str]") -> dict[str, str]:
+    """What people call what runs judged, by its digest."""
+    from lineside.apps import naming
+    from lineside.evals import get_run
 
-    return {release.digest: release.label for release in reversed(list_releases(scope, use_case))}
+    return naming.name_subjects(scope, use_case, [get_run(scope, one) for one in run_ids])

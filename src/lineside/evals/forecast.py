@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from math import ceil
+from typing import Any, TypeVar
 
 from lineside.core import Record, now
 from lineside.evals import queries
@@ -21,6 +22,8 @@ _CHARACTERS_PER_TOKEN = 4
 _SAMPLE_MAX = 500
 _RUNS_MAX = 20
 _SHARE_PRESUMED = 0.5
+
+_Amount = TypeVar("_Amount", int, float)
 
 
 class JudgesForecast(Record):
@@ -102,10 +105,7 @@ def forecast_run(
     )  # fmt: skip
     recalled = known_already.answers
     asked = answers - recalled
-    with scope.store.records.read() as connection:
-        known = queries.usual_answer(
-            connection, workspace=scope.workspace, use_case=use_case, subject=subject
-        )
+    known = _usual_answer(scope, use_case, subject)
     concurrency = plan.limits.concurrency_max or max(1, scope.store.settings.run_concurrency)
     cost = tokens = seconds = None
     based_on = "nothing: no earlier run, and no model with a price"
@@ -147,6 +147,44 @@ def forecast_run(
     )
 
 
+def _usual_answer(scope: Scope, use_case: str, subject: str) -> queries.UsualAnswer | None:
+    """What an answer takes; those that two runs have already take nothing."""
+    if subject.startswith(queries.PAIR_MARK):
+        return queries.UsualAnswer(0, 0.0, 0.0, None)
+    with scope.store.records.read() as connection:
+        return queries.usual_answer(
+            connection, workspace=scope.workspace, use_case=use_case, subject=subject
+        )
+
+
+def add_up(forecasts: Sequence[Forecast]) -> Forecast:
+    """What several runs over the same cases would take together; unknown where one is unknown.
+
+    Limits are each run's own, so that `exceeds` names those that would end any of them.
+    """
+    first = forecasts[0]
+    judges = [one.judges for one in forecasts if one.judges is not None]
+    return first.model_copy(
+        update={
+            "answers": sum(one.answers for one in forecasts),
+            "recalled": sum(one.recalled for one in forecasts),
+            "cost_usd": _sum([one.cost_usd for one in forecasts]),
+            "tokens": _sum([one.tokens for one in forecasts]),
+            "seconds": _sum([one.seconds for one in forecasts]),
+            "based_on": "; ".join(dict.fromkeys(one.based_on for one in forecasts)),
+            "exceeds": list(dict.fromkeys(name for one in forecasts for name in one.exceeds)),
+            "judges": JudgesForecast(
+                calls=sum(one.calls for one in judges),
+                cost_usd=_sum([one.cost_usd for one in judges]),
+                tokens=_sum([one.tokens for one in judges]),
+                unknown=list(dict.fromkeys(name for one in judges for name in one.unknown)),
+            )
+            if judges
+            else None,
+        }
+    )
+
+
 def _judges(
     scope: Scope,
     use_case: str,
@@ -184,11 +222,17 @@ def _calls_before(
     scope: Scope, use_case: str, digests: Mapping[str, str]
 ) -> dict[str, JudgesSpent]:
     """What some calls of the same judges took in the newest run that has each."""
+    # Comparing two runs is forecast as well, so that this cannot be imported before.
+    from lineside.evals.pairwise.queries import pair_rows
+
     known: dict[str, JudgesSpent] = {}
     with scope.store.records.read() as connection:
-        rows = queries.run_rows(
-            connection, workspace=scope.workspace, use_case=use_case, limit=_RUNS_MAX
-        )
+        which: dict[str, Any] = {
+            "workspace": scope.workspace,
+            "use_case": use_case,
+            "limit": _RUNS_MAX,
+        }
+        rows = [*queries.run_rows(connection, **which), *pair_rows(connection, **which)]
         for run in rows:
             names = {item["name"] for item in run["scorers"]} & (digests.keys() - known.keys())
             if not names:
@@ -212,6 +256,15 @@ def _exceeded(
         ("seconds_max", seconds, limits.seconds_max),
     )
     return [name for name, value, most in pairs if value and most and value > most]
+
+
+def _sum(amounts: Sequence[_Amount | None]) -> _Amount | None:
+    total = None
+    for amount in amounts:
+        if amount is None:
+            return None
+        total = amount if total is None else total + amount
+    return total
 
 
 def _times(each: float | None, count: int) -> float | None:

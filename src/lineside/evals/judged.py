@@ -131,7 +131,9 @@ class JudgedRun:
 
     @property
     def confidence(self) -> float:
-        """The level at which this run is judged; see `Run.confidence`."""
+        """The level at which this run is judged: on the way that of the look, else its own."""
+        if self.is_partial and self.run.looks:
+            return self.run.looks[-1].confidence
         return self.run.confidence
 
     @property

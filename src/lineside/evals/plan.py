@@ -67,7 +67,9 @@ class RunPlan(Record):
     Attributes:
         recalls: Whether answers of earlier runs may stand in for new ones.
         rules: Gate rules that are looked at on the way, as in a manifest.
-        stops_early: End as soon as those rules are settled.
+        baseline_run_id: What those rules compare with.
+        stops_early: End as soon as those rules are settled. Without it a look only informs: the run
+            goes on to its end, and is then judged as if nobody had looked.
     """
 
     target: RunTarget = RunTarget()

@@ -90,6 +90,8 @@ results = sa.Table(
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
+PAIR_MARK = "pair:"
+"""How the subject of a run begins that compares two runs; lists of runs leave those out."""
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
 
@@ -220,6 +222,7 @@ def usual_answer(
             runs.c.workspace == workspace,
             runs.c.use_case == use_case,
             runs.c.cases_done > runs.c.cases_failed,
+            ~runs.c.subject.startswith(PAIR_MARK),
         )
         .order_by(mine, runs.c.id.desc())
     )
@@ -282,7 +285,8 @@ def run_row(connection: sa.Connection, *, workspace: str, run_id: str) -> Row | 
 def run_rows(
     connection: sa.Connection, *, workspace: str, use_case: str | None, limit: int
 ) -> list[Row]:
-    query = sa.select(runs).where(runs.c.workspace == workspace)
+    is_listed = ~runs.c.subject.startswith(PAIR_MARK)
+    query = sa.select(runs).where(runs.c.workspace == workspace, is_listed)
     if use_case is not None:
         query = query.where(runs.c.use_case == use_case)
     return _all(connection, query.order_by(runs.c.id.desc()).limit(limit))

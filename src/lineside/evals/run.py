@@ -89,6 +89,14 @@ class Run(Record):
         return names[0] if names else None
 
     @property
+    def compares(self) -> tuple[str, str] | None:
+        """Ids of baseline and candidate, where a judge compares the answers of two runs."""
+        if not self.subject.startswith(queries.PAIR_MARK):
+            return None
+        baseline, _, candidate = self.subject.removeprefix(queries.PAIR_MARK).partition(":")
+        return baseline, candidate
+
+    @property
     def is_settled(self) -> bool:
         """Whether it was ended on purpose: its rules were settled before all cases were asked."""
         return self.status == "done" and self.cases_done < self.cases_total
@@ -241,9 +249,12 @@ def _known_or_added(scope: Scope, run: Run, *, fresh: bool) -> Run:
 
 def _counts_again(known: Run, plan: RunPlan) -> bool:
     """Whether a done run is as good as one that would be started now."""
-    asked, settled = ((one.rules, one.baseline_run_id) for one in (plan, known.plan))
-    is_whole = not known.is_settled or (plan.stops_early and asked == settled)
+    is_whole = not known.is_settled or (plan.stops_early and _is_same_question(plan, known.plan))
     return is_whole and not any(code.startswith(_OUTSIDE) for code in known.failures)
+
+
+def _is_same_question(plan: RunPlan, other: RunPlan) -> bool:
+    return (plan.rules, plan.baseline_run_id) == (other.rules, other.baseline_run_id)
 
 
 def _is_abandoned(scope: Scope, run: Run) -> bool:

@@ -61,6 +61,7 @@ class _Performance:
         self._run = run
         self._open_target = open_target
         self._on_results = on_results
+        self._schedule: Schedule | None = None
         self._concurrency = Concurrency(
             run.plan.limits.concurrency_max or max(1, store.settings.run_concurrency)
         )
@@ -69,6 +70,7 @@ class _Performance:
             concurrency=self._concurrency,
             keep=self._keep,
             after=self._scored,
+            look=self._glance,
             rate_limited=run.spent.rate_limited,
             must_ask=lambda recalled: self._judge.must_ask(recalled),
         )
@@ -115,7 +117,7 @@ class _Performance:
 
     async def _ask_all(self, asker: Asker) -> None:
         """Ask every case; with rules to look at, pause at each look until all so far is kept."""
-        schedule = Schedule(self._store, self._run)
+        schedule = self._schedule = Schedule(self._store, self._run)
         memory = Memory.of(self._store, self._run)
         for stretch in schedule.stretches():
             await self._work.ask_all(asker, self._todo(schedule, stretch, memory))
@@ -141,6 +143,10 @@ class _Performance:
 
     async def _scored(self, answered: Answered) -> Answered | None:
         return await self._judge.await_scorers(answered)
+
+    def _glance(self) -> None:
+        if self._schedule is not None:
+            self._schedule.glance(self._judge.progress["cases_done"])
 
     def _keep(self, batch: Sequence[Answered], pace: RunSpent) -> None:
         rows = self._judge.keep(batch, pace)

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from lineside.core import Unavailable
+from lineside.core import Invalid, Unavailable
+from lineside.evals.compare import Comparison, compare
 from lineside.evals.dataset import Dataset, keep_dataset
 from lineside.evals.gate import require_baseline as require_baseline
 from lineside.evals.plan import RunPlan
@@ -70,6 +71,21 @@ def wait_for(scope: Scope, run: Run, *, progress: Told = lambda _run: None) -> R
         scope.store.jobs.result(run.id)
     progress(run)
     return run
+
+
+def compare_answered(scope: Scope, baseline: Run | None, candidate: Run) -> Comparison | None:
+    """Compare two runs that have ended, by the candidate's main score.
+
+    Nothing without a baseline, or where failures or a limit left no case that both scored.
+    """
+    if baseline is None:
+        return None
+    try:
+        return compare(scope, baseline.id, candidate.id)
+    except Invalid as error:
+        if error.code != "no_paired_cases":
+            raise
+        return None
 
 
 def subject_of_program(name: str, version: str) -> str:

@@ -1,12 +1,15 @@
 """In which order a run asks its cases, and when it looks whether its gate is settled."""
 
+import logging
 import random
+import time
 from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import orjson
 
+from lineside.core import LinesideError
 from lineside.evals import queries
 from lineside.evals.dataset import Case, stored_dataset
 from lineside.evals.gate import find_all
@@ -21,6 +24,12 @@ from lineside.usecases import parse_rule
 
 LOOKS = 10
 CASES_PER_LOOK_MIN = 20
+WATCHED_CASES_MAX = 20_000
+"""A longer run that goes on to its end is not looked at: a look reads all that is judged so far."""
+GLANCE_SECONDS = 2.0
+_SHARE_LOOKING = 0.1
+
+_log = logging.getLogger("lineside.evals")
 
 
 class Stretch(NamedTuple):
@@ -38,9 +47,9 @@ class Stretch(NamedTuple):
 class Schedule:
     """The order of a run's cases.
 
-    Without early end, as the dataset has them. With it, in an order drawn by the dataset's digest,
-    because a dataset that is sorted by topic would settle the verdict on its first topic; cases of
-    one cluster stay together, and so do the repetitions of a case.
+    Without rules to look at, as the dataset has them. With some, in an order drawn by the dataset's
+    digest, because a dataset that is sorted by topic would settle the verdict on its first topic;
+    cases of one cluster stay together, and so do the repetitions of a case.
     """
 
     def __init__(self, store: Store, run: Run) -> None:
@@ -52,18 +61,22 @@ class Schedule:
         # What a judge's licence makes of a rule is only weighed at the end.
         judges = {item.name for item in run.scorers if item.kind in KINDS}
         scores = {parse_rule(text).score for text in run.plan.rules}
-        self._is_drawn = run.plan.stops_early and bool(scores) and not scores & judges
+        has_looks = bool(scores) and not scores & judges
+        self._stops_early = has_looks and run.plan.stops_early
+        self._is_glanced_at = (
+            has_looks and not self._stops_early and self._total <= WATCHED_CASES_MAX
+        )
+        self._not_before = time.monotonic() + GLANCE_SECONDS
+        self._is_drawn = self._stops_early or self._is_glanced_at
         self._order, self._starts = self._drawn() if self._is_drawn else (array("l"), array("q"))
 
     def stretches(self) -> list[Stretch]:
         """What is asked between looks; those that were looked at already are left out."""
-        looks = min(LOOKS, self._total // CASES_PER_LOOK_MIN)
-        if not self._is_drawn or looks < 2:
-            return [Stretch(0, self._total, has_look=self._is_drawn)]
-        ends = [self._total * number // looks for number in range(1, looks + 1)]
-        seen = self._looks[-1].cases if self._looks else 0
+        ends = self._ends()
+        if not self._stops_early or len(ends) < 2:
+            return [Stretch(0, self._total, has_look=self._stops_early)]
         pairs = zip([0, *ends[:-1]], ends, strict=True)
-        return [Stretch(first, end, True) for first, end in pairs if end > seen]
+        return [Stretch(first, end, True) for first, end in pairs if end > self._seen]
 
     def cases(self, stretch: Stretch) -> Iterator[ToAsk]:
         """The cases of a stretch with their repetitions."""
@@ -83,8 +96,41 @@ class Schedule:
 
     def look(self, stretch: Stretch) -> bool:
         """Hold what is judged so far against the rules; whether that settles them."""
-        is_last = stretch.end == self._total
-        fractions = [look.fraction for look in self._looks] + [stretch.end / self._total]
+        return self._look(stretch.end, is_last=stretch.end == self._total)
+
+    def glance(self, answers: int) -> None:
+        """Say in the run what its rules say so far, where it goes on to its end whatever that is.
+
+        As often as `look` would, though never so often that it takes much of the time. A glance
+        that fails tells nothing, and the run goes on.
+
+        Args:
+            answers: How many the run has so far.
+        """
+        cases = answers // self._run.repetitions
+        is_due = any(self._seen < end <= cases < self._total for end in self._ends())
+        # Just behind a late look the next one would have nothing new to say.
+        is_due = is_due and cases - self._seen >= self._total / (2 * LOOKS)
+        began = time.monotonic()
+        if not self._is_glanced_at or not is_due or began < self._not_before:
+            return
+        try:
+            self._look(cases, is_last=False)
+        except LinesideError as error:
+            _log.warning("run %s: no verdict so far: %s", self._run.id, error)
+        ended = time.monotonic()
+        self._not_before = ended + max(GLANCE_SECONDS, (ended - began) / _SHARE_LOOKING)
+
+    @property
+    def _seen(self) -> int:
+        return self._looks[-1].cases if self._looks else 0
+
+    def _ends(self) -> list[int]:
+        looks = min(LOOKS, self._total // CASES_PER_LOOK_MIN)
+        return [self._total * number // looks for number in range(1, looks + 1)]
+
+    def _look(self, cases: int, *, is_last: bool) -> bool:
+        fractions = [look.fraction for look in self._looks] + [cases / self._total]
         level = sequential.sequential_looks(fractions, is_last=is_last)[-1].confidence
         with self._store.records.read() as connection:
             workspace = self._run.workspace
@@ -94,7 +140,7 @@ class Schedule:
         if row is None:
             return True
         taken = RunLook(
-            cases=stretch.end,
+            cases=cases,
             fraction=fractions[-1],
             confidence=level,
             decision="more",

@@ -10,16 +10,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, overload
 
 from lineside.core import Invalid, Settings
 from lineside.evals import (
     Result,
     Run,
-    compare,
+    forecast,
     get_run,
     judge_gate,
     keep_dataset,
+    plan,
     register_runner,
     reports,
     results_of,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PAGE_RESULTS = 5_000
+
+_Found = TypeVar("_Found")
 
 # One store at a time may do jobs in a process; whoever comes second waits.
 _turn = threading.RLock()
@@ -120,23 +123,74 @@ class Evaluation:
         return reports.as_fragment(self.report)
 
 
+Baseline = Evaluation | Callable[[Any], Any] | str
+
+
+class _Options(TypedDict, total=False):
+    """What `evaluate` takes beside the first three; see there."""
+
+    gate: Sequence[str]
+    baseline: Baseline | None
+    name: str | None
+    version: str | None
+    fresh: bool
+    repetitions: int
+    early_stop: bool
+    max_cost: float | None
+    max_tokens: int | None
+    max_seconds: float | None
+    concurrency: int | None
+    home: str | Path | None
+
+
+@overload
+def evaluate(
+    target: Callable[[Any], Any],
+    dataset: given.Rows,
+    scorers: given.Scorers = (),
+    *,
+    dry_run: Literal[False] = False,
+    **options: Unpack[_Options],
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    target: Callable[[Any], Any],
+    dataset: given.Rows,
+    scorers: given.Scorers = (),
+    *,
+    dry_run: Literal[True],
+    **options: Unpack[_Options],
+) -> forecast.Forecast: ...
+
+
 def evaluate(
     target: Callable[[Any], Any],
     dataset: given.Rows,
     scorers: given.Scorers = (),
     *,
     gate: Sequence[str] = (),
-    baseline: "Evaluation | Callable[[Any], Any] | str | None" = None,
+    baseline: Baseline | None = None,
     name: str | None = None,
     version: str | None = None,
+    fresh: bool = False,
     repetitions: int = 1,
-    concurrency: int = 8,
+    early_stop: bool = False,
+    max_cost: float | None = None,
+    max_tokens: int | None = None,
+    max_seconds: float | None = None,
+    concurrency: int | None = None,
+    dry_run: bool = False,
     home: str | Path | None = None,
-) -> Evaluation:
+) -> Evaluation | forecast.Forecast:
     """Judge a function over a dataset, and say: ship, hold, or not enough data.
 
     The run is kept where all others are, so `lineside evals` and the pages show it. A case whose
-    call raises is a failed case, counted both ways and never as zero.
+    call raises is a failed case, counted both ways and never as zero. Where a limit is reached the
+    run ends there: what was judged stays and is in the evaluation, and the verdict is *not enough
+    data* with the limit as its reason. Answers that name no cost (`ModelReply.cost_usd`) and whose
+    model has no known price end a run with `max_cost` after the first of them.
 
     Args:
         target: Takes the input of a case and returns the answer: an object, or a plain value, which
@@ -147,33 +201,60 @@ def evaluate(
             without any it is `accuracy`, which asks for each expected field to be exactly right.
         gate: Rules as in a manifest: `accuracy >= 0.85`, `not worse than live by 0.02`, where
             *live* is the baseline.
-        baseline: An earlier evaluation, the id of a run, or another function to judge first.
+        baseline: An earlier evaluation, the id of a run, or another function to judge first, in a
+            run of its own for which the limits hold again.
         name: What the runs stand under; by default the function's name.
         version: Names the state of what is judged. The same version over the same cases and scorers
             is not asked again, and what was left unfinished goes on; without one all is asked anew.
+        fresh: Ask again what earlier runs of this version have answers to.
         repetitions: How often each case is asked; they count as one case.
-        concurrency: How many cases are asked at once.
+        early_stop: End as soon as the rules of the gate are settled, at one of up to ten looks.
+        max_cost: Stop before the run costs more, in USD, judges included.
+        max_tokens: Stop before it takes more, in and out.
+        max_seconds: Stop asking after so long.
+        concurrency: How many cases are asked at once; else `LINESIDE_RUN_CONCURRENCY`, which is 8.
+        dry_run: Only say what the runs would cost and take, as a `Forecast`; nothing is asked or
+            kept.
         home: State folder; by default `LINESIDE_HOME`.
 
     Raises:
-        Invalid: A row, a scorer or a rule cannot be used; `no_baseline` for a rule that compares
-            where nothing is given to compare with.
+        Invalid: A row, a scorer, a rule or a limit cannot be used; `no_baseline` for a rule that
+            compares where nothing is given to compare with; `early_stop` has no rule to decide by.
     """
     rules = [parse_rule(rule) for rule in gate]
-    work = _Work(dataset, scorers, name or given.name_of(target), repetitions)
-    settings = _settings(home, concurrency)
+    if early_stop and not rules:
+        raise Invalid("no_rules", "`early_stop` needs at least one rule in `gate` to decide by")
+    limits = plan.RunLimits(
+        cost_usd_max=max_cost,
+        tokens_max=max_tokens,
+        seconds_max=max_seconds,
+        concurrency_max=concurrency,
+    )
+    limits.check()
+    work = _Work(dataset, scorers, name or given.name_of(target), repetitions, limits, fresh)
+    settings = _settings(home)
+
+    def foresee() -> forecast.Forecast:
+        with _scope(settings) as scope:
+            return work.foreseen(scope, target, version=version, beside=baseline)
 
     def judge() -> Evaluation:
         with _scope(settings) as scope:
             before = _baseline(scope, work, baseline)
             running.require_baseline(rules, before)
-            run = work.judged(scope, target, version=version)
+            on_the_way = {
+                "rules": [rule.text for rule in rules],
+                "baseline_run_id": before.id if before else None,
+                "stops_early": early_stop,
+            }
+            run = work.judged(scope, target, version=version, looks=on_the_way)
             outcome = judge_gate(scope, run, rules, baseline_run=before)
-            has_both = before is not None and _has_answers(before) and _has_answers(run)
-            found = compare(scope, before.id, run.id) if before and has_both else None
+            found = running.compare_answered(scope, before, run)
             report = reports.report_of(scope, run, outcome, comparison=found)
         return Evaluation(report, settings)
 
+    if dry_run:
+        return _without_loop(foresee)
     evaluation = _without_loop(judge)
     for tell in listening.heard:
         tell(evaluation)
@@ -188,10 +269,18 @@ class _Work:
     scorers: given.Scorers
     title: str
     repetitions: int
+    limits: plan.RunLimits
+    fresh: bool
 
-    def judged(self, scope: Scope, target: Callable[[Any], Any], *, version: str | None) -> Run:
-        bytes_max = scope.store.settings.dataset_bytes_max
-        rows, is_plain = given.rows_of(self.dataset, name=self.title, bytes_max=bytes_max)
+    def judged(
+        self,
+        scope: Scope,
+        target: Callable[[Any], Any],
+        *,
+        version: str | None,
+        looks: "Mapping[str, Any] | None" = None,
+    ) -> Run:
+        rows, is_plain = self._rows(scope)
         subject = running.subject_of_program(given.name_of(target), version or token_hex(6))
         declared = given.scorers_of(self.scorers, subject=subject)
         answering = given.GivenTarget(target, is_plain=is_plain)
@@ -205,6 +294,8 @@ class _Work:
             scorers=declared,
             scorer_files=dict(item.file for item in declared if item.file),
             repetitions=self.repetitions,
+            plan=plan.RunPlan(limits=self.limits, **(looks or {})),
+            fresh=self.fresh,
         )
         try:
             if run.status == "running":
@@ -213,10 +304,45 @@ class _Work:
             given.forget(subject)
         return get_run(scope, run.id)
 
+    def foreseen(
+        self,
+        scope: Scope,
+        target: Callable[[Any], Any],
+        *,
+        version: str | None,
+        beside: Baseline | None,
+    ) -> forecast.Forecast:
+        """What judging would take, a baseline that is a function included."""
+        asked = [(target, version)]
+        if callable(beside):
+            asked.append((beside, None))
+        rows, _ = self._rows(scope)
+        found = []
+        for function, its_version in asked:
+            subject = running.subject_of_program(given.name_of(function), its_version or "")
+            declared = given.scorers_of(self.scorers, subject=subject)
+            given.forget(subject)
+            found.append(
+                forecast.forecast_run(
+                    scope,
+                    use_case=self.title,
+                    subject=subject,
+                    dataset=rows,
+                    repetitions=self.repetitions,
+                    plan=plan.RunPlan(limits=self.limits),
+                    fresh=self.fresh,
+                    scorers=declared,
+                    scorer_files=dict(item.file for item in declared if item.file),
+                )
+            )
+        return forecast.add_up(found)
 
-def _baseline(
-    scope: Scope, work: _Work, given_baseline: "Evaluation | Callable[[Any], Any] | str | None"
-) -> Run | None:
+    def _rows(self, scope: Scope) -> tuple[Any, bool]:
+        bytes_max = scope.store.settings.dataset_bytes_max
+        return given.rows_of(self.dataset, name=self.title, bytes_max=bytes_max)
+
+
+def _baseline(scope: Scope, work: _Work, given_baseline: Baseline | None) -> Run | None:
     if given_baseline is None:
         return None
     if isinstance(given_baseline, str):
@@ -226,10 +352,6 @@ def _baseline(
     return work.judged(scope, given_baseline, version=None)
 
 
-def _has_answers(run: Run) -> bool:
-    return run.cases_failed < run.cases_total
-
-
 def _results(scope: Scope, run_id: str) -> Iterator[Result]:
     after = None
     while page := results_of(scope, run_id, limit=_PAGE_RESULTS, after=after):
@@ -237,7 +359,7 @@ def _results(scope: Scope, run_id: str) -> Iterator[Result]:
         after = page[-1].cursor
 
 
-def _without_loop(work: Callable[[], Evaluation]) -> Evaluation:
+def _without_loop(work: Callable[[], _Found]) -> _Found:
     """Do work that waits: in a notebook, whose thread has a loop, in a thread of its own."""
     try:
         asyncio.get_running_loop()
@@ -247,12 +369,9 @@ def _without_loop(work: Callable[[], Evaluation]) -> Evaluation:
         return hands.submit(copy_context().run, work).result()
 
 
-def _settings(home: str | Path | None, concurrency: int) -> Settings:
-    if concurrency < 1:
-        raise Invalid("bad_concurrency", f"`concurrency` is {concurrency}, expected 1 or more")
+def _settings(home: str | Path | None) -> Settings:
     settings = Settings.from_environment()
-    place = settings.home if home is None else Path(home)
-    return replace(settings, home=place, run_concurrency=concurrency)
+    return settings if home is None else replace(settings, home=Path(home))
 
 
 @contextmanager

@@ -70,6 +70,8 @@ def _judged(
 
     if undecided not in _UNDECIDED:
         raise pytest.UsageError(f"`undecided` is {undecided!r}, expected {', '.join(_UNDECIDED)}")
+    if "dry_run" in more:
+        raise pytest.UsageError("A test has a verdict, so `dry_run` cannot stand in its mark")
     if isinstance(dataset, str | Path):
         dataset = item.path.parent / dataset
     wanted = item._fixtureinfo.argnames  # what pytest itself calls the test with

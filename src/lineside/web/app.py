@@ -25,6 +25,7 @@ from lineside.web.kept import Kept
 from lineside.web.knobs import ROUTES as KNOBS
 from lineside.web.live import ROUTES as LIVE
 from lineside.web.marks import ROUTES as MARKS
+from lineside.web.pairwise import ROUTES as PAIRWISE
 from lineside.web.prices import ROUTES as PRICES
 from lineside.web.rating import ROUTES as RATING
 from lineside.web.render import STATIC
@@ -68,6 +69,7 @@ def build_web(
             *ROLLOUTS,
             *RUNS,
             *VERDICTS,
+            *PAIRWISE,
             *BOARDS,
             *DATASETS,
             *JUDGES,

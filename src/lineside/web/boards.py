@@ -7,12 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lineside.apps import naming
 from lineside.evals import get_run, licences, list_runs, verdicts
 from lineside.stats import plots
 from lineside.trust import Scope
 from lineside.web.evals import subjects_of, use_cases_of
 from lineside.web.frontier import FrontierPoint, frontier_plot
-from lineside.web.render import candidate, page
+from lineside.web.render import page
 
 _SLICES_SHOWN = 12
 
@@ -40,8 +41,12 @@ def leaderboard(request: Request) -> Response:
         key,
         lambda: verdicts.rank_runs(scope, use_case, dataset=asked[0], score=asked[1], by=by),
     )
-    subjects = subjects_of(scope, use_case)
-    labels = [_label(entry, subjects, by) for entry in board.entries]
+    judged = [get_run(scope, entry.run_id) for entry in board.entries]
+    names_of = naming.name_subjects(scope, use_case, judged)
+    labels = [
+        entry.model or "unknown model" if by == "model" else names_of[entry.subject]
+        for entry in board.entries
+    ]
     return page(
         request,
         "leaderboard.html",
@@ -83,6 +88,7 @@ def history(request: Request) -> Response:
         dataset=points[0].run.dataset_name if points else dataset,
         datasets=sorted({run.dataset_name for run in runs}),
         scores=sorted({item.name for run in runs for item in run.scorers}),
+        called=naming.name_subjects(scope, use_case, [point.run for point in points]),
         plot=_series(points, subjects),
     )
 
@@ -105,13 +111,6 @@ def themes(request: Request) -> Response:
         subjects=subjects_of(scope, run.use_case),
         slices=found.slices[:_SLICES_SHOWN],
     )
-
-
-def _label(entry: verdicts.BoardEntry, subjects: dict[str, Any], by: str) -> str:
-    if by == "model":
-        return entry.model or "unknown model"
-    release = subjects.get(entry.subject)
-    return release.label if release else candidate(entry.subject)
 
 
 def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[plots.IntervalRow]:
@@ -143,9 +142,10 @@ def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -
     rows = []
     for point in reversed(points):
         release = subjects.get(point.run.subject)
+        day = point.run.started_at.astimezone().strftime("%-d %b %H:%M")
         rows.append(
             plots.SeriesPoint(
-                release.label if release else candidate(point.run.subject)[:12],
+                release.label if release else day,
                 point.value,
                 point.low,
                 point.high,

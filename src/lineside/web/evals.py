@@ -128,7 +128,9 @@ def _summed_up(scope: Scope, found: Run) -> dict[str, Any]:
         "summary": summary,
         "score_plot": reports.score_plot(summary),
         "slice_plots": reports.slice_plots(summary),
-        "confusions": confusions(results_of(scope, found.id, only="wrong", limit=_WRONG_COUNTED)),
+        "confusions": confusions(results_of(scope, found.id, only="wrong", limit=_WRONG_COUNTED))
+        if not found.compares
+        else [],
     }
 
 

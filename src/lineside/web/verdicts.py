@@ -15,6 +15,7 @@ from lineside.traces import diff
 from lineside.trust import Scope
 from lineside.web.evals import subjects_of, use_cases_of
 from lineside.web.forest import ForestRow, forest_plot
+from lineside.web.pairwise import pairwise_shown
 from lineside.web.render import only_fields, page, pretty, short
 
 _CASES_SHOWN = 20
@@ -74,6 +75,14 @@ def comparison(request: Request) -> Response:
         scores=_scores(candidate),
         guards=_GUARDS,
         here=_address(typed, baseline, candidate),
+        **pairwise_shown(
+            request,
+            baseline,
+            candidate,
+            goal=found.goal,
+            margin=asked["margin"],
+            licensed=licensed,
+        ),
     )
 
 

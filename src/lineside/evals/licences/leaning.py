@@ -15,6 +15,7 @@ from lineside.evals.licences.standing import (
 )
 from lineside.stats import (
     Finding,
+    Interval,
     PairedDifference,
     corrected,
     judge_non_inferiority,
@@ -102,6 +103,29 @@ class Leaning:
         )
         obstacle = self._pair_obstacles[score]
         return _undecided(finding, f"{obstacle}; {_alone(finding, is_difference=True)}")
+
+    def weigh_mean(
+        self,
+        score: str,
+        finding: Finding,
+        notes: list[str],
+        *,
+        decide: Callable[[Interval, str], Finding],
+    ) -> Finding:
+        """What a judge's mean score shows as a difference, once its licence and error are counted.
+
+        Args:
+            decide: Makes the finding from the corrected mean and its label.
+        """
+        standing = self._standings[score]
+        if not standing.is_licensed:
+            return self._unlicensed(finding, standing, notes, is_difference=True)
+        notes.append(f"`{score}`: {standing.sentence}")
+        interval = standing.corrected.interval() if standing.corrected else None
+        if interval is None:
+            return _undecided(finding, standing.sentence)
+        decided = decide(interval, f"true {finding.label}")
+        return _beside_alone(decided, finding, is_difference=True)
 
     def _weigh(self, rule: GateRule, finding: Finding, notes: list[str]) -> Finding:
         if rule.kind == "non_inferiority":
