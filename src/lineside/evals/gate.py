@@ -77,8 +77,6 @@ def judge_gate(
     findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
     answer = verdict(findings, confidence=judged.confidence)
     hindrance = obstacle(run)
-    if hindrance is None and answer.decision == "ship":
-        hindrance = _of_baseline(rules, baseline_run)
     if hindrance is not None:
         sentence = f"Not enough data: {hindrance}"
         answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
@@ -134,20 +132,13 @@ def find_all(
     return [_find(rule, judged, baseline, notes) for rule in rules]
 
 
-def _of_baseline(rules: Sequence[GateRule], baseline_run: Run | None) -> str | None:
-    """Why a comparison with a baseline may not ship: nobody knows what the rest of it scores."""
-    if baseline_run is None or all(rule.kind != "non_inferiority" for rule in rules):
-        return None
-    return obstacle(baseline_run, "the baseline's run")
-
-
-def obstacle(run: Run, whose: str = "the run") -> str | None:
+def obstacle(run: Run) -> str | None:
     """Why a run can say nothing at all, whatever its rules."""
     reasons = [item for code, item in run.failures.items() if code != "not_asked"]
     reason = max(reasons, key=lambda item: item.cases).message if reasons else ""
     if run.status == "stopped":
         asked = f"{run.cases_done:,} of {run.cases_total:,} cases"
-        return f"{whose} stopped after {asked}: {reason}"
+        return f"the run stopped after {asked}: {reason}"
     if run.cases_failed >= run.cases_total:
         return f"none of {run.cases_total:,} cases got an answer: {reason}"
     return None
