@@ -1,9 +1,12 @@
 """The whole server with a use case that went down the line: one release live, one refused."""
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +14,7 @@ from starlette.testclient import TestClient
 from lineside.apps import deploy, open_line, release_folder
 from lineside.core import Settings
 from lineside.server import build
+from lineside.store.records import Records
 from lineside.trust import local_scope
 from lineside.usecases import read_folder
 from web.small_case import settings_for, write_folder
@@ -53,6 +57,25 @@ def settings(made_home: Path) -> Settings:
 def empty_client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a page waits for the database on the event loop, the server answers nobody else."""
+    for name in ("read", "write"):
+        monkeypatch.setattr(Records, name, _off_the_loop(getattr(Records, name)))
+
+
+def _off_the_loop(whole: Callable[..., Any]) -> Callable[..., Any]:
+    def asked(*arguments: Any, **named: Any) -> Any:
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            # A browser that a test drives has a loop in the main thread; servers have none there.
+            is_server = threading.current_thread() is not threading.main_thread()
+            assert not is_server, "the database is asked on the event loop"
+        return whole(*arguments, **named)
+
+    return asked
 
 
 @pytest.fixture(scope="module")

@@ -64,10 +64,25 @@ SCORES_OF_SESSIONS = (
     "workspace = ? AND trace_id IS NULL AND session_id IN (SELECT unnest(?::VARCHAR[]))"
 )
 BESIDE_OF_TRACE = "workspace = ? AND trace_key = ? AND trace_id = ?"
-_OLD = """workspace = ? AND {moment} < ? AND coalesce(use_case, '') = ? AND (
-    trace_id IS NULL OR trace_key NOT IN (SELECT trace_key FROM {{traces}} WHERE workspace = ?)
-)"""
-OLD_SCORES, OLD_EVENTS = _OLD.format(moment="scored_at"), _OLD.format(moment="happened_at")
+# Parameters: the workspace, a moment, a use case or an empty text; again the workspace.
+_OLD = "workspace = ? AND {moment} < ? AND coalesce(use_case, '') = ?"
+_OF_NO_TRACE = "trace_key NOT IN (SELECT trace_key FROM {traces} WHERE workspace = ?)"
+_OF_NO_SESSION = """(session_id IS NULL OR session_id NOT IN (
+    SELECT session_id FROM {spans} WHERE workspace = ? AND session_id IS NOT NULL
+))"""
+_OLD_SCORES, _OLD_EVENTS = (_OLD.format(moment=moment) for moment in ("scored_at", "happened_at"))
+OLD_SCORES = f"{_OLD_SCORES} AND trace_id IS NOT NULL AND {_OF_NO_TRACE}"
+OLD_SCORES_OF_SESSIONS = f"{_OLD_SCORES} AND trace_id IS NULL AND {_OF_NO_SESSION}"
+OLD_EVENTS = f"{_OLD_EVENTS} AND {_OF_NO_TRACE}"
+OLD_EVENTS_OF_TRACES = f"{OLD_EVENTS} AND trace_id IN (SELECT unnest(?::VARCHAR[]))"
+TRACES_OF_OLD_EVENTS = f"""
+SELECT trace_id, min(happened_at) AS first_at, max(happened_at) AS last_at, count(*) AS steps
+FROM {{span_events}} WHERE {OLD_EVENTS} {_ORDER}
+"""
+# Of sessions whose traces were of a use case, and which said so no score of theirs.
+SCORES_OF_ENDED_SESSIONS = f"""workspace = ? AND scored_at < ? AND use_case IS NULL
+  AND trace_id IS NULL AND session_id IN (SELECT unnest(?::VARCHAR[])) AND {_OF_NO_SESSION}
+"""
 
 
 class Meant(NamedTuple):
@@ -89,7 +104,7 @@ class Meant(NamedTuple):
 
     @property
     def deleted(self) -> str:
-        placed = self.condition.format(traces="lake.traces")
+        placed = self.condition.format(traces="lake.traces", spans="lake.spans")
         return f"DELETE FROM lake.{self.table.name} WHERE {placed}"
 
 

@@ -1,8 +1,10 @@
 """Finding scores again."""
 
 from datetime import datetime
+from typing import Any
 
-from lineside.traces.reading import open_reading
+from lineside.traces.arrivals import trace_key
+from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.scores import queries
 from lineside.traces.scores.record import TraceScore, score_of_row
 from lineside.trust import Scope
@@ -34,8 +36,21 @@ def list_scores(
         scope.require("read", use_case=use_case)
     wanted = [trace_id, name, session_id, use_case, max(1, min(limit, SCORES_MAX))]
     with open_reading(scope) as reading:
-        rows = reading.rows(queries.LATEST, [scope.workspace, BEGINNING, *wanted])
+        latest, chosen = _chosen(reading, scope, trace_id, session_id)
+        rows = reading.rows(latest, [scope.workspace, chosen, *wanted])
     scores = [score_of_row(row) for row in rows]
     for found in {score.use_case for score in scores}:
         scope.require("read", use_case=found)
     return scores
+
+
+def _chosen(
+    reading: TraceReading, scope: Scope, trace_id: str | None, session_id: str | None
+) -> tuple[str, Any]:
+    """Which query to ask, and what it chooses by before anything else."""
+    if trace_id is not None:
+        return queries.LATEST_OF_TRACE, trace_key(trace_id)
+    if session_id is not None:
+        rows = reading.rows(queries.TRACES_OF_SESSION, [scope.workspace, session_id])
+        return queries.LATEST_OF_SESSION, [row["trace_key"] for row in rows]
+    return queries.LATEST, BEGINNING
