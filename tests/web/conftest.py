@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -59,23 +58,27 @@ def empty_client(settings: Settings) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture(autouse=True)
-def _nobody_waits_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a page waits for the database on the event loop, the server answers nobody else."""
-    for name in ("read", "write"):
-        monkeypatch.setattr(Records, name, _off_the_loop(getattr(Records, name)))
+@pytest.fixture
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[TestClient], None]:
+    """Refuse a server its database on its event loop, where all others would wait meanwhile."""
 
+    def refuse(client: TestClient) -> None:
+        assert client.portal
+        loop = client.portal.call(asyncio.get_running_loop)
 
-def _off_the_loop(whole: Callable[..., Any]) -> Callable[..., Any]:
-    def asked(*arguments: Any, **named: Any) -> Any:
-        with suppress(RuntimeError):
-            asyncio.get_running_loop()
-            # A browser that a test drives has a loop in the main thread; servers have none there.
-            is_server = threading.current_thread() is not threading.main_thread()
-            assert not is_server, "the database is asked on the event loop"
-        return whole(*arguments, **named)
+        def off_the_loop(whole: Callable[..., Any]) -> Callable[..., Any]:
+            def asked(*arguments: Any, **named: Any) -> Any:
+                with suppress(RuntimeError):
+                    is_there = asyncio.get_running_loop() is loop
+                    assert not is_there, "the database is asked on the event loop"
+                return whole(*arguments, **named)
 
-    return asked
+            return asked
+
+        for name in ("read", "write"):
+            monkeypatch.setattr(Records, name, off_the_loop(getattr(Records, name)))
+
+    return refuse
 
 
 @pytest.fixture(scope="module")
