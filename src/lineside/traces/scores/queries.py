@@ -34,19 +34,13 @@ _CHOSEN = """
     SELECT * FROM {scores}
     WHERE workspace = ?1 AND scored_at >= ?2 AND (?3::VARCHAR IS NULL OR trace_id = ?3)
       AND (?4::VARCHAR IS NULL OR name = ?4)"""
-_OF_ONE_TRACE = "SELECT * FROM {scores} WHERE workspace = ?1 AND trace_key = ?2 AND trace_id = ?3"
-# One after the other: each is looked for while the lake is read, and nothing else is unpacked.
-_OF_ONE_SESSION = """
-    SELECT * FROM {scores} WHERE workspace = ?1 AND session_id = ?5
-    UNION ALL
-    SELECT * FROM {scores}
-    WHERE workspace = ?1 AND session_id IS NULL AND trace_key IN (SELECT unnest(?2::BIGINT[]))"""
+_OF_CHOSEN = "trace_key IN (SELECT DISTINCT trace_key FROM once)"
 
 
 # A sender repeats what it is not sure of, so that a score may lie here twice. What a score leaves
 # open is what its trace says of itself, once that has come; a release of ours goes before that of
 # another program, which a score may have been given with.
-def _found(chosen: str) -> str:
+def _found(chosen: str, among: str) -> str:
     return f"""
 WITH once AS MATERIALIZED (
     SELECT * FROM ({chosen})
@@ -55,7 +49,7 @@ WITH once AS MATERIALIZED (
     ) = 1
 ), heads AS (
     SELECT trace_id, {_HEADS} FROM {{traces}}
-    WHERE workspace = ?1 AND trace_key IN (SELECT DISTINCT trace_key FROM once)
+    WHERE workspace = ?1 AND {among}
     GROUP BY trace_id
 ), found AS (
     SELECT once.* EXCLUDE (use_case, release, session_id),
@@ -70,7 +64,7 @@ WITH once AS MATERIALIZED (
 """
 
 
-_FOUND = _found(_CHOSEN)
+_FOUND = _found(_CHOSEN, _OF_CHOSEN)
 _NEWEST = """
 SELECT * FROM found
 WHERE (?3::VARCHAR IS NULL OR trace_id = ?3) AND (?4::VARCHAR IS NULL OR name = ?4)
@@ -78,11 +72,47 @@ WHERE (?3::VARCHAR IS NULL OR trace_id = ?3) AND (?4::VARCHAR IS NULL OR name = 
 ORDER BY scored_at DESC, name LIMIT ?7
 """
 LATEST = _FOUND + _NEWEST
-LATEST_OF_TRACE = _found(_OF_ONE_TRACE) + _NEWEST
-LATEST_OF_SESSION = _found(_OF_ONE_SESSION) + _NEWEST
+LATEST_OF_TRACE = (
+    _found(
+        "SELECT * FROM {scores} WHERE workspace = ?1 AND trace_key = ?2 AND trace_id = ?3",
+        "trace_key = ?2",
+    )
+    + _NEWEST
+)
+
 TRACES_OF_SESSION = """
 SELECT DISTINCT trace_key FROM {traces} WHERE workspace = ? AND session_id = ?
 """
+# Parameters: the workspace, the session, the keys of its traces.
+PLACES_OF_SESSION = """
+SELECT coalesce(list(DISTINCT trace_key), []) AS keys,
+    min(scored_at) AS since, max(scored_at) AS until
+FROM (
+    SELECT trace_key, scored_at FROM {scores} WHERE workspace = ?1 AND session_id = ?2
+    UNION ALL
+    SELECT trace_key, scored_at FROM {scores}
+    WHERE workspace = ?1 AND session_id IS NULL AND trace_key IN (SELECT unnest(?3::BIGINT[]))
+)
+"""
+
+
+def latest_of_session(*, few: bool) -> str:
+    """The newest of one session: `?2` are keys of its traces, `?8` and `?9` when it was scored.
+
+    Each of both kinds is looked for while the lake is read, and little else is unpacked.
+    """
+    among = (
+        "list_contains(?2::BIGINT[], trace_key)"
+        if few
+        else "trace_key IN (SELECT unnest(?2::BIGINT[]))"
+    )
+    within = "workspace = ?1 AND scored_at >= ?8 AND scored_at <= ?9"
+    chosen = f"""
+    SELECT * FROM {{scores}} WHERE {within} AND session_id = ?5
+    UNION ALL
+    SELECT * FROM {{scores}} WHERE {within} AND session_id IS NULL AND {among}"""
+    return _found(chosen, among) + _NEWEST
+
 
 GROUPS = {
     "release": "release",
