@@ -42,7 +42,7 @@ def of_trace(store: Store, workspace: str, trace_id: str, *, only_look: bool) ->
 
 def older_than(store: Store, workspace: str, use_case: str, before: datetime) -> Leftovers:
     """Take out what is old and belongs to no trace, and to no session, that is here."""
-    asked = [workspace, before, use_case, workspace]
+    asked = [workspace, before, use_case]
     scores = sum(
         _take(store, workspace, [queries.Meant(SCORES, one, asked)], only_look=False).scores
         for one in (queries.OLD_SCORES, queries.OLD_SCORES_OF_SESSIONS)
@@ -59,7 +59,7 @@ def of_ended_sessions(
     """
     if not names:
         return 0
-    asked = [workspace, before, sorted(names), workspace]
+    asked = [workspace, before, sorted(names)]
     meant = queries.Meant(SCORES, queries.SCORES_OF_ENDED_SESSIONS, asked)
     return _take(store, workspace, [meant], only_look=False).scores
 
