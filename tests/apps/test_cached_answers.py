@@ -14,6 +14,7 @@ from lineside.apps import Serving, model_calls
 from lineside.core import Invalid, now
 from lineside.gateway import cache, calls, canonical
 from lineside.gateway.cache import queries
+from lineside.traces import privacy
 from lineside.trust import Scope
 
 FIRST = "Where can I find the address that my parcel is delivered to?"
@@ -107,6 +108,17 @@ def test_the_oldest_make_room_for_the_newest(
         assert ask(words) == "miss"
     assert ask(SECOND) == "miss"
     assert ask("Who mends a flat tyre there?") == "hit"
+
+
+@pytest.mark.parametrize("pattern", ["Canal Street", "my parcel"])
+def test_what_a_rule_would_mask_is_not_kept(
+    ask: Callable[..., str], scope: Scope, pattern: str
+) -> None:
+    privacy.mask(scope, "address", pattern=pattern)
+    assert (ask(FIRST), ask(SECOND), ask(FIRST)) == ("miss", "miss", "miss")
+
+    privacy.unmask(scope, "address")
+    assert (ask(FIRST), ask(SECOND)) == ("miss", "semantic")
 
 
 def test_a_semantic_cache_that_keeps_nothing_is_a_mistake(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A release that goes up by steps: promoted, held and rolled back by what its calls say."""
 
 import asyncio
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -20,7 +21,7 @@ from lineside.apps import (
     staged,
 )
 from lineside.apps.rollout import shadow
-from lineside.apps.staged import StagedRollout, Watcher
+from lineside.apps.staged import StagedRollout, Watcher, watcher
 from lineside.core import Conflict, Invalid, now
 from lineside.traces import Span, new_span_id, new_trace_id, record_spans
 from lineside.traces.scores import TraceScore, record_scores
@@ -328,8 +329,6 @@ def test_what_cannot_go_up_by_steps_is_named(scope: Scope, releases) -> None:
 def test_of_two_servers_that_decide_at_once_one_does(
     scope: Scope, releases, calls: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lineside.apps.staged import watcher
-
     staged.start(scope, "triage", "v2", plan=SOON)
     calls(releases[0], 400)
     calls(releases[1], 200)
@@ -354,6 +353,39 @@ def test_a_round_falls_to_one_server(scope: Scope, releases) -> None:
     servers = [Watcher(scope, every_seconds=60) for _ in range(3)]
 
     assert [len(server.watch()) for server in servers] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("overtaken", ["load_staged", "arms.arm_figures"])
+def test_no_server_writes_over_what_another_has_seen(
+    scope: Scope, releases, calls: Call, monkeypatch: pytest.MonkeyPatch, overtaken: str
+) -> None:
+    plan = {"hold": "1d", "stop_if": ["error_rate > 50%"]}
+    staged.start(scope, "triage", "v2", plan=plan)
+    calls(releases[0], 200)
+    calls(releases[1], 60)
+    slow, other = (Watcher(scope, every_seconds=0) for _ in range(2))
+    seen: list[StagedRollout] = []
+    place = f"lineside.apps.staged.watcher.{overtaken}"
+    whole = operator.attrgetter(overtaken)(watcher)
+
+    def waits(*arguments: Any, **named: Any) -> Any:
+        found = whole(*arguments, **named)
+        if not seen:
+            monkeypatch.setattr(place, whole)
+            seen.extend(other.watch())
+            calls(releases[1], 400)
+        return found
+
+    monkeypatch.setattr(place, waits)
+    slow.watch()
+
+    present = staged.current(scope, "triage")
+    assert present
+    assert seen[0].looks
+    assert present.looks[: len(seen[0].looks)] == seen[0].looks
+    # Who has not begun to look yet adds to it; who has done so leaves it at that.
+    assert (len(present.looks) > 1) == (overtaken == "load_staged")
+    assert present.findings
 
 
 def test_calls_that_cannot_be_read_hold_a_rollout_and_are_shown(

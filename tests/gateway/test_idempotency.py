@@ -1,6 +1,7 @@
 """Keys under which a call counts once: who holds one, for how long, and what is given again."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -117,6 +118,26 @@ def test_what_failed_is_asked_anew_and_what_is_over_too(store: Store) -> None:
         assert replies.forget_replies(store) == 0
 
     asyncio.run(scene())
+
+
+def test_answers_whose_time_is_over_go_however_many_they_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.traces.replies.replies._FORGOTTEN_MAX", 2)
+    with store.records.write() as connection:
+        for number in range(6):
+            replies.keep_reply(
+                connection,
+                "default" if number % 2 else "other",
+                REPLY,
+                reply_id=f"r-{number}",
+                trace_id="t" * 32,
+                expires_at=now() + timedelta(days=1 if number == 5 else -1),
+            )
+
+    assert replies.forget_replies(store) == 5
+    with store.records.read() as connection:
+        assert replies.find_reply(connection, "default", "r-5") == REPLY
 
 
 def test_an_answer_that_is_not_kept_is_not_asked_for_again_in_silence(store: Store) -> None:

@@ -162,6 +162,23 @@ def test_upkeep_lets_go_of_what_nobody_reads_any_more(store: Store) -> None:
     assert (found["rows"], found["sum"]) == (1_200, 20 * sum(range(60)))
 
 
+def test_a_part_of_upkeep_that_fails_keeps_no_other_from_its_turn(store: Store) -> None:
+    store.add_lake_table(NOTES)
+    store.inbox.put("w", "notes", [note(1)])
+    store.flusher.flush()
+    done = []
+
+    def fail() -> None:
+        raise Unavailable("away", "The records do not answer")
+
+    store.upkeep.add(fail)
+    store.upkeep.add(lambda: done.append("the other"))
+
+    with pytest.raises(Unavailable, match="do not answer"):
+        store.upkeep.run()
+    assert done == ["the other"]
+
+
 def test_rows_are_found_by_columns_whose_bounds_are_not_kept(store: Store) -> None:
     columns = {"workspace": "VARCHAR", "number": "BIGINT", "said": "VARCHAR"}
     rows = LakeTable("kept", columns, sorted_by=("number",), found_by=("workspace", "number"))

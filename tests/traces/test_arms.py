@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from lineside.core import now
-from lineside.traces import Span, new_span_id, new_trace_id, record_spans
+from lineside.traces import Span, new_span_id, new_trace_id, record_spans, search
 from lineside.traces.arms import arm_figures, arm_sums
-from lineside.traces.scores import TraceScore, record_scores
+from lineside.traces.scores import TraceScore, list_scores, record_scores
+from lineside.traces.search.scored import score_stats
 from lineside.trust import Scope
 
 START = now() - timedelta(minutes=10)
@@ -77,6 +78,50 @@ def test_scores_count_for_the_release_that_answered(scope: Scope) -> None:
     helpful = {one.release: one for one in found if one.measure == "score:helpful"}
     assert (helpful["old"].count, helpful["old"].total) == (1, 0)
     assert (helpful["new"].count, helpful["new"].total) == (2, 3)
+
+
+@pytest.mark.parametrize("came", ["together", "before", "after"])
+def test_scores_count_for_what_we_served_below_a_program_with_a_release_of_its_own(
+    apart: Scope, came: str
+) -> None:
+    shop = call("1.4.2", name="shop", kind="step", arm=None, started_at=START)
+    ours = call("rel_new", arm="canary", trace_id=shop.trace_id, parent_span_id=shop.span_id)
+    batches = {"together": [[shop, ours]], "before": [[shop], [ours]], "after": [[ours], [shop]]}
+    said = TraceScore(trace_id=shop.trace_id, name="helpful", value=1.0)
+    for batch in batches[came]:
+        record_spans(apart, batch).result()
+        record_scores(apart, [said]).result()
+        apart.store.flusher.flush()
+
+    found = arm_sums(apart, "triage", ["rel_new"], since=START)
+    of_arm = arm_sums(apart, "triage", ["canary"], since=START, by_name=True)
+    for sums in (found, of_arm):
+        assert [one.count for one in sums if one.measure == "score:helpful"] == [1]
+    assert [one.release for one in list_scores(apart)] == ["rel_new"]
+    for query in ("release = rel_new", "arm = canary", "release != 1.4.2 and name = shop"):
+        (row,) = search.list_traces(apart, search.parse_query(query)).traces
+        assert (row.name, row.release, row.arm) == ("shop", "rel_new", "canary")
+    assert not search.list_traces(apart, search.parse_query("release = 1.4.2")).traces
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_charts_count_a_trace_for_the_release_that_answered(apart: Scope, is_late: bool) -> None:
+    shop = call("1.4.2", name="shop", kind="step", started_at=START)
+    ours = call("rel_new", trace_id=shop.trace_id, parent_span_id=shop.span_id)
+    for batch in [[ours], [shop]] if is_late else [[ours, shop]]:
+        record_spans(apart, batch).result()
+        apart.store.flusher.flush()
+    said = TraceScore(trace_id=shop.trace_id, name="helpful", value=1.0)
+    record_scores(apart, [said]).result()
+
+    def names() -> list[str | None]:
+        found = [one.name for one in search.figures(apart, by="release")]
+        scored = score_stats(apart, score="helpful", by="release")
+        return found + [one.name for one in scored]
+
+    assert names() == ["rel_new", "rel_new"]
+    apart.store.upkeep.run()
+    assert names() == ["rel_new", "rel_new"]
 
 
 def test_where_nothing_was_ever_called_there_are_no_sums(scope: Scope) -> None:

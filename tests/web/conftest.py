@@ -1,9 +1,11 @@
 """The whole server with a use case that went down the line: one release live, one refused."""
 
+import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +13,7 @@ from starlette.testclient import TestClient
 from lineside.apps import deploy, open_line, release_folder
 from lineside.core import Settings
 from lineside.server import build
+from lineside.store.records import Records
 from lineside.trust import local_scope
 from lineside.usecases import read_folder
 from web.small_case import settings_for, write_folder
@@ -53,6 +56,29 @@ def settings(made_home: Path) -> Settings:
 def empty_client(settings: Settings) -> Iterator[TestClient]:
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         yield client
+
+
+@pytest.fixture
+def nobody_waits(monkeypatch: pytest.MonkeyPatch) -> Callable[[TestClient], None]:
+    """Refuse a server its database on its event loop, where all others would wait meanwhile."""
+
+    def refuse(client: TestClient) -> None:
+        assert client.portal
+        loop = client.portal.call(asyncio.get_running_loop)
+
+        def off_the_loop(whole: Callable[..., Any]) -> Callable[..., Any]:
+            def asked(*arguments: Any, **named: Any) -> Any:
+                with suppress(RuntimeError):
+                    is_there = asyncio.get_running_loop() is loop
+                    assert not is_there, "the database is asked on the event loop"
+                return whole(*arguments, **named)
+
+            return asked
+
+        for name in ("read", "write"):
+            monkeypatch.setattr(Records, name, off_the_loop(getattr(Records, name)))
+
+    return refuse
 
 
 @pytest.fixture(scope="module")

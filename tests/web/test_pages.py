@@ -1,10 +1,12 @@
 """Pages as a browser on this machine gets them, over a line that really ran."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from starlette.testclient import TestClient
 
+from lineside.web.reviewers import COOKIE
 from web.small_case import first_link, html, words
 
 pytestmark = pytest.mark.xdist_group("pages")
@@ -150,6 +152,18 @@ def test_what_does_not_fit_is_said_beside_what_was_typed(client: TestClient) -> 
     assert answer.status_code == 422
     assert "message is missing" in words(answer.text)
     assert "<option selected>act</option>" in answer.text
+
+
+def test_what_waits_for_others_keeps_no_other_page_waiting(
+    client: TestClient, nobody_waits: Callable[[TestClient], None]
+) -> None:
+    nobody_waits(client)
+
+    assert client.get("/usecases/triage/guards").status_code == 200
+    client.cookies.set(COOKIE, "lsk_unknown")
+    refused = client.post("/reviews/rev_unknown/close")
+    client.cookies.delete(COOKIE)
+    assert refused.status_code in (401, 403)
 
 
 def test_feedback_without_a_word_is_refused(client: TestClient) -> None:

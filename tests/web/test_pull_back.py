@@ -1,6 +1,7 @@
 """The button that goes back to what was live before."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from starlette.testclient import TestClient
@@ -31,7 +32,10 @@ def rollout_on(page: str) -> str:
     return re.findall(r'name="rollout" value="(\w+)"', page)[0]
 
 
-def test_one_click_goes_back_and_a_second_goes_no_further(pages: TestClient) -> None:
+def test_one_click_goes_back_and_a_second_goes_no_further(
+    pages: TestClient, nobody_waits: Callable[[TestClient], None]
+) -> None:
+    nobody_waits(pages)
     before = pages.get("/usecases/triage").text
     assert "Pull back: everybody gets v1" in before
     assert "gets copies of 20 % of the calls" in before

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,7 +83,10 @@ def test_the_page_shows_the_steps_both_arms_and_what_each_rule_says(rolling: Tes
     assert "Step 2 of 3 Hold v2 at 60 %" in of_case
 
 
-def test_a_button_counts_once_and_not_for_what_changed_meanwhile(rolling: TestClient) -> None:
+def test_a_button_counts_once_and_not_for_what_changed_meanwhile(
+    rolling: TestClient, nobody_waits: Callable[[TestClient], None]
+) -> None:
+    nobody_waits(rolling)
     form = shown(html(rolling, "/usecases/triage/rollout"))
     paused = rolling.post("/usecases/triage/rollout/pause", data=form)
     again = rolling.post("/usecases/triage/rollout/promote", data=form)

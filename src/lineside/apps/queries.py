@@ -252,6 +252,12 @@ def staged_rows(
     return _all(connection, query.order_by(staged_rollouts.c.id.desc()).limit(limit))
 
 
+def staged_row(connection: sa.Connection, staged_id: str) -> dict[str, Any]:
+    """One as it stands; nobody else changes it before the transaction ends."""
+    query = sa.select(staged_rollouts).where(staged_rollouts.c.id == staged_id)
+    return _all(connection, query.with_for_update())[0]
+
+
 def change_staged(
     connection: sa.Connection,
     staged_id: str,

@@ -1,5 +1,6 @@
 """Keeps the lake quick and small: merges small files, lets go of what no reader needs any more."""
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -53,6 +54,8 @@ class Upkeep:
     def run(self, *, rewrites: bool = False) -> UpkeepDone:
         """Merge what is in many small files and remove files that nobody can read any more.
 
+        What a room keeps in order is tried whatever else fails; the first failure is raised last.
+
         Args:
             rewrites: Also write files anew that hold deleted rows, and remove the old ones at once,
                 so that what was erased is gone from the disk when this returns.
@@ -62,9 +65,7 @@ class Upkeep:
         """
         if self._lake.is_untouched:
             return UpkeepDone(0, 0)
-        if not rewrites:
-            for task in self._tasks:
-                task()
+        failures = [] if rewrites else self._failures_of_tasks()
         merged = 0
         for table in self._tables():
             with held(self._lock()):
@@ -81,7 +82,20 @@ class Upkeep:
                 # compares days only; there, whoever copies the catalogue holds the lake's lock.
                 gone = self._lake.run((), queries.LAKE_CLEAN, oldest)
             removed = len(gone) + self._remove_orphans()
+        if failures:
+            raise failures[0]
         return UpkeepDone(merged, removed)
+
+    def _failures_of_tasks(self) -> list[Exception]:
+        """Do every task; gives what went wrong, so that none keeps the others waiting for ever."""
+        failures = []
+        for task in self._tasks:
+            try:
+                task()
+            except Exception as error:
+                logging.getLogger(__name__).warning("A part of upkeep failed", exc_info=True)
+                failures.append(error)
+        return failures
 
     def _remove_orphans(self) -> int:
         """Remove files of writers that died before they committed.

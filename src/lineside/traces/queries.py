@@ -102,6 +102,20 @@ TRACES = LakeTable(
 
 # The root stands for its trace, whenever it began; where it is missing, the earliest step does.
 PLACE = "epoch_us(head_at) + CASE WHEN has_root THEN 0 ELSE 10 ** 17 END"
+SERVED = "rel_"
+"""What the id of a release of ours begins with."""
+
+# Below the step of another program, whose release may be the version of that program, the step that
+# we served says which release and which arm answered.
+_SERVED_PLACE = f"{PLACE} - CASE WHEN starts_with(release, '{SERVED}') THEN 2 * 10 ** 17 ELSE 0 END"
+
+
+def first_of(column: str) -> str:
+    """What the rows of a trace say of it in a column."""
+    place = _SERVED_PLACE if column in ("release", "arm") else PLACE
+    return f"arg_min({column}, {place})"
+
+
 _IS_CALL = "kind = 'app' AND parent_span_id IS NULL AND run_id IS NULL"
 
 TRACE_BOUNDS = """

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from lineside.traces.arrivals import trace_key
+from lineside.traces.queries import SERVED
 
 PAID_KINDS = ("model", "embedding", "reranker")
 """Kinds of steps that cost tokens."""
@@ -76,8 +77,13 @@ def roll_up(spans: list[Row], *, is_more: bool) -> Row:
     paid = [span for span in spans if span["kind"] in PAID_KINDS]
     moments = [span["started_at"] for span in spans]
     costs = [span["cost_usd"] for span in paid or [head] if span["cost_usd"] is not None]
+    # A program that asks us has a release of its own; which of ours answered is what matters.
+    served = [span for span in spans if span["kind"] == "app" and _is_ours(span["release"])]
+    answered = min(served, key=_place) if served else head
     row = {name: head[name] for name in _OF_FIRST}
     row.update(
+        release=answered["release"],
+        arm=answered["arm"],
         trace_key=trace_key(head["trace_id"]),
         is_more=is_more,
         head_id=head["span_id"],
@@ -187,6 +193,10 @@ def _json(text: str | None) -> Any:
 def _place(span: Row) -> tuple[bool, str, str]:
     """The root comes first, whenever it began; where it is missing, the earliest step does."""
     return (span["parent_span_id"] is not None, span["started_at"], span["span_id"])
+
+
+def _is_ours(release: str | None) -> bool:
+    return release is not None and release.startswith(SERVED)
 
 
 def _sum(spans: list[Row], name: str) -> int | None:

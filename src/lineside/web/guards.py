@@ -1,5 +1,6 @@
 """`/guards` and `/usecases/{name}/guards`: what is checked on every call, and where it acts."""
 
+import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -54,7 +55,7 @@ async def use_case_guards(request: Request) -> Response:
     """One use case's guards, with a field to try a text on those of the live release."""
     scope: Scope = request.app.state.local
     name = request.path_params["name"]
-    known = get_use_case(scope, name)
+    known = await asyncio.to_thread(get_use_case, scope, name)
     form = await request.form() if request.method == "POST" else {}
     text, point = str(form.get("text", ""))[:_TEXT_CHARACTERS_MAX], str(form.get("point", "input"))
     tried, error = None, None

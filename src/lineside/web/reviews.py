@@ -71,7 +71,11 @@ async def settled(request: Request) -> Response:
 async def close(request: Request) -> Response:
     """Let nobody answer any more."""
     review = request.path_params["review"]
-    await asyncio.to_thread(reviews.close_review, reviewer(request), review)
+
+    def work() -> None:
+        reviews.close_review(reviewer(request), review)
+
+    await asyncio.to_thread(work)
     return RedirectResponse(f"/reviews/{review}", 303)
 
 

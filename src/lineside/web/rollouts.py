@@ -1,5 +1,7 @@
 """`/usecases/{name}/rollout`: a release on its way up, arm against arm, and the way back."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -100,23 +102,27 @@ async def move(request: Request) -> Response:
     """Do what a button says, on what the page showed; a second click does no more."""
     scope: Scope = request.app.state.local
     name, form = request.path_params["name"], await request.form()
-    wanted = _MOVES.get(request.path_params["move"])
+    typed = {field: text for field, text in form.items() if isinstance(text, str)}
+    await asyncio.to_thread(_move, scope, name, request.path_params["move"], typed)
+    return RedirectResponse(f"/usecases/{name}/rollout", status_code=303)
+
+
+def _move(scope: Scope, name: str, word: str, typed: Mapping[str, str]) -> None:
+    wanted = _MOVES.get(word)
     if wanted is None:
         raise NotFound("unknown_move", "There is no such button")
     found = staged.current(scope, name)
-    shown = str(form.get("staged", "")), str(form.get("revision", ""))
+    shown = typed.get("staged", ""), typed.get("revision", "")
     if found is None or shown != (found.id, str(found.revision)):
         raise Conflict(
             "rollout_changed",
             f"The rollout of `{name}` changed since the page was loaded",
             hint="Look at it again, then decide.",
         )
-    arm = str(form.get("arm", "")) or None
     if wanted is staged.deploy_arm:
-        staged.deploy_arm(scope, name, arm)
+        staged.deploy_arm(scope, name, typed.get("arm") or None)
     else:
         wanted(scope, name)
-    return RedirectResponse(f"/usecases/{name}/rollout", status_code=303)
 
 
 def _tone(view: staged.StagedView) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """`/` and `/usecases/{name}`: the portfolio, and all that is known of one use case."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -193,15 +194,19 @@ async def pull_back(request: Request) -> Response:
     """Go back in one step, from what the page showed; a second click goes no further."""
     scope: Scope = request.app.state.local
     name, form = request.path_params["name"], await request.form()
+    await asyncio.to_thread(_pull_back, scope, name, str(form.get("rollout", "")))
+    return RedirectResponse(f"/usecases/{name}", status_code=303)
+
+
+def _pull_back(scope: Scope, name: str, shown: str) -> None:
     counting = current_rollout(scope, name)
-    if counting is not None and str(form.get("rollout", "")) != counting.id:
+    if counting is not None and shown != counting.id:
         raise Conflict(
             "rollout_changed",
             f"Who gets which release of `{name}` changed since the page was loaded",
             hint="Look at it again, then decide.",
         )
     roll_back(scope, name)
-    return RedirectResponse(f"/usecases/{name}", status_code=303)
 
 
 ROUTES = [

@@ -60,9 +60,12 @@ class Watcher:
             at = now()
             before = at - timedelta(seconds=self._every_seconds * 0.9)
             with self._scope.store.records.write() as connection:
-                is_mine = queries.claim_watch(connection, staged.id, before=before, at=at)
-            if is_mine:
-                mine.append(self._looked_at(staged.model_copy(update={"watched_at": at})))
+                if not queries.claim_watch(connection, staged.id, before=before, at=at):
+                    continue
+                # Read anew: others may have looked, or decided, while this server was busy.
+                claimed = StagedRollout.model_validate(queries.staged_row(connection, staged.id))
+            if claimed.is_open:
+                mine.append(self._looked_at(claimed))
         return mine
 
     def _run(self) -> None:
@@ -80,6 +83,8 @@ class Watcher:
             logging.getLogger(__name__).warning("Calls were not read", exc_info=True)
             seen = _troubled(staged, error)
         kept = self._kept(staged, seen)
+        if kept is None:
+            return staged
         due = verdict(kept, at=now())
         if due.decision == "hold":
             return kept
@@ -91,7 +96,7 @@ class Watcher:
                 return kept
             # Such as a ledger that cannot be signed here; another server may be able to.
             logging.getLogger(__name__).warning("A rollout was not decided", exc_info=True)
-            return self._kept(kept, _troubled(kept, error))
+            return self._kept(kept, _troubled(kept, error)) or kept
 
     def _looking(self, staged: StagedRollout) -> StagedRollout:
         if staged.experiment is not None:
@@ -164,14 +169,26 @@ class Watcher:
                 of[row.measure] = unpaired.ClusterSums(**values)
         return sums
 
-    def _kept(self, before: StagedRollout, seen: StagedRollout) -> StagedRollout:
-        """Keep what was seen, unless somebody decided since; what they saw counts then."""
+    def _kept(self, before: StagedRollout, seen: StagedRollout) -> StagedRollout | None:
+        """Keep what was seen; nothing where somebody decided or looked since, whose looks count.
+
+        Calls may take longer to read than until another server has its turn. Its look has spent
+        some of what false alarms may take, and must not be written over.
+        """
         names = {"looks", "findings", "seen", "trouble", "experiment"}
-        if seen.model_dump(include=names) != before.model_dump(include=names):
-            values = seen.model_dump(mode="json", include=names)
-            with self._scope.store.records.write() as connection:
+        values = seen.model_dump(mode="json", include=names)
+        with self._scope.store.records.write() as connection:
+            present = StagedRollout.model_validate(queries.staged_row(connection, before.id))
+            if _turn(present) != _turn(before):
+                return None
+            if values != before.model_dump(mode="json", include=names):
                 queries.change_staged(connection, before.id, before.revision, values, decides=False)
         return seen
+
+
+def _turn(staged: StagedRollout) -> tuple[int, str]:
+    """What tells whether somebody decided, or made a look that counts."""
+    return staged.revision, staged.model_dump_json(include={"looks", "experiment"})
 
 
 def _troubled(staged: StagedRollout, error: Exception) -> StagedRollout:

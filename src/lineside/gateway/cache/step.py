@@ -24,6 +24,7 @@ from lineside.gateway.canonical.assembly import Assembly, events_of
 from lineside.gateway.canonical.events import AnswerEnded
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.store import Store
+from lineside.traces import privacy
 
 CACHED = "cache"
 """Where a call's `hit`, `semantic` or `miss` stands among what is known of how it was served."""
@@ -135,6 +136,19 @@ def _digest(request: ModelRequest) -> str:
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def _is_masked(store: Store, workspace: str, asked: _Asked, answer: ModelAnswer) -> bool:
+    """Whether a rule of the workspace would change what is kept; it could not be given again."""
+    masker = privacy.masker_of(store, workspace)
+    if masker is None:
+        return False
+    said = [one.turn.model_dump(mode="json") for one in answer.choices]
+    kept = [said, asked.question.words if asked.question else ""]
+    try:
+        return bool(masker.value(kept) != kept)
+    except ValueError:
+        return True  # it nests too deeply to be looked through
+
+
 def _keep(store: Store, call: ModelCall, asked: _Asked, answer: ModelAnswer, seconds: int) -> None:
     if not answer.choices or any(one.finish_reason not in _WHOLE for one in answer.choices):
         return
@@ -152,6 +166,8 @@ def _keep(store: Store, call: ModelCall, asked: _Asked, answer: ModelAnswer, sec
     }
     question = asked.question.row() if asked.question else None
     try:
+        if _is_masked(store, call.workspace, asked, answer):
+            return
         with store.records.write() as connection:
             queries.keep_answer(connection, values, question, at=at, rows_max=_ROWS_MAX)
     except LinesideError:

@@ -11,6 +11,7 @@ REPLY_BYTES_MAX = 4 * 1024 * 1024
 """A longer answer is not kept."""
 
 _FORGOTTEN_MAX = 1_000
+_ROUNDS_MAX = 1_000
 
 
 class Reply(Record):
@@ -62,9 +63,12 @@ def find_reply(connection: Any, workspace: str, reply_id: str) -> Reply | None:
 
 
 def forget_replies(store: Store) -> int:
-    """Delete what has been kept for long enough, at most 1,000 at a time; says how many."""
-    with store.records.read() as connection:
-        if not queries.is_any_over(connection, at=now()):
-            return 0
-    with store.records.write() as connection:
-        return queries.delete_over(connection, at=now(), rows_max=_FORGOTTEN_MAX)
+    """Delete what has been kept for long enough, 1,000 at a time; says how many."""
+    at, gone = now(), 0
+    for _ in range(_ROUNDS_MAX):
+        with store.records.read() as connection:
+            if not queries.is_any_over(connection, at=at):
+                break
+        with store.records.write() as connection:
+            gone += queries.delete_over(connection, at=at, rows_max=_FORGOTTEN_MAX)
+    return gone

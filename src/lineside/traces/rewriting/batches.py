@@ -90,10 +90,15 @@ def rewrite(
 
 
 class Forgotten(NamedTuple):
-    """What went with some traces: opinions people had of them, and what came of them elsewhere."""
+    """What went with some traces: opinions people had of them, and what came of them elsewhere.
+
+    Attributes:
+        sessions: Those that their steps were of.
+    """
 
     feedback: int
     beside: Counter[str]
+    sessions: frozenset[str] = frozenset()
 
 
 def kept_beside(
@@ -134,7 +139,8 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
         )
         _remove_unnamed(store, before)
-    return Forgotten(opinions, beside_traces)
+    sessions = frozenset(step["session_id"] for step in steps if step["session_id"])
+    return Forgotten(opinions, beside_traces, sessions)
 
 
 def _with_words_of(one: text_index.Indexed, beside: list[Row]) -> text_index.Indexed:

@@ -1,7 +1,7 @@
 """What was kept of a session, or of a trace that never came: scores and records of no step."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -9,10 +9,13 @@ from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.logs.queries import SPAN_EVENTS
 from lineside.traces.rewriting import queries
+from lineside.traces.rewriting.batches import Found, batches
 from lineside.traces.rollup import words_in
 from lineside.traces.scores.queries import SCORES
 
 _TABLES = (SCORES, SPAN_EVENTS)
+_FOUND_MAX = 20_000
+_ROUNDS_MAX = 10_000
 
 
 class Leftovers(NamedTuple):
@@ -38,13 +41,45 @@ def of_trace(store: Store, workspace: str, trace_id: str, *, only_look: bool) ->
 
 
 def older_than(store: Store, workspace: str, use_case: str, before: datetime) -> Leftovers:
-    """Take out what is old and belongs to no trace that is here."""
-    asked = [workspace, before, use_case, workspace]
-    chosen = [
-        queries.Meant(SCORES, queries.OLD_SCORES, asked),
-        queries.Meant(SPAN_EVENTS, queries.OLD_EVENTS, asked),
-    ]
-    return _take(store, workspace, chosen, only_look=False)
+    """Take out what is old and belongs to no trace, and to no session, that is here."""
+    asked = [workspace, before, use_case]
+    scores = sum(
+        _take(store, workspace, [queries.Meant(SCORES, one, asked)], only_look=False).scores
+        for one in (queries.OLD_SCORES, queries.OLD_SCORES_OF_SESSIONS)
+    )
+    return Leftovers(scores, _take_events(store, workspace, asked))
+
+
+def of_ended_sessions(
+    store: Store, workspace: str, names: Collection[str], before: datetime
+) -> int:
+    """Take out old scores of sessions of which no step is left; gives how many there were.
+
+    Only those that say no use case themselves: it was that of the traces that have gone.
+    """
+    if not names:
+        return 0
+    asked = [workspace, before, sorted(names)]
+    meant = queries.Meant(SCORES, queries.SCORES_OF_ENDED_SESSIONS, asked)
+    return _take(store, workspace, [meant], only_look=False).scores
+
+
+def _take_events(store: Store, workspace: str, asked: list[Any]) -> int:
+    """Take out old records, those of some traces at a time; gives how many there were.
+
+    Where all calls are logged and few are traced, they are far too many to be held at once.
+    """
+    taken = 0
+    for _ in range(_ROUNDS_MAX):
+        with store.lake.reading(queries.TABLES) as reading:
+            rows = reading.rows(queries.TRACES_OF_OLD_EVENTS, [*asked, _FOUND_MAX])
+        for batch in batches([Found(**row) for row in rows]):
+            of_batch = [*asked, [one.trace_id for one in batch]]
+            meant = queries.Meant(SPAN_EVENTS, queries.OLD_EVENTS_OF_TRACES, of_batch)
+            taken += _take(store, workspace, [meant], only_look=False).events
+        if len(rows) < _FOUND_MAX:
+            break
+    return taken
 
 
 def _take(

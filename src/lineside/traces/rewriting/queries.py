@@ -64,10 +64,33 @@ SCORES_OF_SESSIONS = (
     "workspace = ? AND trace_id IS NULL AND session_id IN (SELECT unnest(?::VARCHAR[]))"
 )
 BESIDE_OF_TRACE = "workspace = ? AND trace_key = ? AND trace_id = ?"
-_OLD = """workspace = ? AND {moment} < ? AND coalesce(use_case, '') = ? AND (
-    trace_id IS NULL OR trace_key NOT IN (SELECT trace_key FROM {{traces}} WHERE workspace = ?)
-)"""
-OLD_SCORES, OLD_EVENTS = _OLD.format(moment="scored_at"), _OLD.format(moment="happened_at")
+# Parameters: the workspace, a moment, a use case or an empty text.
+_OLD = "workspace = ?1 AND {moment} < ?2 AND coalesce(use_case, '') = ?3"
+_OLD_SCORES, _OLD_EVENTS = (_OLD.format(moment=moment) for moment in ("scored_at", "happened_at"))
+_OF_NO_TRACE = "trace_key NOT IN (SELECT trace_key FROM {traces} WHERE workspace = ?1)"
+OLD_SCORES = f"{_OLD_SCORES} AND trace_id IS NOT NULL AND {_OF_NO_TRACE}"
+OLD_EVENTS = f"{_OLD_EVENTS} AND {_OF_NO_TRACE}"
+OLD_EVENTS_OF_TRACES = f"{OLD_EVENTS} AND trace_id IN (SELECT unnest(?4::VARCHAR[]))"
+TRACES_OF_OLD_EVENTS = f"""
+SELECT trace_id, min(happened_at) AS first_at, max(happened_at) AS last_at, count(*) AS steps
+FROM {{span_events}} WHERE {OLD_EVENTS} GROUP BY trace_id ORDER BY first_at, trace_id LIMIT ?4
+"""
+
+
+def _of_no_step(sessions: str) -> str:
+    """Of no session that a step is of; only these sessions are looked for, as steps are many."""
+    return f"""trace_id IS NULL AND (session_id IS NULL OR session_id NOT IN (
+    SELECT session_id FROM {{spans}} WHERE workspace = ?1 AND session_id IN ({sessions})
+))"""
+
+
+_SESSIONS_OF_OLD = f"SELECT session_id FROM {{scores}} WHERE {_OLD_SCORES} AND trace_id IS NULL"
+OLD_SCORES_OF_SESSIONS = f"{_OLD_SCORES} AND {_of_no_step(_SESSIONS_OF_OLD)}"
+# Scores that say no use case themselves: it was that of the traces, which have gone.
+_GIVEN = "SELECT unnest(?3::VARCHAR[])"
+SCORES_OF_ENDED_SESSIONS = f"""workspace = ?1 AND scored_at < ?2 AND use_case IS NULL
+  AND session_id IN ({_GIVEN}) AND {_of_no_step(_GIVEN)}
+"""
 
 
 class Meant(NamedTuple):
@@ -89,7 +112,8 @@ class Meant(NamedTuple):
 
     @property
     def deleted(self) -> str:
-        placed = self.condition.format(traces="lake.traces")
+        places = {table.name: f"lake.{table.name}" for table in TABLES}
+        placed = self.condition.format(**places)
         return f"DELETE FROM lake.{self.table.name} WHERE {placed}"
 
 

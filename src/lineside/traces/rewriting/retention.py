@@ -35,7 +35,8 @@ class Expired(Record):
 
     Attributes:
         before: Traces whose last step began before this day were deleted, in UTC.
-        beside: Scores and records of events as old as that, of no trace that is here.
+        beside: Scores and records of events as old as that, of no trace and no session that is
+            here.
         elsewhere: What came of those traces and went with them, such as `cached answers`.
     """
 
@@ -119,7 +120,7 @@ def _apply(scope: Scope) -> list[Expired]:
         beside = sum(leftovers.older_than(store, scope.workspace, row["use_case"], moment))
         if not expired.traces and not beside:
             continue
-        expired = expired.model_copy(update={"beside": beside})
+        expired = expired.model_copy(update={"beside": expired.beside + beside})
         found.append(expired)
         with store.records.write() as connection:
             details = expired.model_dump(mode="json", exclude={"use_case"})
@@ -132,14 +133,17 @@ def _apply(scope: Scope) -> list[Expired]:
 
 def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> Expired:
     """Take out every trace that is old enough, and say what went."""
-    traces = steps = 0
+    traces = steps = beside = 0
     elsewhere: Counter[str] = Counter()
-    asked = [workspace, before.replace(tzinfo=None), use_case, _FOUND_MAX]
+    moment = before.replace(tzinfo=None)
+    asked = [workspace, moment, use_case, _FOUND_MAX]
     for _ in range(_ROUNDS_MAX):
         with store.lake.reading(TABLES) as reading:
             found = [Found(**row) for row in reading.rows(OLDER_THAN, asked)]
         for batch in batches(found):
-            elsewhere += forget(store, workspace, batch).beside
+            gone = forget(store, workspace, batch)
+            elsewhere += gone.beside
+            beside += leftovers.of_ended_sessions(store, workspace, gone.sessions, moment)
             traces += len(batch)
             steps += sum(one.steps for one in batch)
         if len(found) < _FOUND_MAX:
@@ -149,6 +153,7 @@ def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> Ex
         before=before,
         traces=traces,
         steps=steps,
+        beside=beside,
         elsewhere=dict(elsewhere),
     )
 

@@ -1,13 +1,17 @@
 """Finding scores again."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from lineside.traces.reading import open_reading
+from lineside.traces.arrivals import trace_key
+from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.scores import queries
 from lineside.traces.scores.record import TraceScore, score_of_row
 from lineside.trust import Scope
 
 SCORES_MAX = 1_000
+_FEW_KEYS = 200
 BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001 # moments in the lake are UTC without saying so
 
 
@@ -34,8 +38,28 @@ def list_scores(
         scope.require("read", use_case=use_case)
     wanted = [trace_id, name, session_id, use_case, max(1, min(limit, SCORES_MAX))]
     with open_reading(scope) as reading:
-        rows = reading.rows(queries.LATEST, [scope.workspace, BEGINNING, *wanted])
+        if trace_id is not None:
+            asked = [scope.workspace, trace_key(trace_id), *wanted]
+            rows = reading.rows(queries.LATEST_OF_TRACE, asked)
+        elif session_id is not None:
+            rows = _of_session(reading, scope.workspace, session_id, wanted)
+        else:
+            rows = reading.rows(queries.LATEST, [scope.workspace, BEGINNING, *wanted])
     scores = [score_of_row(row) for row in rows]
     for found in {score.use_case for score in scores}:
         scope.require("read", use_case=found)
     return scores
+
+
+def _of_session(
+    reading: TraceReading, workspace: str, session_id: str, wanted: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Scores of a session; first where they are, which is told by few columns, then they whole."""
+    traces = reading.rows(queries.TRACES_OF_SESSION, [workspace, session_id])
+    keys = [row["trace_key"] for row in traces]
+    places = reading.rows(queries.PLACES_OF_SESSION, [workspace, session_id, keys])
+    if not places or places[0]["since"] is None:
+        return []
+    keys, *bounds = places[0].values()
+    latest = queries.latest_of_session(few=len(keys) <= _FEW_KEYS)
+    return reading.rows(latest, [workspace, keys, *wanted, *bounds])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineside.store import LakeTable
-from lineside.traces.queries import PLACE, UNIT_SUMS
+from lineside.traces.queries import SERVED, UNIT_SUMS, first_of
 
 SCORES = LakeTable(
     "scores",
@@ -28,38 +28,91 @@ SCORES = LakeTable(
 )
 
 _OF_TRACE = ("use_case", "release", "arm", "service", "session_id", "user_id")
-_HEADS = ", ".join(f"arg_min({name}, {PLACE}) AS {name}" for name in _OF_TRACE)
+_HEADS = ", ".join(f"{first_of(name)} AS {name}" for name in _OF_TRACE)
+
+_CHOSEN = """
+    SELECT * FROM {scores}
+    WHERE workspace = ?1 AND scored_at >= ?2 AND (?3::VARCHAR IS NULL OR trace_id = ?3)
+      AND (?4::VARCHAR IS NULL OR name = ?4)"""
+_OF_CHOSEN = "trace_key IN (SELECT DISTINCT trace_key FROM once)"
+
 
 # A sender repeats what it is not sure of, so that a score may lie here twice. What a score leaves
-# open is what its trace says of itself, once that has come.
-_FOUND = f"""
-WITH once AS (
-    SELECT * FROM {{scores}}
-    WHERE workspace = ?1 AND scored_at >= ?2 AND (?3::VARCHAR IS NULL OR trace_id = ?3)
-      AND (?4::VARCHAR IS NULL OR name = ?4)
+# open is what its trace says of itself, once that has come; a release of ours goes before that of
+# another program, which a score may have been given with.
+def _found(chosen: str, among: str) -> str:
+    return f"""
+WITH once AS MATERIALIZED (
+    SELECT * FROM ({chosen})
     QUALIFY row_number() OVER (
         PARTITION BY trace_id, span_id, session_id, name, source, scored_at ORDER BY value
     ) = 1
 ), heads AS (
     SELECT trace_id, {_HEADS} FROM {{traces}}
-    WHERE workspace = ?1 AND trace_key IN (SELECT DISTINCT trace_key FROM once)
+    WHERE workspace = ?1 AND {among}
     GROUP BY trace_id
 ), found AS (
     SELECT once.* EXCLUDE (use_case, release, session_id),
         coalesce(once.use_case, heads.use_case) AS use_case,
-        coalesce(once.release, heads.release) AS release,
+        CASE WHEN starts_with(heads.release, '{SERVED}')
+              AND NOT coalesce(starts_with(once.release, '{SERVED}'), false)
+             THEN heads.release ELSE coalesce(once.release, heads.release) END AS release,
         coalesce(once.session_id, heads.session_id) AS session_id,
         heads.arm, heads.service, heads.user_id
     FROM once LEFT JOIN heads USING (trace_id)
 )
 """
 
-LATEST = f"""
-{_FOUND}
+
+_FOUND = _found(_CHOSEN, _OF_CHOSEN)
+_NEWEST = """
 SELECT * FROM found
-WHERE (?5::VARCHAR IS NULL OR session_id = ?5) AND (?6::VARCHAR IS NULL OR use_case = ?6)
+WHERE (?3::VARCHAR IS NULL OR trace_id = ?3) AND (?4::VARCHAR IS NULL OR name = ?4)
+  AND (?5::VARCHAR IS NULL OR session_id = ?5) AND (?6::VARCHAR IS NULL OR use_case = ?6)
 ORDER BY scored_at DESC, name LIMIT ?7
 """
+LATEST = _FOUND + _NEWEST
+LATEST_OF_TRACE = (
+    _found(
+        "SELECT * FROM {scores} WHERE workspace = ?1 AND trace_key = ?2 AND trace_id = ?3",
+        "trace_key = ?2",
+    )
+    + _NEWEST
+)
+
+TRACES_OF_SESSION = """
+SELECT DISTINCT trace_key FROM {traces} WHERE workspace = ? AND session_id = ?
+"""
+# Parameters: the workspace, the session, the keys of its traces.
+PLACES_OF_SESSION = """
+SELECT coalesce(list(DISTINCT trace_key), []) AS keys,
+    min(scored_at) AS since, max(scored_at) AS until
+FROM (
+    SELECT trace_key, scored_at FROM {scores} WHERE workspace = ?1 AND session_id = ?2
+    UNION ALL
+    SELECT trace_key, scored_at FROM {scores}
+    WHERE workspace = ?1 AND session_id IS NULL AND trace_key IN (SELECT unnest(?3::BIGINT[]))
+)
+"""
+
+
+def latest_of_session(*, few: bool) -> str:
+    """The newest of one session: `?2` are keys of its traces, `?8` and `?9` when it was scored.
+
+    Each of both kinds is looked for while the lake is read, and little else is unpacked.
+    """
+    among = (
+        "list_contains(?2::BIGINT[], trace_key)"
+        if few
+        else "trace_key IN (SELECT unnest(?2::BIGINT[]))"
+    )
+    within = "workspace = ?1 AND scored_at >= ?8 AND scored_at <= ?9"
+    chosen = f"""
+    SELECT * FROM {{scores}} WHERE {within} AND session_id = ?5
+    UNION ALL
+    SELECT * FROM {{scores}} WHERE {within} AND session_id IS NULL AND {among}"""
+    return _found(chosen, among) + _NEWEST
+
 
 GROUPS = {
     "release": "release",
@@ -112,10 +165,17 @@ NAMED_ARM_SUMS = _arm_sums(
     "arm", "user_id, session_id", "found.arm IN (SELECT unnest(?6::VARCHAR[]))"
 )
 
-TRACES_KNOWN = """
-SELECT trace_id, use_case, release, session_id, has_root FROM {traces}
+TRACES_KNOWN = f"""
+SELECT trace_id, {_HEADS} FROM {{traces}}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
-ORDER BY has_root DESC, head_at LIMIT ?
+GROUP BY trace_id
+"""
+
+# A session is of the use case that its first trace is of.
+SESSIONS_KNOWN = """
+SELECT session_id, arg_min(use_case, first_at) AS use_case FROM {traces}
+WHERE workspace = ? AND session_id IN (SELECT unnest(?::VARCHAR[])) AND run_id IS NULL
+GROUP BY session_id
 """
 
 

@@ -26,7 +26,6 @@ FORM = "scores"
 """Form of an envelope that holds rows of scores."""
 
 SCORES_MAX = 1_000
-_ROWS_PER_TRACE_MAX = 100
 
 
 def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
@@ -99,20 +98,29 @@ def _masked(scope: Scope, score: TraceScore) -> TraceScore:
 
 
 def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
-    """The scores with what their traces say of themselves, as far as those are here."""
+    """The scores with what their traces say of themselves, as far as those are here.
+
+    That of a whole session gets the use case of the session's traces, unless it says one.
+    """
     keys = sorted({trace_key(score.trace_id) for score in scores if score.trace_id})
-    known: dict[str, dict[str, Any]] = {}
-    if keys:
-        wanted = [scope.workspace, keys, len(keys) * _ROWS_PER_TRACE_MAX]
+    sessions = sorted({score.session_id or "" for score in scores if not score.trace_id})
+    traces: dict[str, dict[str, Any]] = {}
+    use_cases: dict[str, str | None] = {}
+    if keys or sessions:
         with open_reading(scope) as reading:
-            for row in reading.rows(queries.TRACES_KNOWN, wanted):
-                known.setdefault(row["trace_id"], row)
-    return [
-        score.model_copy(update=_update(score, known[score.trace_id]))
-        if score.trace_id in known
-        else score
-        for score in scores
-    ]
+            if keys:
+                rows = reading.rows(queries.TRACES_KNOWN, [scope.workspace, keys])
+                traces = {row["trace_id"]: row for row in rows}
+            if sessions:
+                rows = reading.rows(queries.SESSIONS_KNOWN, [scope.workspace, sessions])
+                use_cases = {row["session_id"]: row["use_case"] for row in rows}
+
+    def update(score: TraceScore) -> dict[str, Any]:
+        if score.trace_id is None:
+            return {"use_case": score.use_case or use_cases.get(score.session_id or "")}
+        return _update(score, traces[score.trace_id]) if score.trace_id in traces else {}
+
+    return [score.model_copy(update=update(score)) for score in scores]
 
 
 def _update(score: TraceScore, head: dict[str, Any]) -> dict[str, Any]:

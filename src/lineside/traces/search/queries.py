@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from lineside.traces.filters import ATTRIBUTE
-from lineside.traces.queries import PLACE
+from lineside.traces.queries import PLACE, first_of
 
 _OF_FIRST = (
     "trace_id",
@@ -21,7 +21,7 @@ _OF_FIRST = (
     "status",
     "input",
 )
-_FIRST = ",\n    ".join(f"arg_min({column}, {PLACE}) AS {column}" for column in _OF_FIRST)
+_FIRST = ",\n    ".join(f"{first_of(column)} AS {column}" for column in _OF_FIRST)
 # A trace whose steps came in several batches has a row for each; together they are the trace.
 WHOLE = f"""
     {_FIRST},
@@ -323,7 +323,7 @@ def _traces(column: str, wanted: str) -> str:
         NULL::DOUBLE AS first_chunk_ms
     FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
     UNION ALL
-    SELECT min(first_at), arg_min({column}, {PLACE}),
+    SELECT min(first_at), {first_of(column)},
         CASE WHEN bool_or(NOT is_more) THEN arg_min(status, {PLACE}) END,
         CASE WHEN NOT bool_or(NOT is_more) THEN NULL
              WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})

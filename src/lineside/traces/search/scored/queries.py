@@ -1,7 +1,7 @@
 """What a score comes to over many traces, each of which counts once."""
 
 from lineside.traces.filters import ATTRIBUTE
-from lineside.traces.queries import PLACE
+from lineside.traces.queries import first_of
 from lineside.traces.search.queries import (
     OTHERS,
     Named,
@@ -71,7 +71,7 @@ def _heads(by: str, wanted: str) -> str:
         SELECT trace_key, first_at, {column} AS name
         FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
         UNION ALL
-        SELECT trace_key, min(first_at), arg_min({column}, {PLACE})
+        SELECT trace_key, min(first_at), {first_of(column)}
         FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root)
         GROUP BY trace_key HAVING bool_or(NOT is_more)"""
     return named_by_attribute(traces, by) if by.startswith(ATTRIBUTE) else traces

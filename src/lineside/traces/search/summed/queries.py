@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from lineside.traces.queries import PLACE
+from lineside.traces.queries import PLACE, first_of
 from lineside.traces.search.queries import Bound, Named, label_of
 from lineside.traces.sums.queries import ADDED, FIELDS, SOURCES, ms_of, slot_of
 
@@ -202,7 +202,7 @@ def _of_parts(where: SummedTime) -> Bound:
         # As comparisons, they are held against what is known of a file before it is read.
         kinds = ("is_more > false", "is_more = false AND has_root < true")
         found, values = _together([(f"{rows} {kind}", [where.workspace, *bound]) for kind in kinds])
-    fields = ", ".join(f"arg_min({field}, {PLACE}) AS {field}" for field in FIELDS)
+    fields = ", ".join(f"{first_of(field)} AS {field}" for field in FIELDS)
     summed = ", ".join(f"sum({name}) AS {name}" for name in _COUNTED)
     return (
         f"""
