@@ -1,6 +1,7 @@
 """Calls of use cases count for budgets, whichever way they come in."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -77,11 +78,12 @@ async def test_a_model_of_a_local_file_counts_tokens_and_no_money(scope: Scope, 
 async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
     scope: Scope, folder
 ) -> None:
-    from lineside.apps.guarded import GuardedAnswer
+    from lineside.apps.guarded import Guarded
     from lineside.apps.metered import Metered, payer_of
     from lineside.core import Denied
     from lineside.gateway import ModelReply
     from lineside.guardrails import chain_of
+    from lineside.usecases import guards as declarations
 
     budgets.set_cap(scope, "use_case", "triage", measure="tokens", amount=9_000, every="ever")
     options = {"max_tokens": 100}
@@ -89,16 +91,25 @@ async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
     paid = type(folder)(
         **{**vars(folder), "manifest": folder.manifest.model_copy(update={"app": app})}
     )
-    guarded = GuardedAnswer(chain_of({}).begin())
-
-    async def held_back() -> ModelReply:
-        guarded.reply = ModelReply(output={}, model="gpt-4o-mini", tokens_in=70, tokens_out=7)
-        raise Denied("guard_denied", "Held back")
-
+    banned = declarations.declared_as({"banned_phrases": ["refund"]})
+    guarded = Guarded(chain_of({"output": (banned,)}), marks_provenance=False)
     meter = budgets.Meter(scope.store)
-    call = Metered(paid, {"message": "Hello"}, {}, guarded)
+
+    async def model() -> ModelReply:
+        return ModelReply({"topic": "refund"}, model="gpt-4o-mini", tokens_in=70, tokens_out=7)
+
+    async def ask(passed: Any) -> ModelReply:
+        payer = payer_of(scope, use_case="triage")
+        return await Metered(paid, passed, {}).answer(meter, payer, model, None)
+
     with pytest.raises(Denied):
-        await call.answer(meter, payer_of(scope, use_case="triage"), held_back, None)
+        await guarded.run(
+            guarded.begin(),
+            {"message": "Hello"},
+            check_input=lambda _: None,
+            ask=ask,
+            check_output=lambda _: None,
+        )
     await meter.close()
 
     [use] = budgets.cap_uses(scope)
