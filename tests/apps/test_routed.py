@@ -1,4 +1,4 @@
-"""Use cases behind routes: judged and served by the same rules, whatever `gateway.yaml` says later."""
+"""Use cases behind routes: judged and served by the same rules, whatever a file says later."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def house(scope: Scope) -> Callable[..., None]:
 @pytest.fixture
 def folder(make_folder) -> Callable[..., Path]:
     def make(model: str = "route:house", *, cases: int = 20, knobs: str = "") -> Path:
-        path = make_folder(right=cases, gate=["accuracy >= 0.85"])
+        path = make_folder(right=cases, gate=["accuracy >= 0.5"])
         manifest = path / "usecase.yaml"
         told = manifest.read_text().replace("scripted:answers.jsonl", model)
         manifest.write_text(told.replace("knobs:\n", f"knobs:\n{knobs}"))
@@ -86,7 +86,7 @@ async def test_a_release_keeps_to_the_route_it_was_judged_with(
 
     results = results_of(scope, release.run_id)
     assert {one.model for one in results} == {"quick/small"}
-    assert {one.cost_usd for one in results} == {pytest.approx(100 * 3e-6 + 10 * 15e-6)}
+    assert [one.cost_usd for one in results] == pytest.approx([100 * 3e-6 + 10 * 15e-6] * 20)
     rules = orjson.loads(scope.store.blobs.get(release.files["gateway.routes.json"]))
     assert [one["model"] for one in rules["house"]["targets"]] == ["down/small", "quick/small"]
 
@@ -126,7 +126,7 @@ def test_a_route_that_nobody_wrote_is_said_before_anything_is_asked(
     monkeypatch.setenv("LINESIDE_HOME", str(scope.store.settings.home))
     path = folder("route:hause")
 
-    assert "no route `hause`. Did you mean `house`?" in check_folder(path)[0].text
+    assert "no route `hause`. Did you mean `house`?" in str(check_folder(path)[0].hint)
     with pytest.raises(Invalid, match="no route `hause`"):
         release_folder(scope, read_folder(path))
 

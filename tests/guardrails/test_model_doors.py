@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from lineside.core import Invalid, Settings
-from lineside.guardrails.build import _KINDS as build_kinds
+from lineside.guardrails import build as building
 from lineside.server import build
 
 SAID = "Sure, [EMAIL_1]! Our offer has guaranteed  returns, says eve@example.com."
@@ -80,11 +80,11 @@ def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path)
         (form, is_streamed)
         for form in ("openai.chat", "openai.responses", "anthropic.messages")
         for is_streamed in (False, True)
-    }
+    } | {("openai.embeddings", False), ("anthropic.count_tokens", False)}
     health = client.get("/healthz").json()["guards"]
     assert (health["state"], health["proven"]) == ("enforced", 1.0)
     page = client.get("/guards").text
-    assert "100 % of 24 probes" in page
+    assert "100 % of 28 probes" in page
     assert client.get("/api/traces").json()["traces"] == []
 
 
@@ -144,10 +144,10 @@ def test_guards_that_are_slow_to_load_hold_up_no_call_and_the_ones_before_hold_m
     def slow(**_: object) -> object:
         loading.set()
         assert may_load.wait(20)
-        return lambda passage: None
+        return lambda _passage: None
 
-    kind = build_kinds["presidio"]._replace(make=slow)
-    monkeypatch.setitem(build_kinds, "presidio", kind)
+    kind = building._KINDS["presidio"]._replace(make=slow)
+    monkeypatch.setitem(building._KINDS, "presidio", kind)
     (home / "guards.yaml").write_text("input: [presidio]\n")
     before = ask(client, "I am ann@example.com", is_streamed=False)
 
@@ -175,7 +175,9 @@ def test_guards_that_cannot_be_loaded_leave_those_before_and_it_is_seen(
     def broken(**_: object) -> object:
         raise OSError("no such model")
 
-    monkeypatch.setitem(build_kinds, "presidio", build_kinds["presidio"]._replace(make=broken))
+    monkeypatch.setitem(
+        building._KINDS, "presidio", building._KINDS["presidio"]._replace(make=broken)
+    )
     (home / "guards.yaml").write_text("input: [presidio]\n")
     ask(client, "Hello", is_streamed=False)
     for _ in range(200):

@@ -18,7 +18,7 @@ from lineside.api.idempotent import AnsweredOnce, answered_before
 from lineside.api.pass_through import METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
 from lineside.apps import model_calls, passed_through
-from lineside.core import Invalid, LinesideError
+from lineside.core import LinesideError
 from lineside.gateway import budgets, canonical, idempotency, wires
 from lineside.guardrails import chain
 from lineside.trust import Scope

@@ -87,9 +87,10 @@ class KeptAnswers:
         digest, question = _digest([*mine, dict(payload)]), None
         try:
             kept = cache.find_same(self.store, self.workspace, digest)
-            words = payload.get(self.text_field or "")
+            field = self.text_field or ""
+            words = payload.get(field)
             if kept is None and isinstance(words, str):
-                question = cache.question_beside(words, [*mine, {**payload, self.text_field: ""}])
+                question = cache.question_beside(words, [*mine, {**payload, field: ""}])
             if question is not None:
                 kept = cache.find_alike(
                     self.store,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from lineside.apps.app import App, Around
 from lineside.apps.call import Call, CallAnswer
@@ -27,6 +27,19 @@ from lineside.trust import Scope
 
 About = dict[str, Any]
 """Attributes of a trace beside those that every call has."""
+
+
+class _Way(NamedTuple):
+    """One call on its way to a model, and what its caller said of answers given before."""
+
+    scope: Scope
+    app: App
+    rollout: Rollout
+    arm: Arm
+    call: Call
+    trace_id: str
+    limits: dict[str, str] | None
+    wish: CacheWish | None
 
 
 class Serving:
@@ -150,6 +163,7 @@ class Serving:
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
         trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
+        way = _Way(scope, app, live.rollout, arm, call, trace.id, limits, wish)
         guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
@@ -158,18 +172,7 @@ class Serving:
                 user = await self.knobs.left_by(scope, live, arm, call.user) | user
             settings = settings_of(knobs, live.rollout.knobs, user)
             asked = time.perf_counter()
-            around = self._between(
-                scope,
-                app,
-                live.rollout,
-                arm,
-                call,
-                settings=settings,
-                trace_id=trace.id,
-                limits=limits,
-                wish=wish,
-                told=told,
-            )
+            around = self._between(way, settings, told)
             reply = await app.answer(call.input, knobs=settings, guarded=guarded, around=around)
         except LinesideError as error:
             if not probes.is_probe(error):
@@ -214,40 +217,28 @@ class Serving:
             cache=told,
         )
 
-    def _between(
-        self,
-        scope: Scope,
-        app: App,
-        rollout: Rollout,
-        arm: Arm,
-        call: Call,
-        *,
-        settings: Mapping[str, Any],
-        trace_id: str,
-        limits: dict[str, str] | None,
-        wish: CacheWish | None,
-        told: Told,
-    ) -> Around:
+    def _between(self, way: _Way, settings: Mapping[str, Any], told: Told) -> Around:
         """What stands between the guards and the model: kept answers, and within them budgets."""
-        payer = payer_of(scope, use_case=rollout.use_case, session=call.session)
+        scope, app, call = way.scope, way.app, way.call
+        payer = payer_of(scope, use_case=way.rollout.use_case, session=call.session)
 
         async def around(
             passed: Mapping[str, Any], ask: Callable[[], Awaitable[ModelReply]]
         ) -> ModelReply:
             route = app.route_at(settings)
             metered = Metered(app.folder, passed, settings, route=route, user=call.user)
-            paid = partial(metered.answer, self.meter, payer, ask, limits)
-            if wish is None:
+            paid = partial(metered.answer, self.meter, payer, ask, way.limits)
+            if way.wish is None:
                 return await paid()
             kept = kept_answers(
                 self.store,
                 scope.workspace,
                 app.folder,
-                rollout=rollout,
-                arm=arm,
+                rollout=way.rollout,
+                arm=way.arm,
                 knobs=settings,
-                trace_id=trace_id,
-                wish=wish,
+                trace_id=way.trace_id,
+                wish=way.wish,
                 told=told,
             )
             return await (kept.answer(passed, paid, told) if kept else paid())

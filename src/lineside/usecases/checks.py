@@ -136,7 +136,9 @@ class Meaning:
     def _cache(self) -> None:
         node = self._root.get("cache", "semantic")
         if node is not None and node.value is True and text_field(self.input_schema) is None:
-            hint = "Leave `semantic` out, or let the input have one text, beside choices and numbers."
+            hint = (
+                "Leave `semantic` out, or let the input have one text, beside choices and numbers."
+            )
             said = "`semantic` of an input without one text"
             self._note(node.mark, said, "an input that is asked in one text", hint=hint)
 

@@ -208,9 +208,7 @@ def chosen(gateway: calls.Gateway, session: str) -> str:
     return str(call.served.model)
 
 
-def test_vectors_fall_back_by_the_rules_of_their_route(
-    server: str, upstream: FakeUpstream
-) -> None:
+def test_vectors_fall_back_by_the_rules_of_their_route(server: str, upstream: FakeUpstream) -> None:
     vector = {"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}
     usage = {"prompt_tokens": 3, "total_tokens": 3}
     upstream.answers_for("lame", b"{}", status=503)

@@ -15,9 +15,7 @@ EMBEDDED = "embedded/words"
 """The vectors that need no provider."""
 
 
-async def embed(
-    gateway: Gateway, call: ModelCall, request: EmbeddingRequest
-) -> EmbeddingAnswer:
+async def embed(gateway: Gateway, call: ModelCall, request: EmbeddingRequest) -> EmbeddingAnswer:
     """Turn texts into vectors, by the route that the call names.
 
     Raises:
@@ -36,9 +34,7 @@ async def embed(
                 hint=f"Ask a provider that speaks OpenAI's wire, or `{EMBEDDED}`.",
             )
         body = embeddings.write_request(request.model_copy(update={"model": target.model}))
-        return embeddings.read_answer(
-            await upstream.post("/embeddings", body, model=target.model)
-        )
+        return embeddings.read_answer(await upstream.post("/embeddings", body, model=target.model))
 
     return await ask_by_route(gateway, call, ask, can=partial(_has_vectors, gateway))
 
