@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictFloat, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from lineside.core import Record
 from lineside.guardrails import GuardDecision, Provenance
@@ -64,6 +65,6 @@ class CallAnswer(Record):
     tokens_out: int | None = None
     guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
     provenance: Provenance | None = None
-    provider: str | None = Field(None, exclude=True)
-    why: list[str] = Field(default_factory=list, exclude=True)
-    cache: dict[str, Any] = Field(default_factory=dict, exclude=True)
+    provider: SkipJsonSchema[str | None] = Field(None, exclude=True)
+    why: SkipJsonSchema[list[str]] = Field(default_factory=list, exclude=True)
+    cache: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict, exclude=True)
