@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from lineside.apps import Call, Serving, deploy, get_release, model_calls, release_folder
+from lineside.apps.app import open_app
 from lineside.apps.candidate import build_candidate
 from lineside.apps.metered import bound_of
 from lineside.core import Conflict, Invalid, now
@@ -242,3 +243,49 @@ def test_a_judge_is_one_model(folder: Callable[..., Path]) -> None:
     manifest.write_text(manifest.read_text().replace("tests:\n", judge))
     with pytest.raises(Invalid, match="one model"):
         read_folder(path)
+
+
+ANSWERS = """\
+name: house-rules
+problem: {statement: Staff ask what is written, who: 180 people}
+value: {measure: questions, direction: down}
+risk: minimal
+owner: office
+interface: form
+app:
+  kind: answer
+  input: {question: text}
+  output: {answer: text}
+  sources: [rules.md]
+  retrieval: {support_min: 0}
+  model: route:house
+tests:
+  dataset: cases.jsonl
+  gate: [latency_ms <= 60000]
+"""
+
+
+async def test_an_app_that_answers_from_sources_keeps_its_route_beside_its_index(
+    scope: Scope, house: Callable[..., None], tmp_path: Path
+) -> None:
+    home = scope.store.settings.home
+    words = json.dumps({"answer": "In the yard.", "citations": []})
+    rule = {"when": {"default": True}, "output": {"text": words}, "tokens_in": 9, "tokens_out": 2}
+    (home / "quick.jsonl").write_text(json.dumps(rule))
+    house(house={"targets": ["down/small", "quick/small"], "retries_max": 0})
+    path = tmp_path / "rules"
+    path.mkdir()
+    (path / "usecase.yaml").write_text(ANSWERS)
+    (path / "rules.md").write_text("# Bicycles\n\nBicycles stand in the yard.\n")
+    question = {"question": "Where do bicycles stand?"}
+    case = {"id": "one", "input": question, "expected": {"answer": "yard"}}
+    (path / "cases.jsonl").write_text(json.dumps(case) + "\n")
+    candidate = await asyncio.to_thread(build_candidate, scope, read_folder(path))
+    house(house={"targets": ["other/large"]})
+    app = open_app(scope.store, candidate)
+    reply = await app.answer(question)
+    await app.close()
+
+    assert candidate.artefact
+    assert "gateway.routes.json" in candidate.files
+    assert (reply.provider, reply.model, reply.output["answered"]) == ("quick", "small", False)

@@ -108,11 +108,13 @@ class Coverage(Record):
 
     Attributes:
         unguarded: Ways in that were not probed, since no guard stands there and none is promised.
+        left_out: Probes that were not sent, as a round has 2,000 at most.
     """
 
     results: list[ProbeResult] = []  # noqa: RUF012 # pydantic copies it
     probed_at: datetime | None = None
     unguarded: list[UnguardedPath] = []  # noqa: RUF012 # pydantic copies it
+    left_out: int = 0
 
     @property
     def ways(self) -> int:
@@ -204,7 +206,8 @@ async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> 
         for point in path.points
     ]
     results = [await _probe(*one) for one in planned[:_PROBES_MAX]]
-    return Coverage(results=results, probed_at=now())
+    left_out = len(planned) - len(results)
+    return Coverage(results=results, probed_at=now(), left_out=left_out)
 
 
 async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
