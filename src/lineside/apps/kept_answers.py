@@ -85,8 +85,9 @@ class KeptAnswers:
         """What is asked, and the answer kept for it; where looking fails, the model is asked."""
         mine = [self.arm.release_id, self.arm.name, dict(self.knobs)]
         digest, question = _digest([*mine, dict(payload)]), None
+        seconds = self.terms.seconds
         try:
-            kept = cache.find_same(self.store, self.workspace, digest)
+            kept = cache.find_same(self.store, self.workspace, digest, seconds=seconds)
             field = self.text_field or ""
             words = payload.get(field)
             if kept is None and isinstance(words, str):
@@ -97,6 +98,7 @@ class KeptAnswers:
                     self.workspace,
                     question,
                     similarity_min=self.terms.similarity_min,
+                    seconds=seconds,
                 )
         except LinesideError:
             return digest, question, None

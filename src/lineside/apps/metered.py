@@ -70,19 +70,16 @@ class Metered:
         if headers is not None:
             headers.update(hold.headers)
         used: budgets.Used | None = None
-        who = CalledFor(payer.workspace, payer.session, self.user)
-        told = called_for.set(who)
+        told = called_for.set(CalledFor(payer.workspace, payer.session, self.user))
         try:
             reply = await ask()
             used = used_by(reply, folder, table(), now()) if hold.parts else budgets.NOTHING
             return reply
         except LinesideError as error:
-            used = None if error.code in _ANSWERED else budgets.NOTHING
+            used = None if error.is_paid or error.code in _ANSWERED else budgets.NOTHING
             raise
         finally:
             called_for.reset(told)
-            if used is not None:
-                used = used._replace(lost=who.lost)
             await meter.settle(hold, used, waits=False)
 
 
@@ -157,6 +154,7 @@ def used_by(
     return budgets.Used(
         None if tokens_in is None or tokens_out is None else tokens_in + tokens_out,
         None if usd is None else budgets.nano_usd(usd),
+        reply.lost,
     )
 
 

@@ -12,19 +12,12 @@ if TYPE_CHECKING:
     from lineside.traces import prices
 
 
-@dataclass
-class CalledFor:
-    """On whose behalf a model is asked: what prices hold, and whom a sticky route knows again.
-
-    Attributes:
-        lost: Filled in by who asks: models that were left while they were answering, also where no
-            answer came of it. What those took nobody knows.
-    """
+class CalledFor(NamedTuple):
+    """On whose behalf a model is asked: what prices hold, and whom a sticky route knows again."""
 
     workspace: str
     session: str | None = None
     user: str | None = None
-    lost: int = 0
 
 
 called_for: ContextVar[CalledFor | None] = ContextVar("called_for", default=None)
@@ -90,6 +83,7 @@ class ModelReply:
         steps: What was done for the answer before the model was asked, in order.
         provider: Who really answered, where that is decided for each call.
         why: Why it was asked, where that was not plain.
+        lost: Tries that were left on their way, or given up as slow: nobody knows what they took.
         attributes: What else the model's step in the trace says.
     """
 
@@ -103,6 +97,7 @@ class ModelReply:
     steps: tuple[ReplyStep, ...] = ()
     provider: str | None = None
     why: tuple[str, ...] = ()
+    lost: int = 0
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
     @property

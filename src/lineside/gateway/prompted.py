@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from lineside.core import Invalid, did_you_mean
+from lineside.core import Invalid, LinesideError, did_you_mean
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
 from lineside.gateway.calls.route import ModelRoute, ModelTarget, RouteTarget
 from lineside.gateway.calls.upstream import HttpUpstream
@@ -190,11 +190,24 @@ class PromptedModel:
     ) -> ModelReply:
         """Answer one input; see `Model.answer`."""
         served = ServedBy()
+        try:
+            return await self._answer(payload, knobs or {}, served)
+        except LinesideError as error:
+            error.is_paid = served.is_paid
+            raise
+
+    async def close(self) -> None:
+        """Give back connections in every loop."""
+        await self._asked.close()
+
+    async def _answer(
+        self, payload: Mapping[str, Any], knobs: Mapping[str, Any], served: ServedBy
+    ) -> ModelReply:
         turns = turns_for(
             payload,
             prompt=self._setup.prompt,
             is_single_text=self._is_single_text,
-            knobs={**self._setup.knobs, **(knobs or {})},
+            knobs={**self._setup.knobs, **knobs},
         )
         heard = [await self._complete(turns, served, retries_max=self._options.retries_max)]
         output, misfit = self._form.read(heard[0].words)
@@ -212,10 +225,6 @@ class PromptedModel:
                 hint="Make the prompt say what the output fields mean, or use a stronger model.",
             )
         return self._reply(output, heard, served)
-
-    async def close(self) -> None:
-        """Give back connections in every loop."""
-        await self._asked.close()
 
     def _reply(
         self, output: dict[str, Any], heard: Sequence[Heard], served: ServedBy
@@ -235,6 +244,7 @@ class PromptedModel:
             attempts=served.attempts,
             provider=heard[-1].provider,
             why=tuple(served.why),
+            lost=served.lost,
             attributes=said,
         )
 

@@ -199,10 +199,7 @@ class _RouteAsked:
             user=who.user,
             served=served,
         )
-        try:
-            answer = await whole_answer(self._gateway.events(call))
-        finally:
-            who.lost = served.lost
+        answer = await whole_answer(self._gateway.events(call))
         where = f"`{served.provider}/{served.model}` on the route `{self.model}`"
         check_whole(answer, where=where)
         usd = await self._usd(answer, served, who.workspace)

@@ -1,6 +1,6 @@
 """Looks for a kept answer: to the same question, or to one that is like it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from lineside.core import now
@@ -43,21 +43,25 @@ def said_of(kept: CachedAnswer | None) -> dict[str, object]:
     return said | {CACHED: "semantic", "cache_similarity": near, "cache_from": kept.trace_id}
 
 
-def find_same(store: Store, workspace: str, digest: str) -> CachedAnswer | None:
-    """The answer to this very question."""
+def find_same(store: Store, workspace: str, digest: str, *, seconds: int) -> CachedAnswer | None:
+    """The answer to this very question, kept no longer ago than some seconds."""
+    at = now()
+    since = at - timedelta(seconds=seconds)
     with store.records.read() as connection:
-        found = queries.find_answer(connection, workspace, digest, at=now())
+        found = queries.find_answer(connection, workspace, digest, at=at, since=since)
     if found is None:
         return None
     return CachedAnswer(*found)
 
 
 def find_alike(
-    store: Store, workspace: str, question: Question, *, similarity_min: float
+    store: Store, workspace: str, question: Question, *, similarity_min: float, seconds: int
 ) -> CachedAnswer | None:
     """The answer to the nearest question, if it is near enough, word by word and as a whole."""
     import numpy as np
 
+    now_at = now()
+    since = now_at - timedelta(seconds=seconds)
     with store.records.read() as connection:
         rows = queries.alike_questions(connection, workspace, question.alike)
         if not rows:
@@ -72,7 +76,7 @@ def find_alike(
                 question.words, queries.words_asked(connection, workspace, digest)
             ):
                 continue
-            found = queries.find_answer(connection, workspace, digest, at=now())
+            found = queries.find_answer(connection, workspace, digest, at=now_at, since=since)
             if found is not None:
                 return CachedAnswer(*found, min(1.0, float(near[at])))
     return None

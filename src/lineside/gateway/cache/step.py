@@ -90,12 +90,18 @@ def _find(store: Store, call: ModelCall, terms: _Terms) -> _Asked:
     request = _without_delivery(call.request)
     digest, question = _digest(request), None
     try:
-        kept = find_same(store, call.workspace, digest)
+        kept = find_same(store, call.workspace, digest, seconds=terms.seconds)
         if kept is None and terms.similarity_min is not None:
             question = question_of(request, _NOT_ASKED)
             if question is not None:
                 least = terms.similarity_min
-                kept = find_alike(store, call.workspace, question, similarity_min=least)
+                kept = find_alike(
+                    store,
+                    call.workspace,
+                    question,
+                    similarity_min=least,
+                    seconds=terms.seconds,
+                )
         if kept is None:
             return _Asked(digest, question)
         return _Asked(digest, question, kept, ModelAnswer.model_validate_json(kept.body))
