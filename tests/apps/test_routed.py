@@ -13,6 +13,7 @@ from lineside.apps import Call, Serving, deploy, get_release, model_calls, relea
 from lineside.apps.app import open_app
 from lineside.apps.candidate import build_candidate
 from lineside.apps.metered import bound_of
+from lineside.apps.proving import prove_knob
 from lineside.core import Conflict, Invalid, now
 from lineside.evals import results_of
 from lineside.gateway import budgets, calls, canonical
@@ -152,6 +153,10 @@ async def test_a_knob_chooses_among_the_routes_that_were_recorded(
     serving = Serving(scope.store)
     assert await answered_by(scope, serving) == "other/tiny"
     await serving.close()
+
+    proof = await asyncio.to_thread(prove_knob, scope, "triage", "speed", "careful")
+    assert (proof.decision, proof.value) == ("ship", "careful")
+    assert {one.model for one in results_of(scope, proof.run_id)} == {"other/large"}
 
 
 def test_a_knob_that_chooses_no_route_is_a_mistake(
