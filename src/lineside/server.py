@@ -44,6 +44,7 @@ _WARM_AFTER_SECONDS = 5.0
 _FINISH_SECONDS = 10.0
 _CANCELS_MAX = 20
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_GUARDS_SAID = {"state", "proven", "probed_at", "ways_in", "ways_in_proven"}
 _UNKEPT = ("/v1/", "/healthz")
 _PASSED = re.compile(r".*/(files|batches|audio|images)(/.*)?")
 _BATCHES = re.compile(r".*/usecases/[^/]+/batches")
@@ -160,8 +161,12 @@ def _health(
             "inbox_rows": waiting,
             "lake": error,
             "otlp_grpc": otlp_grpc.state._asdict(),
-            "guards": guards.model_dump(mode="json", include={"state", "proven", "probed_at"})
-            | {"file": unread, "unguarded_by_design": guarding.unguarded},
+            "guards": guards.model_dump(mode="json", include=_GUARDS_SAID)
+            | {
+                "file": unread,
+                "file_loading": guarding.plain.loading if guarding.plain else None,
+                "unguarded_by_design": [one.label for one in guarding.unguarded],
+            },
         }
         return JSONResponse(state, status_code=503 if is_degraded else 200)
 

@@ -103,7 +103,7 @@ def test_calls_that_keep_answers_at_once_do_not_wait_for_one_another_in_a_circle
 def test_the_oldest_make_room_for_the_newest(
     ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lineside.gateway.cache.step._ROWS_MAX", 2)
+    monkeypatch.setattr("lineside.gateway.cache.keeping._ANSWERS_MAX", 2)
     for words in (FIRST, "How long is the shop open?", "Who mends a flat tyre there?"):
         assert ask(words) == "miss"
     assert ask(SECOND) == "miss"

@@ -1,16 +1,18 @@
 """Calls of use cases count for budgets, whichever way they come in."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from lineside.apps import Call, Serving, deploy, release_folder
-from lineside.apps.guarded import GuardedAnswer
+from lineside.apps.guarded import Guarded
 from lineside.apps.metered import Metered, payer_of
 from lineside.core import Denied, Invalid
 from lineside.gateway import ModelReply, budgets
 from lineside.guardrails import chain_of
 from lineside.trust import Scope
+from lineside.usecases import guards as declarations
 from lineside.usecases import read_folder
 
 
@@ -89,16 +91,25 @@ async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
     scope: Scope, folder
 ) -> None:
     budgets.set_cap(scope, "use_case", "triage", measure="tokens", amount=9_000, every="ever")
-    guarded = GuardedAnswer(chain_of({}).begin())
+    banned = declarations.declared_as({"banned_phrases": ["refund"]})
+    guarded = Guarded(chain_of({"output": (banned,)}), marks_provenance=False)
+    meter, paid = budgets.Meter(scope.store), paid_for(folder)
 
-    async def held_back() -> ModelReply:
-        guarded.reply = ModelReply(output={}, model="gpt-4o-mini", tokens_in=70, tokens_out=7)
-        raise Denied("guard_denied", "Held back")
+    async def model() -> ModelReply:
+        return ModelReply({"topic": "refund"}, model="gpt-4o-mini", tokens_in=70, tokens_out=7)
 
-    meter = budgets.Meter(scope.store)
-    call = Metered(paid_for(folder), {"message": "Hello"}, {}, guarded)
+    async def ask(passed: Any) -> ModelReply:
+        payer = payer_of(scope, use_case="triage")
+        return await Metered(paid, passed, {}).answer(meter, payer, model, None)
+
     with pytest.raises(Denied):
-        await call.answer(meter, payer_of(scope, use_case="triage"), held_back, None)
+        await guarded.run(
+            guarded.begin(),
+            {"message": "Hello"},
+            check_input=lambda _: None,
+            ask=ask,
+            check_output=lambda _: None,
+        )
     await meter.close()
 
     [use] = budgets.cap_uses(scope)
@@ -117,8 +128,7 @@ async def test_a_failure_after_the_model_answered_counts_as_all_that_was_held(
         error.is_paid = is_paid
         raise error
 
-    guarded = GuardedAnswer(chain_of({}).begin())
-    call = Metered(paid_for(folder), {"message": "Hello"}, {}, guarded)
+    call = Metered(paid_for(folder), {"message": "Hello"}, {})
     with pytest.raises(Invalid):
         await call.answer(meter, payer_of(scope, use_case="triage"), cut_off, None)
     await meter.close()

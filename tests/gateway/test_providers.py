@@ -77,9 +77,8 @@ def test_a_mistyped_provider_is_answered_with_the_nearest_and_all_known() -> Non
     with pytest.raises(Invalid, match="`opnai`") as caught:
         provider_for("opnai:gpt-4.1-mini")
     assert "Did you mean `openai:gpt-4.1-mini`?" in str(caught.value.hint)
-    assert "`embedded:`, `openai:`, `anthropic:`, `gemini:`, `gguf:`, `scripted:`" in str(
-        caught.value.hint
-    )
+    known = "`embedded:`, `openai:`, `anthropic:`, `gemini:`, `gguf:`, `route:`, `scripted:`"
+    assert known in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("offered", [Echo(), Echo], ids=["object", "class"])
@@ -93,7 +92,7 @@ def test_a_plugin_serves_under_its_own_word(installed: dict[str, object], offere
 def test_a_plugin_cannot_take_the_word_of_a_built_in_provider(installed: dict[str, object]) -> None:
     installed["openai"] = Echo()
     assert not isinstance(provider_for("openai:gpt-4.1-mini"), Echo)
-    known = ["embedded", "openai", "anthropic", "gemini", "gguf", "scripted"]
+    known = ["embedded", "openai", "anthropic", "gemini", "gguf", "route", "scripted"]
     assert provider_names() == known
 
 

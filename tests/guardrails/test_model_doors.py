@@ -1,12 +1,15 @@
 """Plain models by the model doors: guarded on the one form, streamed or not."""
 
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from lineside.core import Invalid, Settings
+from lineside.guardrails import build as building
 from lineside.server import build
 
 SAID = "Sure, [EMAIL_1]! Our offer has guaranteed  returns, says eve@example.com."
@@ -77,11 +80,11 @@ def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path)
         (form, is_streamed)
         for form in ("openai.chat", "openai.responses", "anthropic.messages")
         for is_streamed in (False, True)
-    }
+    } | {("openai.embeddings", False), ("anthropic.count_tokens", False)}
     health = client.get("/healthz").json()["guards"]
     assert (health["state"], health["proven"]) == ("enforced", 1.0)
     page = client.get("/guards").text
-    assert "100 % of 24 probes" in page
+    assert "100 % of 28 probes" in page
     assert client.get("/api/traces").json()["traces"] == []
 
 
@@ -130,3 +133,58 @@ def test_a_guards_file_that_breaks_while_it_counts_changes_nothing_and_is_seen(
     answer = ask(client, "an offer", is_streamed=False)
     assert "`banned_phrases` held back" in answer.json()["error"]["message"]
     assert client.get("/healthz").json()["guards"]["file"] is None
+
+
+def test_guards_that_are_slow_to_load_hold_up_no_call_and_the_ones_before_hold_meanwhile(
+    client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.apps.guards_file._LOOK_SECONDS", 0)
+    loading, may_load = threading.Event(), threading.Event()
+
+    def slow(**_: object) -> object:
+        loading.set()
+        assert may_load.wait(20)
+        return lambda _passage: None
+
+    kind = building._KINDS["presidio"]._replace(make=slow)
+    monkeypatch.setitem(building._KINDS, "presidio", kind)
+    (home / "guards.yaml").write_text("input: [presidio]\n")
+    before = ask(client, "I am ann@example.com", is_streamed=False)
+
+    assert loading.wait(20)
+    assert before.headers["x-lineside-guards"].startswith("mask_pii=transform")
+    health = client.get("/healthz").json()
+    assert (health["status"], health["guards"]["file"]) == ("ok", None)
+    assert "`presidio`" in health["guards"]["file_loading"]
+    assert "the guards it named before hold" in client.get("/guards").text
+
+    may_load.set()
+    for _ in range(200):
+        if client.get("/healthz").json()["guards"]["file_loading"] is None:
+            break
+        time.sleep(0.05)
+    after = ask(client, "I am ann@example.com", is_streamed=False)
+    assert after.headers["x-lineside-guards"] == "presidio=allow"
+
+
+def test_guards_that_cannot_be_loaded_leave_those_before_and_it_is_seen(
+    client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.apps.guards_file._LOOK_SECONDS", 0)
+
+    def broken(**_: object) -> object:
+        raise OSError("no such model")
+
+    monkeypatch.setitem(
+        building._KINDS, "presidio", building._KINDS["presidio"]._replace(make=broken)
+    )
+    (home / "guards.yaml").write_text("input: [presidio]\n")
+    ask(client, "Hello", is_streamed=False)
+    for _ in range(200):
+        if client.get("/healthz").status_code == 503:
+            break
+        time.sleep(0.05)
+
+    assert "OSError: no such model" in client.get("/healthz").json()["guards"]["file"]
+    answer = ask(client, "I am ann@example.com", is_streamed=False)
+    assert answer.headers["x-lineside-guards"].startswith("mask_pii=transform")

@@ -131,6 +131,17 @@ async def test_every_point_is_proven_without_asking_the_model(scope: Scope, live
     assert await asyncio.to_thread(latest_calls, scope, use_case="triage") == []
 
 
+async def test_probes_that_a_round_has_no_room_for_are_said(
+    scope: Scope, live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.guardrails.probes._PROBES_MAX", 3)
+    serving = await live("  input: [mask_pii]\n")
+
+    coverage = await enforcing.Enforcement(scope, serving).probe()
+
+    assert (len(coverage.results), coverage.left_out) == (3, 1)
+
+
 async def test_a_path_without_its_guards_turns_red(scope: Scope, live) -> None:
     serving = await live("  input: [mask_pii]\n")
     app = await serving._live_app(scope, "triage")

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineside.api.cached import cache_headers, cache_wish
 from lineside.api.caller import Caller, caller_soon
 from lineside.apps import (
     Call,
@@ -47,9 +48,14 @@ async def run(request: Request) -> Response:
     call = read_call(await request.body())
     limits: dict[str, str] = {}
     answer = await request.app.state.serving.call(
-        scope, request.path_params["name"], call, limits=limits
+        scope,
+        request.path_params["name"],
+        call,
+        limits=limits,
+        wish=cache_wish(request.headers),
     )
-    return Response(orjson.dumps(answer.model_dump()), 200, limits, "application/json")
+    headers = limits | cache_headers(answer.cache)
+    return Response(orjson.dumps(answer.model_dump()), 200, headers, "application/json")
 
 
 def read_call(body: bytes) -> Call:

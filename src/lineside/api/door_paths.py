@@ -43,6 +43,18 @@ _DOORS: tuple[tuple[str, str, Body, tuple[bool, ...]], ...] = (
 )
 
 
+def _texts(model: str, _field: str, text: str, _is_streamed: bool) -> dict[str, Any]:
+    return {"model": model, "input": [text]}
+
+
+# Asked of plain models alone, and answered by numbers: words come in and none go out.
+_COUNTING: tuple[tuple[str, str, Body], ...] = (
+    ("/v1/embeddings", "openai.embeddings", _texts),
+    ("/v1/messages/count_tokens", "anthropic.count_tokens", _chat),
+)
+_WORDS_IN = ("input", "pre_model_call")
+
+
 def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPath]:
     """The doors of a server, streamed and not; whoever adds a door adds it to the list above.
 
@@ -57,6 +69,9 @@ def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPa
             found.append(one)
             if path.startswith("/v1/"):
                 found.append(one.model_copy(update={"subject": _PLAIN_MODEL}))
+    for path, form, body in _COUNTING:
+        one = _path(app, fields_of, path, form, body, is_streamed=False)
+        found.append(one.model_copy(update={"subject": _PLAIN_MODEL, "points": _WORDS_IN}))
     return found
 
 

@@ -1,7 +1,6 @@
 """`/v1/…`: the doors that OpenAI's and Anthropic's clients knock at."""
 
 import math
-import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
@@ -13,12 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lineside.api.cached import SIMILARITY, cache_headers, cache_wish
 from lineside.api.caller import model_caller
 from lineside.api.idempotent import AnsweredOnce, answered_before
 from lineside.api.pass_through import INERT, METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
 from lineside.apps import model_calls, passed_through
-from lineside.core import Invalid, LinesideError
+from lineside.core import LinesideError
 from lineside.gateway import budgets, canonical, idempotency, wires
 from lineside.guardrails import chain
 from lineside.trust import Scope
@@ -26,10 +26,8 @@ from lineside.trust import Scope
 WireWord = Literal["chat", "responses", "messages"]
 _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
-_CACHE_SECONDS_MAX = 7 * 24 * 3600
 _IDEMPOTENCY_KEY = "idempotency-key"
-_SIMILARITY = "x-lineside-cache-similarity"
-_ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache", _SIMILARITY)
+_ASKED_IN_HEADERS = ("x-lineside-session", "x-lineside-user", "x-lineside-cache", SIMILARITY)
 
 
 def model_routes(
@@ -70,13 +68,14 @@ class _Knock:
 
     @property
     def caller(self) -> model_calls.ModelCaller:
+        wish = cache_wish(self.request.headers)
         return model_calls.ModelCaller(
             scope=self.scope,
             parent=self.parent,
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
-            cache_s=_cache_seconds(self.request.headers.get("x-lineside-cache")),
-            cache_similarity_min=_similarity(self.request.headers.get(_SIMILARITY)),
+            cache_s=wish.seconds,
+            cache_similarity_min=wish.similarity_min,
         )
 
     def is_final(self) -> bool:
@@ -103,9 +102,7 @@ class _Knock:
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
             "x-lineside-route": "; ".join(served.why),
-            "x-lineside-cache": str(served.attributes.get("cache", "")),
-            _SIMILARITY: str(served.attributes.get("cache_similarity", "")),
-            "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
+            **cache_headers(served.attributes),
             "x-lineside-left-out": ", ".join(served.left_out),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()
@@ -249,31 +246,6 @@ async def _whole(
 ) -> tuple[model_calls.OpenAnswer, canonical.ModelAnswer]:
     opened = await opening
     return opened, await opened.whole()
-
-
-def _cache_seconds(header: str | None) -> int | None:
-    if header is None:
-        return None
-    seconds = int(header) if header.isascii() and header.isdigit() else -1
-    if not 0 <= seconds <= _CACHE_SECONDS_MAX:
-        raise Invalid(
-            "bad_cache_header",
-            f"The header x-lineside-cache is `{header[:40]}`",
-            hint=f"It takes whole seconds from 0 (ask anew) to {_CACHE_SECONDS_MAX} (a week).",
-        )
-    return seconds
-
-
-def _similarity(header: str | None) -> float:
-    if header is None:
-        return 0.0
-    if not re.fullmatch(r"0(\.\d{1,6})?|1(\.0{1,6})?", header):
-        raise Invalid(
-            "bad_cache_header",
-            f"The header {_SIMILARITY} is `{header[:40]}`",
-            hint="It takes a number from 0 to 1; with 1 only the same question shares an answer.",
-        )
-    return float(header)
 
 
 def _header_words(text: str) -> str:

@@ -1,12 +1,12 @@
 """An app that is open and answers: a candidate's files, model and schemas in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from lineside.apps.candidate import Candidate, folder_of
+from lineside.apps.candidate import Candidate, folder_of, setup_in
 from lineside.apps.guarded import Guarded, GuardedAnswer
 from lineside.core import Denied, Invalid
-from lineside.gateway import Form, Model, ModelReply, provider_for, show
+from lineside.gateway import Form, Model, ModelReply, calls, provider_for, show
 from lineside.guardrails import chain_for, probes
 from lineside.store import Store
 from lineside.usecases import UseCaseFolder
@@ -15,17 +15,33 @@ SERVABLE_KINDS = ("predict", "answer")
 """Kinds of app that this version can serve; the others can be written down and checked."""
 
 
+RouteAt = Callable[[Mapping[str, Any]], calls.ModelRoute]
+"""Says which route is asked, by where the knobs stand."""
+
+
+Around = Callable[[Mapping[str, Any], Callable[[], Awaitable[ModelReply]]], Awaitable[ModelReply]]
+"""Stands around the model within the guards, such as budgets: given the input as guards let it
+pass, and what asks the model."""
+
+
 class App:
     """Answers typed calls. One app serves many calls at once and keeps nothing between them."""
 
-    def __init__(self, folder: UseCaseFolder, model: Model) -> None:
+    def __init__(
+        self, folder: UseCaseFolder, model: Model, route_at: RouteAt | None = None
+    ) -> None:
         self.folder = folder
+        self._route_at = route_at
         self._model = model
         self._input = Form(folder.input_schema)
         self._output = Form(folder.output_schema)
         self.chain = chain_for(folder)
         names = [guard.kind for guard in folder.manifest.guards.output]
         self.guarded = Guarded(self.chain, marks_provenance="provenance" in names)
+
+    def route_at(self, knobs: Mapping[str, Any]) -> calls.ModelRoute | None:
+        """The route that is asked where the knobs stand so; nothing where one model is."""
+        return self._route_at(knobs) if self._route_at else None
 
     def check_input(self, payload: Any) -> None:
         """Raise `Invalid` with every reason why the input does not fit the app's schema."""
@@ -47,11 +63,13 @@ class App:
         *,
         knobs: Mapping[str, Any] | None = None,
         guarded: GuardedAnswer | None = None,
+        around: Around | None = None,
     ) -> ModelReply:
         """Answer one input between the app's guards; what comes back fits the output schema.
 
         Args:
             guarded: Keeps what the guards said, also where they hold the call back.
+            around: Stands between the guards and the model.
 
         Raises:
             Invalid: The input or the model's output does not fit its schema.
@@ -61,10 +79,15 @@ class App:
         if probes.probed_point(payload) is None:
             self.check_input(payload)
 
-        async def ask(passed: Mapping[str, Any]) -> ModelReply:
+        async def ask_model(passed: Mapping[str, Any]) -> ModelReply:
             reply = await self._model.answer(passed, knobs=knobs)
             self.check_output(reply.output)
             return reply
+
+        async def ask(passed: Mapping[str, Any]) -> ModelReply:
+            if around is None:
+                return await ask_model(passed)
+            return await around(passed, lambda: ask_model(passed))
 
         return await self.guarded.run(
             guarded or self.guarded.begin(),
@@ -92,17 +115,18 @@ def open_app(store: Store, candidate: Candidate) -> App:
     """Load a candidate's files and model from their content addresses, checked against damage."""
     folder = folder_of(store, candidate)
     artefact = store.blobs.get(candidate.artefact) if candidate.artefact else None
-    if candidate.kind == "answer":
-        return App(folder, _grounded(folder, artefact or b""))
-    setup = folder.model_setup(artefact)
-    return App(folder, provider_for(setup.spec).open(setup))
+    is_answer = candidate.kind == "answer"
+    setup = setup_in(store, folder, None if is_answer else artefact)
+    model = provider_for(setup.spec).open(setup)
+    route_at = getattr(model, "route_at", None)
+    if is_answer:
+        model = _grounded(model, folder, artefact or b"")
+    return App(folder, model, route_at)
 
 
-def _grounded(folder: UseCaseFolder, index: bytes) -> Model:
+def _grounded(model: Model, folder: UseCaseFolder, index: bytes) -> Model:
     # Read here, because apps that predict need nothing of it.
     from lineside.apps.answers.grounded import GroundedModel
     from lineside.apps.answers.index import SourceIndex
 
-    setup = folder.model_setup()
-    model = provider_for(setup.spec).open(setup)
     return GroundedModel(model, SourceIndex(index), folder.manifest.app.retrieval)

@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictFloat, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from lineside.core import Record
 from lineside.guardrails import GuardDecision, Provenance
@@ -45,6 +46,8 @@ class CallAnswer(Record):
         tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
         guards: What each guard said on the way, in order.
         provenance: Says to programs that AI made the answer, where the manifest asks for it.
+        provider: Whose model answered and `why`, where a route decided it; headers say both.
+        cache: Whether it was given before, for headers and trace; empty where that is not asked.
     """
 
     output: dict[str, Any]
@@ -62,3 +65,6 @@ class CallAnswer(Record):
     tokens_out: int | None = None
     guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
     provenance: Provenance | None = None
+    provider: SkipJsonSchema[str | None] = Field(None, exclude=True)
+    why: SkipJsonSchema[list[str]] = Field(default_factory=list, exclude=True)
+    cache: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict, exclude=True)

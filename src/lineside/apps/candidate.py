@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -11,8 +12,9 @@ import orjson
 from lineside.apps import queries
 from lineside.apps.answers import index_sources
 from lineside.core import Invalid, NotFound, Record, now
-from lineside.gateway import ModelSetup, provider_for
+from lineside.gateway import ModelSetup, calls, provider_for
 from lineside.store import Store, digest_of
+from lineside.traces import prices
 from lineside.trust import Scope
 from lineside.usecases import UseCaseFolder, read_files
 
@@ -45,7 +47,7 @@ def build_candidate(scope: Scope, folder: UseCaseFolder) -> Candidate:
     Raises:
         Invalid: The model cannot be set up from this folder; says every reason.
     """
-    setup = folder.model_setup()
+    setup = setup_in(scope.store, folder)
     provider = provider_for(setup.spec)
     problems = provider.check(setup)
     if problems:
@@ -57,6 +59,8 @@ def build_candidate(scope: Scope, folder: UseCaseFolder) -> Candidate:
     contents = dict(folder.files)
     for path in provider.files(setup):
         contents.setdefault(path, folder.read_file(path))
+    recorded = getattr(provider, "recorded", None)
+    contents |= recorded(setup) if recorded else {}
     files = {path: scope.store.blobs.put(contents[path]) for path in sorted(contents)}
     is_answer = folder.manifest.app.kind == "answer"
     artefact = index_sources(scope, folder) if is_answer else _fitted(scope, setup, files)
@@ -86,6 +90,15 @@ def get_candidate(store: Store, workspace: str, digest: str) -> Candidate:
 def folder_of(store: Store, candidate: Candidate) -> UseCaseFolder:
     """The candidate's files as the folder they came from; read from content addresses alone."""
     return read_files({path: store.blobs.get(digest) for path, digest in candidate.files.items()})
+
+
+def setup_in(store: Store, folder: UseCaseFolder, artefact: bytes | None = None) -> ModelSetup:
+    """What the model's provider needs, with where this installation has its routes and prices."""
+    return replace(
+        folder.model_setup(artefact),
+        gateway_file=calls.gateway_file(store.settings),
+        price_tables=prices.PriceTables(store),
+    )
 
 
 def _fitted(scope: Scope, setup: ModelSetup, files: Mapping[str, str]) -> str | None:

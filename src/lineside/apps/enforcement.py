@@ -30,13 +30,13 @@ class Enforcement:
         serving: Serving,
         *,
         plain: GuardsFile | None = None,
-        unguarded: Sequence[str] = (),
+        unguarded: Sequence[probes.UnguardedPath] = (),
     ) -> None:
         self._scope, self._serving = scope, serving
         self.plain = plain
         self.unguarded = list(unguarded)
         self._paths: tuple[probes.ServedPath, ...] = (self._serving_itself(),)
-        self.coverage = probes.Coverage()
+        self.coverage = probes.Coverage(unguarded=self.unguarded)
 
     def knock_at(self, paths: Sequence[probes.ServedPath]) -> None:
         """Probe these ways in which answers are served; name every one there is."""
@@ -53,6 +53,7 @@ class Enforcement:
         if use_case:
             paths = tuple(one for one in paths if one.subject is None)
         coverage = await probes.probe_paths(paths, names)
+        coverage = coverage.model_copy(update={"unguarded": self.unguarded})
         if use_case is None:
             before, self.coverage = self.coverage, coverage
             if coverage.status == "not enforced" != before.status:

@@ -12,7 +12,7 @@ from typing import cast
 import yaml
 
 from lineside.core import Invalid, LinesideError
-from lineside.guardrails import GuardChain, chain_of
+from lineside.guardrails import GuardChain, build, chain_of
 from lineside.usecases import guards as declarations
 
 GUARDS_FILE = "guards.yaml"
@@ -30,6 +30,8 @@ class GuardsFile:
     Attributes:
         declared: The guards that count, by point.
         problem: Why the file as it is now does not count, or nothing.
+        loading: That guards it names now are being loaded, or nothing. Those take seconds, and
+            until they stand the ones before hold.
 
     Raises:
         Invalid: The file does not fit; nothing is served until it does.
@@ -39,6 +41,7 @@ class GuardsFile:
         self.path = path
         self.declared: _Declared = _declared(path)
         self.problem: str | None = None
+        self.loading: str | None = None
         self._chain = chain_of(self.declared)
         self._stamp = _stamp(path)
         self._looked = time.monotonic()
@@ -56,7 +59,7 @@ class GuardsFile:
         try:
             self._looked = time.monotonic()
             stamp = _stamp(self.path)
-            if stamp != self._stamp:
+            if stamp != self._stamp and self.loading is None:
                 self._stamp = stamp
                 self._read()
         finally:
@@ -67,16 +70,44 @@ class GuardsFile:
             if self._stamp is None and self.declared:
                 raise _unfit(self.path, "it is gone")
             declared = _declared(self.path)
+        except LinesideError as error:
+            self._refuse(error.message, error.hint)
+            return
+        slow = build.slow_guards(declared)
+        if not slow:
+            self._take(declared)
+            return
+        self.loading = (
+            f"`{self.path.name}` names {', '.join(f'`{name}`' for name in slow)}, which takes a "
+            "while to load. Until then the guards it named before hold."
+        )
+        _log.warning("%s", self.loading)
+        threading.Thread(target=self._load, args=(declared,), name="guards", daemon=True).start()
+
+    def _load(self, declared: _Declared) -> None:
+        """The same beside the event loop, which every other call is waiting for."""
+        try:
+            self._take(declared)
+        except Exception as error:  # noqa: BLE001 # nobody waits for this thread who could be told
+            self._refuse(f"{type(error).__name__}: {error}", None)
+        finally:
+            self.loading = None
+
+    def _take(self, declared: _Declared) -> None:
+        try:
             chain = chain_of(declared)
         except LinesideError as error:
-            self.problem = (
-                f"A change of `{self.path.name}` does not count: {error.message}. "
-                "The guards it named before still hold."
-            )
-            _log.error("%s %s", self.problem, error.hint)
+            self._refuse(error.message, error.hint)
             return
         self.declared, self._chain, self.problem = declared, chain, None
         _log.warning("The guards of plain models are now those that %s names", self.path)
+
+    def _refuse(self, why: str, hint: str | None) -> None:
+        self.problem = (
+            f"A change of `{self.path.name}` does not count: {why}. "
+            "The guards it named before still hold."
+        )
+        _log.error("%s %s", self.problem, hint or "")
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

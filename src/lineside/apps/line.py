@@ -29,7 +29,7 @@ from lineside.evals import (
     running,
     start_run,
 )
-from lineside.gateway import ModelReply, cache
+from lineside.gateway import CalledFor, ModelReply, cache, called_for
 from lineside.store import Store, open_store
 from lineside.traces import open_traces
 from lineside.trust import Scope
@@ -254,7 +254,8 @@ def _opened(store: Store, run: Run) -> "_Judged":
     """
     try:
         digest, settings = read_subject(run.subject)
-        return _Judged(store, get_candidate(store, run.workspace, digest), settings)
+        candidate = get_candidate(store, run.workspace, digest)
+        return _Judged(store, run.workspace, candidate, settings)
     except NotFound:
         if not running.is_of_program(run):
             raise
@@ -264,8 +265,11 @@ def _opened(store: Store, run: Run) -> "_Judged":
 class _Judged:
     """The candidate of a run, whose app is opened when the first case asks for it."""
 
-    def __init__(self, store: Store, candidate: Candidate, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self, store: Store, workspace: str, candidate: Candidate, settings: Mapping[str, Any]
+    ) -> None:
         self._store = store
+        self._workspace = workspace
         self._candidate = candidate
         self._settings = settings
         self._app: App | None = None
@@ -274,7 +278,11 @@ class _Judged:
         if self._app is None:
             self._app = open_app(self._store, self._candidate)
         knobs = settings_of(self._app.folder.manifest.knobs, self._settings, {})
-        return await self._app.answer(payload, knobs=knobs)
+        told = called_for.set(CalledFor(self._workspace))
+        try:
+            return await self._app.answer(payload, knobs=knobs)
+        finally:
+            called_for.reset(told)
 
     async def close(self) -> None:
         if self._app is not None:

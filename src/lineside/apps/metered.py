@@ -1,6 +1,6 @@
 """What a call of a use case can take and took, for the budgets it counts for."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 
-from lineside.apps.guarded import GuardedAnswer
 from lineside.core import Invalid, LinesideError, now
-from lineside.gateway import ModelReply, budgets, calls
+from lineside.gateway import CalledFor, ModelReply, budgets, called_for, calls
 from lineside.traces import prices
 from lineside.trust import Scope
 from lineside.usecases import UseCaseFolder
@@ -37,13 +36,16 @@ class Metered:
     """One call of a release that counts for budgets: asked only once the most it takes is reserved.
 
     Attributes:
-        guarded: Knows what the model said where a guard then held it back.
+        payload: The input as guards let it pass.
+        route: Where a route decides which model is asked.
+        user: Whom the call is for, in the caller's own terms.
     """
 
     folder: UseCaseFolder
     payload: Any
     knobs: Mapping[str, Any]
-    guarded: GuardedAnswer
+    route: calls.ModelRoute | None = None
+    user: str | None = None
 
     async def answer(
         self,
@@ -52,7 +54,7 @@ class Metered:
         ask: Callable[[], Awaitable[ModelReply]],
         headers: dict[str, str] | None,
     ) -> ModelReply:
-        """Reserve, ask, settle what it took; an answer that is held back is paid for as well.
+        """Reserve, ask, settle what it took, whatever guards then say of the answer.
 
         Args:
             headers: Takes in what is left of each limit.
@@ -62,19 +64,22 @@ class Metered:
         """
         folder, table = self.folder, partial(meter.price_tables.of, payer.workspace)
         hold = await meter.reserve(
-            payer, lambda: bound_of(folder, self.payload, self.knobs, table(), now())
+            payer,
+            lambda: bound_of(folder, self.payload, self.knobs, table(), now(), route=self.route),
         )
         if headers is not None:
             headers.update(hold.headers)
         used: budgets.Used | None = None
+        told = called_for.set(CalledFor(payer.workspace, payer.session, self.user))
         try:
-            return await ask()
+            reply = await ask()
+            used = used_by(reply, folder, table(), now()) if hold.parts else budgets.NOTHING
+            return reply
         except LinesideError as error:
             used = None if error.is_paid or error.code in _ANSWERED else budgets.NOTHING
             raise
         finally:
-            if hold.parts and self.guarded.reply is not None:
-                used = used_by(self.guarded.reply, folder, table(), now())
+            called_for.reset(told)
             await meter.settle(hold, used, waits=False)
 
 
@@ -84,8 +89,14 @@ def bound_of(
     knobs: Mapping[str, Any],
     table: prices.PriceTable,
     at: datetime,
+    *,
+    route: calls.ModelRoute | None = None,
 ) -> budgets.Bound:
-    """The most that a release's model can take for an input; nothing where it runs here."""
+    """The most that a release's model can take for an input; nothing where it runs here.
+
+    Args:
+        route: Where a route decides which model is asked: the dearest of its models counts.
+    """
     setup = folder.model_setup()
     provider, _, model = setup.spec.partition(":")
     if provider in _LOCAL:
@@ -107,12 +118,17 @@ def bound_of(
     tokens_out = int(tokens_out or 0)
     # Asked once more, the model reads its first answer, too.
     tokens_in = once * _ASKED_TIMES + tokens_out
-    found = _dearest(options, provider, model, table, at, tokens_in)
+    targets, asks = [(provider, model)], 1
+    if route is not None:
+        targets, asks = [_halves(name) for name in route.names], route.asks_max
+    found = _dearest(options, targets, table, at, tokens_in)
     is_known = isinstance(found, budgets.Dearest)
     return budgets.Bound(
-        tokens_in=tokens_in,
-        tokens_out=tokens_out * _ASKED_TIMES,
-        tokens_out_min=tokens_out * _ASKED_TIMES,
+        tokens_in=tokens_in * asks,
+        tokens_out=tokens_out * _ASKED_TIMES * asks,
+        tokens_out_min=tokens_out * _ASKED_TIMES * asks,
+        choices=asks,
+        asks=asks,
         dearest=found if is_known else None,
         unpriced=None if is_known else found,
         endless=endless,
@@ -130,20 +146,21 @@ def used_by(
     usd = reply.cost_usd
     if usd is None:
         for name in (reply.model, model):
-            priced = table.price(prices.Usage(provider, name, at, tokens_in, tokens_out))
+            by = reply.provider or provider
+            priced = table.price(prices.Usage(by, name, at, tokens_in, tokens_out))
             if isinstance(priced, prices.Priced):
                 usd = priced.usd
                 break
     return budgets.Used(
         None if tokens_in is None or tokens_out is None else tokens_in + tokens_out,
         None if usd is None else budgets.nano_usd(usd),
+        reply.lost,
     )
 
 
 def _dearest(
     options: Mapping[str, Any],
-    provider: str,
-    model: str,
+    targets: Sequence[tuple[str, str]],
     table: prices.PriceTable,
     at: datetime,
     tokens_in: int,
@@ -151,4 +168,9 @@ def _dearest(
     per_in, per_out = options.get("usd_per_million_in"), options.get("usd_per_million_out")
     if per_in is not None and per_out is not None:
         return budgets.Dearest(per_in * _NANO_PER_MILLION, per_out * _NANO_PER_MILLION, 0)
-    return budgets.dearest([(provider, model)], table, at, tokens_in=tokens_in)
+    return budgets.dearest(targets, table, at, tokens_in=tokens_in)
+
+
+def _halves(name: str) -> tuple[str, str]:
+    provider, _, model = name.partition("/")
+    return provider, model

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,6 +13,7 @@ from lineside.apps.call_trace import CallTrace
 from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
+from lineside.apps.kept_answers import CacheWish
 from lineside.apps.metered import payer_of as payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Serving
@@ -199,6 +199,7 @@ class ModelCalls:
             trace_id=caller.parent.trace_id,
             parent_span_id=caller.parent.span_id,
             limits=call.served.limits,
+            wish=CacheWish(call.cache_s, call.cache_similarity_min),
         )
         served = call.served
         served.release, served.release_id, served.arm = (
@@ -206,8 +207,9 @@ class ModelCalls:
             answer.release_id,
             answer.arm,
         )
+        served.provider, served.why = answer.provider, answer.why
         served.waited_s = answer.model_ms / 1000
-        served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards}
+        served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards, **answer.cache}
         for event in canonical.events_of(_said(answer, use_case)):
             yield event
 
@@ -216,7 +218,7 @@ class ModelCalls:
     ) -> calls.Events:
         # The texts as the steps left them, with what they masked.
         texts = tuple(turn.text for turn in call.request.turns)
-        answer = await calls.embed(self.gateway, asked.model_copy(update={"texts": texts}))
+        answer = await calls.embed(self.gateway, call, asked.model_copy(update={"texts": texts}))
         call.served.attributes[_VECTORS] = answer
         yield canonical.AnswerStarted(wire="lineside", model=answer.model)
         if answer.tokens is not None:
@@ -230,7 +232,7 @@ class ModelCalls:
                 f"`{call.use_case}` is a use case: what its model reads is its release's own",
                 hint="Each of its answers says what it took.",
             )
-        count = await calls.count_tokens(self.gateway, call.request)
+        count = await calls.count_tokens(self.gateway, call)
         yield canonical.AnswerStarted(wire="lineside", model=call.request.model)
         yield canonical.TokensCounted(tokens=canonical.TokenCounts(tokens_in=count))
         yield canonical.AnswerEnded()
@@ -295,6 +297,6 @@ def open_model_calls(settings: Settings, serving: Serving, guards: GuardsFile) -
     Raises:
         Invalid: The file of providers and routes does not fit.
     """
-    path = Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
+    path = calls.gateway_file(settings)
     gateway = calls.Gateway(path, price_tables=serving.meter.price_tables)
     return ModelCalls(serving, gateway, steps=[ModelGuards(guards).step])

@@ -10,9 +10,11 @@ from lineside.apps.metered import payer_of
 from lineside.apps.model_calls import ModelCaller
 from lineside.core import Denied, Invalid, LinesideError, now
 from lineside.gateway import budgets, calls
+from lineside.guardrails import probes
 from lineside.traces import Span, new_span_id, record
 from lineside.trust import Scope
 
+_WHY_UNGUARDED = "passed on unread: `gateway.yaml` switches it on with `pass_through`"
 _COSTS = ("batches", "audio", "images")
 _ASKS_ITS_MODEL = ("audio", "images")  # what a batch asks stands in its file, whatever it says
 
@@ -63,10 +65,10 @@ class PassedCalls:
     def __init__(self, gateway: calls.Gateway, meter: budgets.Meter, guards: GuardsFile) -> None:
         self._gateway, self._meter, self._guards = gateway, meter, guards
 
-    def unguarded(self) -> list[str]:
+    def unguarded(self) -> list[probes.UnguardedPath]:
         """The paths that are passed on unread, each with the provider it goes to."""
         return [
-            f"/v1/{kind} ({name})"
+            probes.UnguardedPath(path=f"/v1/{kind}", provider=name, why=_WHY_UNGUARDED)
             for name, upstream in sorted(self._gateway.at_addresses().items())
             for kind in (upstream.endpoint.pass_through or calls.PassThrough(paths=())).paths
         ]

@@ -87,11 +87,12 @@ class ServedTrace:
                     name=reply.model,
                     kind="model",
                     duration_ms=model_ms - before_ms,
+                    provider=reply.provider,
                     model=reply.model,
                     tokens_in=reply.tokens_in,
                     tokens_out=reply.tokens_out,
                     cost_usd=reply.cost_usd,
-                    attributes={"attempts": reply.attempts},
+                    attributes={"attempts": reply.attempts, **reply.attributes},
                 )
             )
         await record.keep_spans(self._scope, spans)

@@ -1,19 +1,20 @@
 """Answers live calls: picks the release, applies the knobs, asks the model, keeps the trace."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-from lineside.apps.app import App
+from lineside.apps.app import App, Around
 from lineside.apps.call import Call, CallAnswer
 from lineside.apps.choosing import choose_arm, is_in_audience, key_of
+from lineside.apps.kept_answers import CacheWish, Told, kept_answers
 from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of, turn_knobs
 from lineside.apps.metered import Metered, payer_of, used_by
 from lineside.apps.open_releases import OpenReleases
-from lineside.apps.rollout import Arm
+from lineside.apps.rollout import Arm, Rollout
 from lineside.apps.served_trace import ServedTrace
 from lineside.apps.shadow import Shadows
 from lineside.apps.turning import Live
@@ -26,6 +27,19 @@ from lineside.trust import Scope
 
 About = dict[str, Any]
 """Attributes of a trace beside those that every call has."""
+
+
+class _Way(NamedTuple):
+    """One call on its way to a model, and what its caller said of answers given before."""
+
+    scope: Scope
+    app: App
+    rollout: Rollout
+    arm: Arm
+    call: Call
+    trace_id: str
+    limits: dict[str, str] | None
+    wish: CacheWish | None
 
 
 class Serving:
@@ -56,12 +70,14 @@ class Serving:
         trace_id: str | None = None,
         parent_span_id: str | None = None,
         limits: dict[str, str] | None = None,
+        wish: CacheWish = CacheWish(),  # noqa: B008 # a tuple
     ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
 
         Args:
             trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
             limits: Takes in what is left of the caller's budgets, as headers.
+            wish: What the caller says of answers that were given before.
 
         Raises:
             NotFound: No such use case, or nothing of it is live.
@@ -83,6 +99,7 @@ class Serving:
             trace_id=trace_id or new_trace_id(),
             parent_span_id=parent_span_id,
             limits=limits,
+            wish=wish,
             about=None if is_meant is None else {"audience": is_meant},
         )
         if live.rollout.shadow is not None:
@@ -133,15 +150,21 @@ class Serving:
         trace_id: str,
         parent_span_id: str | None = None,
         limits: dict[str, str] | None = None,
+        wish: CacheWish | None = None,
         about: About | None = None,
         heard: Callable[[ModelReply], None] = lambda _reply: None,
     ) -> CallAnswer:
-        """Answer by one arm, metered and guarded, and keep the trace however it ends."""
+        """Answer by one arm, metered and guarded, and keep the trace however it ends.
+
+        Args:
+            wish: What the caller says of answers given before; without one the model is asked.
+        """
         started, clock = now(), time.perf_counter()
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
         trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
-        guarded = app.guarded.begin()
+        way = _Way(scope, app, live.rollout, arm, call, trace.id, limits, wish)
+        guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
             user = turn_knobs(knobs, call.knobs, who="user")
@@ -149,20 +172,17 @@ class Serving:
                 user = await self.knobs.left_by(scope, live, arm, call.user) | user
             settings = settings_of(knobs, live.rollout.knobs, user)
             asked = time.perf_counter()
-            ask = partial(app.answer, call.input, knobs=settings, guarded=guarded)
-            if probes.probed_point(call.input) is None:
-                app.check_input(call.input)
-                payer = payer_of(scope, use_case=use_case, session=call.session)
-                asked_for = Metered(app.folder, call.input, settings, guarded)
-                reply = await asked_for.answer(self.meter, payer, ask, limits)
-            else:
-                reply = await ask()
+            around = self._between(way, settings, told)
+            reply = await app.answer(call.input, knobs=settings, guarded=guarded, around=around)
         except LinesideError as error:
             if not probes.is_probe(error):
                 elapsed_ms = (time.perf_counter() - clock) * 1000
                 said = f"{error.code}: {error.message}"
                 await trace.keep(
-                    duration_ms=elapsed_ms, error=said, guarded=guarded, attributes=about
+                    duration_ms=elapsed_ms,
+                    error=said,
+                    guarded=guarded,
+                    attributes=told | (about or {}),
                 )
             raise
         finally:
@@ -174,7 +194,7 @@ class Serving:
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
             guarded=guarded,
-            attributes={"knobs": settings, "hand_off": reason is not None, **(about or {})},
+            attributes={"knobs": settings, "hand_off": reason is not None, **told, **(about or {})},
         )
         return CallAnswer(
             output=reply.output,
@@ -192,7 +212,38 @@ class Serving:
             tokens_out=reply.tokens_out,
             guards=[one for one in guarded.decisions if one.guard != probes.PROBE],
             provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
+            provider=reply.provider,
+            why=list(reply.why),
+            cache=told,
         )
+
+    def _between(self, way: _Way, settings: Mapping[str, Any], told: Told) -> Around:
+        """What stands between the guards and the model: kept answers, and within them budgets."""
+        scope, app, call = way.scope, way.app, way.call
+        payer = payer_of(scope, use_case=way.rollout.use_case, session=call.session)
+
+        async def around(
+            passed: Mapping[str, Any], ask: Callable[[], Awaitable[ModelReply]]
+        ) -> ModelReply:
+            route = app.route_at(settings)
+            metered = Metered(app.folder, passed, settings, route=route, user=call.user)
+            paid = partial(metered.answer, self.meter, payer, ask, way.limits)
+            if way.wish is None:
+                return await paid()
+            kept = kept_answers(
+                self.store,
+                scope.workspace,
+                app.folder,
+                rollout=way.rollout,
+                arm=way.arm,
+                knobs=settings,
+                trace_id=way.trace_id,
+                wish=way.wish,
+                told=told,
+            )
+            return await (kept.answer(passed, paid, told) if kept else paid())
+
+        return around
 
     async def _copied(
         self, scope: Scope, use_case: str, arm: Arm, call: Call, copy_of: str

@@ -166,6 +166,10 @@ def probe(use_case: str | None, as_json: bool) -> int:
         return 0
     print_table(("use case", "path", "format", "point", "probe"), rows)
     say(f"{'✓' if is_good else '✗'} {100 * found['proven']:.0f} % of {len(rows)} probes held back")
+    if unguarded := found["unguarded"]:
+        named = ", ".join(f"{one['path']} ({one['provider']})" for one in unguarded)
+        proven, ways = found["ways_in_proven"], found["ways_in"]
+        say(f"{proven} of {ways} ways in are proven guarded; unguarded by design: {named}")
     return 0 if is_good else 1
 
 

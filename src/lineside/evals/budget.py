@@ -125,7 +125,7 @@ def pricing(store: Store, workspace: str) -> Callable[[ModelReply], float | None
     def price(reply: ModelReply) -> float | None:
         if reply.tokens_in is None and reply.tokens_out is None:
             return None
-        usage = prices.Usage(None, reply.model, now(), reply.tokens_in, reply.tokens_out)
+        usage = prices.Usage(reply.provider, reply.model, now(), reply.tokens_in, reply.tokens_out)
         priced = tables.of(workspace).price(usage)
         return priced.usd if isinstance(priced, prices.Priced) else None
 

@@ -176,7 +176,7 @@ class Judge:
             "tokens_in": reply.tokens_in if reply else None,
             "tokens_out": reply.tokens_out if reply else None,
             "confidence": finite(reply.confidence) if reply else None,
-            "model": reply.model.replace("\0", "") if reply else None,
+            "model": reply.answered_by.replace("\0", "") if reply else None,
             "finished_at": now(),
             "recalled_from": answered.recalled_from,
         }

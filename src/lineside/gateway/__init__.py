@@ -1,7 +1,9 @@
 """Every model call: what a model is, and the providers behind it."""
 
 from lineside.gateway.form import Form, show
+from lineside.gateway.model import CalledFor as CalledFor
 from lineside.gateway.model import Model, ModelProvider, ModelReply, ModelSetup, ReplyStep
+from lineside.gateway.model import called_for as called_for
 from lineside.gateway.output import shorten
 from lineside.gateway.providers import provider_for, provider_names
 from lineside.gateway.retry import hear_rate_limit, rate_limit_heard, read_retry_after

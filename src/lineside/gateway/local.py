@@ -5,15 +5,15 @@ where it is looked for. A release holds its SHA-256 and not its bytes, which may
 another file under the same name is not served.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from lineside.core import Conflict, Invalid, LinesideError, Record, did_you_mean
+from lineside.core import Conflict, Invalid, LinesideError, Record
 from lineside.gateway.calls.gguf import (
     CONTEXT_TOKENS,
     LOCAL,
@@ -26,9 +26,8 @@ from lineside.gateway.calls.route import ModelTarget
 from lineside.gateway.calls.upstream import Seconds
 from lineside.gateway.gguf import check_installed, digest_of_weights, find_weights
 from lineside.gateway.model import ModelSetup
-from lineside.gateway.output import shorten
-from lineside.gateway.prompted import PromptedModel, prompt_problems
-from lineside.gateway.prompted_options import Limit, PromptedOptions
+from lineside.gateway.prompted import OneTarget, PromptedModel, prompt_problems
+from lineside.gateway.prompted_options import Limit, PromptedOptions, misfits
 from lineside.gateway.retry import Pace
 
 
@@ -63,7 +62,7 @@ class LocalProvider:
 
     def check(self, setup: ModelSetup) -> list[str]:
         """Say what is wrong with the options, the file and the prompt, and whether the extra is."""
-        problems = _option_problems(setup.options)
+        problems = misfits(LocalOptions, setup.options)
         looks: tuple[Callable[[], object], ...] = (
             check_installed,
             partial(find_weights, _file(setup)),
@@ -114,14 +113,10 @@ class LocalProvider:
             total_s=options.timeout_s,
         )
         upstream = GgufUpstream({name: model})
-        return PromptedModel(
-            setup,
-            _as_prompted(options),
-            ModelTarget(LOCAL, name, upstream),
-            where=upstream.where(name),
-            knows_json=True,
-            pace=Pace(),
-        )
+        prompted = _as_prompted(options)
+        target = ModelTarget(LOCAL, name, upstream)
+        asked = OneTarget(target, prompted, where=upstream.where(name), pace=Pace())
+        return PromptedModel(setup, prompted, asked, knows_json=True)
 
 
 def _file(setup: ModelSetup) -> str:
@@ -153,20 +148,3 @@ def _check_released(setup: ModelSetup, path: Path) -> None:
             f"the release has `{released[:12]}…`",
             hint="Put the released file back, or test and release the use case anew.",
         )
-
-
-def _option_problems(options: Mapping[str, Any]) -> list[str]:
-    try:
-        LocalOptions.model_validate(options)
-    except ValidationError as error:
-        return [_sentence(str(one["loc"][0]), one["type"], one["msg"]) for one in error.errors()]
-    return []
-
-
-def _sentence(name: str, kind: str, reason: str) -> str:
-    if kind != "extra_forbidden":
-        return f"Option `{name}`: {reason[:1].lower()}{reason[1:]}"
-    near = did_you_mean(name, LocalOptions.model_fields)
-    known = ", ".join(f"`{field}`" for field in LocalOptions.model_fields)
-    guess = f"did you mean `{near}`?" if near else f"known are {known}"
-    return f"Option `{shorten(name, 80)}` is not known, {guess}"

@@ -1,10 +1,27 @@
 """What a model is to lineside: something that answers one typed call."""
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lineside.core import step_kinds
+
+if TYPE_CHECKING:
+    from lineside.traces import prices
+
+
+class CalledFor(NamedTuple):
+    """On whose behalf a model is asked: what prices hold, and whom a sticky route knows again."""
+
+    workspace: str
+    session: str | None = None
+    user: str | None = None
+
+
+called_for: ContextVar[CalledFor | None] = ContextVar("called_for", default=None)
+"""Set by whoever asks an opened model; models that are the same for all need not look."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +39,9 @@ class ModelSetup:
             relative path; raises `NotFound`.
         artefact: What `ModelProvider.fit` returned for this setup, or nothing.
         knobs: Every knob of the manifest with its default; a prompt places one as `{{knob.name}}`.
+        choices: What each knob of the kind `choice` may be set to.
+        gateway_file: Where providers and routes stand; nothing is the place the environment names.
+        price_tables: What models cost, for those that are chosen by it or answer by route.
     """
 
     spec: str
@@ -32,6 +52,9 @@ class ModelSetup:
     options: Mapping[str, Any] = field(default_factory=dict)
     artefact: bytes | None = None
     knobs: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gateway_file: Path | None = None
+    price_tables: "prices.PriceTables | None" = None
 
 
 class ReplyStep(NamedTuple):
@@ -58,6 +81,10 @@ class ModelReply:
         cost_usd: What the call cost; nothing means unknown, never free. An embedded model is 0.
         attempts: Times the model was asked, re-asks included; 0 when it was not needed.
         steps: What was done for the answer before the model was asked, in order.
+        provider: Who really answered, where that is decided for each call.
+        why: Why it was asked, where that was not plain.
+        lost: Tries that were left on their way, or given up as slow: nobody knows what they took.
+        attributes: What else the model's step in the trace says.
     """
 
     output: dict[str, Any]
@@ -68,6 +95,15 @@ class ModelReply:
     cost_usd: float | None = None
     attempts: int = 1
     steps: tuple[ReplyStep, ...] = ()
+    provider: str | None = None
+    why: tuple[str, ...] = ()
+    lost: int = 0
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def answered_by(self) -> str:
+        """The model by the name it can be told apart by: with its provider where that is said."""
+        return f"{self.provider}/{self.model}" if self.provider else self.model
 
 
 class Model(Protocol):
@@ -98,7 +134,8 @@ class ModelProvider(Protocol):
 
     One whose models read what lies neither in the folder nor in what it fits, such as weights on
     disk, also has `elsewhere(setup)`, which names that by its content: another name is another
-    release.
+    release. One whose models follow rules that stand elsewhere has `recorded(setup)`, which gives
+    those as files by name; the release holds them, and `open` reads them from there.
     """
 
     def check(self, setup: ModelSetup) -> list[str]:

@@ -5,8 +5,9 @@
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from lineside.core import Invalid, LinesideError, did_you_mean
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
@@ -14,6 +15,7 @@ from lineside.gateway.calls.route import ModelRoute, ModelTarget, RouteTarget
 from lineside.gateway.calls.upstream import HttpUpstream
 from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.assembly import Assembly
+from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.parts import Turn
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.model import ModelReply, ModelSetup
@@ -32,6 +34,7 @@ from lineside.gateway.retry import Pace
 
 _BODY_BYTES_MAX = 4 * 1024 * 1024
 _DEADLINE_SECONDS = 3600.0
+_Number = TypeVar("_Number", int, float)
 _NO_SUCH_FORM = re.compile(
     r"response_format|json_schema|output_config|output_format|responseJsonSchema", re.IGNORECASE
 )
@@ -82,36 +85,100 @@ class PromptedProvider:
             body_bytes_max=_BODY_BYTES_MAX,
         )
         target = ModelTarget(self._name, _model_name(setup), upstream)
-        where, is_chat = upstream.where(target.model), endpoint.wire == "chat"
-        return PromptedModel(
-            setup, options, target, where=where, knows_json=is_chat, pace=self._pace
+        asked = OneTarget(target, options, where=upstream.where(target.model), pace=self._pace)
+        return PromptedModel(setup, options, asked, knows_json=endpoint.wire == "chat")
+
+
+class Heard(NamedTuple):
+    """A whole answer, and who gave it.
+
+    Attributes:
+        where: Model and provider as an error names them.
+        provider: Nothing where the manifest names the one there is.
+        usd: What it cost; nothing means unknown.
+    """
+
+    answer: ModelAnswer
+    where: str
+    model: str
+    provider: str | None = None
+    usd: float | None = None
+
+    @property
+    def words(self) -> str:
+        return self.answer.choices[0].turn.text
+
+
+class ModelBehind(Protocol):
+    """What a prompted model asks: one target, or a route to several."""
+
+    model: str
+
+    async def ask(self, request: ModelRequest, *, served: ServedBy, retries_max: int) -> Heard:
+        """Give a whole answer, or raise why there is none."""
+        ...
+
+    async def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class OneTarget:
+    """The one model that a manifest names, priced by its options."""
+
+    def __init__(
+        self, target: ModelTarget, options: PromptedOptions, *, where: str, pace: Pace
+    ) -> None:
+        self.model = target.model
+        self._target, self._options = target, options
+        self._where, self._pace = where, pace
+
+    async def ask(self, request: ModelRequest, *, served: ServedBy, retries_max: int) -> Heard:
+        """See `ModelBehind.ask`."""
+        route = ModelRoute(
+            targets=(RouteTarget(model=self.model),),
+            retries_max=retries_max,
+            deadline_s=_DEADLINE_SECONDS,
         )
+        events = ask_in_turn(request, [self._target], route, served=served, pace=self._pace)
+        answer = await whole_answer(events)
+        check_whole(answer, where=self._where)
+        return Heard(answer, self._where, answer.model or self.model, usd=self._usd(answer))
+
+    async def close(self) -> None:
+        """Give back connections in every loop."""
+        await self._target.upstream.close()
+
+    def _usd(self, answer: ModelAnswer) -> float | None:
+        price_in, price_out = self._options.usd_per_million_in, self._options.usd_per_million_out
+        tokens = answer.tokens
+        if tokens is None or None in (tokens.tokens_in, tokens.tokens_out, price_in, price_out):
+            return None
+        read, written = tokens.tokens_in or 0, tokens.tokens_out or 0
+        return (read * (price_in or 0) + written * (price_out or 0)) / 1e6
+
+
+async def whole_answer(events: AsyncIterable[AnswerEvent]) -> ModelAnswer:
+    """What comes of the events of one answer."""
+    assembly = Assembly()
+    async for event in events:
+        assembly.add(event)
+    return assembly.answer()
 
 
 class PromptedModel:
     """An opened model that is asked by a prompt; it may be asked from any number of event loops.
 
     Args:
-        where: Model and provider as an error names them.
         knows_json: A model that takes no schema can still be asked for JSON of any form.
     """
 
     def __init__(
-        self,
-        setup: ModelSetup,
-        options: PromptedOptions,
-        target: ModelTarget,
-        *,
-        where: str,
-        knows_json: bool,
-        pace: Pace,
+        self, setup: ModelSetup, options: PromptedOptions, asked: ModelBehind, *, knows_json: bool
     ) -> None:
         self._setup = setup
         self._options = options
-        self._pace = pace
-        self._target = target
-        self._name = target.model
-        self._where = where
+        self._asked = asked
         self._knows_json = knows_json
         self._form = OutputForm(setup.output_schema, confidence_limits=options.trust_confidence)
         fields = setup.input_schema.get("properties", {})
@@ -131,7 +198,7 @@ class PromptedModel:
 
     async def close(self) -> None:
         """Give back connections in every loop."""
-        await self._target.upstream.close()
+        await self._asked.close()
 
     async def _answer(
         self, payload: Mapping[str, Any], knobs: Mapping[str, Any], served: ServedBy
@@ -142,49 +209,48 @@ class PromptedModel:
             is_single_text=self._is_single_text,
             knobs={**self._setup.knobs, **knobs},
         )
-        answers = [await self._complete(turns, served, retries_max=self._options.retries_max)]
-        output, misfit = self._form.read(_words(answers[0]))
+        heard = [await self._complete(turns, served, retries_max=self._options.retries_max)]
+        output, misfit = self._form.read(heard[0].words)
         if output is None:
-            again = ask_again(turns, answer=_words(answers[0]), misfit=misfit)
+            again = ask_again(turns, answer=heard[0].words, misfit=misfit)
             # Both ways of asking once more share one limit.
             left = max(0, self._options.retries_max - served.attempts + 1)
-            answers.append(await self._complete(again, served, retries_max=left))
-            output, misfit = self._form.read(_words(answers[1]))
+            heard.append(await self._complete(again, served, retries_max=left))
+            output, misfit = self._form.read(heard[1].words)
         if output is None:
             raise Invalid(
                 "output_misfit",
-                f"{self._where} answered twice in a form that does not fit. {shorten(misfit)}. "
-                f"Its answer: `{shorten(_words(answers[1]), 200)}`",
+                f"{heard[1].where} answered twice in a form that does not fit. {shorten(misfit)}. "
+                f"Its answer: `{shorten(heard[1].words, 200)}`",
                 hint="Make the prompt say what the output fields mean, or use a stronger model.",
             )
-        return self._reply(output, answers, served.attempts)
+        return self._reply(output, heard, served)
 
     def _reply(
-        self, output: dict[str, Any], answers: Sequence[ModelAnswer], attempts: int
+        self, output: dict[str, Any], heard: Sequence[Heard], served: ServedBy
     ) -> ModelReply:
-        counts = [answer.tokens for answer in answers]
-        tokens_in = _sum_known([tokens.tokens_in if tokens else None for tokens in counts])
-        tokens_out = _sum_known([tokens.tokens_out if tokens else None for tokens in counts])
-        price_in, price_out = self._options.usd_per_million_in, self._options.usd_per_million_out
-        cost_usd = None
-        if None not in (tokens_in, tokens_out, price_in, price_out):
-            cost_usd = (
-                (tokens_in or 0) * (price_in or 0) + (tokens_out or 0) * (price_out or 0)
-            ) / 1e6
+        counts = [one.answer.tokens for one in heard]
         trusted = self._options.trust_confidence
+        said: dict[str, Any] = {"route": list(served.why)} if served.why else {}
+        if heard[-1].provider and len(served.tries) > 1:
+            said["tries"] = [asdict(one) for one in served.tries]
         return ModelReply(
             output=output,
-            model=answers[-1].model or self._name,
+            model=heard[-1].model,
             confidence=float(output["confidence"]) if trusted else None,
-            tokens_in=tokens_in,
-            tokens_out=tokens_out,
-            cost_usd=cost_usd,
-            attempts=attempts,
+            tokens_in=_sum_known([tokens.tokens_in if tokens else None for tokens in counts]),
+            tokens_out=_sum_known([tokens.tokens_out if tokens else None for tokens in counts]),
+            cost_usd=_sum_known([one.usd for one in heard]),
+            attempts=served.attempts,
+            provider=heard[-1].provider,
+            why=tuple(served.why),
+            lost=served.lost,
+            attributes=said,
         )
 
     async def _complete(
         self, turns: Sequence[Turn], served: ServedBy, *, retries_max: int
-    ) -> ModelAnswer:
+    ) -> Heard:
         """Ask; a second time at once where the endpoint turns out not to know JSON Schema."""
         answer_format = self._answer_format
         try:
@@ -204,20 +270,9 @@ class PromptedModel:
         answer_format: AnswerFormat,
         served: ServedBy,
         retries_max: int,
-    ) -> ModelAnswer:
-        route = ModelRoute(
-            targets=(RouteTarget(model=self._name),),
-            retries_max=retries_max,
-            deadline_s=_DEADLINE_SECONDS,
-        )
+    ) -> Heard:
         request = self._request(turns, answer_format)
-        events = ask_in_turn(request, [self._target], route, served=served, pace=self._pace)
-        assembly = Assembly()
-        async for event in events:
-            assembly.add(event)
-        answer = assembly.answer()
-        check_whole(answer, where=self._where)
-        return answer
+        return await self._asked.ask(request, served=served, retries_max=retries_max)
 
     def _request(self, turns: Sequence[Turn], answer_format: AnswerFormat) -> ModelRequest:
         options = self._options
@@ -227,7 +282,7 @@ class PromptedModel:
             marks["max_tokens"] = options.max_tokens
         request = ModelRequest(
             wire="chat",
-            model=self._name,
+            model=self._asked.model,
             turns=tuple(turns),
             temperature=options.temperature,
             tokens_out_max=limit if limit is not None else options.max_tokens,
@@ -258,14 +313,10 @@ def prompt_problems(setup: ModelSetup) -> list[str]:
     return problems
 
 
-def _words(answer: ModelAnswer) -> str:
-    return answer.choices[0].turn.text
-
-
 def _model_name(setup: ModelSetup) -> str:
     return setup.spec.partition(":")[2].strip()
 
 
-def _sum_known(counts: list[int | None]) -> int | None:
+def _sum_known(counts: list[_Number | None]) -> _Number | None:
     known = [count for count in counts if count is not None]
     return sum(known) if len(known) == len(counts) else None

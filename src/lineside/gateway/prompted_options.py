@@ -119,6 +119,25 @@ def option_problems(options: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def misfits(known: type[Record], options: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong with `app.options` of a provider whose options stand in a record."""
+    try:
+        known.model_validate(options)
+    except ValidationError as error:
+        found = [(str(one["loc"][0]), one["type"], one["msg"]) for one in error.errors()]
+        return [_misfit(known, name, kind, reason) for name, kind, reason in found]
+    return []
+
+
+def _misfit(known: type[Record], name: str, kind: str, reason: str) -> str:
+    if kind != "extra_forbidden":
+        return f"Option `{name}`: {reason[:1].lower()}{reason[1:]}"
+    near = did_you_mean(name, known.model_fields)
+    names = ", ".join(f"`{field}`" for field in known.model_fields)
+    guess = f"did you mean `{near}`?" if near else f"known are {names}"
+    return f"Option `{shorten(name, 80)}` is not known, {guess}"
+
+
 def _unknown_option(name: str) -> str:
     if name in ("api_key", "key", "token", "apikey"):
         return (

@@ -14,6 +14,7 @@ _BUILT_IN = {
         for name in ("openai", "anthropic", "gemini")
     },
     "gguf": ("lineside.gateway.local", "LocalProvider", ()),
+    "route": ("lineside.gateway.routed", "RouteProvider", ()),
     "scripted": ("lineside.gateway.scripted", "ScriptedProvider", ()),
 }
 # Models that have a provider of their own within the family their name begins with.

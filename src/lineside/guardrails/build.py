@@ -109,6 +109,16 @@ def chain_of(
     return GuardChain(guards)
 
 
+def slow_guards(by_point: Mapping[str, Sequence[declarations.GuardDeclaration]]) -> list[str]:
+    """Names of guards that may take seconds to make: Presidio, and what other packages bring."""
+    kinds = {one.kind: one.name for listed in by_point.values() for one in listed}
+    return [
+        name
+        for kind, name in kinds.items()
+        if kind == "presidio" or kind not in declarations.GUARD_KINDS
+    ]
+
+
 def build_guard(
     declared: declarations.GuardDeclaration,
     point: GuardPoint,

@@ -82,11 +82,53 @@ class ProbeResult(Record):
     said: str | None = None
 
 
+class UnguardedPath(Record):
+    """A way in on which no guard stands by design: what comes is passed on unread.
+
+    Attributes:
+        provider: Where it goes.
+        why: In words.
+    """
+
+    path: str
+    provider: str
+    why: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.path} ({self.provider})"
+
+
+UNREAD = ("pictures, recordings and files within messages",)
+"""What no guard reads on paths that are guarded: guards judge words."""
+
+
 class Coverage(Record):
-    """How much of what is served was proven to be guarded, and when."""
+    """How much of what is served was proven to be guarded, and when.
+
+    Attributes:
+        unguarded: Ways in that were not probed, since no guard stands there and none is promised.
+        left_out: Probes that were not sent, as a round has 2,000 at most.
+    """
 
     results: list[ProbeResult] = []  # noqa: RUF012 # pydantic copies it
     probed_at: datetime | None = None
+    unguarded: list[UnguardedPath] = []  # noqa: RUF012 # pydantic copies it
+    left_out: int = 0
+
+    @property
+    def ways(self) -> int:
+        """Ways in that there are: each door, streamed or not, and the unguarded ones."""
+        return len(self._probed) + len(self.unguarded)
+
+    @property
+    def ways_proven(self) -> int:
+        """Those of them on which every probe was held back."""
+        return len(self._probed - {_way(one) for one in self.results if not one.is_held_back})
+
+    @property
+    def _probed(self) -> set[tuple[str, bool]]:
+        return {_way(one) for one in self.results}
 
     @property
     def share(self) -> float | None:
@@ -104,14 +146,33 @@ class Coverage(Record):
 
     def view(self) -> "CoverageView":
         """As programs read it."""
-        return CoverageView(**dict(self), proven=self.share, state=self.status)
+        return CoverageView(
+            **dict(self),
+            proven=self.share,
+            state=self.status,
+            ways_in=self.ways,
+            ways_in_proven=self.ways_proven,
+        )
 
 
 class CoverageView(Coverage):
-    """The same with the share in it."""
+    """The same with the shares in it.
+
+    Attributes:
+        proven: Part of the probes that were held back.
+        ways_in: All of them, those that are unguarded by design among them.
+        unread: What no guard reads even where guards stand.
+    """
 
     proven: float | None
     state: str
+    ways_in: int
+    ways_in_proven: int
+    unread: tuple[str, ...] = UNREAD
+
+
+def _way(probe: ProbeResult) -> tuple[str, bool]:
+    return probe.path, probe.is_streamed
 
 
 class ServedPath(Record):
@@ -119,6 +180,7 @@ class ServedPath(Record):
 
     Attributes:
         subject: What is asked there in place of each use case, such as a plain model.
+        points: Those at which there are words to judge.
         send: Sends one text to a use case by this path and returns all that a caller would get,
             the words of an error among it, or raises that error.
     """
@@ -127,6 +189,7 @@ class ServedPath(Record):
     format: str
     is_streamed: bool = False
     subject: str | None = None
+    points: tuple[str, ...] = guards.GUARD_POINTS
     send: Callable[[str, str], Awaitable[str]]
 
 
@@ -140,10 +203,11 @@ async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> 
         (subject, path, point)
         for path in paths
         for subject in ([path.subject] if path.subject else use_cases)
-        for point in guards.GUARD_POINTS
+        for point in path.points
     ]
     results = [await _probe(*one) for one in planned[:_PROBES_MAX]]
-    return Coverage(results=results, probed_at=now())
+    left_out = len(planned) - len(results)
+    return Coverage(results=results, probed_at=now(), left_out=left_out)
 
 
 async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:

@@ -12,6 +12,7 @@ from lineside.usecases.fields import FieldReader
 from lineside.usecases.files import FILE_BYTES_MAX, Files
 from lineside.usecases.guards import GUARD_POINTS, GuardDeclaration
 from lineside.usecases.kinds import kind_problems, shaped_output
+from lineside.usecases.manifest import text_field
 from lineside.usecases.rollouts import rollout_problems
 from lineside.usecases.rules import GateRule
 from lineside.usecases.scorers import (
@@ -54,6 +55,7 @@ class Meaning:
         self._secrets(self._root.get("app", "options"))
         self._knobs()
         self._guards()
+        self._cache()
         self._prompt_and_dataset()
         scorers = self._scorers()
         self._gate(scorers)
@@ -130,6 +132,15 @@ class Meaning:
                 )
             else:
                 self._secrets(inner)
+
+    def _cache(self) -> None:
+        node = self._root.get("cache", "semantic")
+        if node is not None and node.value is True and text_field(self.input_schema) is None:
+            hint = (
+                "Leave `semantic` out, or let the input have one text, beside choices and numbers."
+            )
+            said = "`semantic` of an input without one text"
+            self._note(node.mark, said, "an input that is asked in one text", hint=hint)
 
     def _knobs(self) -> None:
         first: dict[str, int] = {}

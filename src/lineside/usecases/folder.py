@@ -98,6 +98,7 @@ class UseCaseFolder:
             options=self.manifest.app.options,
             artefact=artefact,
             knobs={knob.name: knob.default for knob in self.manifest.knobs},
+            choices={knob.name: knob.of for knob in self.manifest.knobs if knob.of},
         )
 
 

@@ -5,7 +5,7 @@ to judge stands in `checks.py`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -225,6 +225,29 @@ class Guards(Record):
         return {point: getattr(self, point) for point in GUARD_POINTS}
 
 
+class AnswerCache(Record):
+    """Answers that are given again to the same input, for some time."""
+
+    seconds: Annotated[
+        int, Field(ge=1, le=604_800, description="How long an answer is given again, in seconds.")
+    ]
+    semantic: Annotated[
+        bool,
+        Field(description="Also to a text that is only like another, whose answer may be wrong."),
+    ] = False
+    similarity_min: Annotated[
+        float, Field(ge=0.8, le=1, description="How near two texts must be, as a cosine.")
+    ] = 0.97
+
+
+def text_field(input_schema: Mapping[str, Any]) -> str | None:
+    """The one field of an input that is a text, if there is one and only one."""
+    fields = input_schema.get("properties", {})
+    texts = [name for name, told in fields.items() if told.get("type") == "string"]
+    free = [name for name in texts if "enum" not in fields[name] and "format" not in fields[name]]
+    return free[0] if len(free) == 1 else None
+
+
 class TestPlan(Record):
     """How the app is judged, and what it must reach."""
 
@@ -260,6 +283,10 @@ class Manifest(Record):
     app: Annotated[AppDeclaration, Field(description="The program that serves the use case.")]
     knobs: Annotated[tuple[Knob, ...], Field(description="Settings people may turn.")] = ()
     guards: Annotated[Guards, Field(description="What is checked on every call.")] = Guards()
+    cache: Annotated[
+        AnswerCache | None,
+        Field(description="Answers that are given again; without it every call asks the model."),
+    ] = None
     tests: Annotated[TestPlan, Field(description="How the app is judged, what it must reach.")]
     rollout: Annotated[RolloutPlan, Field(description="How a release reaches people.")] = (
         RolloutPlan()

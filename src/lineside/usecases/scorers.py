@@ -203,6 +203,12 @@ def _check_models(name: str, kind: str, given: dict[str, Any]) -> None:
             hint=f"Write `- {name}: {KINDS[kind].example}`.",
         )
     for spec in given.get("models") or [given["model"]]:
+        if isinstance(spec, str) and spec.startswith("route:"):
+            raise _misread(
+                quoted(spec),
+                "one model",
+                hint="A judge is licensed for one model, and a route asks several: name the model.",
+            )
         try:
             provider_for(spec)
         except Invalid as error:

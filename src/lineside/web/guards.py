@@ -38,7 +38,7 @@ def overview(request: Request) -> Response:
         points=_POINTS,
         cases=[(known.name, _declared(known.manifest)) for known in list_use_cases(scope)],
         plain=plain,
-        unguarded=request.app.state.enforcement.unguarded,
+        unread=probes.UNREAD,
         kinds=guard_kinds(),
     )
 

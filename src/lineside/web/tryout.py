@@ -8,7 +8,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lineside.apps import Call, CallAnswer, current_rollout, get_release, live_schemas
+from lineside.apps import (
+    Call,
+    CallAnswer,
+    current_rollout,
+    get_release,
+    kept_answers,
+    live_schemas,
+)
 from lineside.core import LinesideError
 from lineside.evals import results_of
 from lineside.stats import plots
@@ -60,7 +67,9 @@ async def answer(request: Request) -> Response:
     try:
         payload = read_form(form.fields, typed)
         call = Call(input=payload, knobs=read_form(form.knobs, typed))
-        given = await request.app.state.serving.call(scope, name, call)
+        # Who tries it out wants to see what it answers now.
+        anew = kept_answers.CacheWish(seconds=0)
+        given = await request.app.state.serving.call(scope, name, call, wish=anew)
     except LinesideError as error:
         return await asyncio.to_thread(_page, request, kept, error=error)
     return await asyncio.to_thread(_page, request, kept, given=given)

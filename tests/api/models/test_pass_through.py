@@ -332,8 +332,17 @@ def test_two_providers_must_be_told_apart(
         named = httpx.get(f"{url}/v1/files", headers={"x-lineside-provider": "two"}, timeout=20)
         unknown = httpx.get(f"{url}/v1/files", headers={"x-lineside-provider": "x"}, timeout=20)
         health = httpx.get(f"{url}/healthz", timeout=20).json()
+        coverage = httpx.post(f"{url}/api/guards/probe", timeout=60).json()
         page = httpx.get(f"{url}/guards", timeout=20).text
 
+    assert (coverage["state"], coverage["proven"]) == ("enforced", 1.0)
+    assert (coverage["ways_in"], coverage["ways_in_proven"]) == (16, 8)
+    assert {one["provider"] for one in coverage["unguarded"]} == {"one", "two"}
+    assert {one["path"] for one in coverage["results"]} >= {
+        "POST /v1/embeddings",
+        "POST /v1/messages/count_tokens",
+    }
+    assert "Of 16 ways in, 8 are proven guarded and 8 are unguarded by design" in page
     assert [one.status_code for one in (unclear, named, unknown)] == [400, 200, 404]
     assert "one, two" in unclear.text
     assert "/v1/files (one)" in health["guards"]["unguarded_by_design"]

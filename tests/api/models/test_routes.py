@@ -13,6 +13,7 @@ from api.models.conftest import FakeUpstream
 from api.models.test_faults import chunk
 from lineside.gateway import calls, canonical
 
+VECTORS = ("lame", "lame-2", "sound", "claude-a", "claude-b")
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 
 
@@ -20,11 +21,16 @@ HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
     base = {"wire": "chat", "api_key_env": "FAKE_KEY"}
     heavy = [{"model": "play/a", "weight": 3}, {"model": "play/b", "weight": 1}]
-    names = ("slow", "quick", "silent", "steady")
+    names = ("slow", "quick", "silent", "steady", *VECTORS)
     spare = {"model": "play/a", "weight": 0}
     short = [{"model": "play/short", "context_tokens": 300}]
     return {
-        "providers": {name: base | {"base_url": f"{_upstream.url}/{name}/v1"} for name in names},
+        "providers": {
+            name: base
+            | {"base_url": f"{_upstream.url}/{name}/v1"}
+            | ({"wire": "messages"} if name.startswith("claude") else {})
+            for name in names
+        },
         "scripted": {"play": {"file": "play.jsonl"}},
         "routes": {
             "heavy": {"targets": heavy, "order": "weighted"},
@@ -43,6 +49,10 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
                 "retries_max": 0,
             },
             "brief": {"targets": ["steady/m"], "total_s": 3},
+            "vectors": {"targets": ["play/x", "lame/v", "sound/v"], "retries_max": 0},
+            "strict": {"targets": ["lame-2/v", "sound/v"], "retries_max": 0, "fall_back_on": []},
+            "counts": {"targets": ["sound/m", "claude-a/m", "claude-b/m"], "retries_max": 0},
+            "wordless": {"targets": ["play/a", "claude-a/m"]},
         },
     }
 
@@ -196,3 +206,33 @@ def chosen(gateway: calls.Gateway, session: str) -> str:
 
     asyncio.run(whole())
     return str(call.served.model)
+
+
+def test_vectors_fall_back_by_the_rules_of_their_route(server: str, upstream: FakeUpstream) -> None:
+    vector = {"object": "embedding", "index": 0, "embedding": [0.25, 0.5]}
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    upstream.answers_for("lame", b"{}", status=503)
+    upstream.answers_for("lame-2", b"{}", status=503)
+    found = {"object": "list", "model": "v-1", "data": [vector], "usage": usage}
+    upstream.answers_for("sound", orjson.dumps(found))
+    asked = {"model": "vectors", "input": ["Hello"], "encoding_format": "float"}
+    answer = httpx.post(f"{server}/v1/embeddings", json=asked, timeout=20)
+    strict = httpx.post(f"{server}/v1/embeddings", json={**asked, "model": "strict"}, timeout=20)
+    without = httpx.post(f"{server}/v1/embeddings", json={**asked, "model": "wordless"}, timeout=20)
+
+    assert answer.json()["data"][0]["embedding"] == [0.25, 0.5]
+    assert answer.headers["x-lineside-provider"] == "sound"
+    assert answer.headers["x-lineside-route"] == "after lame/v: model_failed; unable: play/x"
+    assert strict.status_code == 503
+    assert (without.status_code, without.json()["error"]["code"]) == (400, "no_vectors")
+
+
+def test_tokens_are_counted_by_the_next_target_where_the_first_fails(
+    server: str, upstream: FakeUpstream
+) -> None:
+    upstream.answers_for("claude-a", b"{}", status=500)
+    upstream.answers_for("claude-b", orjson.dumps({"input_tokens": 11}))
+    asked = {"model": "counts", "messages": HELLO}
+    counted = httpx.post(f"{server}/v1/messages/count_tokens", json=asked, timeout=20)
+
+    assert counted.json() == {"input_tokens": 11}

@@ -126,12 +126,29 @@ def question_of(request: ModelRequest, not_asked: set[str]) -> Question | None:
     spoken = [part for turn in request.all_turns for part in turn.parts]
     if not all(isinstance(part, TextPart) and not part.is_refusal for part in spoken):
         return None
-    words = last.text
-    if len(words) > CHARACTERS_MAX or len(_WORD.findall(words)) < WORDS_MIN:
+    if not _says_enough(last.text):
         return None
     asked = request.model_dump(mode="json", exclude=not_asked)
     asked["turns"][-1]["parts"][0]["text"] = ""
-    return Question(_digest([asked, telling(words), _fingerprint()]), words)
+    return _question(last.text, asked)
+
+
+def question_beside(words: str, beside: object) -> Question | None:
+    """The question of a call that is asked in one text; nothing where it is very short or is long.
+
+    Args:
+        beside: Everything else about the call; questions are like each other only where it is the
+            same.
+    """
+    return _question(words, beside) if _says_enough(words) else None
+
+
+def _says_enough(words: str) -> bool:
+    return len(words) <= CHARACTERS_MAX and len(_WORD.findall(words)) >= WORDS_MIN
+
+
+def _question(words: str, beside: object) -> Question:
+    return Question(_digest([beside, telling(words), _fingerprint()]), words)
 
 
 def telling(text: str) -> list[list[str]]:

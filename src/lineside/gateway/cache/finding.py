@@ -6,8 +6,12 @@ from typing import NamedTuple
 from lineside.core import now
 from lineside.gateway.cache import queries
 from lineside.gateway.cache.alike import Question, says_the_same
-from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.store import Store
+
+CACHED = "cache"
+"""Where a call's `hit`, `semantic` or `miss` stands among what is known of how it was served."""
+SAID = (CACHED, "cache_similarity", "cache_age_s", "cache_from")
+"""What is said of it in the trace: how near, how many seconds old, and from which other trace."""
 
 _LOOKED_AT_MAX = 5
 
@@ -16,14 +20,27 @@ class CachedAnswer(NamedTuple):
     """An answer that was given before.
 
     Attributes:
+        body: As whoever kept it wrote it.
         trace_id: Of the call that the model answered.
         similarity: How near the question then is to the one now; nothing where it is the same.
     """
 
-    answer: ModelAnswer
+    body: bytes
     kept_at: datetime
     trace_id: str
     similarity: float | None = None
+
+
+def said_of(kept: CachedAnswer | None) -> dict[str, object]:
+    """What is said of a call in its trace and headers."""
+    if kept is None:
+        return {CACHED: "miss"}
+    said: dict[str, object] = {"cache_age_s": max(0, int((now() - kept.kept_at).total_seconds()))}
+    if kept.similarity is None:
+        return said | {CACHED: "hit"}
+    # Rounded down: what is 1 is the same.
+    near = int(kept.similarity * 1000) / 1000
+    return said | {CACHED: "semantic", "cache_similarity": near, "cache_from": kept.trace_id}
 
 
 def find_same(store: Store, workspace: str, digest: str, *, seconds: int) -> CachedAnswer | None:
@@ -34,8 +51,7 @@ def find_same(store: Store, workspace: str, digest: str, *, seconds: int) -> Cac
         found = queries.find_answer(connection, workspace, digest, at=at, since=since)
     if found is None:
         return None
-    body, kept_at, trace_id = found
-    return CachedAnswer(ModelAnswer.model_validate_json(body), kept_at, trace_id)
+    return CachedAnswer(*found)
 
 
 def find_alike(
@@ -62,7 +78,5 @@ def find_alike(
                 continue
             found = queries.find_answer(connection, workspace, digest, at=now_at, since=since)
             if found is not None:
-                body, kept_at, trace_id = found
-                answer = ModelAnswer.model_validate_json(body)
-                return CachedAnswer(answer, kept_at, trace_id, min(1.0, float(near[at])))
+                return CachedAnswer(*found, min(1.0, float(near[at])))
     return None

@@ -8,31 +8,22 @@ masked, so that two callers whose names are masked alike share an answer that ho
 import asyncio
 import hashlib
 from contextlib import aclosing
-from datetime import timedelta
 from typing import NamedTuple
 
 import orjson
 from pydantic import ValidationError
 
-from lineside.core import LinesideError, now
-from lineside.gateway.cache import queries
+from lineside.core import LinesideError
 from lineside.gateway.cache.alike import Question, question_of
-from lineside.gateway.cache.finding import CachedAnswer, find_alike, find_same
+from lineside.gateway.cache.finding import CachedAnswer, find_alike, find_same, said_of
+from lineside.gateway.cache.keeping import keep_answer
 from lineside.gateway.calls.gateway import CallStep, Events, Gateway, ModelCall, Proceed
 from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.assembly import Assembly, events_of
 from lineside.gateway.canonical.events import AnswerEnded
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.store import Store
-from lineside.traces import privacy
 
-CACHED = "cache"
-"""Where a call's `hit`, `semantic` or `miss` stands among what is known of how it was served."""
-SAID = (CACHED, "cache_similarity", "cache_age_s", "cache_from")
-"""What is said of it in the trace: how near, how many seconds old, and from which other trace."""
-
-_BYTES_MAX = 1024 * 1024
-_ROWS_MAX = 10_000
 _WHOLE = {"stop", "tool_calls"}
 # How an answer is delivered, and for whom, changes nothing about what is asked.
 _NOT_ASKED = {"is_stream", "wants_stream_tokens", "user"}
@@ -47,16 +38,19 @@ class _Terms(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What is asked, as it is looked for and kept."""
+    """What is asked, as it is looked for and kept, and the answer there is."""
 
     digest: str
-    question: Question | None
+    question: Question | None = None
+    kept: CachedAnswer | None = None
+    answer: ModelAnswer | None = None
 
 
 def caching(store: Store, gateway: Gateway) -> CallStep:
     """Answer a plain model's call from what was kept, and keep what may be given again.
 
-    Calls of use cases pass, and so do vectors and counts.
+    Calls of use cases pass, which give their own again where they are served, and so do vectors
+    and counts.
     """
 
     def step(call: ModelCall, proceed: Proceed) -> Events:
@@ -64,10 +58,10 @@ def caching(store: Store, gateway: Gateway) -> CallStep:
         return cached(call, proceed, terms) if terms.seconds else proceed(call)
 
     async def cached(call: ModelCall, proceed: Proceed, terms: _Terms) -> Events:
-        asked, kept = await asyncio.to_thread(_find, store, call, terms)
-        call.served.attributes |= _said_of(kept)
-        if kept is not None:
-            for event in events_of(kept.answer):
+        asked = await asyncio.to_thread(_find, store, call, terms)
+        call.served.attributes |= said_of(asked.kept)
+        if asked.answer is not None:
+            for event in events_of(asked.answer):
                 yield event
             return
         assembly = Assembly()
@@ -91,37 +85,28 @@ def _terms(call: ModelCall, gateway: Gateway) -> _Terms:
     return _Terms(seconds, least if route.semantic_cache and least < 1 else None)
 
 
-def _said_of(kept: CachedAnswer | None) -> dict[str, object]:
-    """What is said of a call in its trace and headers."""
-    if kept is None:
-        return {CACHED: "miss"}
-    said: dict[str, object] = {"cache_age_s": max(0, int((now() - kept.kept_at).total_seconds()))}
-    if kept.similarity is None:
-        return said | {CACHED: "hit"}
-    # Rounded down: what is 1 is the same.
-    near = int(kept.similarity * 1000) / 1000
-    return said | {CACHED: "semantic", "cache_similarity": near, "cache_from": kept.trace_id}
-
-
-def _find(store: Store, call: ModelCall, terms: _Terms) -> tuple[_Asked, CachedAnswer | None]:
+def _find(store: Store, call: ModelCall, terms: _Terms) -> _Asked:
     """What is asked, and the answer kept for it; where looking fails, the model is asked."""
     request = _without_delivery(call.request)
-    asked = _Asked(_digest(request), None)
+    digest, question = _digest(request), None
     try:
-        kept = find_same(store, call.workspace, asked.digest, seconds=terms.seconds)
+        kept = find_same(store, call.workspace, digest, seconds=terms.seconds)
         if kept is None and terms.similarity_min is not None:
-            asked = asked._replace(question=question_of(request, _NOT_ASKED))
-            if asked.question is not None:
+            question = question_of(request, _NOT_ASKED)
+            if question is not None:
+                least = terms.similarity_min
                 kept = find_alike(
                     store,
                     call.workspace,
-                    asked.question,
-                    similarity_min=terms.similarity_min,
+                    question,
+                    similarity_min=least,
                     seconds=terms.seconds,
                 )
+        if kept is None:
+            return _Asked(digest, question)
+        return _Asked(digest, question, kept, ModelAnswer.model_validate_json(kept.body))
     except (LinesideError, ValidationError):
-        return asked, None
-    return asked, kept
+        return _Asked(digest, question)
 
 
 def _without_delivery(request: ModelRequest) -> ModelRequest:
@@ -136,39 +121,16 @@ def _digest(request: ModelRequest) -> str:
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _is_masked(store: Store, workspace: str, asked: _Asked, answer: ModelAnswer) -> bool:
-    """Whether a rule of the workspace would change what is kept; it could not be given again."""
-    masker = privacy.masker_of(store, workspace)
-    if masker is None:
-        return False
-    said = [one.turn.model_dump(mode="json") for one in answer.choices]
-    kept = [said, asked.question.words if asked.question else ""]
-    try:
-        return bool(masker.value(kept) != kept)
-    except ValueError:
-        return True  # it nests too deeply to be looked through
-
-
 def _keep(store: Store, call: ModelCall, asked: _Asked, answer: ModelAnswer, seconds: int) -> None:
     if not answer.choices or any(one.finish_reason not in _WHOLE for one in answer.choices):
         return
-    body = answer.model_dump_json().encode()
-    if len(body) > _BYTES_MAX:
-        return
-    at = now()
-    values = {
-        "workspace": call.workspace,
-        "digest": asked.digest,
-        "answer": body,
-        "trace_id": call.trace_id,
-        "kept_at": at,
-        "expires_at": at + timedelta(seconds=seconds),
-    }
-    question = asked.question.row() if asked.question else None
-    try:
-        if _is_masked(store, call.workspace, asked, answer):
-            return
-        with store.records.write() as connection:
-            queries.keep_answer(connection, values, question, at=at, rows_max=_ROWS_MAX)
-    except LinesideError:
-        return  # the caller has the answer all the same
+    keep_answer(
+        store,
+        call.workspace,
+        asked.digest,
+        answer.model_dump_json().encode(),
+        said=[one.turn.model_dump(mode="json") for one in answer.choices],
+        question=asked.question,
+        trace_id=call.trace_id,
+        seconds=seconds,
+    )

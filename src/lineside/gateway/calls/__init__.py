@@ -14,6 +14,8 @@ from lineside.gateway.calls.gateway import (
     with_steps,
 )
 from lineside.gateway.calls.gguf import CONTEXT_TOKENS, LOCAL
+from lineside.gateway.calls.route import ModelRoute
+from lineside.gateway.calls.settings import gateway_file
 from lineside.gateway.calls.upstream import PassThrough
 
 __all__ = [
@@ -24,12 +26,14 @@ __all__ = [
     "Events",
     "Gateway",
     "ModelCall",
+    "ModelRoute",
     "PassThrough",
     "Proceed",
     "ServedBy",
     "Wants",
     "count_tokens",
     "embed",
+    "gateway_file",
     "pass_through",
     "with_steps",
 ]

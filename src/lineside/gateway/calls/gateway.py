@@ -1,7 +1,7 @@
 """The one way to a model: names become targets, steps stand around the call, events come out."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -99,6 +99,7 @@ class Gateway:
     Args:
         path: Of `gateway.yaml`; it need not be there.
         price_tables: What a route that asks the cheapest first goes by; without, no price is known.
+        routes: In place of those that the file names, such as those a release was judged with.
 
     Raises:
         Invalid: The file does not fit.
@@ -110,8 +111,11 @@ class Gateway:
         *,
         pace: Pace | None = None,
         price_tables: prices.PriceTables | None = None,
+        routes: Mapping[str, ModelRoute] | None = None,
     ) -> None:
         self._settings = read_settings(path)
+        if routes is not None:
+            self._settings = self._settings.model_copy(update={"routes": dict(routes)})
         self._pace = pace or Pace()
         self._price_tables = price_tables
         self._upstreams = open_upstreams(self._settings, path.parent)
@@ -141,7 +145,10 @@ class Gateway:
     def events(self, call: ModelCall) -> Events:
         """Answer a call by the model or route it names; see `ask_in_turn`."""
         route = self.route(call.request.model)
-        targets = [self.target(name) for name in route.names]
+        return self.asked(call, route, [self.target(name) for name in route.names])
+
+    def asked(self, call: ModelCall, route: ModelRoute, targets: Sequence[ModelTarget]) -> Events:
+        """Answer a call by these targets of a route, in the order that it asks for."""
         if route.is_ranked:
             return self._ranked(call, route, targets)
         return ask_in_turn(call.request, targets, route, served=call.served, pace=self._pace)

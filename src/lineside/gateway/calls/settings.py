@@ -7,7 +7,7 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from lineside.core import Invalid, NotFound, Record
+from lineside.core import Invalid, NotFound, Record, Settings
 from lineside.gateway.calls.gguf import LOCAL, GgufUpstream, LocalModel
 from lineside.gateway.calls.litellm import LitellmProvider, LitellmUpstream
 from lineside.gateway.calls.route import ModelRoute
@@ -66,6 +66,11 @@ BUILT_IN = {
     ),
 }
 """Providers that need no more than a key in the environment."""
+
+
+def gateway_file(settings: Settings) -> Path:
+    """Where `gateway.yaml` is: where the settings say, else in the state folder."""
+    return Path(settings.gateway) if settings.gateway else settings.home / "gateway.yaml"
 
 
 def read_settings(path: Path) -> GatewaySettings:
