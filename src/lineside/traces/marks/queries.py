@@ -26,9 +26,9 @@ sa.Index(None, marks.c.workspace, marks.c.kind, marks.c.text)
 
 _SHOWN = [column for column in marks.c if column.name != "workspace"]
 
-TRACE_HEAD = f"""
-SELECT arg_min(trace_id, {PLACE}) AS trace_id, arg_min(use_case, {PLACE}) AS use_case
-FROM {{traces}} WHERE workspace = ? AND trace_key = ? GROUP BY trace_key
+TRACE_HEADS = f"""
+SELECT trace_id, arg_min(use_case, {PLACE}) AS use_case
+FROM {{traces}} WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[])) GROUP BY trace_id
 """
 
 

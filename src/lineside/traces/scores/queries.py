@@ -38,7 +38,8 @@ WITH once AS (
     WHERE workspace = ?1 AND scored_at >= ?2 AND (?3::VARCHAR IS NULL OR trace_id = ?3)
       AND (?4::VARCHAR IS NULL OR name = ?4)
     QUALIFY row_number() OVER (
-        PARTITION BY trace_id, span_id, session_id, name, source, scored_at ORDER BY value
+        PARTITION BY trace_id, span_id, session_id, name, source, given_by, scored_at
+        ORDER BY value
     ) = 1
 ), heads AS (
     SELECT trace_id, {_HEADS} FROM {{traces}}
@@ -111,6 +112,11 @@ ARM_SUMS = _arm_sums(
 NAMED_ARM_SUMS = _arm_sums(
     "arm", "user_id, session_id", "found.arm IN (SELECT unnest(?6::VARCHAR[]))"
 )
+
+TRACES_OF_STEPS = """
+SELECT DISTINCT span_id, trace_id FROM {spans}
+WHERE workspace = ? AND span_id IN (SELECT unnest(?::VARCHAR[])) LIMIT ?
+"""
 
 TRACES_KNOWN = """
 SELECT trace_id, use_case, release, session_id, has_root FROM {traces}
