@@ -35,6 +35,7 @@ _ROWS_PER_TRACE = 2
 _WIDE_ROWS = 60_000
 _DEEPER = 16
 _FEW_KEYS = 200
+_STEPS_AT_ONCE = 5_000
 _CANDIDATES = 400
 _CANDIDATES_TURNS_MAX = 50
 _DAYS_CHOSEN = timedelta(days=8)
@@ -81,13 +82,16 @@ def spans_of(
 ) -> Iterator[list[Span]]:
     """All steps of every trace that the filters let through, one trace after the other.
 
+    Some thousands of steps are held at a time, and never less than one whole trace.
+
     Raises:
         Denied: The right `read` is missing, here or on the use case that is asked for.
     """
     before, left = None, traces_max
     while left > 0:
         page = list_traces(scope, filters, limit=min(left, 200), before=before)
-        yield from _steps(scope, page.traces)
+        for some in _a_few(page.traces):
+            yield from _steps(scope, some)
         left -= len(page.traces)
         before = page.older
         if before is None:
@@ -255,9 +259,21 @@ def page_rows(
     return reading.rows(sql, [workspace, *bounds, keys, start, end, end, last_id, *once, limit])
 
 
+def _a_few(traces: Sequence[TraceRow]) -> Iterator[list[TraceRow]]:
+    """The traces in parts, none of which has many more steps than fit into memory with ease."""
+    some: list[TraceRow] = []
+    steps = 0
+    for row in traces:
+        if some and steps + row.steps > _STEPS_AT_ONCE:
+            yield some
+            some, steps = [], 0
+        some.append(row)
+        steps += row.steps
+    if some:
+        yield some
+
+
 def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
-    if not traces:
-        return
     moments = [plain(row.started_at) for row in traces]
     ids = [row.trace_id for row in traces]
     by_trace: dict[str, list[Span]] = {}
