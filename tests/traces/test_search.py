@@ -304,7 +304,7 @@ def test_a_key_for_one_use_case_lists_that_one_only(scope: Scope) -> None:
         ("latency_ms", "ends after `latency_ms`, expected one of = != > >= < <=", None),
         ("latency_ms > slow", "is a number, read `slow` at character 14", "For example"),
         ("latency_ms > nan", "is a number, read `nan`", "For example"),
-        ("status = broken", "`status` is `ok` or `error`, read `broken`", "For example"),
+        ("status = broken", "`status` is `ok`, `error` or `step_failed`, read `broken`", "For example"),
         ("text = refund", "`text =` cannot be asked, expected one of ~", None),
         ("model >", "The query ends, expected a value after `model >`", None),
         ("model = gpt and", "ends with `and`", None),
@@ -323,6 +323,27 @@ def test_what_cannot_be_read_is_said_with_its_place(
 
     assert said in raised.value.message
     assert hint is None or hint in (raised.value.hint or "")
+
+
+def test_a_failed_step_is_asked_for_beside_a_failed_whole(scope: Scope) -> None:
+    fine = keep(scope)
+    whole = keep(scope, status="error")
+    part = keep(scope)
+    inner = Span(
+        trace_id=part,
+        span_id=new_span_id(),
+        parent_span_id=part[:16],
+        name="part",
+        started_at=now(),
+        duration_ms=1.0,
+        status="error",
+    )
+    record_spans(scope, [inner]).result()
+
+    assert set(found(scope, "status = step_failed")) == {whole, part}
+    assert found(scope, "status = error") == [whole]
+    assert found(scope, "status != STEP_FAILED") == [fine]
+    assert search.read_filters(status="step_failed") == search.parse_query("errors >= 1")
 
 
 def test_form_fields_join_the_query_line() -> None:
