@@ -116,13 +116,17 @@ def test_scores_that_langfuse_writes_into_a_file_of_their_own_find_their_traces(
     of_session = row | {"trace_id": None, "session_id": "chat 7", "name": "solved"}
     of_run = row | {"trace_id": None, "dataset_run_id": "run", "name": "recall"}
 
-    receipt = imports.import_file(scope, write("scores.jsonl", [row, of_session, of_run]))
-    imports.import_file(scope, write("traces.json", [langfuse_trace()]), use_case="triage")
+    scores = write("scores.jsonl", [row, of_session, of_run])
+    trace = langfuse_trace() | {"sessionId": "chat 8"}
+    receipt = imports.import_file(scope, scores)
+    imports.import_file(scope, write("traces.json", [trace]), use_case="triage")
+    imports.import_file(scope, scores)
 
     assert (receipt.format, receipt.kept, receipt.scores, receipt.refused) == ("langfuse", 0, 2, 1)
     assert receipt.why[0].reason == "the score is of a dataset run, not of a trace"
-    assert by_name(scope, use_case="triage").keys() == {"helpful"}
-    assert by_name(scope, session_id="chat 7").keys() == {"solved"}
+    assert [one.name for one in list_scores(scope, use_case="triage")] == ["helpful"]
+    assert [one.name for one in list_scores(scope, session_id="chat 8")] == ["helpful"]
+    assert [one.name for one in list_scores(scope, session_id="chat 7")] == ["solved"]
 
 
 def test_two_who_scored_alike_in_one_moment_are_two(scope: Scope, write: Write) -> None:

@@ -30,15 +30,17 @@ SCORES = LakeTable(
 _OF_TRACE = ("use_case", "release", "arm", "service", "session_id", "user_id")
 _HEADS = ", ".join(f"arg_min({name}, {PLACE}) AS {name}" for name in _OF_TRACE)
 
-# A sender repeats what it is not sure of, so that a score may lie here twice. What a score leaves
-# open is what its trace says of itself, once that has come.
+# A sender repeats what it is not sure of, so that a score may lie here twice, once before its trace
+# came and once with the trace's session. What a score leaves open is what its trace says of itself,
+# once that has come.
 _FOUND = f"""
 WITH once AS (
     SELECT * FROM {{scores}}
     WHERE workspace = ?1 AND scored_at >= ?2 AND (?3::VARCHAR IS NULL OR trace_id = ?3)
       AND (?4::VARCHAR IS NULL OR name = ?4)
     QUALIFY row_number() OVER (
-        PARTITION BY trace_id, span_id, session_id, name, source, given_by, scored_at
+        PARTITION BY trace_id, span_id, CASE WHEN trace_id IS NULL THEN session_id END,
+            name, source, given_by, scored_at
         ORDER BY value
     ) = 1
 ), heads AS (
