@@ -34,7 +34,8 @@ def test_scores_and_tags_are_counted_and_show_with_their_trace(lineside: Run, pl
     score = {"name": "helpful", "value": 0.5, "dataType": "NUMERIC", "source": "EVAL"}
     score |= {"traceId": ROW["traceId"], "timestamp": "2025-06-11T15:00:00Z"}
     trace = {"id": ROW["traceId"], "timestamp": ROW["startTime"], "tags": ["beta"]}
-    (place / "traces.jsonl").write_text(json.dumps(trace | {"scores": [score], "observations": [ROW]}))
+    trace |= {"scores": [score], "observations": [ROW]}
+    (place / "traces.jsonl").write_text(json.dumps(trace))
 
     read = lineside("traces", "import", "traces.jsonl", "--json").data[0]
     shown = lineside("traces", "show", str(ROW["traceId"])[:8])

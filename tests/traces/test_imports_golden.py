@@ -55,7 +55,8 @@ def test_langfuse_observations_keep_its_counts_of_tokens_and_its_cost(
     spans = {(span.trace_id, span.span_id): span for spans in traces.values() for span in spans}
     assert (receipt.format, receipt.refused) == ("langfuse", 0)
     given = [score for row in rows for score in row["trace"]["trace"]["scores"]]
-    tags = [tag for row in rows for tag in row["trace"]["trace"]["tags"]]
+    told = [row["trace"]["trace"] for row in rows]
+    tags = {(one["id"], tag) for one in told for tag in one["tags"]}
     assert (receipt.scores, receipt.tags) == (len(given), len(tags))
     assert spans.keys() == observations.keys()
     for key, one in observations.items():

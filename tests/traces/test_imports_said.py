@@ -8,11 +8,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from lineside.store import Store
 from lineside.traces import imports, marks, search
 from lineside.traces.rewriting.erase import erase
 from lineside.traces.scores import TraceScore, list_scores
 from lineside.traces.search.scored import score_stats
-from lineside.trust import Scope
+from lineside.trust import Scope, local_scope
 from traces.imported import Write
 from traces.test_imports import (
     PHOENIX,
@@ -295,8 +296,9 @@ def test_scores_of_inspect_are_numbers_and_a_person_s_word_counts_last(
 
 
 def test_what_was_said_is_found_by_the_query_line_and_goes_when_the_trace_is_erased(
-    scope: Scope, write: Write
+    installation: Store, write: Write
 ) -> None:
+    scope = local_scope(installation)
     score = langfuse_score(name="helpful", value=0.5, comment="Ana Lee asked")
     imports.import_file(scope, write("traces.json", [langfuse_trace(score, tags=("beta",))]))
     asked = search.parse_query("score.helpful < 0.6 and tag = beta")

@@ -304,7 +304,11 @@ def test_a_key_for_one_use_case_lists_that_one_only(scope: Scope) -> None:
         ("latency_ms", "ends after `latency_ms`, expected one of = != > >= < <=", None),
         ("latency_ms > slow", "is a number, read `slow` at character 14", "For example"),
         ("latency_ms > nan", "is a number, read `nan`", "For example"),
-        ("status = broken", "`status` is `ok`, `error` or `step_failed`, read `broken`", "For example"),
+        (
+            "status = broken",
+            "`ok`, `error` or `step_failed`, read `broken`",
+            "For example",
+        ),
         ("text = refund", "`text =` cannot be asked, expected one of ~", None),
         ("model >", "The query ends, expected a value after `model >`", None),
         ("model = gpt and", "ends with `and`", None),

@@ -56,8 +56,10 @@ def otlp_line(spans: Sequence[Span]) -> bytes:
 
 def _group(group: dict[str, Any]) -> dict[str, Any]:
     scope = group["scope"]
-    said = {name: str(scope[name]) for name in ("name", "version") if scope.get(name)}
-    said |= {"attributes": _attributes(_object(scope.get("attributes")))}
+    said: dict[str, Any] = {
+        name: str(scope[name]) for name in ("name", "version") if scope.get(name)
+    }
+    said["attributes"] = _attributes(_object(scope.get("attributes")))
     return {
         "resource": {"attributes": _attributes(group["resource"])},
         "scopeSpans": [{"scope": said, "spans": group["spans"]}],

@@ -71,7 +71,8 @@ class Opinions:
         if not steps:
             return self._scores
         known = traces_of_steps(self._scope, {step for step in steps if step})
-        found, lost = [], []
+        found: list[TraceScore] = []
+        lost: list[TraceScore] = []
         for one in self._scores:
             trace_id = one.trace_id or known.get(one.span_id or "")
             is_known = trace_id is not None or one.span_id is None

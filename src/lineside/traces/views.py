@@ -27,7 +27,7 @@ from lineside.traces.record import (
     payload_digests,
 )
 from lineside.traces.span import Span
-from lineside.traces.tree import Step, above, children_of, length_ms, tree_of
+from lineside.traces.tree import AnySpan, Step, above, children_of, length_ms, tree_of
 from lineside.trust import Scope
 
 __all__ = [
@@ -249,7 +249,7 @@ def _sum(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def talking(steps: Sequence[Step[Outline]] | Sequence[Step[Span]]) -> list[str]:
+def talking(steps: Sequence[Step[AnySpan]]) -> list[str]:
     """Ids of the last models and agents: what they were told and said mostly holds all of it."""
     found = []
     for kind in _TALKS:

@@ -108,9 +108,7 @@ def _sample(log: dict[str, Any], sample: Any, place: str) -> Found:
         tree = SampleTree(evaluation, sample)
         yield from tree.spans()
         whole = sample | {"scores": tree.whole(sample.get("scores"))}
-        yield from sample_said(
-            evaluation, whole, trace_id=tree.trace_id, ended_ns=tree.ended_ns
-        )
+        yield from sample_said(evaluation, whole, trace_id=tree.trace_id, ended_ns=tree.ended_ns)
     except NotASpan as error:
         yield Refusal(str(error), place)
     except Exception as error:  # noqa: BLE001 # one strange sample must not cost the others

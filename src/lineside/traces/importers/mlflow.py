@@ -4,8 +4,6 @@ Both of its trace schemas are read: `request_id` with plain ids of spans, and `t
 in base64 or, since, in hexadecimal again.
 """
 
-import base64
-import binascii
 from typing import Any
 
 from lineside.store import parquet
@@ -13,12 +11,12 @@ from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
 from lineside.traces.importers.files import ExportFile, each
 from lineside.traces.importers.mlflow_assessments import assessments_said, tags_of
+from lineside.traces.importers.mlflow_ids import plain_id
 from lineside.traces.importers.said import Found
 from lineside.traces.importers.steps import (
     SPAN_DIGITS,
     TRACE_DIGITS,
     events_of,
-    hex_id,
     imported,
     json_of,
     listed,
@@ -119,9 +117,9 @@ def _span(
     trace_id = first(span, "otel_trace_id") or first(context, "trace_id") or first(span, "trace_id")
     return imported(
         "mlflow",
-        trace_id=_plain(trace_id or request_id, TRACE_DIGITS),
-        span_id=_plain(first(context, "span_id") or span.get("span_id"), SPAN_DIGITS),
-        parent_id=_plain(parent, SPAN_DIGITS),
+        trace_id=plain_id(trace_id or request_id, TRACE_DIGITS),
+        span_id=plain_id(first(context, "span_id") or span.get("span_id"), SPAN_DIGITS),
+        parent_id=plain_id(parent, SPAN_DIGITS),
         name=span.get("name"),
         start=first(span, "start_time_unix_nano", "start_time_ns", "start_time"),
         end=first(span, "end_time_unix_nano", "end_time_ns", "end_time"),
@@ -130,19 +128,3 @@ def _span(
         attributes=without_nothing(attributes) | shared | ({} if parent else said),
         events=events_of(span.get("events")),
     )
-
-
-def _plain(value: Any, digits: int) -> Any:
-    """An id in hexadecimal where MLflow wrote it in base64 or as a number; else as it is."""
-    if not isinstance(value, str) or not value:
-        return value
-    text = value.rpartition("/")[2] if value.startswith("trace:/") else value.removeprefix("tr-")
-    if text.startswith("0x"):
-        return text[2:].zfill(digits)
-    if hex_id(text, digits) == text:
-        return text
-    try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return value
-    return decoded.hex() if len(decoded) * 2 == digits else value

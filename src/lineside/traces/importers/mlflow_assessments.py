@@ -6,8 +6,9 @@ from typing import Any
 from lineside.traces import marks
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
+from lineside.traces.importers.mlflow_ids import plain_id
 from lineside.traces.importers.said import KINDS, Tagged, score_said
-from lineside.traces.importers.steps import listed
+from lineside.traces.importers.steps import SPAN_DIGITS, listed
 from lineside.traces.otlp import Refusal
 from lineside.traces.scores.record import TraceScore
 
@@ -20,6 +21,7 @@ def assessments_said(info: dict[str, Any], span: RawSpan) -> Iterator[TraceScore
     An expectation is no judgement: it stays on the first step with the rest. Feedback that was
     taken back is left out; without a time of its own it was given when the step ended.
     """
+    ended_ns = span.end_ns or span.start_ns
     for one in listed(info.get("assessments")):
         feedback = as_dict(one.get("feedback")) if isinstance(one, dict) else {}
         if not feedback or one.get("valid") is False:
@@ -35,9 +37,9 @@ def assessments_said(info: dict[str, Any], span: RawSpan) -> Iterator[TraceScore
             why=one.get("rationale"),
             source=KINDS.get(str(source.get("source_type")).upper(), "api"),
             by=source.get("source_id") or "mlflow",
-            at=first(one, "create_time", "create_time_ms", "timestamp") or span.end_ns or span.start_ns,
+            at=first(one, "create_time", "create_time_ms", "timestamp") or ended_ns,
             trace_id=span.trace_id,
-            span_id=one.get("span_id"),
+            span_id=plain_id(one.get("span_id"), SPAN_DIGITS),
         )
 
 
