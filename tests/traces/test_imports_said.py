@@ -327,7 +327,7 @@ def test_many_scores_are_kept_some_thousands_at_a_time(
 ) -> None:
     monkeypatch.setattr("lineside.traces.opinions.WAITING_MAX", 3)
     monkeypatch.setattr("lineside.traces.opinions.SCORES_MAX", 2)
-    monkeypatch.setattr("lineside.traces.imports._UNMOVED_SPANS_MAX", 1)
+    monkeypatch.setattr("lineside.store.inbox.READ_ROWS_MAX", 1)
     rows = [
         langfuse_trace(langfuse_score(name="n", value=number, traceId=id_), tags=("x",))
         | {"id": id_, "observations": []}

@@ -34,7 +34,6 @@ from lineside.trust import Scope
 
 _BATCH_SPANS = 1_000
 _BATCH_BYTES = 16 * 1024 * 1024
-_UNMOVED_SPANS_MAX = 5_000
 _REASONS_MAX = 20
 _ENTRIES_LOOKED_AT = 20
 _FULL_SECONDS_MAX = 120.0
@@ -160,7 +159,8 @@ def import_file(
     Raises:
         Denied: The actor lacks the right `ingest`, for this use case or for all.
         Invalid: The format is unknown, or the file is a table that cannot be read.
-        Unavailable: The inbox stayed full for two minutes. What was kept stays; import it again.
+        Unavailable: The inbox stayed full, or the lake away, for two minutes. What was kept stays;
+            import it again.
     """
     scope.require("ingest", use_case=use_case)
     name = format or detect_format(path)
@@ -193,7 +193,6 @@ class _Import:
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
         self._said = Opinions(scope, keep=self._patiently, refuse=self._refuse)
-        self._unmoved = 0
         self._scores_in_events = 0
         self.kept = 0
 
@@ -231,16 +230,26 @@ class _Import:
         """Keep all that waits, durably: steps first, then what was said of them."""
         self._write_spans()
         if self._said.is_any:
-            # To look for the traces among what waits takes longer than to move it first.
-            if self._unmoved > _UNMOVED_SPANS_MAX:
-                self._make_room()
+            # Of what waits for the lake, only the newest is found.
+            if self._said.needs_traces:
+                self._move_all()
             self._said.write()
+
+    def _move_all(self) -> None:
+        began = time.monotonic()
+        while True:
+            try:
+                self._scope.store.flusher.flush()
+                return
+            except Unavailable:
+                if time.monotonic() - began > _FULL_SECONDS_MAX:
+                    raise
+                time.sleep(_FULL_PAUSE_SECONDS)
 
     def _write_spans(self) -> None:
         if not self._batch:
             return
         self._patiently(lambda: record_spans(self._scope, self._batch))
-        self._unmoved += len(self._batch)
         for span in self._batch:
             self._count(span)
         self._batch, self._batch_bytes = [], 0
@@ -262,7 +271,6 @@ class _Import:
         """Move what waits, as no server may be there to do it."""
         try:
             self._scope.store.flusher.flush()
-            self._unmoved = 0
         except Unavailable:
             time.sleep(_FULL_PAUSE_SECONDS)
 

@@ -11,7 +11,7 @@ from lineside.traces.scores.record import TraceScore
 from lineside.traces.scores.recording import SCORES_MAX, record_scores, traces_of_steps
 from lineside.trust import Scope
 
-WAITING_MAX = 5_000
+WAITING_MAX = 10_000
 """Scores and tags that are kept at once: each time, the lake is asked for their traces."""
 
 Keep = Callable[[Callable[[], "Future[None]"]], None]
@@ -45,16 +45,21 @@ class Opinions:
     def is_any(self) -> bool:
         return bool(self._scores or self._tags)
 
+    @property
+    def needs_traces(self) -> bool:
+        """Whether some of it can only be kept where its trace is found."""
+        return bool(self._tags) or any(one.span_id and not one.trace_id for one in self._scores)
+
     def write(self) -> None:
         """Keep what has come; the steps that it is about are kept already, where they are here."""
-        scores = self._with_traces()
-        for start in range(0, len(scores), SCORES_MAX):
-            self._write_scores(scores[start : start + SCORES_MAX])
         if self._tags:
             refused = marks.tag_traces(self._scope, self._tags)
             self.tags += len(self._tags) - len(refused)
             for trace_id, tag, why in refused:
                 self._refuse(Refusal(why, f"tag `{tag[:80]}` ({trace_id})"))
+        scores = self._with_traces()
+        for start in range(0, len(scores), SCORES_MAX):
+            self._write_scores(scores[start : start + SCORES_MAX])
         self._scores, self._tags = [], set()
 
     def _write_scores(self, scores: list[TraceScore]) -> None:

@@ -84,16 +84,23 @@ def tag_traces(scope: Scope, tags: Collection[tuple[str, str]]) -> list[tuple[st
     ids = sorted(wanted)
     heads = _heads(scope, ids)
     for start in range(0, len(ids), _TRACES_AT_ONCE):
+        some = ids[start : start + _TRACES_AT_ONCE]
         with scope.store.records.write() as connection:
-            for trace_id in ids[start : start + _TRACES_AT_ONCE]:
+            there = _there(connection, scope, some)
+            fresh: list[dict[str, Any]] = []
+            for trace_id in some:
                 for tag in wanted[trace_id]:
                     try:
                         use_case = _known(heads, trace_id)
                         scope.require("feedback", use_case=use_case)
                         mark = _mark(scope, trace_id, use_case, "tag", _clean_tag(tag))
-                        _insert(connection, scope, mark)
+                        if _same_tag(there[trace_id], mark) is None:
+                            _check_room(there[trace_id])
+                            there[trace_id].append(mark.model_dump())
+                            fresh.append(mark.model_dump())
                     except (NotFound, Invalid, Denied) as error:
                         refused.append((trace_id, tag, error.message))
+            queries.insert_marks(connection, scope.workspace, fresh)
     return refused
 
 
@@ -153,7 +160,7 @@ def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:
     """
     scope.require("feedback", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.write() as connection:
-        rows = queries.marks_of_trace(connection, scope.workspace, trace_id)
+        rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
         mark = next((TraceMark.model_validate(row) for row in rows if row["id"] == mark_id), None)
         if mark is None:
             raise NotFound(
@@ -173,7 +180,7 @@ def marks_on(scope: Scope, trace_id: str) -> list[TraceMark]:
     """
     scope.require("read", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.read() as connection:
-        rows = queries.marks_of_trace(connection, scope.workspace, trace_id)
+        rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
     return [TraceMark.model_validate(row) for row in rows]
 
 
@@ -215,7 +222,12 @@ def _put(
     scope.require("feedback", use_case=use_case)
     mark = _mark(scope, trace_id, use_case, kind, text, address=address)
     with scope.store.records.write() as connection:
-        return _insert(connection, scope, mark)
+        there = _there(connection, scope, [trace_id])[trace_id]
+        if known := _same_tag(there, mark):
+            return TraceMark.model_validate(known)
+        _check_room(there)
+        queries.insert_marks(connection, scope.workspace, [mark.model_dump()])
+    return mark
 
 
 def _mark(
@@ -239,20 +251,30 @@ def _mark(
     )
 
 
-def _insert(connection: Any, scope: Scope, mark: TraceMark) -> TraceMark:
-    queries.lock_marks(connection, scope.workspace, mark.trace_id)
-    there = queries.marks_of_trace(connection, scope.workspace, mark.trace_id)
-    for row in there:
-        if mark.kind == "tag" and (row["kind"], row["text"]) == ("tag", mark.text):
-            return TraceMark.model_validate(row)
+def _there(
+    connection: Any, scope: Scope, trace_ids: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Marks of these traces, to which nobody else adds any until this transaction ends."""
+    for trace_id in trace_ids:
+        queries.lock_marks(connection, scope.workspace, trace_id)
+    there: dict[str, list[dict[str, Any]]] = {trace_id: [] for trace_id in trace_ids}
+    for row in queries.marks_of_traces(connection, scope.workspace, trace_ids):
+        there[row["trace_id"]].append(row)
+    return there
+
+
+def _same_tag(there: Sequence[dict[str, Any]], mark: TraceMark) -> dict[str, Any] | None:
+    tags = (row for row in there if row["kind"] == mark.kind == "tag")
+    return next((row for row in tags if row["text"] == mark.text), None)
+
+
+def _check_room(there: Sequence[dict[str, Any]]) -> None:
     if len(there) >= MARKS_PER_TRACE_MAX:
         raise Invalid(
             "too_many_marks",
             f"The trace has {len(there)} marks, the limit is {MARKS_PER_TRACE_MAX}",
             hint="Take old ones off first.",
         )
-    queries.insert_mark(connection, scope.workspace, mark.model_dump())
-    return mark
 
 
 def _heads(scope: Scope, trace_ids: Sequence[str]) -> dict[str, str | None]:
