@@ -221,13 +221,18 @@ def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> 
 @click.option("--otlp", is_flag=True, help="OTLP JSON, a trace a line, as collectors read it.")
 @json_option
 def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
-    """Write the steps of traces as JSON Lines, one step a line; `-` is stdout."""
+    """Write the steps of traces as JSON Lines, one step a line; `-` is stdout.
+
+    With --otlp, a trace of more than 5,000 steps stands in several lines.
+    """
     from lineside.traces import search
 
     found = written = 0
     with scope_on_line() as scope:
-        for spans in search.spans_of(scope, read_query(scope, query)):
-            found, written = found + 1, written + len(spans)
+        last_id = None
+        for spans in search.spans_of(scope, read_query(scope, query), in_parts=True):
+            found += spans[0].trace_id != last_id
+            written, last_id = written + len(spans), spans[0].trace_id
             if otlp:
                 file.write(search.otlp_line(spans))
             else:

@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from lineside.core import NotFound
-from lineside.traces import get_trace, search
+from lineside.traces import search
 from lineside.trust import Scope
 from lineside.web.trace_form import read_trace_form
 
@@ -16,23 +16,28 @@ _ID_DIGITS = 12
 
 
 def export(request: Request) -> Response:
-    """Every trace that the form lets through, a line each, made while it is sent."""
+    """Every trace that the form lets through, a line each, made while it is sent.
+
+    A trace of more than 5,000 steps stands in several lines, so that nobody has to hold it.
+    """
     scope: Scope = request.app.state.local
     form = read_trace_form(request)
     if form.refused is not None:
         raise form.refused
-    found = search.spans_of(scope, form.filters)
+    found = search.spans_of(scope, form.filters, in_parts=True)
     return _download(map(search.otlp_line, found), "traces")
 
 
 def export_one(request: Request) -> Response:
-    """One trace, test runs too, as one line."""
+    """One trace, also of a test run; a very long one in several lines."""
     scope: Scope = request.app.state.local
     trace_id = request.path_params["trace_id"]
-    spans = get_trace(scope, trace_id)
-    if not spans:
+    parts = search.parts_of_trace(scope, trace_id)
+    first = next(parts, None)
+    if first is None:
         raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
-    return _download(iter([search.otlp_line(spans)]), f"trace-{spans[0].trace_id[:_ID_DIGITS]}")
+    lines = map(search.otlp_line, chain([first], parts))
+    return _download(lines, f"trace-{first[0].trace_id[:_ID_DIGITS]}")
 
 
 def _download(lines: Iterator[bytes], name: str) -> Response:
