@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from starlette.testclient import TestClient
 
+from lineside.api.senders import PATHS
 from lineside.core import Unavailable
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
@@ -75,6 +76,23 @@ def test_what_was_answered_200_is_there_at_once(client: TestClient) -> None:
     )
     assert [span["name"] for span in found(client, first.hex())] == ["step"]
     assert [span["name"] for span in found(client, second)] == ["step"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_address_may_end_with_a_slash_and_says_what_it_takes(
+    client: TestClient, path: str
+) -> None:
+    trace_id = secrets.token_hex(16)
+
+    sent = client.post(f"{path}/", json=message(trace_id=trace_id))
+    looked = [client.get(path), client.get(f"{path}/"), client.put(path, content=b"{}")]
+
+    assert (sent.status_code, len(found(client, trace_id))) == (200, 1)
+    assert [(one.status_code, one.headers["allow"]) for one in looked] == [(405, "POST")] * 3
+    assert "takes OpenTelemetry traces by POST" in looked[0].text
+    assert client.post(path.replace("traces", "logs") + "/", json={}).status_code == 200
+    assert client.get(path.replace("traces", "metrics")).status_code == 405
+    assert client.post(f"{path}//", json=message()).status_code in (404, 405)
 
 
 def test_what_was_refused_is_told_in_the_words_of_the_request(client: TestClient) -> None:

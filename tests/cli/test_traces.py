@@ -126,6 +126,25 @@ def test_steps_are_exported_one_a_line(lineside: Run, place: Path) -> None:
     assert ["resourceSpans" in json.loads(line) for line in lines] == [True, True]
 
 
+def test_a_case_is_made_of_the_model_s_call_where_the_first_step_says_nothing(
+    lineside: Run, place: Path
+) -> None:
+    root, model = trace("c3" * 16, "Where is my parcel?")
+    store = open_store(Settings(home=place / "home"))
+    open_traces(store)
+    record_spans(local_scope(store), [root.model_copy(update={"input": None}), model]).result()
+    store.close()
+
+    case = json.loads(lineside("traces", "show", "c3c3", "--as", "case").out)
+    first = lineside("traces", "show", "c3c3", "--as", "case", "--step", "1")
+    told = json.loads(lineside("traces", "show", FINE, "--as", "case").out)
+
+    assert case["input"] == {"input": "Where is my parcel?"}
+    assert case["expected"] == {"output": "It is on its way"}
+    assert "has no recorded input" in first.err
+    assert told["input"] == {"question": "Where is my parcel?"}, "a first step speaks for itself"
+
+
 def test_what_comes_is_followed_until_it_is_stopped(
     lineside: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

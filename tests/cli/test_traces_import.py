@@ -30,6 +30,22 @@ def test_a_file_is_brought_along_and_shows_in_the_list(lineside: Run, place: Pat
     assert len(lineside("traces", "ls", "--json").data["traces"]) == 1
 
 
+def test_scores_and_tags_are_counted_and_show_with_their_trace(lineside: Run, place: Path) -> None:
+    score = {"name": "helpful", "value": 0.5, "dataType": "NUMERIC", "source": "EVAL"}
+    score |= {"traceId": ROW["traceId"], "timestamp": "2025-06-11T15:00:00Z"}
+    trace = {"id": ROW["traceId"], "timestamp": ROW["startTime"], "tags": ["beta"]}
+    trace |= {"scores": [score], "observations": [ROW]}
+    (place / "traces.jsonl").write_text(json.dumps(trace))
+
+    read = lineside("traces", "import", "traces.jsonl", "--json").data[0]
+    shown = lineside("traces", "show", str(ROW["traceId"])[:8])
+    marked = lineside("traces", "ls", "-q", "tag = beta and score.helpful < 1", "--json").data
+
+    assert (read["scores"], read["tags"]) == (1, 1)
+    assert "Score helpful: 0.5, by langfuse" in shown.out
+    assert len(marked["traces"]) == 1
+
+
 def test_what_is_not_taken_is_named_and_ends_in_1(lineside: Run, place: Path) -> None:
     (place / "rows.jsonl").write_text(f"{json.dumps(ROW)}\n{{broken\n")
 

@@ -54,6 +54,10 @@ def test_langfuse_observations_keep_its_counts_of_tokens_and_its_cost(
 
     spans = {(span.trace_id, span.span_id): span for spans in traces.values() for span in spans}
     assert (receipt.format, receipt.refused) == ("langfuse", 0)
+    given = [score for row in rows for score in row["trace"]["trace"]["scores"]]
+    told = [row["trace"]["trace"] for row in rows]
+    tags = {(one["id"], tag) for one in told for tag in one["tags"]}
+    assert (receipt.scores, receipt.tags) == (len(given), len(tags))
     assert spans.keys() == observations.keys()
     for key, one in observations.items():
         span, usage = spans[key], one["usageDetails"]
@@ -78,6 +82,7 @@ def test_inspect_logs_keep_the_usage_of_every_model_and_every_sample(
         spans = [span for spans in traces.values() for span in spans]
         models = [span for span in spans if span.kind == "model"]
         assert (receipt.traces, receipt.refused) == (len(log["samples"]), 0)
+        assert receipt.scores == sum(len(one["scores"]) for one in log["samples"])
         assert receipt.tokens_in == sum(one["input_tokens"] for one in usage)
         assert receipt.tokens_out == sum(one["output_tokens"] for one in usage)
         assert sum(span.tokens_cached_in or 0 for span in models) == sum(

@@ -304,7 +304,11 @@ def test_a_key_for_one_use_case_lists_that_one_only(scope: Scope) -> None:
         ("latency_ms", "ends after `latency_ms`, expected one of = != > >= < <=", None),
         ("latency_ms > slow", "is a number, read `slow` at character 14", "For example"),
         ("latency_ms > nan", "is a number, read `nan`", "For example"),
-        ("status = broken", "`status` is `ok` or `error`, read `broken`", "For example"),
+        (
+            "status = broken",
+            "`ok`, `error` or `step_failed`, read `broken`",
+            "For example",
+        ),
         ("text = refund", "`text =` cannot be asked, expected one of ~", None),
         ("model >", "The query ends, expected a value after `model >`", None),
         ("model = gpt and", "ends with `and`", None),
@@ -323,6 +327,60 @@ def test_what_cannot_be_read_is_said_with_its_place(
 
     assert said in raised.value.message
     assert hint is None or hint in (raised.value.hint or "")
+
+
+def test_traces_whose_ids_begin_with_zeros_are_told_apart(scope: Scope) -> None:
+    ids = [f"{number:032x}" for number in (1, 2, 0xABCDEF1234567890)]
+    for id_ in ids:
+        span = Span(trace_id=id_, span_id="a" * 16, name="s", started_at=now(), duration_ms=1.0)
+        record_spans(scope, [span]).result()
+    scope.store.flusher.flush()
+
+    assert sorted(found(scope)) == sorted(ids)
+    assert [len(search.list_traces(scope, search.parse_query(f"trace = {ids[0]}")).traces)] == [1]
+
+
+def test_a_long_trace_is_given_in_parts_to_who_does_not_want_to_hold_it(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lineside.traces.search.listing.STEPS_AT_ONCE", 3)
+    short = keep(scope)
+    at = now()
+    steps = [
+        Span(trace_id="e5" * 16, span_id=f"{number:016x}", name="s", started_at=at, duration_ms=1.0)
+        for number in range(1, 9)
+    ]
+    record_spans(scope, steps).result()
+
+    parts = list(search.spans_of(scope, in_parts=True))
+    whole = list(search.spans_of(scope))
+
+    assert sorted(len(spans) for spans in parts) == [2, 2, 3, 3]
+    assert [one for spans in parts for one in spans] == [one for spans in whole for one in spans]
+    assert sorted(len(spans) for spans in whole) == [2, 8]
+    assert [len(spans) for spans in search.parts_of_trace(scope, short)] == [2]
+    assert list(search.parts_of_trace(scope, "0" * 32)) == []
+
+
+def test_a_failed_step_is_asked_for_beside_a_failed_whole(scope: Scope) -> None:
+    fine = keep(scope)
+    whole = keep(scope, status="error")
+    part = keep(scope)
+    inner = Span(
+        trace_id=part,
+        span_id=new_span_id(),
+        parent_span_id=part[:16],
+        name="part",
+        started_at=now(),
+        duration_ms=1.0,
+        status="error",
+    )
+    record_spans(scope, [inner]).result()
+
+    assert set(found(scope, "status = step_failed")) == {whole, part}
+    assert found(scope, "status = error") == [whole]
+    assert found(scope, "status != STEP_FAILED") == [fine]
+    assert search.read_filters(status="step_failed") == search.parse_query("errors >= 1")
 
 
 def test_form_fields_join_the_query_line() -> None:

@@ -1,5 +1,7 @@
 """Pages of sessions, users, what is unclaimed, marked and left out."""
 
+import re
+
 import pytest
 from starlette.testclient import TestClient
 
@@ -45,6 +47,9 @@ def test_a_session_reads_as_a_conversation(client: TestClient, asked: str) -> No
     assert "On its way" in words(shown)
     assert "unknown Cost" in words(shown) or "Cost unknown" in words(shown)
     assert client.get("/sessions/none").status_code == 404
+    [link] = re.findall(r'href="(/traces/export[^"]+)"', shown)
+    exported = client.get(link).text.splitlines()
+    assert [asked in line for line in exported] == [True]
 
 
 def test_a_user_has_a_page_with_sessions(client: TestClient, asked: str) -> None:

@@ -3,6 +3,7 @@
 import base64
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from lineside.store import open_store
 from lineside.traces import (
     Message,
     Span,
+    get_trace,
+    imports,
     new_span_id,
     new_trace_id,
     open_traces,
@@ -195,6 +198,38 @@ def test_what_senders_call_a_picture_is_shown_only_if_it_is_one(settings: Settin
     assert "attachment" in saved.headers["content-disposition"]
     assert saved.headers["x-content-type-options"] == "nosniff"
     assert unknown.status_code == 404
+
+
+def test_what_a_page_shows_is_exported_and_comes_back_by_an_import(
+    sent: TestClient, ids: list[str], tmp_path: Path
+) -> None:
+    with sent as client:
+        page = html(client, "/traces?use_case=unclaimed&status=step_failed&q=steps+%3C+9")
+        shown = html(client, "/traces?service=shop")
+        whole = client.get("/traces/export")
+        some = client.get("/traces/export?service=shop")
+        one = client.get(f"/traces/{ids[1]}/export")
+        refused = client.get("/traces/export?q=modl+%3D+gpt-4o")
+        none = client.get(f"/traces/{'0' * 31}1/export")
+        link = html(client, f"/traces/{ids[0]}")
+
+    assert "No trace meets this" in page
+    assert '<option value="step_failed" selected>' in page
+    assert 'href="/traces/export?service=shop" download' in shown
+    assert f'href="/traces/{ids[0]}/export" download' in link
+    assert (some.status_code, some.headers["content-type"]) == (200, "application/jsonl")
+    assert some.headers["content-disposition"] == 'attachment; filename="traces.jsonl"'
+    assert f'filename="trace-{ids[1][:12]}.jsonl"' in one.headers["content-disposition"]
+    assert [len(one.text.splitlines()) for one in (whole, some, one)] == [3, 1, 1]
+    assert ids[0] in some.text
+    assert (refused.status_code, none.status_code) == (422, 404)
+    (tmp_path / "one.jsonl").write_bytes(one.content)
+    store = open_store(Settings(home=tmp_path / "other"))
+    open_traces(store)
+    receipt = imports.import_file(local_scope(store), tmp_path / "one.jsonl")
+    assert (receipt.format, receipt.kept, receipt.refused) == ("otlp", 260, 0)
+    assert len(get_trace(local_scope(store), ids[1])) == 260
+    store.close()
 
 
 def test_a_program_gets_pages_and_figures_as_well(sent: TestClient) -> None:

@@ -1,6 +1,7 @@
 """`/v1/traces`, `/v1/logs`, `/v1/metrics` and their aliases: OTLP over HTTP.
 
-A program that sends elsewhere today changes one address only.
+A program that sends elsewhere today changes one address only. An address may end with a slash, as
+some senders put one there; whoever only looks at it is told what it takes.
 """
 
 import asyncio
@@ -9,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import orjson
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from lineside.api import answers
@@ -23,6 +25,15 @@ from lineside.trust import Scope
 _INLINE_BYTES_MAX = 64 * 1024
 _WORKERS = 2
 _WAITING_BYTES_MAX = 128 * 1024 * 1024
+_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+
+
+class _SlashConvertor(StringConvertor):
+    regex = "/?"
+
+
+# One route for both, since every other request is held against each of these routes as well.
+register_url_convertor("slash", _SlashConvertor())
 
 
 class _Signal(NamedTuple):
@@ -47,7 +58,11 @@ def otlp_routes(local: Scope) -> list[Route]:
     """
     receiver = _Receiver(local)
     return [
-        Route(path.removesuffix("traces") + name, receiver.endpoint(signal), methods=["POST"])
+        Route(
+            path.removesuffix("traces") + name + "{end:slash}",
+            receiver.endpoint(name, signal),
+            methods=_METHODS,
+        )
         for path in PATHS
         for name, signal in _SIGNALS.items()
     ]
@@ -62,10 +77,12 @@ class _Receiver:
         # only hold more unpacked bodies in memory.
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="lineside-otlp")
 
-    def endpoint(self, signal: _Signal) -> Callable[[Request], Awaitable[Response]]:
+    def endpoint(self, name: str, signal: _Signal) -> Callable[[Request], Awaitable[Response]]:
         """Keeps what a body holds; the answer comes once it is durable."""
 
         async def answer(request: Request) -> Response:
+            if request.method != "POST":
+                return _only_post(request, name)
             return await self._answer(request, signal)
 
         return answer
@@ -123,6 +140,16 @@ class _Receiver:
                 f"the limit is {_WAITING_BYTES_MAX:,}",
                 hint="Send it again later.",
             )
+
+
+def _only_post(request: Request, name: str) -> Response:
+    """What is said to a person who opens the address, and to a program that is set up wrongly."""
+    said = (
+        f"This address takes OpenTelemetry {name} by POST, as OTLP in protobuf or JSON; "
+        f"it was asked by {request.method}. Point an OTLP exporter here, "
+        "and look at what arrives under /traces.\n"
+    )
+    return PlainTextResponse(said, 405, {"allow": "POST"})
 
 
 async def _kept(receipt: receive.Receipt) -> None:

@@ -20,7 +20,7 @@ class GivenScore(Record):
     value: float | None = None
     label: str | None = None
     explanation: str | None = None
-    source: Literal["api", "person", "judge"] = "api"
+    source: Literal["api", "person", "judge", "code"] = "api"
     trace_id: str | None = None
     span_id: str | None = None
     session_id: str | None = None

@@ -98,6 +98,7 @@ def traces() -> None:
     user, model, name, status, tool, agent, run, trace, tag take = != and ~ (contains); latency_ms,
     tokens_in, tokens_out, cost_usd, steps, errors take = != > >= < <=, and so does score.NAME,
     whose = and != take a label as well; text takes ~; since and until take 90m, 24h, 7d or a date.
+    A status is ok, error (of the first step) or step_failed (any of them).
     """
 
 
@@ -172,7 +173,8 @@ def search_text(text: str, query: str, limit: int, before: str | None, as_json: 
     "--as",
     "form",
     type=click.Choice(("curl", "case")),
-    help="The call to make again, or a line of a dataset; of the first step unless --step.",
+    help="The call to make again, or a line of a dataset; of the first step unless --step. "
+    "Where that says not what came in, the line is of the model's call.",
 )
 @json_option
 def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> None:
@@ -192,7 +194,8 @@ def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> 
         hint = f"Leave out --step to see all {len(steps)}."
         raise NotFound("unknown_step", f"The trace has no step {number}", hint=hint)
     if form is not None:
-        span = steps[(number or 1) - 1].span
+        chosen = views.copied(steps) if form == "case" else steps[0].span
+        span = steps[number - 1].span if number else chosen
         click.echo(views.as_case(span, said) if form == "case" else views.as_curl(span))
     elif as_json:
         wanted = steps if number is None else [steps[number - 1]]
@@ -218,13 +221,18 @@ def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> 
 @click.option("--otlp", is_flag=True, help="OTLP JSON, a trace a line, as collectors read it.")
 @json_option
 def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
-    """Write the steps of traces as JSON Lines, one step a line; `-` is stdout."""
+    """Write the steps of traces as JSON Lines, one step a line; `-` is stdout.
+
+    With --otlp, a trace of more than 5,000 steps stands in several lines.
+    """
     from lineside.traces import search
 
     found = written = 0
     with scope_on_line() as scope:
-        for spans in search.spans_of(scope, read_query(scope, query)):
-            found, written = found + 1, written + len(spans)
+        last_id = None
+        for spans in search.spans_of(scope, read_query(scope, query), in_parts=True):
+            found += spans[0].trace_id != last_id
+            written, last_id = written + len(spans), spans[0].trace_id
             if otlp:
                 file.write(search.otlp_line(spans))
             else:

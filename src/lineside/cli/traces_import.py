@@ -51,8 +51,9 @@ def import_files(
     """Bring along traces that other products have recorded and exported.
 
     Reads OTLP JSON, Langfuse, Phoenix, MLflow, Inspect AI, ATIF and DeepEval, compressed by gzip or
-    not. The same file may be imported again: nothing is kept twice. Whatever is not taken is
-    counted and named, and the exit code is then 1.
+    not. Scores and tags come along as if they had been given here. The same file may be imported
+    again: nothing is kept twice. Whatever is not taken is counted and named, and the exit code is
+    then 1.
     """
     from lineside.traces import imports
     from lineside.usecases import get_use_case, list_use_cases
@@ -83,7 +84,7 @@ def import_files(
 
 
 def _print(receipts: list["imports.ImportReceipt"]) -> None:
-    numbers = ("traces", "steps", "tokens in", "out", "refused")
+    numbers = ("traces", "steps", "scores", "tags", "tokens in", "out", "refused")
     print_table(
         ("file", "format", *numbers, "models"),
         [
@@ -92,6 +93,8 @@ def _print(receipts: list["imports.ImportReceipt"]) -> None:
                 receipt.format,
                 f"{receipt.traces:,}",
                 f"{receipt.kept:,}",
+                f"{receipt.scores:,}",
+                f"{receipt.tags:,}",
                 f"{receipt.tokens_in:,}",
                 f"{receipt.tokens_out:,}",
                 f"{receipt.refused:,}",

@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 
+from lineside.traces.otlp import KINDS
 from lineside.traces.span import Span
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS_CODES = {"ok": 1, "error": 2}
-_SPAN_KIND_INTERNAL = 1
+_KIND_USUAL = "internal"
+_UNSET = "unset"
 _NAMES = {
     "lineside.usecase": "use_case",
     "lineside.release": "release",
@@ -38,40 +40,74 @@ _TEXTS = {
 def otlp_line(spans: Sequence[Span]) -> bytes:
     """One trace as a line of OTLP JSON, the form of an `ExportTraceServiceRequest`.
 
-    What came in as attributes goes out as it came; what lineside recorded itself goes out under
-    the names of the GenAI conventions.
+    What came in goes out as it came, with its events, links, resource and scope; what lineside
+    recorded itself goes out under the names of the GenAI conventions.
     """
-    by_service: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[bytes, dict[str, Any]] = {}
     for span in spans:
-        by_service.setdefault(span.service or "lineside", []).append(_otlp_span(span))
-    resources = [
-        {
-            "resource": {"attributes": _attributes({"service.name": service})},
-            "scopeSpans": [{"scope": {"name": "lineside"}, "spans": found}],
-        }
-        for service, found in by_service.items()
-    ]
-    return orjson.dumps({"resourceSpans": resources}) + b"\n"
+        raw = span.raw or {}
+        resource = _object(raw.get("resource")) or {"service.name": span.service or "lineside"}
+        scope = _object(raw.get("scope")) or {"name": "lineside"}
+        key = orjson.dumps([resource, scope], default=str, option=orjson.OPT_SORT_KEYS)
+        group = groups.setdefault(key, {"resource": resource, "scope": scope, "spans": []})
+        group["spans"].append(_otlp_span(span, raw))
+    return orjson.dumps({"resourceSpans": [_group(one) for one in groups.values()]}) + b"\n"
 
 
-def _otlp_span(span: Span) -> dict[str, Any]:
-    received = (span.raw or {}).get("attributes")
-    attributes = received if isinstance(received, dict) and received else _own(span)
+def _group(group: dict[str, Any]) -> dict[str, Any]:
+    scope = group["scope"]
+    said: dict[str, Any] = {
+        name: str(scope[name]) for name in ("name", "version") if scope.get(name)
+    }
+    said["attributes"] = _attributes(_object(scope.get("attributes")))
+    return {
+        "resource": {"attributes": _attributes(group["resource"])},
+        "scopeSpans": [{"scope": said, "spans": group["spans"]}],
+    }
+
+
+def _otlp_span(span: Span, raw: dict[str, Any]) -> dict[str, Any]:
     began = (span.started_at - _START) // timedelta(microseconds=1) * 1000
-    status: dict[str, Any] = {"code": _STATUS_CODES[span.status]}
+    ended = began + round(span.duration_ms * 1_000_000)
+    was_set = str(raw.get("status_code") or "").lower() != _UNSET
+    is_plain = span.status == "ok" and raw and not was_set
+    status: dict[str, Any] = {"code": 0 if is_plain else _STATUS_CODES[span.status]}
     if span.error:
         status["message"] = span.error
+    kind = raw.get("span_kind")
     return {
         "traceId": span.trace_id,
         "spanId": span.span_id,
         "parentSpanId": span.parent_span_id or "",
         "name": span.name,
-        "kind": _SPAN_KIND_INTERNAL,
-        "startTimeUnixNano": str(began),
-        "endTimeUnixNano": str(began + round(span.duration_ms * 1_000_000)),
-        "attributes": _attributes(attributes),
+        "kind": KINDS.index(kind if kind in KINDS else _KIND_USUAL),
+        "startTimeUnixNano": str(raw.get("start_ns", began)),
+        "endTimeUnixNano": str(raw.get("end_ns", ended)),
+        "attributes": _attributes(_object(raw.get("attributes")) or _own(span)),
+        "events": [_event(one) for one in raw.get("events") or () if isinstance(one, dict)],
+        "links": [_link(one) for one in raw.get("links") or () if isinstance(one, dict)],
         "status": status,
     }
+
+
+def _event(event: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "timeUnixNano": str(event.get("time_ns") or 0),
+        "name": str(event.get("name") or ""),
+        "attributes": _attributes(_object(event.get("attributes"))),
+    }
+
+
+def _link(link: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "traceId": str(link.get("trace_id") or ""),
+        "spanId": str(link.get("span_id") or ""),
+        "attributes": _attributes(_object(link.get("attributes"))),
+    }
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _own(span: Span) -> dict[str, Any]:

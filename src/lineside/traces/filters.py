@@ -39,7 +39,10 @@ _MOMENTS = ("since", "until")
 _FIELDS = (*WORDS, *NUMBERS, TEXT, TAG, *_MOMENTS)
 _NAMED = (ATTRIBUTE, SCORE)
 _TRUTHS = {"true": 1.0, "false": 0.0}
-_STATUSES = ("ok", "error")
+STEP_FAILED = "step_failed"
+"""A status that asks for traces in which any step failed, whatever became of the whole."""
+
+_STATUSES = ("ok", "error", STEP_FAILED)
 _WORD_SIGNS = ("=", "!=", "~")
 _NUMBER_SIGNS = ("=", "!=", ">", ">=", "<", "<=")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -123,7 +126,9 @@ def parse_query(query: str) -> Filters:
     """Read a query line such as `release = v2 and latency_ms > 2000 and text ~ "refund"`.
 
     Conditions are joined by `and`. `since 24h` and `until 2026-01-31` need no sign; a value with
-    blanks stands in double quotes. `user = ""` asks for traces whose user is not known, and
+    blanks stands in double quotes. `status = error` asks for traces whose first step failed,
+    `status = step_failed` for those in which any did. `user = ""` asks for traces whose user is not
+    known, and
     `attribute.customer.tier = gold` for those with a step that was sent with this attribute.
     `score.grounded < 0.5` asks for a score by its number, `score.tone = rude` by its label, and
     `score."answer relevancy" > 0.8` is how a name with blanks is written.
@@ -216,6 +221,9 @@ def _with_one(filters: Filters, token: _Token, tokens: Iterator[_Token]) -> Filt
 def _joined(filters: Filters, field: str, sign: str, value: str, where: str) -> Filters:
     if not _is_field(field):
         raise Invalid("bad_query", f"`{field}` is no field of a trace")
+    if field == "status" and value.lower() == STEP_FAILED and sign in ("=", "!="):
+        # Traces count the steps that failed, so this needs no column of its own.
+        field, sign, value = "errors", ">=" if sign == "=" else "<", "1"
     if sign not in _signs(field):
         raise Invalid(
             "bad_query",
@@ -248,7 +256,9 @@ def _value(field: str, sign: str, value: str, where: str) -> str | float:
         return number
     if field == "status" and sign != "~" and value.lower() not in _STATUSES:
         raise Invalid(
-            "bad_query", f"`status` is `ok` or `error`, read `{value[:60]}`{where}", hint=_EXAMPLE
+            "bad_query",
+            f"`status` is `ok`, `error` or `{STEP_FAILED}`, read `{value[:60]}`{where}",
+            hint=_EXAMPLE,
         )
     if not value and (sign == "~" or field.startswith(ATTRIBUTE)):
         raise Invalid("bad_query", f"The value of `{field}` is empty{where}")

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +22,13 @@ from lineside.traces.importers import (
     phoenix,
 )
 from lineside.traces.importers.files import Entry, ExportFile
+from lineside.traces.importers.said import Found, Tagged
 from lineside.traces.mapping import map_span
-from lineside.traces.otlp import Read, Refusal
+from lineside.traces.opinions import Opinions
+from lineside.traces.otlp import Refusal
 from lineside.traces.record import record_spans
+from lineside.traces.scores.arriving import count_scores
+from lineside.traces.scores.record import TraceScore
 from lineside.traces.span import Span
 from lineside.trust import Scope
 
@@ -37,7 +42,7 @@ _FULL_PAUSE_SECONDS = 0.5
 
 class _Format(NamedTuple):
     recognises: Callable[[dict[str, Any]], bool]
-    read: Callable[[ExportFile], Read]
+    read: Callable[[ExportFile], Found]
 
 
 # In the order they are asked, those with the plainest marks first.
@@ -58,7 +63,7 @@ class RefusedReason(Record):
     """One reason for which something of a file was not taken.
 
     Attributes:
-        count: How many steps, or entries that could not be told apart into steps.
+        count: How many steps, scores or tags, or entries that could not be told apart into them.
         example: The first of them, as its exporter would know it.
     """
 
@@ -73,6 +78,7 @@ class ImportReceipt(Record):
     Attributes:
         kept: Steps that were taken; those taken before are counted again and not kept twice.
         traces: Traces that they belong to; one whose steps lie far apart may count twice.
+        scores: What people, judges and programs said that was taken, once each; `tags` on traces.
         models: Names of the models that answered, with how many steps each.
         tokens_in: Read by models, over the steps that say so; `tokens_out` written.
         refused: What was not taken; `why` says each reason, the most frequent first.
@@ -82,6 +88,8 @@ class ImportReceipt(Record):
     format: str
     kept: int
     traces: int
+    scores: int = 0
+    tags: int = 0
     models: dict[str, int]
     tokens_in: int
     tokens_out: int
@@ -115,7 +123,8 @@ def detect_format(path: Path) -> str:
     elif head[:1] in (b"{", b"["):
         found, said = _by_entries(file)
     else:
-        found = "phoenix" if b"context.span_id" in head else None
+        is_phoenix = b"context.span_id" in head or b"annotator_kind" in head
+        found = "phoenix" if is_phoenix else None
         said = "it is empty" if not head else f"it begins with {head[:40]!r}"
     if found is None:
         raise Invalid(
@@ -138,7 +147,8 @@ def import_file(
     """Keep the steps of an exported file; whatever cannot be taken is counted and named.
 
     A step keeps the ids it was exported with, or gets ones that follow from them, so that the same
-    file may be imported again: what is there already stays as it is.
+    file may be imported again: what is there already stays as it is. Scores and tags are kept as
+    if they had been given here, once their steps are; a score needs the right `feedback`.
 
     Args:
         format: One of `FORMATS`; nothing means that the file's content tells.
@@ -149,7 +159,8 @@ def import_file(
     Raises:
         Denied: The actor lacks the right `ingest`, for this use case or for all.
         Invalid: The format is unknown, or the file is a table that cannot be read.
-        Unavailable: The inbox stayed full for two minutes. What was kept stays; import it again.
+        Unavailable: The inbox stayed full, or the lake away, for two minutes. What was kept stays;
+            import it again.
     """
     scope.require("ingest", use_case=use_case)
     name = format or detect_format(path)
@@ -181,17 +192,27 @@ class _Import:
         self._tokens_in = self._tokens_out = 0
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._said = Opinions(scope, keep=self._patiently, refuse=self._refuse)
+        self._scores_in_events = 0
         self.kept = 0
 
     @property
     def refused(self) -> int:
         return self._reasons.total()
 
-    def take(self, raw: RawSpan | Refusal) -> bool:
-        """Add one to the batch, and say whether that filled it."""
+    def take(self, raw: RawSpan | Refusal | TraceScore | Tagged) -> bool:
+        """Add one to what waits, and say whether that filled it, so that it was written."""
         if isinstance(raw, Refusal):
             self._refuse(raw)
             return False
+        if isinstance(raw, TraceScore | Tagged):
+            is_full = self._said.add(raw)
+            if is_full:
+                self.write()
+            return is_full
+        return self._take_span(raw)
+
+    def _take_span(self, raw: RawSpan) -> bool:
         try:
             span = map_span(raw)
         except Exception as error:  # noqa: BLE001 # one span must not cost the file all the others
@@ -202,26 +223,49 @@ class _Import:
         self._batch_bytes += len(orjson.dumps(span.raw, default=str))
         if len(self._batch) < _BATCH_SPANS and self._batch_bytes < _BATCH_BYTES:
             return False
-        self.write()
+        self._write_spans()
         return True
 
     def write(self) -> None:
-        """Keep the batch, durably; wait while the inbox is full."""
-        if not self._batch:
-            return
+        """Keep all that waits, durably: steps first, then what was said of them."""
+        self._write_spans()
+        if self._said.is_any:
+            # Of what waits for the lake, only the newest is found.
+            if self._said.needs_traces:
+                self._move_all()
+            self._said.write()
+
+    def _move_all(self) -> None:
         began = time.monotonic()
         while True:
             try:
-                record_spans(self._scope, self._batch).result()
-                break
+                self._scope.store.flusher.flush()
+                return
+            except Unavailable:
+                if time.monotonic() - began > _FULL_SECONDS_MAX:
+                    raise
+                time.sleep(_FULL_PAUSE_SECONDS)
+
+    def _write_spans(self) -> None:
+        if not self._batch:
+            return
+        self._patiently(lambda: record_spans(self._scope, self._batch))
+        for span in self._batch:
+            self._count(span)
+        self._batch, self._batch_bytes = [], 0
+
+    def _patiently(self, put: "Callable[[], Future[None]]") -> None:
+        """Put something into the inbox, and wait while that is full."""
+        began = time.monotonic()
+        while True:
+            try:
+                put().result()
+                return
             except Unavailable as error:
                 is_full = error.code == "inbox_full"
                 if not is_full or time.monotonic() - began > _FULL_SECONDS_MAX:
                     raise
                 self._make_room()
-        for span in self._batch:
-            self._count(span)
-        self._batch, self._batch_bytes = [], 0
 
     def _make_room(self) -> None:
         """Move what waits, as no server may be there to do it."""
@@ -243,6 +287,8 @@ class _Import:
             format=format_name,
             kept=self.kept,
             traces=self._traces,
+            scores=self._said.scores + self._scores_in_events,
+            tags=self._said.tags,
             models=dict(self._models.most_common()),
             tokens_in=self._tokens_in,
             tokens_out=self._tokens_out,
@@ -252,6 +298,7 @@ class _Import:
 
     def _count(self, span: Span) -> None:
         self.kept += 1
+        self._scores_in_events += count_scores((span.raw or {}).get("events"))
         if span.trace_id != self._last_trace:
             self._last_trace = span.trace_id
             self._traces += 1

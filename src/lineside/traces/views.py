@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from lineside.core import Invalid, NotFound
@@ -26,7 +27,7 @@ from lineside.traces.record import (
     payload_digests,
 )
 from lineside.traces.span import Span
-from lineside.traces.tree import Step, above, children_of, length_ms, tree_of
+from lineside.traces.tree import AnySpan, Step, above, children_of, length_ms, tree_of
 from lineside.trust import Scope
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "as_curl",
     "call_graph",
     "children_of",
+    "copied",
     "diff_traces",
     "first_failures",
     "get_outline",
@@ -59,6 +61,8 @@ __all__ = [
     "outline_tree",
     "paying",
     "previous_trace",
+    "talking",
+    "telling",
     "text_diff",
     "tree_of",
 ]
@@ -67,6 +71,8 @@ TEXTS_MAX = 40
 """How many changed steps of a diff are read whole; the others are only said to have changed."""
 
 _PAYING_KINDS = ("model", "embedding", "reranker")
+_TALKS = ("model", "agent")
+_TALKS_READ = 2
 
 
 class Paid(NamedTuple):
@@ -241,3 +247,31 @@ def _whole_ms(steps: Sequence[Step[Outline]]) -> float:
 def _sum(values: Iterable[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
+
+
+def talking(steps: Sequence[Step[AnySpan]]) -> list[str]:
+    """Ids of the last models and agents: what they were told and said mostly holds all of it."""
+    found = []
+    for kind in _TALKS:
+        spans = (step.span for step in reversed(steps))
+        of_kind = (span for span in spans if span.kind == kind)
+        found += [span.span_id for span in islice(of_kind, _TALKS_READ)]
+    return found
+
+
+def telling(spans: Iterable[Span | None]) -> Span | None:
+    """The step whose conversation tells most: the first of these that has one."""
+    return next((span for span in spans if span and (span.messages_in or span.messages_out)), None)
+
+
+def copied(steps: Sequence[Step[Span]]) -> Span:
+    """The step that is taken along for a whole trace: its first.
+
+    Where that says nothing of what came in, as plain programs of OpenTelemetry leave it, the step
+    whose conversation tells most stands for it.
+    """
+    root = steps[0].span
+    if root.input not in (None, "") or root.messages_in:
+        return root
+    by_id = {step.span.span_id: step.span for step in steps}
+    return telling(by_id[span_id] for span_id in talking(steps)) or root

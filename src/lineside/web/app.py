@@ -36,6 +36,7 @@ from lineside.web.sessions import ROUTES as SESSIONS
 from lineside.web.trace import ROUTES as TRACE
 from lineside.web.trace_charts import ROUTES as TRACE_CHARTS
 from lineside.web.trace_diff import ROUTES as TRACE_DIFF
+from lineside.web.trace_export import ROUTES as TRACE_EXPORT
 from lineside.web.traces import ROUTES as TRACES
 from lineside.web.trust import ROUTES as LEDGER
 from lineside.web.tryout import ROUTES as TRY
@@ -80,6 +81,7 @@ def build_web(
             *TRACE_CHARTS,
             *LIVE,
             *SAVED_VIEWS,
+            *TRACE_EXPORT,
             *TRACES,
             *TRACE,
             *TRACE_DIFF,

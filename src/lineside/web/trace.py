@@ -1,7 +1,6 @@
 """`/traces/{id}`: one trace, what failed and what took the time first, then all of its steps."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -21,8 +20,6 @@ from lineside.web.waterfall import OutlineStep, spoken, unfold
 _LOOKS_MAX = 6
 _GRAPH_STEPS_MAX = 2_000
 _MODELS_SHOWN = 3
-_TALKS = ("model", "agent")
-_TALKS_READ = 2
 _SCORES_SHOWN = 100
 
 
@@ -41,7 +38,7 @@ def trace(request: Request) -> Response:
     chosen, under = (_number_of(steps, asked.get(name)) for name in ("step", "under"))
     wholes = views.get_steps(scope, trace_id, _worth_reading(steps, chosen))
     root = wholes[steps[0].span.span_id]
-    talk = spoken([root, *(wholes.get(id_) for id_ in _talking(steps))])
+    talk = spoken([root, *(wholes.get(id_) for id_ in views.talking(steps))])
     said = list_feedback(scope, trace_id=trace_id)
     first = _first_number(asked.get("from"))
     whole_ms = _whole_ms(steps)
@@ -126,18 +123,8 @@ def _to_diff(left_id: str, right_id: str) -> Response:
 
 
 def _worth_reading(steps: Sequence[OutlineStep], chosen: int) -> list[str]:
-    ids = [steps[0].span.span_id, *_talking(steps)]
+    ids = [steps[0].span.span_id, *views.talking(steps)]
     return list(dict.fromkeys([*ids, *([steps[chosen - 1].span.span_id] if chosen else [])]))
-
-
-def _talking(steps: Sequence[OutlineStep]) -> list[str]:
-    """The last models and agents: what they were told and said mostly holds all of it."""
-    found = []
-    for kind in _TALKS:
-        spans = (step.span for step in reversed(steps))
-        of_kind = (span for span in spans if span.kind == kind)
-        found += [span.span_id for span in islice(of_kind, _TALKS_READ)]
-    return found
 
 
 def _number_of(steps: Sequence[OutlineStep], span_id: str | None) -> int:

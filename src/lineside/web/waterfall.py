@@ -111,10 +111,8 @@ def unfold(
 
 def spoken(spans: Iterable[Span | None]) -> Talk | None:
     """The conversation that tells most: the first of these steps that has one."""
-    for span in spans:
-        if span is not None and (span.messages_in or span.messages_out):
-            return Talk(span, conversation(span))
-    return None
+    span = views.telling(spans)
+    return Talk(span, conversation(span)) if span else None
 
 
 def conversation(span: Span) -> list[Message]:

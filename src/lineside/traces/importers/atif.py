@@ -5,6 +5,7 @@ from typing import Any
 
 from lineside.traces.conventions.values import as_dict, first
 from lineside.traces.importers.files import ExportFile, each
+from lineside.traces.importers.said import Found
 from lineside.traces.importers.steps import hex_id, imported, listed, moment_ns
 from lineside.traces.otlp import NotASpan, Read
 
@@ -17,7 +18,7 @@ def recognises(entry: dict[str, Any]) -> bool:
     return any(True for _ in _trajectories(entry, 0))
 
 
-def read_atif(file: ExportFile) -> Read:
+def read_atif(file: ExportFile) -> Found:
     """Steps of trajectories: the agent, each answer of its model, each tool it called.
 
     A trajectory without times is placed where its file was last written, its steps a millisecond

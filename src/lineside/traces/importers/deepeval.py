@@ -4,8 +4,9 @@ from typing import Any
 
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.importers.files import ExportFile, each
+from lineside.traces.importers.said import Found, tags_said
 from lineside.traces.importers.steps import imported, listed
-from lineside.traces.otlp import NotASpan, Read
+from lineside.traces.otlp import NotASpan
 
 _LISTS = ("agentSpans", "llmSpans", "toolSpans", "retrieverSpans", "baseSpans")
 _OPERATIONS = {"agent": "invoke_agent", "llm": "chat", "tool": "execute_tool"}
@@ -17,12 +18,12 @@ def recognises(entry: dict[str, Any]) -> bool:
     return isinstance(inner, dict) and bool(inner.keys() & set(_LISTS))
 
 
-def read_deepeval(file: ExportFile) -> Read:
+def read_deepeval(file: ExportFile) -> Found:
     """Steps of DeepEval's traces; what is said of a whole trace stands on its first step."""
     return file.read(_spans)
 
 
-def _spans(entry: dict[str, Any]) -> Read:
+def _spans(entry: dict[str, Any]) -> Found:
     trace = entry.get("trace", entry)
     if not isinstance(trace, dict) or not trace.keys() & set(_LISTS):
         raise NotASpan("it is no trace of DeepEval: it has no list of spans")
@@ -30,6 +31,7 @@ def _spans(entry: dict[str, Any]) -> Read:
     if not rows:
         raise NotASpan("the trace holds no spans")
     yield from each(rows, lambda row: _span(row, trace))
+    yield from tags_said(trace.get("uuid"), listed(trace.get("tags")))
 
 
 def _span(row: dict[str, Any], trace: dict[str, Any]) -> RawSpan:

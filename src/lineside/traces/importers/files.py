@@ -16,6 +16,7 @@ from typing import IO, Any, NamedTuple, cast
 import orjson
 
 from lineside.traces.conventions.received import RawSpan
+from lineside.traces.importers.said import Found
 from lineside.traces.otlp import NotASpan, Read, Refusal
 
 ENTRY_BYTES_MAX = 32 * 1024 * 1024
@@ -116,8 +117,8 @@ class ExportFile:
             except (csv.Error, *_BROKEN) as error:
                 yield Refusal(f"the table cannot be read from there on ({error})", "the rest of it")
 
-    def read(self, spans_of: Callable[[dict[str, Any]], Read]) -> Read:
-        """Spans of every entry; what makes no sense costs its own entry and no other."""
+    def read(self, spans_of: Callable[[dict[str, Any]], Found]) -> Found:
+        """What every entry holds; what makes no sense costs its own entry and no other."""
         for entry in self.entries():
             if isinstance(entry, Refusal):
                 yield entry

@@ -11,7 +11,7 @@ from typing import Any
 
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
-from lineside.traces.importers.steps import hex_id, imported, listed, moment_ns
+from lineside.traces.importers.steps import TRACE_DIGITS, hex_id, imported, listed, moment_ns
 from lineside.traces.otlp import NotASpan, Read
 
 _DEPTH_MAX = 32
@@ -21,7 +21,12 @@ _KEYS = ("timestamp", "event", "span_id", "uuid", "working_start", "pending")
 
 
 class SampleTree:
-    """Turns the events of one sample into spans, each under the stretch of work it fell into."""
+    """Turns the events of one sample into spans, each under the stretch of work it fell into.
+
+    Attributes:
+        trace_id: Of all its spans, as they are kept.
+        ended_ns: When the sample ended, once its spans were read.
+    """
 
     def __init__(self, evaluation: dict[str, Any], sample: dict[str, Any]) -> None:
         self._evaluation = evaluation
@@ -31,6 +36,8 @@ class SampleTree:
         self._messages = listed(sample.get("message_pool")) or listed(pools.get("messages"))
         whole = first(evaluation, "eval_id", "run_id", "created")
         self._id = f"{whole}/{sample.get('id')}/{sample.get('epoch')}"
+        self.trace_id = hex_id(sample.get("uuid") or self._id, TRACE_DIGITS)
+        self.ended_ns = 0
         self._steps: dict[str, dict[str, Any]] = {}
         self._open_steps: list[str] = []
         self._unclaimed: dict[tuple[str, str], list[str]] = {}
@@ -49,7 +56,8 @@ class SampleTree:
             times = [moment for moment in [moment_ns(started)] if moment is not None]
         if not times:
             raise NotASpan("the sample says nowhere when it was run")
-        self._steps["sample"] = self._root(min(times), max(times))
+        self.ended_ns = max(times)
+        self._steps["sample"] = self._root(min(times), self.ended_ns)
         self._walk(events, "sample", 0)
         for key, step in self._steps.items():
             yield self._span(key, step)
@@ -68,8 +76,8 @@ class SampleTree:
             "events": [],
             "attributes": {
                 "lineside.kind": "workflow",
-                "lineside.input": self._whole(sample.get("input")),
-                "lineside.output": self._whole(output.get("completion") or answer),
+                "lineside.input": self.whole(sample.get("input")),
+                "lineside.output": self.whole(output.get("completion") or answer),
                 "inspect.task": evaluation.get("task"),
                 "inspect.run_id": evaluation.get("run_id"),
                 "inspect.eval_id": evaluation.get("eval_id"),
@@ -80,7 +88,7 @@ class SampleTree:
                 "inspect.target": sample.get("target") or None,
                 "inspect.metadata": sample.get("metadata") or None,
                 "inspect.limit": sample.get("limit"),
-                "scores": self._whole(sample.get("scores")) or None,
+                "scores": self.whole(sample.get("scores")) or None,
             },
         }
 
@@ -137,8 +145,8 @@ class SampleTree:
             "gen_ai.provider.name": provider,
             "gen_ai.request.model": model or None,
             "gen_ai.response.model": output.get("model"),
-            "gen_ai.input.messages": self._whole(told) or None,
-            "gen_ai.output.messages": self._whole(output.get("choices")) or None,
+            "gen_ai.input.messages": self.whole(told) or None,
+            "gen_ai.output.messages": self.whole(output.get("choices")) or None,
             "inspect.model": asked or None,
             "inspect.cache": event.get("cache"),
             "inspect.role": event.get("role"),
@@ -166,8 +174,8 @@ class SampleTree:
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": name,
             "gen_ai.tool.call.id": event.get("id"),
-            "gen_ai.tool.call.arguments": self._whole(event.get("arguments")),
-            "gen_ai.tool.call.result": self._whole(event.get("result")),
+            "gen_ai.tool.call.arguments": self.whole(event.get("arguments")),
+            "gen_ai.tool.call.result": self.whole(event.get("result")),
         }
         known = self._steps.get(key)
         if known is None:
@@ -179,9 +187,9 @@ class SampleTree:
         return key
 
     def _sandbox(self, event: dict[str, Any], above: str) -> str:
-        said = self._whole(first(event, "cmd", "file"))
-        attributes = {"lineside.input": said, "lineside.output": self._whole(event.get("output"))}
-        attributes |= {"inspect.sandbox.input": self._whole(event.get("input"))}
+        said = self.whole(first(event, "cmd", "file"))
+        attributes = {"lineside.input": said, "lineside.output": self.whole(event.get("output"))}
+        attributes |= {"inspect.sandbox.input": self.whole(event.get("input"))}
         attributes |= {"inspect.sandbox.result": event.get("result")}
         key = self._new_key()
         self._add(key, above, event, f"sandbox {event.get('action')}", attributes)
@@ -189,8 +197,8 @@ class SampleTree:
 
     def _subtask(self, event: dict[str, Any], above: str) -> str:
         attributes = {
-            "lineside.input": self._whole(event.get("input")),
-            "lineside.output": self._whole(event.get("result")),
+            "lineside.input": self.whole(event.get("input")),
+            "lineside.output": self.whole(event.get("result")),
         }
         key = self._new_key()
         self._add(key, above, event, event.get("name") or "subtask", attributes)
@@ -199,8 +207,8 @@ class SampleTree:
     def _score(self, event: dict[str, Any], above: str) -> str:
         attributes = {
             "lineside.kind": "scorer",
-            "lineside.input": self._whole(event.get("target")) or None,
-            "lineside.output": self._whole(event.get("score")),
+            "lineside.input": self.whole(event.get("target")) or None,
+            "lineside.output": self.whole(event.get("score")),
         }
         key = self._new_key()
         self._add(key, above, event, "score", attributes)
@@ -265,14 +273,14 @@ class SampleTree:
         begin, end = pair if isinstance(pair, list) and len(pair) == 2 else (0, 0)
         return self._messages[begin:end]
 
-    def _whole(self, value: Any, depth: int = 0) -> Any:
+    def whole(self, value: Any, depth: int = 0) -> Any:
         """The same with what Inspect has set aside put back in its place."""
         if isinstance(value, str) and "attachment://" in value:
             return _ATTACHMENT.sub(self._attached, value)
         if depth < _DEPTH_MAX and isinstance(value, dict):
-            return {key: self._whole(item, depth + 1) for key, item in value.items()}
+            return {key: self.whole(item, depth + 1) for key, item in value.items()}
         if depth < _DEPTH_MAX and isinstance(value, list):
-            return [self._whole(item, depth + 1) for item in value]
+            return [self.whole(item, depth + 1) for item in value]
         return value
 
     def _attached(self, found: "re.Match[str]") -> str:

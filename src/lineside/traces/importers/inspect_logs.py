@@ -3,7 +3,6 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -13,8 +12,10 @@ from lineside.traces.compression import unpack
 from lineside.traces.conventions.values import as_dict
 from lineside.traces.importers.files import ExportFile
 from lineside.traces.importers.inspect_events import SampleTree
+from lineside.traces.importers.inspect_scores import sample_said
+from lineside.traces.importers.said import Found
 from lineside.traces.importers.steps import listed
-from lineside.traces.otlp import NotASpan, Read, Refusal
+from lineside.traces.otlp import NotASpan, Refusal
 
 ARCHIVE = b"PK"
 SAMPLE_BYTES_MAX = 256 * 1024 * 1024
@@ -30,8 +31,8 @@ def recognises(entry: dict[str, Any]) -> bool:
     return isinstance(log, dict) and isinstance(log.get("eval"), dict) and "version" in log
 
 
-def read_inspect(file: ExportFile) -> Read:
-    """Steps of every sample: its solvers, the models and tools they called, its scorers.
+def read_inspect(file: ExportFile) -> Found:
+    """Steps of every sample: its solvers, the models and tools they called; scores and tags.
 
     Samples are opened one after the other. A log without samples is refused, so that nobody takes
     an empty import for a whole one.
@@ -39,7 +40,7 @@ def read_inspect(file: ExportFile) -> Read:
     return _archive(file) if file.head(len(ARCHIVE)) == ARCHIVE else file.read(_of_log)
 
 
-def _of_log(entry: dict[str, Any]) -> Read:
+def _of_log(entry: dict[str, Any]) -> Found:
     log = entry.get("log", entry)
     if not isinstance(log, dict) or not isinstance(log.get("eval"), dict):
         raise NotASpan("it is no log of Inspect: it names no `eval`")
@@ -50,7 +51,7 @@ def _of_log(entry: dict[str, Any]) -> Read:
         yield from _sample(log, sample, f"sample {number:,}")
 
 
-def _archive(file: ExportFile) -> Read:
+def _archive(file: ExportFile) -> Found:
     try:
         with file.unpacked() as path, zipfile.ZipFile(path) as archive:
             yield from _of_archive(file, archive)
@@ -58,7 +59,7 @@ def _archive(file: ExportFile) -> Read:
         yield Refusal(f"the archive cannot be opened ({error})", f"`{file.path.name}`")
 
 
-def _of_archive(file: ExportFile, archive: zipfile.ZipFile) -> Read:
+def _of_archive(file: ExportFile, archive: zipfile.ZipFile) -> Found:
     names = archive.namelist()
     header = next((name for name in _HEADERS if name in names), None)
     if header is None:
@@ -101,9 +102,13 @@ def _content(archive: zipfile.ZipFile, name: str) -> bytes:
         raise zipfile.BadZipFile(error.message) from error
 
 
-def _sample(log: dict[str, Any], sample: Any, place: str) -> Iterator[Any]:
+def _sample(log: dict[str, Any], sample: Any, place: str) -> Found:
     try:
-        yield from SampleTree(as_dict(log.get("eval")), as_dict(sample)).spans()
+        evaluation, sample = as_dict(log.get("eval")), as_dict(sample)
+        tree = SampleTree(evaluation, sample)
+        yield from tree.spans()
+        whole = sample | {"scores": tree.whole(sample.get("scores"))}
+        yield from sample_said(evaluation, whole, trace_id=tree.trace_id, ended_ns=tree.ended_ns)
     except NotASpan as error:
         yield Refusal(str(error), place)
     except Exception as error:  # noqa: BLE001 # one strange sample must not cost the others

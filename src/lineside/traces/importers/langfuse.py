@@ -9,8 +9,10 @@ from typing import Any
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
 from lineside.traces.importers.files import ExportFile, each
+from lineside.traces.importers.langfuse_scores import is_score, score_of
+from lineside.traces.importers.said import Found, tags_said
 from lineside.traces.importers.steps import hex_id, imported, json_of, listed, moment_ns
-from lineside.traces.otlp import NotASpan, Read
+from lineside.traces.otlp import NotASpan
 
 _SNAKE = re.compile(r"_([a-z])")
 _OTEL = ("attributes", "resourceAttributes", "scope")
@@ -44,27 +46,31 @@ def recognises(entry: dict[str, Any]) -> bool:
     row = _camel(
         rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else entry
     )
-    return "id" in row and (_is_observation(row) or _is_trace(row))
+    return is_score(row) or ("id" in row and (_is_observation(row) or _is_trace(row)))
 
 
-def read_langfuse(file: ExportFile) -> Read:
-    """Steps of Langfuse's traces.
+def read_langfuse(file: ExportFile) -> Found:
+    """Steps of Langfuse's traces, and what was said of them: scores and tags.
 
     An observation is a step. A trace of its own gets a step where it has none or several at its
-    top; what is said of the whole trace (scores, tags, input and output) stands on its first step.
+    top; what is said of the whole trace, its input and output too, stands on its first step.
     """
     return file.read(_spans)
 
 
-def _spans(entry: dict[str, Any]) -> Read:
+def _spans(entry: dict[str, Any]) -> Found:
     rows = entry.get("data")
     if isinstance(rows, list) and "id" not in entry:
         for row in rows:
             yield from _spans(row if isinstance(row, dict) else {})
         return
     row = _camel(_unwrapped(entry))
+    if is_score(row):
+        yield score_of(row)
+        return
     if _is_observation(row):
         yield from each([row], lambda one: _observation(one, {}))
+        yield from tags_said(row["traceId"], row.get("tags"))
         return
     if not row.get("id"):
         raise NotASpan("it is neither a trace nor an observation of Langfuse")
@@ -91,7 +97,7 @@ def _is_trace(row: dict[str, Any]) -> bool:
     return "timestamp" in row and bool(row.keys() & {"sessionId", "userId", "tags", "input"})
 
 
-def _trace(trace: dict[str, Any]) -> Read:
+def _trace(trace: dict[str, Any]) -> Found:
     # A list of traces names its observations by id alone; they come in another file.
     found = listed(trace.get("observations"))
     rows = [_camel(one) for one in found if isinstance(one, dict)]
@@ -105,6 +111,11 @@ def _trace(trace: dict[str, Any]) -> Read:
         ends = [row.get("endTime") or row.get("startTime") for row in rows]
         yield from each([trace], lambda one: _root(one, root_id, ends))
     yield from each(rows, lambda row: _observation(row, trace))
+    # A list of traces names its scores by id alone, too.
+    for score in listed(trace.get("scores")):
+        if isinstance(score, dict):
+            yield score_of(_camel(score) | {"traceId": trace["id"]})
+    yield from tags_said(trace["id"], trace.get("tags"))
 
 
 def _root(trace: dict[str, Any], span_id: str, ends: list[Any]) -> RawSpan:

@@ -4,25 +4,25 @@ Both of its trace schemas are read: `request_id` with plain ids of spans, and `t
 in base64 or, since, in hexadecimal again.
 """
 
-import base64
-import binascii
 from typing import Any
 
 from lineside.store import parquet
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
 from lineside.traces.importers.files import ExportFile, each
+from lineside.traces.importers.mlflow_assessments import assessments_said, tags_of
+from lineside.traces.importers.mlflow_ids import plain_id
+from lineside.traces.importers.said import Found
 from lineside.traces.importers.steps import (
     SPAN_DIGITS,
     TRACE_DIGITS,
     events_of,
-    hex_id,
     imported,
     json_of,
     listed,
     without_nothing,
 )
-from lineside.traces.otlp import NotASpan, Read, Refusal
+from lineside.traces.otlp import NotASpan, Refusal
 
 _STATUSES = {"0": "UNSET", "1": "OK", "2": "ERROR"}
 _OF_ALL = ("mlflow.trace.session", "mlflow.trace.user")
@@ -39,14 +39,17 @@ def recognises(entry: dict[str, Any]) -> bool:
     )
 
 
-def read_mlflow_traces(file: ExportFile) -> Read:
-    """Steps of MLflow's traces; what is said of a whole trace stands on its first step."""
+def read_mlflow_traces(file: ExportFile) -> Found:
+    """Steps of MLflow's traces, with the feedback and the tags that each trace was given.
+
+    What else is said of a whole trace stands on its first step.
+    """
     if file.head(len(parquet.MAGIC)) == parquet.MAGIC:
         return _of_table(file)
     return file.read(_spans)
 
 
-def _of_table(file: ExportFile) -> Read:
+def _of_table(file: ExportFile) -> Found:
     with file.unpacked() as path:
         for number, (row, file.share) in enumerate(parquet.rows_of(path), start=1):
             try:
@@ -55,16 +58,16 @@ def _of_table(file: ExportFile) -> Read:
                 yield Refusal(str(error), f"row {number:,}")
 
 
-def _spans(entry: dict[str, Any]) -> Read:
+def _spans(entry: dict[str, Any]) -> Found:
     traces = entry.get("traces")
     if isinstance(traces, list):
         for trace in traces:
             yield from _spans(trace if isinstance(trace, dict) else {})
         return
-    whole = as_dict(entry.get("trace"))
-    if whole:
-        entry = whole
+    beside = entry.get("assessments")
+    entry = as_dict(entry.get("trace")) or entry
     info = as_dict(entry.get("info")) or entry
+    info.setdefault("assessments", beside)
     data = as_dict(entry.get("data")) or entry
     spans = [as_dict(span) for span in listed(data.get("spans"))]
     if not spans:
@@ -72,7 +75,13 @@ def _spans(entry: dict[str, Any]) -> Read:
     said = _of_trace(info)
     trace_id = first(info, "trace_id", "request_id")
     shared = {name: said.pop(name) for name in _OF_ALL if name in said}
-    yield from each(spans, lambda span: _span(span, trace_id, said, shared))
+    kept = None
+    for one in each(spans, lambda span: _span(span, trace_id, said, shared)):
+        kept = one if isinstance(one, RawSpan) else kept
+        yield one
+    if kept is not None:
+        yield from assessments_said(info, kept)
+        yield from tags_of(info, kept.trace_id)
 
 
 def _of_trace(info: dict[str, Any]) -> dict[str, Any]:
@@ -108,9 +117,9 @@ def _span(
     trace_id = first(span, "otel_trace_id") or first(context, "trace_id") or first(span, "trace_id")
     return imported(
         "mlflow",
-        trace_id=_plain(trace_id or request_id, TRACE_DIGITS),
-        span_id=_plain(first(context, "span_id") or span.get("span_id"), SPAN_DIGITS),
-        parent_id=_plain(parent, SPAN_DIGITS),
+        trace_id=plain_id(trace_id or request_id, TRACE_DIGITS),
+        span_id=plain_id(first(context, "span_id") or span.get("span_id"), SPAN_DIGITS),
+        parent_id=plain_id(parent, SPAN_DIGITS),
         name=span.get("name"),
         start=first(span, "start_time_unix_nano", "start_time_ns", "start_time"),
         end=first(span, "end_time_unix_nano", "end_time_ns", "end_time"),
@@ -119,19 +128,3 @@ def _span(
         attributes=without_nothing(attributes) | shared | ({} if parent else said),
         events=events_of(span.get("events")),
     )
-
-
-def _plain(value: Any, digits: int) -> Any:
-    """An id in hexadecimal where MLflow wrote it in base64 or as a number; else as it is."""
-    if not isinstance(value, str) or not value:
-        return value
-    text = value.rpartition("/")[2] if value.startswith("trace:/") else value.removeprefix("tr-")
-    if text.startswith("0x"):
-        return text[2:].zfill(digits)
-    if hex_id(text, digits) == text:
-        return text
-    try:
-        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return value
-    return decoded.hex() if len(decoded) * 2 == digits else value

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lineside.traces.importers.files import ExportFile
+from lineside.traces.importers.said import Found
 from lineside.traces.otlp import NotASpan, Read
 from lineside.traces.otlp_json import read_document
 
@@ -18,7 +19,7 @@ def recognises(entry: dict[str, Any]) -> bool:
     return bool(entry.keys() & {"resourceSpans", "resource_spans", *_OTHERS})
 
 
-def read_otlp(file: ExportFile) -> Read:
+def read_otlp(file: ExportFile) -> Found:
     """Spans of OTLP messages, one a line or one in all."""
     return file.read(_spans)
 

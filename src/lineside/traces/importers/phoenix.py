@@ -6,14 +6,21 @@ from typing import Any
 from lineside.store import parquet
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.importers.files import ExportFile, each
+from lineside.traces.importers.phoenix_annotations import (
+    annotation_said,
+    annotations_on,
+    is_annotation,
+)
+from lineside.traces.importers.said import Found, tags_said
 from lineside.traces.importers.steps import (
     events_of,
     flattened,
     imported,
     json_of,
+    listed,
     without_nothing,
 )
-from lineside.traces.otlp import Read, Refusal
+from lineside.traces.otlp import Refusal
 
 _HEAD = "attributes."
 _LITERAL_CHARACTERS_MAX = 1_000_000
@@ -22,37 +29,55 @@ _WHOLE = {"metadata", "input.value", "output.value", "llm.invocation_parameters"
 
 
 def recognises(entry: dict[str, Any]) -> bool:
-    if "context.span_id" in entry:
+    rows = entry.get("data")
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+        entry = rows[0]
+    if "context.span_id" in entry or is_annotation(entry):
         return True
     return "context" in entry and bool(entry.keys() & {"span_kind", "attributes"})
 
 
-def read_phoenix(file: ExportFile) -> Read:
-    """Steps of Phoenix's spans, whichever way the dataframe was written down."""
+def read_phoenix(file: ExportFile) -> Found:
+    """Steps of Phoenix's spans, whichever way the dataframe was written down, and what was said.
+
+    Annotations stand beside their span, as columns of evaluations, or in a file of their own.
+    """
     head = file.head(len(parquet.MAGIC))
     if head == parquet.MAGIC:
         return _of_parquet(file)
     return file.read(_of_entry) if head.lstrip()[:1] in (b"{", b"[") else _of_csv(file)
 
 
-def _of_parquet(file: ExportFile) -> Read:
+def _of_parquet(file: ExportFile) -> Found:
     with file.unpacked() as path:
         for row, file.share in parquet.rows_of(path):
-            yield from each([row], _span)
+            yield from _of_row(row)
 
 
-def _of_csv(file: ExportFile) -> Read:
+def _of_csv(file: ExportFile) -> Found:
     for row in file.rows():
-        yield from [row] if isinstance(row, Refusal) else each([row.value], _span)
+        yield from [row] if isinstance(row, Refusal) else _of_row(row.value)
 
 
-def _of_entry(entry: dict[str, Any]) -> Read:
+def _of_entry(entry: dict[str, Any]) -> Found:
     rows = entry.get("data")  # as its REST API pages them
-    yield from each(rows if isinstance(rows, list) and "context" not in entry else [entry], _span)
+    for row in rows if isinstance(rows, list) and "context" not in entry else [entry]:
+        yield from _of_row(row if isinstance(row, dict) else {})
+
+
+def _of_row(row: dict[str, Any]) -> Found:
+    row = {key: without_nothing(_read(value)) for key, value in row.items()}
+    if is_annotation(row):
+        yield annotation_said(row)
+        return
+    for span in each([row], _span):
+        yield span
+        if isinstance(span, RawSpan):
+            yield from annotations_on(row, span)
+            yield from tags_said(span.trace_id, listed(span.attributes.get("tag.tags")))
 
 
 def _span(row: dict[str, Any]) -> RawSpan:
-    row = {key: without_nothing(_read(value)) for key, value in row.items()}
     context = row.get("context")
     context = context if isinstance(context, dict) else {}
     attributes = _attributes(row)

@@ -1,11 +1,12 @@
 """What people put on a trace: a tag to find it by, a note, or a link to where it is dealt with."""
 
 import re
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from lineside.core import Invalid, NotFound, Record, new_id, now
+from lineside.core import Denied, Invalid, NotFound, Record, new_id, now
 from lineside.traces import privacy
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks import queries
@@ -20,6 +21,7 @@ TAG_CHARACTERS_MAX = 60
 NOTE_CHARACTERS_MAX = 5_000
 TITLE_CHARACTERS_MAX = 200
 ADDRESS_CHARACTERS_MAX = 2_000
+_TRACES_AT_ONCE = 200
 _TAG = re.compile(r"[a-z0-9][a-z0-9 ._:/-]*")
 
 
@@ -41,6 +43,12 @@ class TraceMark(Record):
     made_at: datetime
 
 
+def is_tag(text: str) -> bool:
+    """Whether a text can be a tag: at most 60 letters, digits, blanks and . _ : / - of ASCII."""
+    clean = _clean_tag(text)
+    return len(clean) <= TAG_CHARACTERS_MAX and _TAG.fullmatch(clean) is not None
+
+
 def tag_trace(scope: Scope, trace_id: str, tag: str) -> TraceMark:
     """Put a tag on a trace, in small letters; one it has already is given back as it is.
 
@@ -49,8 +57,8 @@ def tag_trace(scope: Scope, trace_id: str, tag: str) -> TraceMark:
         Invalid: The tag cannot be one, or the trace has 200 marks.
         Denied: The right `feedback` is missing.
     """
-    clean = " ".join(tag.lower().split())
-    if len(clean) > TAG_CHARACTERS_MAX or not _TAG.fullmatch(clean):
+    clean = _clean_tag(tag)
+    if not is_tag(tag):
         raise Invalid(
             "bad_tag",
             f"`{tag[:80]}` cannot be a tag",
@@ -58,6 +66,42 @@ def tag_trace(scope: Scope, trace_id: str, tag: str) -> TraceMark:
             "beginning with a letter or a digit.",
         )
     return _put(scope, trace_id, "tag", clean)
+
+
+def tag_traces(scope: Scope, tags: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Put many tags on many traces, each as `tag_trace` does: pairs of a trace's id and a tag.
+
+    Returns:
+        Those that could not be put, each with why in words.
+    """
+    refused: list[tuple[str, str, str]] = []
+    wanted: dict[str, list[str]] = {}
+    for trace_id, tag in sorted(tags):
+        if is_tag(tag):
+            wanted.setdefault(trace_id, []).append(tag)
+        else:
+            refused.append((trace_id, tag, "it cannot be a tag"))
+    ids = sorted(wanted)
+    heads = _heads(scope, ids)
+    for start in range(0, len(ids), _TRACES_AT_ONCE):
+        some = ids[start : start + _TRACES_AT_ONCE]
+        with scope.store.records.write() as connection:
+            there = _there(connection, scope, some)
+            fresh: list[dict[str, Any]] = []
+            for trace_id in some:
+                for tag in wanted[trace_id]:
+                    try:
+                        use_case = _known(heads, trace_id)
+                        scope.require("feedback", use_case=use_case)
+                        mark = _mark(scope, trace_id, use_case, "tag", _clean_tag(tag))
+                        if _same_tag(there[trace_id], mark) is None:
+                            _check_room(there[trace_id])
+                            there[trace_id].append(mark.model_dump())
+                            fresh.append(mark.model_dump())
+                    except (NotFound, Invalid, Denied) as error:
+                        refused.append((trace_id, tag, error.message))
+            queries.insert_marks(connection, scope.workspace, fresh)
+    return refused
 
 
 def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
@@ -116,7 +160,7 @@ def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:
     """
     scope.require("feedback", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.write() as connection:
-        rows = queries.marks_of_trace(connection, scope.workspace, trace_id)
+        rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
         mark = next((TraceMark.model_validate(row) for row in rows if row["id"] == mark_id), None)
         if mark is None:
             raise NotFound(
@@ -136,7 +180,7 @@ def marks_on(scope: Scope, trace_id: str) -> list[TraceMark]:
     """
     scope.require("read", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.read() as connection:
-        rows = queries.marks_of_trace(connection, scope.workspace, trace_id)
+        rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
     return [TraceMark.model_validate(row) for row in rows]
 
 
@@ -158,7 +202,7 @@ def list_marks(
         Denied: The right `read` is missing, here or on the use case that is asked for.
     """
     scope.require("read", use_case=use_case)
-    text = " ".join(tag.lower().split()) if tag is not None else None
+    text = _clean_tag(tag) if tag is not None else None
     with scope.store.records.read() as connection:
         rows = queries.newest_marks(
             connection,
@@ -176,7 +220,26 @@ def _put(
 ) -> TraceMark:
     use_case = _use_case_of(scope, trace_id)
     scope.require("feedback", use_case=use_case)
-    mark = TraceMark(
+    mark = _mark(scope, trace_id, use_case, kind, text, address=address)
+    with scope.store.records.write() as connection:
+        there = _there(connection, scope, [trace_id])[trace_id]
+        if known := _same_tag(there, mark):
+            return TraceMark.model_validate(known)
+        _check_room(there)
+        queries.insert_marks(connection, scope.workspace, [mark.model_dump()])
+    return mark
+
+
+def _mark(
+    scope: Scope,
+    trace_id: str,
+    use_case: str | None,
+    kind: MarkKind,
+    text: str,
+    *,
+    address: str | None = None,
+) -> TraceMark:
+    return TraceMark(
         id=new_id("mark"),
         trace_id=trace_id,
         use_case=use_case,
@@ -186,38 +249,63 @@ def _put(
         made_by=scope.actor.name,
         made_at=now(),
     )
-    with scope.store.records.write() as connection:
+
+
+def _there(
+    connection: Any, scope: Scope, trace_ids: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Marks of these traces, to which nobody else adds any until this transaction ends."""
+    for trace_id in trace_ids:
         queries.lock_marks(connection, scope.workspace, trace_id)
-        there = queries.marks_of_trace(connection, scope.workspace, trace_id)
-        for row in there:
-            if kind == "tag" and (row["kind"], row["text"]) == (kind, text):
-                return TraceMark.model_validate(row)
-        if len(there) >= MARKS_PER_TRACE_MAX:
-            raise Invalid(
-                "too_many_marks",
-                f"The trace has {len(there)} marks, the limit is {MARKS_PER_TRACE_MAX}",
-                hint="Take old ones off first.",
-            )
-        queries.insert_mark(connection, scope.workspace, mark.model_dump())
-    return mark
+    there: dict[str, list[dict[str, Any]]] = {trace_id: [] for trace_id in trace_ids}
+    for row in queries.marks_of_traces(connection, scope.workspace, trace_ids):
+        there[row["trace_id"]].append(row)
+    return there
 
 
-def _use_case_of(scope: Scope, trace_id: str) -> str | None:
+def _same_tag(there: Sequence[dict[str, Any]], mark: TraceMark) -> dict[str, Any] | None:
+    tags = (row for row in there if row["kind"] == mark.kind == "tag")
+    return next((row for row in tags if row["text"] == mark.text), None)
+
+
+def _check_room(there: Sequence[dict[str, Any]]) -> None:
+    if len(there) >= MARKS_PER_TRACE_MAX:
+        raise Invalid(
+            "too_many_marks",
+            f"The trace has {len(there)} marks, the limit is {MARKS_PER_TRACE_MAX}",
+            hint="Take old ones off first.",
+        )
+
+
+def _heads(scope: Scope, trace_ids: Sequence[str]) -> dict[str, str | None]:
+    """The use case of each of these traces that is here."""
+    keys = [trace_key(trace_id) for trace_id in trace_ids]
     with open_reading(scope) as reading:
-        rows = reading.rows(queries.TRACE_HEAD, [scope.workspace, trace_key(trace_id)])
-    if not rows or rows[0]["trace_id"] != trace_id:
+        rows = reading.rows(queries.TRACE_HEADS, [scope.workspace, keys]) if keys else []
+    return {row["trace_id"]: row["use_case"] for row in rows}
+
+
+def _known(heads: Mapping[str, str | None], trace_id: str) -> str | None:
+    if trace_id not in heads:
         raise NotFound(
             "unknown_trace",
             f"No trace has the id `{trace_id[:64]}`",
             hint="`lineside traces ls` lists them.",
         )
-    use_case: str | None = rows[0]["use_case"]
-    return use_case
+    return heads[trace_id]
+
+
+def _use_case_of(scope: Scope, trace_id: str) -> str | None:
+    return _known(_heads(scope, [trace_id]), trace_id)
 
 
 def _asked_use_case(scope: Scope, trace_id: str) -> str | None:
     """Looked up only for actors who are limited to some; the trace may be gone for the others."""
     return None if scope.use_cases is None else _use_case_of(scope, trace_id)
+
+
+def _clean_tag(text: str) -> str:
+    return " ".join(text.lower().split())
 
 
 def _is_web_address(text: str) -> bool:

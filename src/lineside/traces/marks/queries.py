@@ -26,9 +26,9 @@ sa.Index(None, marks.c.workspace, marks.c.kind, marks.c.text)
 
 _SHOWN = [column for column in marks.c if column.name != "workspace"]
 
-TRACE_HEAD = f"""
-SELECT arg_min(trace_id, {PLACE}) AS trace_id, arg_min(use_case, {PLACE}) AS use_case
-FROM {{traces}} WHERE workspace = ? AND trace_key = ? GROUP BY trace_key
+TRACE_HEADS = f"""
+SELECT trace_id, arg_min(use_case, {PLACE}) AS use_case
+FROM {{traces}} WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[])) GROUP BY trace_id
 """
 
 
@@ -37,8 +37,11 @@ def among(*, has: bool) -> str:
     return f"trace_key {'IN' if has else 'NOT IN'} (SELECT unnest(?::BIGINT[]))"
 
 
-def insert_mark(connection: sa.Connection, workspace: str, values: dict[str, Any]) -> None:
-    connection.execute(marks.insert().values(workspace=workspace, **values))
+def insert_marks(
+    connection: sa.Connection, workspace: str, found: Sequence[dict[str, Any]]
+) -> None:
+    if found:
+        connection.execute(marks.insert(), [{"workspace": workspace, **one} for one in found])
 
 
 def delete_mark(connection: sa.Connection, workspace: str, mark_id: str) -> None:
@@ -52,10 +55,12 @@ def lock_marks(connection: sa.Connection, workspace: str, trace_id: str) -> None
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-def marks_of_trace(
-    connection: sa.Connection, workspace: str, trace_id: str
+def marks_of_traces(
+    connection: sa.Connection, workspace: str, trace_ids: Sequence[str]
 ) -> list[dict[str, Any]]:
-    query = sa.select(*_SHOWN).where(marks.c.workspace == workspace, marks.c.trace_id == trace_id)
+    """What people put on these traces, in the order they did."""
+    is_theirs = marks.c.trace_id.in_(trace_ids)
+    query = sa.select(*_SHOWN).where(marks.c.workspace == workspace, is_theirs)
     return [dict(row._mapping) for row in connection.execute(query.order_by(marks.c.id))]
 
 

@@ -18,11 +18,22 @@ def scores_of_spans(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         # To read what was received costs much more than to see that it holds no score.
         if raw is None or EVENT not in raw:
             continue
-        events = orjson.loads(raw).get("events") or []
-        for event in events[:_EVENTS_PER_SPAN_MAX]:
-            fields = stated(event.get("attributes") or {}) if event.get("name") == EVENT else None
-            if fields is not None:
-                yield score_row(row["workspace"], _of_span(row, event, fields))
+        for event, fields in _scores_in(orjson.loads(raw).get("events")):
+            yield score_row(row["workspace"], _of_span(row, event, fields))
+
+
+def count_scores(events: list[dict[str, Any]] | None) -> int:
+    """How many of a span's events are scores."""
+    return sum(1 for _ in _scores_in(events))
+
+
+def _scores_in(
+    events: list[dict[str, Any]] | None,
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for event in (events or ())[:_EVENTS_PER_SPAN_MAX]:
+        fields = stated(event.get("attributes") or {}) if event.get("name") == EVENT else None
+        if fields is not None:
+            yield event, fields
 
 
 def _of_span(row: dict[str, Any], event: dict[str, Any], fields: dict[str, Any]) -> TraceScore:

@@ -37,15 +37,18 @@ _CHOSEN = """
 _OF_CHOSEN = "trace_key IN (SELECT DISTINCT trace_key FROM once)"
 
 
-# A sender repeats what it is not sure of, so that a score may lie here twice. What a score leaves
-# open is what its trace says of itself, once that has come; a release of ours goes before that of
-# another program, which a score may have been given with.
+# A sender repeats what it is not sure of, so that a score may lie here twice, once before its trace
+# came and once with the trace's session. What a score leaves open is what its trace says of itself,
+# once that has come; a release of ours goes before that of another program, which a score may have
+# been given with.
 def _found(chosen: str, among: str) -> str:
     return f"""
 WITH once AS MATERIALIZED (
     SELECT * FROM ({chosen})
     QUALIFY row_number() OVER (
-        PARTITION BY trace_id, span_id, session_id, name, source, scored_at ORDER BY value
+        PARTITION BY trace_id, span_id, CASE WHEN trace_id IS NULL THEN session_id END,
+            name, source, given_by, scored_at
+        ORDER BY value
     ) = 1
 ), heads AS (
     SELECT trace_id, {_HEADS} FROM {{traces}}
@@ -164,6 +167,11 @@ ARM_SUMS = _arm_sums(
 NAMED_ARM_SUMS = _arm_sums(
     "arm", "user_id, session_id", "found.arm IN (SELECT unnest(?6::VARCHAR[]))"
 )
+
+TRACES_OF_STEPS = """
+SELECT DISTINCT span_id, trace_id FROM {spans}
+WHERE workspace = ? AND span_id IN (SELECT unnest(?::VARCHAR[])) LIMIT ?
+"""
 
 TRACES_KNOWN = f"""
 SELECT trace_id, {_HEADS} FROM {{traces}}

@@ -11,8 +11,9 @@ from lineside.core import Record, clock, now
 from lineside.traces.arrivals import trace_key
 from lineside.traces.conventions.values import first_text
 
-ScoreSource = Literal["otlp", "api", "person", "judge"]
-"""Who gave it: an instrumented program, a program that called the API, a person, a model."""
+ScoreSource = Literal["otlp", "api", "person", "judge", "code"]
+"""Who gave it: an instrumented program, a program that called the API, a person, a model, a scorer
+that is code."""
 
 EVENT = "gen_ai.evaluation.result"
 """OpenTelemetry's name for a score, as the event of a span or as a log record."""

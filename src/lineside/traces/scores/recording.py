@@ -1,7 +1,7 @@
 """Writing scores down."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -26,6 +26,7 @@ FORM = "scores"
 """Form of an envelope that holds rows of scores."""
 
 SCORES_MAX = 1_000
+_TRACES_OF_A_STEP_MAX = 100
 
 
 def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
@@ -58,6 +59,21 @@ def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
         scope.workspace, traces.SPANS.name, max(1, len(whole)), payload, form=FORM
     )
     return scope.store.inbox.put_soon(envelope)
+
+
+def traces_of_steps(scope: Scope, span_ids: Collection[str]) -> dict[str, str]:
+    """The trace of each of these steps, by the step's id; those that no or several traces have
+    are left out.
+
+    Every span of the workspace is looked at, so ask for thousands at once.
+    """
+    found: dict[str, set[str]] = {}
+    limit = len(span_ids) * _TRACES_OF_A_STEP_MAX
+    with open_reading(scope) as reading:
+        wanted = [scope.workspace, sorted(span_ids), limit]
+        for row in reading.rows(queries.TRACES_OF_STEPS, wanted):
+            found.setdefault(row["span_id"], set()).add(row["trace_id"])
+    return {span_id: ids.pop() for span_id, ids in found.items() if len(ids) == 1}
 
 
 def _check(score: TraceScore) -> None:

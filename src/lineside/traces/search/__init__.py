@@ -6,7 +6,13 @@ from lineside.traces.row import Page, TraceFigures, TraceRow
 from lineside.traces.search import scored as scored
 from lineside.traces.search.counted import FIGURES_TRACES_MAX
 from lineside.traces.search.figures import GROUPS, OTHERS, Chart, chart, figures
-from lineside.traces.search.listing import PAGE_TRACES_MAX, list_traces, spans_of, whole_id
+from lineside.traces.search.listing import (
+    PAGE_TRACES_MAX,
+    list_traces,
+    parts_of_trace,
+    spans_of,
+    whole_id,
+)
 from lineside.traces.search.tail import Arrivals, arrivals
 from lineside.traces.tree import Step, length_ms, tree_of
 
@@ -30,6 +36,7 @@ __all__ = [
     "list_traces",
     "otlp_line",
     "parse_query",
+    "parts_of_trace",
     "read_filters",
     "spans_of",
     "tree_of",

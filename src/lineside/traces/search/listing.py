@@ -8,10 +8,10 @@ from typing import Any
 from lineside.core import Invalid, NotFound, now
 from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
-from lineside.traces.logs.joining import events_of_traces, with_events
+from lineside.traces.logs.joining import events_of_trace, events_of_traces, with_events
 from lineside.traces.logs.previews import with_told
 from lineside.traces.payloads import Whole
-from lineside.traces.reading import TraceReading, open_reading
+from lineside.traces.reading import TraceReading, of_trace, open_reading
 from lineside.traces.record import span_of
 from lineside.traces.row import Page, TraceRow, trace_row
 from lineside.traces.search import queries
@@ -35,6 +35,7 @@ _ROWS_PER_TRACE = 2
 _WIDE_ROWS = 60_000
 _DEEPER = 16
 _FEW_KEYS = 200
+STEPS_AT_ONCE = 5_000
 _CANDIDATES = 400
 _CANDIDATES_TURNS_MAX = 50
 _DAYS_CHOSEN = timedelta(days=8)
@@ -77,9 +78,17 @@ def list_traces(
 
 
 def spans_of(
-    scope: Scope, filters: Filters | None = None, *, traces_max: int = 1_000_000
+    scope: Scope,
+    filters: Filters | None = None,
+    *,
+    traces_max: int = 1_000_000,
+    in_parts: bool = False,
 ) -> Iterator[list[Span]]:
     """All steps of every trace that the filters let through, one trace after the other.
+
+    Args:
+        in_parts: Give a trace of more than 5,000 steps in several lists, so that no more than
+            some thousands of steps are held at a time; else a trace is one list.
 
     Raises:
         Denied: The right `read` is missing, here or on the use case that is asked for.
@@ -87,10 +96,36 @@ def spans_of(
     before, left = None, traces_max
     while left > 0:
         page = list_traces(scope, filters, limit=min(left, 200), before=before)
-        yield from _steps(scope, page.traces)
+        for some in _a_few(page.traces):
+            if in_parts and some[0].steps > STEPS_AT_ONCE:
+                yield from parts_of_trace(scope, some[0].trace_id)
+            else:
+                yield from _steps(scope, some)
         left -= len(page.traces)
         before = page.older
         if before is None:
+            return
+
+
+def parts_of_trace(scope: Scope, trace_id: str) -> Iterator[list[Span]]:
+    """All steps of one trace, at most 5,000 at a time, in the order they began; none if it is away.
+
+    Raises:
+        Denied: The right `read` is missing on its use case.
+    """
+    whole = Whole(scope.store.payloads.get)
+    after: Cursor = (EARLIEST, "")
+    while True:
+        with open_reading(scope) as reading:
+            cursor = (*after[:1], *after, STEPS_AT_ONCE)
+            rows = of_trace(reading, queries.STEPS_AFTER, scope.workspace, trace_id, cursor)
+            events = events_of_trace(reading, scope.workspace, trace_id) if rows else {}
+        if not rows:
+            return
+        scope.require("read", use_case=rows[0]["use_case"])
+        after = (rows[-1]["started_at"], rows[-1]["span_id"])
+        yield [with_events(span_of(whole.row(row)), events) for row in rows]
+        if len(rows) < STEPS_AT_ONCE:
             return
 
 
@@ -255,9 +290,21 @@ def page_rows(
     return reading.rows(sql, [workspace, *bounds, keys, start, end, end, last_id, *once, limit])
 
 
+def _a_few(traces: Sequence[TraceRow]) -> Iterator[list[TraceRow]]:
+    """The traces in parts, none of which has many more steps than fit into memory with ease."""
+    some: list[TraceRow] = []
+    steps = 0
+    for row in traces:
+        if some and steps + row.steps > STEPS_AT_ONCE:
+            yield some
+            some, steps = [], 0
+        some.append(row)
+        steps += row.steps
+    if some:
+        yield some
+
+
 def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
-    if not traces:
-        return
     moments = [plain(row.started_at) for row in traces]
     ids = [row.trace_id for row in traces]
     by_trace: dict[str, list[Span]] = {}

@@ -227,6 +227,13 @@ WHERE workspace = ? AND started_at >= ? AND started_at <= ?
 ORDER BY trace_id, started_at, span_id
 """
 
+STEPS_AFTER = """
+SELECT * FROM {spans}
+WHERE workspace = ? AND started_at >= ? AND started_at <= ? AND trace_id = ?
+  AND (started_at > ? OR (started_at = ? AND span_id > ?))
+ORDER BY started_at, span_id LIMIT ?
+"""
+
 
 def extent_query(wanted: str) -> str:
     """When the first and the last of some traces began."""

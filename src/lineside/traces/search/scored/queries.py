@@ -20,7 +20,7 @@ said AS (
         WHERE workspace = ? AND name = ? AND scored_at >= ? AND trace_key >= 0
           AND trace_key IN (SELECT trace_key FROM heads)
         QUALIFY row_number() OVER (
-            PARTITION BY trace_key, span_id, source, scored_at ORDER BY value
+            PARTITION BY trace_key, span_id, source, given_by, scored_at ORDER BY value
         ) = 1
     ) GROUP BY trace_key
 )"""
