@@ -11,6 +11,7 @@ from lineside.usecases.rules import GateRule, parse_rule
 from lineside.usecases.scorers import ScorerDeclaration
 from lineside.usecases.templates import init_folder
 from lineside.usecases.usecase import UseCase, get_use_case, list_use_cases, register
+from lineside.usecases.watching import claim_service, watch
 
 __all__ = [
     "FitAnswers",
@@ -21,6 +22,7 @@ __all__ = [
     "UseCase",
     "UseCaseFolder",
     "check_folder",
+    "claim_service",
     "get_use_case",
     "init_folder",
     "list_use_cases",
@@ -28,4 +30,5 @@ __all__ = [
     "read_files",
     "read_folder",
     "register",
+    "watch",
 ]
