@@ -33,6 +33,8 @@ FILTERED = (
     "service = desk and since 2026-03-02T12:30 and until 2026-03-06T07:45",
     'use_case != case-1 and release ~ v and arm = ""',
     "use_case = unclaimed",
+    "status = error",
+    "status = ok and service = shop",
 )
 
 

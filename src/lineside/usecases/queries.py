@@ -47,8 +47,9 @@ def insert_use_case(
         _insert(connection)
         .values(**values, manifest=None, folder=None, created_at=at, updated_at=at)
         .on_conflict_do_nothing(index_elements=["workspace", "name"])
+        .returning(use_cases.c.id)
     )
-    return done.rowcount > 0
+    return done.first() is not None
 
 
 def upsert_use_case(

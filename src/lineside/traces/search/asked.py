@@ -48,7 +48,8 @@ class Asked(NamedTuple):
     @property
     def of_time(self) -> "Asked":
         """The same stretch of time, whichever traces of it are wanted."""
-        return self._replace(traces=[], rows=[], attributes=[], words=[], has_text=False)
+        of_nothing = self._replace(traces=[], rows=[], attributes=[], words=[], has_text=False)
+        return of_nothing._replace(fields=frozenset())
 
     @property
     def is_of_sums(self) -> bool:

@@ -11,6 +11,7 @@ from lineside.traces.sums.queries import ADDED, FIELDS, SOURCES, ms_of, slot_of
 _SHARES = (0.5, 0.95, 0.99)
 _COUNTED = tuple(name for name in ADDED if name not in ("count", "errors"))
 _FIELDS = (*FIELDS, "model")
+_NAMES = tuple(name for name in FIELDS if name != "status")
 _HISTOGRAMS = ("slots", "times", "first_slots", "first_times")
 
 
@@ -223,7 +224,7 @@ def _of_parts(where: SummedTime) -> Bound:
         # As comparisons, they are held against what is known of a file before it is read.
         kinds = ("is_more > false", "is_more = false AND has_root < true")
         found, values = _together([(f"{rows} {kind}", [where.workspace, *bound]) for kind in kinds])
-    fields = ", ".join(f"arg_min({field}, {PLACE}) AS {field}" for field in FIELDS)
+    fields = ", ".join(f"arg_min({field}, {PLACE}) AS {field}" for field in _NAMES)
     summed = ", ".join(f"sum({name}) AS {name}" for name in _COUNTED)
     if where.conditions:
         found, values = _of_wanted(where, found, values)
@@ -244,20 +245,24 @@ FROM (
 
 
 def _of_wanted(where: SummedTime, found: str, values: list[Any]) -> Bound:
-    """Those rows whose traces meet the conditions, of which rows that came later may not tell."""
+    """Those rows whose traces meet the conditions, with what their traces say of themselves.
+
+    What came later may say less than its first step did.
+    """
     fields = ", ".join(f"arg_min({field}, {PLACE}) AS {field}" for field in FIELDS)
+    whole = ", ".join(f"whole.{field} AS {field}" for field in _NAMES)
     within, of_within = _through("first_at", where.since, where.until)
     met, of_met = _met(where)
     return (
         f"""
-SELECT * FROM ({found}) WHERE trace_key IN (
-    SELECT trace_key FROM (
+SELECT parts.* REPLACE ({whole}) FROM ({found}) AS parts JOIN (
+    SELECT * FROM (
         SELECT trace_key, {fields} FROM {{traces}}
         WHERE workspace = ? AND run_id IS NULL{within}
           AND trace_key IN (SELECT trace_key FROM ({found}))
         GROUP BY trace_key
     ) WHERE true{met}
-)
+) AS whole USING (trace_key)
 """,
         [*values, where.workspace, *of_within, *values, *of_met],
     )
