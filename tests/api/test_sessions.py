@@ -53,7 +53,7 @@ def test_the_shelf_and_marks_are_reached_over_http(client: TestClient) -> None:
 
     assert "shop" in [one["service"] for one in shelf]
     assert refused.status_code == 404
-    assert "--new" in refused.json()["hint"]
+    assert "--new" in refused.json()["error"]["hint"]
     assert made.status_code == 201
     assert [one["text"] for one in client.get(place).json()] == ["odd"]
     assert client.get("/api/marks", params={"tag": "odd"}).json()[0]["trace_id"] == trace_id

@@ -10,14 +10,8 @@ from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans, search
 from lineside.traces import unclaimed as shelf
 from lineside.trust import Scope, create_key, ledger_entries, local_scope, scope_for_key
-from lineside.usecases import (
-    claim_service,
-    get_use_case,
-    list_use_cases,
-    read_folder,
-    register,
-    watch,
-)
+from lineside.usecases import get_use_case, list_use_cases, read_folder, register
+from lineside.usecases.watching import claim_service, watch
 
 Make = Callable[..., Path]
 

@@ -80,7 +80,7 @@ def test_a_service_is_claimed_for_a_use_case_that_is_only_watched(client: TestCl
     assert f"/traces/{trace_id}" in shown
     assert "Only watched" in words(html(client, "/"))
     for path in ("/traces", "/traces/charts", "/sessions"):
-        assert "<option>checkout-help" in html(client, path), path
+        assert ">checkout-help</option>" in html(client, path), path
     assert "checkout-help" in words(html(client, "/quality"))
     assert "checkout-help" not in words(html(client, "/guards"))
     for path in ("rollout", "guards", "knobs", "try"):

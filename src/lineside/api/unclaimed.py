@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from lineside.api.caller import Caller
 from lineside.core import Record
 from lineside.traces import quality, unclaimed
-from lineside.usecases import claim_service
+from lineside.usecases import watching
 
 router = APIRouter(tags=["unclaimed"])
 
@@ -37,7 +37,7 @@ def route_list(scope: Caller) -> list[unclaimed.ServiceRoute]:
 @router.post("/unclaimed/routes", status_code=201)
 def claim(scope: Caller, wish: ClaimWish) -> unclaimed.Claim:
     """Give a service's traces to a use case: those to come, and those that no use case has."""
-    return claim_service(scope, wish.service, use_case=wish.use_case, is_new=wish.is_new)
+    return watching.claim_service(scope, wish.service, use_case=wish.use_case, is_new=wish.is_new)
 
 
 @router.delete("/unclaimed/routes/{service:path}")

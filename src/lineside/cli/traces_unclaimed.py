@@ -57,9 +57,7 @@ def unclaimed_list(as_json: bool) -> None:
 @click.option("--new", metavar="NAME", help="The same, of a use case that is only watched.")
 @click.option("--remove", is_flag=True, help="Let its traces to come be unclaimed again.")
 @json_option
-def claim(
-    service: str, use_case: str | None, new: str | None, remove: bool, as_json: bool
-) -> None:
+def claim(service: str, use_case: str | None, new: str | None, remove: bool, as_json: bool) -> None:
     """Give the traces of a service to a use case: those to come, and those that no one has.
 
     Spans that name a use case themselves go where they say; so do those of a key that is limited to
@@ -67,7 +65,7 @@ def claim(
     name is tested: it has traces, charts and retention, and neither dataset nor release.
     """
     from lineside.traces import unclaimed
-    from lineside.usecases import claim_service
+    from lineside.usecases import watching
 
     if sum((use_case is not None, new is not None, remove)) != 1:
         raise click.UsageError("Give one of --use-case NAME, --new NAME and --remove")
@@ -78,7 +76,7 @@ def claim(
             said = f"✓ Traces of `{service}` to come are unclaimed again"
             shown: object = route
         else:
-            made = claim_service(scope, service, use_case=name, is_new=new is not None)
+            made = watching.claim_service(scope, service, use_case=name, is_new=new is not None)
             said = f"✓ Traces of `{service}` belong to {name}; moved: {made.traces_moved:,}"
             shown = made
     if as_json:

@@ -4,6 +4,7 @@ from lineside.usecases import audiences as audiences
 from lineside.usecases import guards as guards
 from lineside.usecases import rollouts as rollouts
 from lineside.usecases import scorers as scorers
+from lineside.usecases import watching as watching
 from lineside.usecases.fit import FitAnswers
 from lineside.usecases.folder import UseCaseFolder, check_folder, read_files, read_folder
 from lineside.usecases.manifest import Knob, Manifest
@@ -11,7 +12,6 @@ from lineside.usecases.rules import GateRule, parse_rule
 from lineside.usecases.scorers import ScorerDeclaration
 from lineside.usecases.templates import init_folder
 from lineside.usecases.usecase import UseCase, get_use_case, list_use_cases, register
-from lineside.usecases.watching import claim_service, watch
 
 __all__ = [
     "FitAnswers",
@@ -22,7 +22,6 @@ __all__ = [
     "UseCase",
     "UseCaseFolder",
     "check_folder",
-    "claim_service",
     "get_use_case",
     "init_folder",
     "list_use_cases",
@@ -30,5 +29,4 @@ __all__ = [
     "read_files",
     "read_folder",
     "register",
-    "watch",
 ]

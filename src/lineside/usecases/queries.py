@@ -65,9 +65,9 @@ def upsert_use_case(
     """Keep the manifest under its name; an id and a moment of creation once given stay."""
     changed = {"manifest": manifest, "folder": folder, "updated_at": at}
     connection.execute(
-        _insert(connection).values(
-            id=new_id, workspace=workspace, name=name, created_at=at, **changed
-        ).on_conflict_do_update(index_elements=["workspace", "name"], set_=changed)
+        _insert(connection)
+        .values(id=new_id, workspace=workspace, name=name, created_at=at, **changed)
+        .on_conflict_do_update(index_elements=["workspace", "name"], set_=changed)
     )
 
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from lineside.traces import metrics, quality, unclaimed
 from lineside.trust import Scope
-from lineside.usecases import claim_service, list_use_cases
+from lineside.usecases import list_use_cases, watching
 from lineside.web.render import page
 
 MEASURED_MAX = 100
@@ -39,7 +39,7 @@ async def claim(request: Request) -> Response:
         str(form.get(name, "")).strip() for name in ("service", "use_case", "new")
     )
     made = await asyncio.to_thread(
-        claim_service,
+        watching.claim_service,
         request.app.state.local,
         service,
         use_case=new or use_case,

@@ -51,7 +51,7 @@ def add_up(store: Store) -> int:
                 break
             before, upto, traces, days = found
             # Where nothing says how far they go, what is there is of an older version.
-            emptied = [] if before else [(queries.EMPTY, [])]
+            emptied: list[tuple[str, list[Any]]] = [] if before else [(queries.EMPTY, [])]
             store.lake.change(_TABLES, emptied + _statements(before, upto, days))
             done += traces
     return done
