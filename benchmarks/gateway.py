@@ -6,10 +6,11 @@ the call itself, and one process answers ten times the requests of LiteLLM's pro
 A stand-in for a provider answers at once from fixed bytes. It is asked directly, and through
 `lineside up`: as a plain model with a key, a budget of the key, `mask_pii` on what is asked and
 `banned_phrases` on what is answered; and as a use case with the same key, `mask_pii` and
-`matches_schema`. Every call is traced, durable before its answer ends. Requests come from a process
-of their own over kept connections. `--peers` puts LiteLLM's proxy (with its one master key) and
-Portkey's gateway, each with one worker and without budget, trace and guards, in front of the same
-stand-in.
+`matches_schema`. The first byte of a stream is measured with those guards, and with the one of what
+is asked alone: `banned_phrases` holds back words. Every call is traced, durable before its answer
+ends. Requests come from a process of their own over kept connections. `--peers` puts LiteLLM's
+proxy (with its one master key) and Portkey's gateway, each with one worker and without budget,
+trace and guards, in front of the same stand-in.
 """
 
 import argparse
@@ -31,7 +32,9 @@ _CLIENTS = 32
 _KEY = "sk-benchmark-of-the-gateway-0123456789abcdef"  # opens nothing but the peer started here
 _WARM_REQUESTS = 200
 _SETTLE_SECONDS = 12  # the flusher starts with the first traces, and imports what it needs
-_GUARDS = "input: [mask_pii]\noutput:\n  - banned_phrases: [guaranteed returns]\n"
+_GUARDS_OF_INPUT = "input: [mask_pii]\n"
+_GUARDS = f"{_GUARDS_OF_INPUT}output:\n  - banned_phrases: [guaranteed returns]\n"
+_GUARDS_SEEN_SECONDS = 1.5  # a server looks once a second whether they changed
 _MANIFEST = """\
 name: desk
 problem: {{statement: Every message is read before it is routed., who: A help desk}}
@@ -65,7 +68,10 @@ def main() -> None:
         direct = _latency(provider, "/v1/chat/completions", "small", given)
         report.add("direct_ms_p50", direct.latency_ms_p50, "ms", note="the stand-in alone")
         with ours(Path(name), provider) as (server, secret):
-            _measure(report, server, {"authorization": f"Bearer {secret}"}, direct, given)
+            headers = {"authorization": f"Bearer {secret}"}
+            _measure(report, server, headers, direct, given)
+            guards = Path(name) / "home" / "guards.yaml"
+            _measure_first_byte(report, provider, server, guards, headers, given)
         if given.peers:
             _litellm(report, provider, direct, given)
             _portkey(report, provider, direct, given)
@@ -127,8 +133,6 @@ def _measure(
         added = one.latency_ms_p50 - direct.latency_ms_p50
         report.add(f"{name}_added_ms_p50", added, "ms", goal="<= 1.5", note="one client")
         report.add(f"{name}_added_ms_p99", one.latency_ms_p99 - direct.latency_ms_p99, "ms")
-    one = _latency(server.port, path, "mock/small", given, headers, is_streamed=True)
-    report.add("first_byte_ms_p50", one.first_ms_p50, "ms", note="streamed, one client")
     for name, is_streamed in (("whole", False), ("streamed", True)):
         cpu = server.cpu_seconds()
         many = _throughput(server.port, path, "mock/small", given, headers, is_streamed)
@@ -138,6 +142,26 @@ def _measure(
         report.add(f"{name}_cpu_ms", cpu_ms, "ms", note="of the server and its flusher, a call")
     report.add("server_memory_mb", server.own_memory_mb(), "MiB", goal="<= 150")
     report.add("memory_mb", server.memory_mb(), "MiB", note="server and flusher")
+
+
+def _measure_first_byte(
+    report: Report,
+    provider: int,
+    server: Server,
+    guards: Path,
+    headers: Mapping[str, str],
+    given: argparse.Namespace,
+) -> None:
+    path = "/v1/chat/completions"
+    direct = _latency(provider, path, "small", given, is_streamed=True).first_ms_p50
+    for kind, named, goal in (("held", _GUARDS, None), ("plain", _GUARDS_OF_INPUT, "<= 2")):
+        guards.write_text(named)
+        time.sleep(_GUARDS_SEEN_SECONDS)
+        one = _latency(server.port, path, "mock/small", given, headers, is_streamed=True)
+        note = "one client, " + ("no guard" if kind == "plain" else "a guard") + " holds back words"
+        report.add(
+            f"{kind}_first_byte_added_ms_p50", one.first_ms_p50 - direct, "ms", goal=goal, note=note
+        )
 
 
 def _latency(

@@ -16,7 +16,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
-from lineside.api import OtlpGrpc, build_api, door_paths, model_routes, otlp_routes
+from lineside.api import (
+    OtlpGrpc,
+    build_api,
+    door_paths,
+    finish_answers,
+    model_routes,
+    otlp_routes,
+)
 from lineside.apps import (
     Serving,
     enforcement,
@@ -34,6 +41,7 @@ from lineside.trust import local_scope, webhooks
 from lineside.web import build_web
 
 _WARM_AFTER_SECONDS = 5.0
+_FINISH_SECONDS = 10.0
 _CANCELS_MAX = 20
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _UNKEPT = ("/v1/", "/healthz")
@@ -84,6 +92,7 @@ def build(settings: Settings | None = None) -> Starlette:
         await _end(behind)
         await asyncio.to_thread(watcher.stop)
         await asyncio.to_thread(otlp_grpc.stop)
+        await finish_answers(seconds_max=_FINISH_SECONDS)
         await models.close()
         await serving.close()
         # Jobs refuse to be asked on a loop what they leave unfinished.

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from lineside.apps import Serving, model_calls
 from lineside.core import Invalid, now
 from lineside.gateway import cache, calls, canonical
+from lineside.gateway.cache import queries
 from lineside.trust import Scope
 
 FIRST = "Where can I find the address that my parcel is delivered to?"
@@ -33,10 +35,11 @@ def ask(scope: Scope, tmp_path: Path) -> Callable[..., str]:
     path = settings(tmp_path, cache_s=3600, semantic_cache=True)
     door = model_calls.ModelCalls(Serving(scope.store), calls.Gateway(path))
 
-    async def asked(words: str, workspace: str) -> str:
+    async def asked(words: str, workspace: str, cache_s: int | None) -> str:
         caller = model_calls.ModelCaller(
             scope=dataclasses.replace(scope, workspace=workspace),
             parent=model_calls.TraceParent.read(None),
+            cache_s=cache_s,
         )
         turn = canonical.Turn(role="user", parts=(canonical.TextPart(text=words),))
         request = canonical.ModelRequest(wire="chat", model="kept", turns=(turn,))
@@ -44,7 +47,9 @@ def ask(scope: Scope, tmp_path: Path) -> Callable[..., str]:
         await opened.whole()
         return str(opened.call.served.attributes[cache.CACHED])
 
-    return lambda words, workspace="default": asyncio.run(asked(words, workspace))
+    return lambda words, workspace="default", cache_s=None: asyncio.run(
+        asked(words, workspace, cache_s)
+    )
 
 
 def test_a_workspace_hears_nothing_of_what_another_asked(ask: Callable[..., str]) -> None:
@@ -59,6 +64,39 @@ def test_what_is_over_is_like_nothing_any_more(
     later = now() + timedelta(hours=2)
     monkeypatch.setattr("lineside.gateway.cache.finding.now", lambda: later)
     assert ask(SECOND) == "miss"
+
+
+def test_nobody_gets_an_older_answer_than_they_take_however_long_another_had_it_kept(
+    ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(FIRST, cache_s=604_800) == "miss"
+    later = now() + timedelta(hours=2)
+    monkeypatch.setattr("lineside.gateway.cache.finding.now", lambda: later)
+    assert ask(FIRST, cache_s=604_800) == "hit"
+    assert ask(SECOND) == "miss"
+    assert ask(FIRST) == "miss"
+
+
+def test_calls_that_keep_answers_at_once_do_not_wait_for_one_another_in_a_circle(
+    scope: Scope,
+) -> None:
+    at = now()
+
+    def keep(number: int) -> None:
+        for round_ in range(20):
+            row = {
+                "workspace": "default",
+                "digest": f"digest {(number + round_) % 5}",
+                "trace_id": "t",
+                "kept_at": at,
+                "expires_at": at,  # over at once, so that everybody finds some to forget
+                "answer": b"{}",
+            }
+            with scope.store.records.write() as connection:
+                queries.keep_answer(connection, row, None, at=at, rows_max=10)
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(keep, range(5)))
 
 
 def test_the_oldest_make_room_for_the_newest(

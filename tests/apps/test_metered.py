@@ -5,8 +5,11 @@ import asyncio
 import pytest
 
 from lineside.apps import Call, Serving, deploy, release_folder
-from lineside.core import Invalid
-from lineside.gateway import budgets
+from lineside.apps.guarded import GuardedAnswer
+from lineside.apps.metered import Metered, payer_of
+from lineside.core import Denied, Invalid
+from lineside.gateway import ModelReply, budgets
+from lineside.guardrails import chain_of
 from lineside.trust import Scope
 from lineside.usecases import read_folder
 
@@ -74,21 +77,18 @@ async def test_a_model_of_a_local_file_counts_tokens_and_no_money(scope: Scope, 
     assert told.nano_usd(2048) == 0
 
 
+def paid_for(folder):
+    """The same use case, asking a model that costs money."""
+    options = {"max_tokens": 100}
+    app = folder.manifest.app.model_copy(update={"model": "openai:gpt-4o-mini", "options": options})
+    manifest = folder.manifest.model_copy(update={"app": app})
+    return type(folder)(**{**vars(folder), "manifest": manifest})
+
+
 async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
     scope: Scope, folder
 ) -> None:
-    from lineside.apps.guarded import GuardedAnswer
-    from lineside.apps.metered import Metered, payer_of
-    from lineside.core import Denied
-    from lineside.gateway import ModelReply
-    from lineside.guardrails import chain_of
-
     budgets.set_cap(scope, "use_case", "triage", measure="tokens", amount=9_000, every="ever")
-    options = {"max_tokens": 100}
-    app = folder.manifest.app.model_copy(update={"model": "openai:gpt-4o-mini", "options": options})
-    paid = type(folder)(
-        **{**vars(folder), "manifest": folder.manifest.model_copy(update={"app": app})}
-    )
     guarded = GuardedAnswer(chain_of({}).begin())
 
     async def held_back() -> ModelReply:
@@ -96,10 +96,33 @@ async def test_an_answer_that_a_guard_holds_back_is_counted_all_the_same(
         raise Denied("guard_denied", "Held back")
 
     meter = budgets.Meter(scope.store)
-    call = Metered(paid, {"message": "Hello"}, {}, guarded)
+    call = Metered(paid_for(folder), {"message": "Hello"}, {}, guarded)
     with pytest.raises(Denied):
         await call.answer(meter, payer_of(scope, use_case="triage"), held_back, None)
     await meter.close()
 
     [use] = budgets.cap_uses(scope)
     assert (use.spent, use.reserved) == (77, 0)
+
+
+@pytest.mark.parametrize("is_paid", [False, True])
+async def test_a_failure_after_the_model_answered_counts_as_all_that_was_held(
+    scope: Scope, folder, is_paid: bool
+) -> None:
+    budgets.set_cap(scope, "use_case", "triage", measure="tokens", amount=9_000, every="ever")
+    meter = budgets.Meter(scope.store)
+
+    async def cut_off() -> ModelReply:
+        error = Invalid("answer_cut_off", "The answer stopped in its middle")
+        error.is_paid = is_paid
+        raise error
+
+    guarded = GuardedAnswer(chain_of({}).begin())
+    call = Metered(paid_for(folder), {"message": "Hello"}, {}, guarded)
+    with pytest.raises(Invalid):
+        await call.answer(meter, payer_of(scope, use_case="triage"), cut_off, None)
+    await meter.close()
+
+    [use] = budgets.cap_uses(scope)
+    assert (use.spent > 2_000) is is_paid
+    assert use.reserved == 0

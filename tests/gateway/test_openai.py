@@ -223,6 +223,7 @@ async def test_a_reply_without_a_whole_answer_says_why(
     with pytest.raises(Invalid, match="`small` at http://127") as caught:
         await ask(opened())
     assert caught.value.code == code
+    assert caught.value.is_paid
     assert caught.value.hint
     assert len(endpoint.requests) == 1
 

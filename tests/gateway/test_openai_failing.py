@@ -22,8 +22,20 @@ async def test_an_endpoint_that_is_down_is_tried_to_the_limit(folder: Any) -> No
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         options = {"base_url": url, "retries_max": 2}
         model = PromptedProvider("openai", QUICK).open(setup_of(folder, options=options))
-        with pytest.raises(Unavailable, match=r"did not answer: Cannot connect .*asked 3 times"):
+        with pytest.raises(
+            Unavailable, match=r"did not answer: Cannot connect .*asked 3 times"
+        ) as caught:
             await ask(model)
+    assert not caught.value.is_paid
+
+
+async def test_what_fails_after_a_first_answer_is_known_to_be_paid_for(
+    endpoint: Any, opened: Opened
+) -> None:
+    endpoint.answers("no JSON").fails(500, text="down")
+    with pytest.raises(Unavailable) as caught:
+        await ask(opened())
+    assert caught.value.is_paid
 
 
 async def test_a_slow_endpoint_is_given_up_on(endpoint: Any, opened: Opened) -> None:
@@ -31,6 +43,7 @@ async def test_a_slow_endpoint_is_given_up_on(endpoint: Any, opened: Opened) -> 
     with pytest.raises(Unavailable, match=r"no answer within 0.1 s \(asked 2 times") as caught:
         await ask(opened(timeout_s=0.1, retries_max=1))
     assert caught.value.code == "model_slow"
+    assert caught.value.is_paid  # nobody knows what it went on writing
 
 
 async def test_an_endpoint_that_was_slow_once_answers(endpoint: Any, opened: Opened) -> None:

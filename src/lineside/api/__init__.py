@@ -2,8 +2,16 @@
 
 from lineside.api.app import build_api
 from lineside.api.door_paths import door_paths
+from lineside.api.idempotent import finish_answers
 from lineside.api.models import model_routes
 from lineside.api.otlp import otlp_routes
 from lineside.api.otlp_grpc import OtlpGrpc
 
-__all__ = ["OtlpGrpc", "build_api", "door_paths", "model_routes", "otlp_routes"]
+__all__ = [
+    "OtlpGrpc",
+    "build_api",
+    "door_paths",
+    "finish_answers",
+    "model_routes",
+    "otlp_routes",
+]

@@ -86,11 +86,13 @@ class AnsweredOnce(Response):
                 raise
         finally:
             holding.cancel()
-            # Before the caller hears the end, so that his next call finds it.
-            with suppress(LinesideError):  # nobody can ask again for as long as the claim lives
-                await self._settle(is_whole=isinstance(last, dict))
-            if last is not None:
-                await self._hand_over(last)
+            try:
+                # Before the caller hears the end, so that his next call finds it.
+                with suppress(LinesideError):  # nobody can ask again for as long as the claim lives
+                    await self._settle(is_whole=isinstance(last, dict))
+            finally:
+                if last is not None:
+                    await self._hand_over(last)
 
     async def _recorded(self, response: Response, scope: Scope) -> Message:
         """Pass on all but the last message, which is given back."""
@@ -127,13 +129,22 @@ class AnsweredOnce(Response):
             return
         reply = None
         if self._bytes <= replies.REPLY_BYTES_MAX:
-            headers = [(name.decode(), value.decode()) for name, value in self._start["headers"]]
+            headers = [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in self._start["headers"]
+            ]
             reply = replies.Reply(
                 status=self._start["status"],
                 headers=tuple(pair for pair in headers if _is_kept(pair[0])),
                 body=b"".join(self._body),
             )
         await self._claim.keep(reply, trace_id=self._trace_id)
+
+
+async def finish_answers(*, seconds_max: float) -> None:
+    """Let calls end that are carried on, some for callers who have left, before a server does."""
+    if _running:
+        await asyncio.wait(_running, timeout=seconds_max)
 
 
 def answered_before(reply: replies.Reply, headers: dict[str, str]) -> Response:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from lineside.api.caller import model_caller
 from lineside.api.idempotent import AnsweredOnce, answered_before
-from lineside.api.pass_through import METHODS, PATHS, PROVIDER, PassedStream, unread
+from lineside.api.pass_through import INERT, METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
 from lineside.apps import model_calls, passed_through
 from lineside.core import Invalid, LinesideError
@@ -102,7 +102,7 @@ class _Knock:
             "x-lineside-release": served.release,
             "x-lineside-arm": served.arm,
             "x-lineside-provider": served.provider,
-            "x-lineside-route": _header_words("; ".join(served.why)),
+            "x-lineside-route": "; ".join(served.why),
             "x-lineside-cache": str(served.attributes.get("cache", "")),
             _SIMILARITY: str(served.attributes.get("cache_similarity", "")),
             "x-lineside-cache-age": str(served.attributes.get("cache_age_s", "")),
@@ -112,7 +112,7 @@ class _Knock:
             ),
             "x-lineside-hand-off": "true" if served.attributes.get("hand_off") else None,
         }
-        return found | {name: value for name, value in named.items() if value}
+        return found | {name: _header_words(value) for name, value in named.items() if value}
 
 
 Handling = Callable[[_Knock], Awaitable[Response]]
@@ -224,7 +224,7 @@ class _Doors:
         asked, provider = await unread(knock.request, self._calls.gateway, bytes_max=bytes_max)
         answer = await self._passed.open(knock.caller, asked, provider=provider)
         said = {PROVIDER: answer.provider, "x-lineside-guards": "none"}
-        return PassedStream(answer, knock.headers() | answer.limits | said)
+        return PassedStream(answer, knock.headers() | answer.limits | said | INERT)
 
     async def models(self, knock: _Knock) -> Response:
         """What may be given as `model`, in the form of the client that asks."""
@@ -277,8 +277,9 @@ def _similarity(header: str | None) -> float:
 
 
 def _header_words(text: str) -> str:
-    """Words as a header can carry them; names in `gateway.yaml` may hold any letter."""
-    return text.encode("ascii", "replace").decode()[:_HEADER_CHARACTERS_MAX]
+    """Words as a header can carry them; names of arms, routes and fields may hold any letter."""
+    plain = text.encode("ascii", "replace").decode()[:_HEADER_CHARACTERS_MAX]
+    return "".join(one if one.isprintable() else "?" for one in plain)
 
 
 def _dated(answer: canonical.ModelAnswer, knock: _Knock) -> canonical.ModelAnswer:

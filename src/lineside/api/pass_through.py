@@ -17,6 +17,8 @@ from lineside.gateway import calls
 PATHS = ("files", "batches", "audio", "images")
 METHODS = ["GET", "POST", "DELETE"]
 PROVIDER = "x-lineside-provider"
+INERT = {"content-security-policy": "sandbox", "x-content-type-options": "nosniff"}
+"""Headers without which a browser would run a page that somebody stored with the provider."""
 
 
 async def unread(

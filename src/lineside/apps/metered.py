@@ -70,7 +70,7 @@ class Metered:
         try:
             return await ask()
         except LinesideError as error:
-            used = None if error.code in _ANSWERED else budgets.NOTHING
+            used = None if error.is_paid or error.code in _ANSWERED else budgets.NOTHING
             raise
         finally:
             if hold.parts and self.guarded.reply is not None:

@@ -14,6 +14,7 @@ from lineside.traces import Span, new_span_id, record
 from lineside.trust import Scope
 
 _COSTS = ("batches", "audio", "images")
+_ASKS_ITS_MODEL = ("audio", "images")  # what a batch asks stands in its file, whatever it says
 
 
 class PassedAnswer:
@@ -85,7 +86,8 @@ class PassedCalls:
         """
         name, upstream = calls.pass_through.passing_provider(self._gateway, asked.kind, provider)
         terms = upstream.endpoint.pass_through or calls.PassThrough(paths=())
-        _require(caller.scope, f"{name}/{asked.model or '*'}", terms, self._guards)
+        model = asked.model if asked.kind in _ASKS_ITS_MODEL else None
+        _require(caller.scope, f"{name}/{model or '*'}", terms, self._guards)
         payer = payer_of(caller.scope, session=caller.session)
         hold = await self._meter.reserve(payer, lambda: _bound(asked))
         passing = _Passing(caller, asked, name)

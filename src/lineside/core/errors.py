@@ -8,7 +8,12 @@ class LinesideError(Exception):
         code: Stable name a program may match on, such as `"release_not_approved"`.
         message: What happened, with the values that were read. No final period on one sentence.
         hint: What the person should do next, or nothing where there is nothing to do.
+
+    Attributes:
+        is_paid: A model has answered before it came to this, or may have begun to.
     """
+
+    is_paid = False
 
     def __init__(self, code: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

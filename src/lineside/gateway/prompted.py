@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lineside.core import Invalid, did_you_mean
+from lineside.core import Invalid, LinesideError, did_you_mean
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
 from lineside.gateway.calls.route import ModelRoute, ModelTarget, RouteTarget
 from lineside.gateway.calls.upstream import HttpUpstream
@@ -123,11 +123,24 @@ class PromptedModel:
     ) -> ModelReply:
         """Answer one input; see `Model.answer`."""
         served = ServedBy()
+        try:
+            return await self._answer(payload, knobs or {}, served)
+        except LinesideError as error:
+            error.is_paid = served.is_paid
+            raise
+
+    async def close(self) -> None:
+        """Give back connections in every loop."""
+        await self._target.upstream.close()
+
+    async def _answer(
+        self, payload: Mapping[str, Any], knobs: Mapping[str, Any], served: ServedBy
+    ) -> ModelReply:
         turns = turns_for(
             payload,
             prompt=self._setup.prompt,
             is_single_text=self._is_single_text,
-            knobs={**self._setup.knobs, **(knobs or {})},
+            knobs={**self._setup.knobs, **knobs},
         )
         answers = [await self._complete(turns, served, retries_max=self._options.retries_max)]
         output, misfit = self._form.read(_words(answers[0]))
@@ -145,10 +158,6 @@ class PromptedModel:
                 hint="Make the prompt say what the output fields mean, or use a stronger model.",
             )
         return self._reply(output, answers, served.attempts)
-
-    async def close(self) -> None:
-        """Give back connections in every loop."""
-        await self._target.upstream.close()
 
     def _reply(
         self, output: dict[str, Any], answers: Sequence[ModelAnswer], attempts: int

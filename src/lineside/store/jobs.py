@@ -21,6 +21,7 @@ _DONE = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _UNDER_WAY = ("PENDING", "ENQUEUED", "DELAYED")
 _RECOVER_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
+_MESSAGES_LOOKED_FOR_S = 0.05
 
 # DBOS keeps one instance in a process; so do we.
 _open_jobs: "Jobs | None" = None
@@ -196,6 +197,8 @@ class Jobs:
                     "application_version": _VERSION,
                     "log_level": "ERROR",
                     "sys_db_pool_size": 5,
+                    # Who ends waits for a last look at messages, which we send none of.
+                    "notification_listener_polling_interval_sec": _MESSAGES_LOOKED_FOR_S,
                 }
             )
 

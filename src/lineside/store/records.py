@@ -169,6 +169,12 @@ def _clear_errors() -> Iterator[None]:
                 f"The database in the state folder could not be opened for writing: {text}",
                 hint="Check the rights of the folder LINESIDE_HOME, or run `lineside doctor`.",
             ) from error
+        if "deadlock" in text:
+            raise Unavailable(
+                "database_contended",
+                f"Two changes waited for each other; this one was undone: {text.splitlines()[0]}",
+                hint="Try again; nothing of it was kept.",
+            ) from error
         if error.connection_invalidated or "onnect" in text:
             raise Unavailable(
                 "database_unreachable",

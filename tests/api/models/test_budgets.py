@@ -7,6 +7,8 @@ import httpx
 import openai
 import pytest
 
+from api.models.conftest import FakeUpstream
+
 ASK = [{"role": "user", "content": "Hello"}]
 
 
@@ -50,6 +52,26 @@ def test_the_headers_say_what_is_left_and_then_when_to_come_back(
         if use["cap"]["subject"] == key_id
     }
     assert spent == {"requests": 1, "tokens": 9}
+
+
+def test_a_model_that_was_given_up_as_too_slow_counts_with_what_was_held_for_it(
+    server: str, made_key: tuple[str, str], upstream: FakeUpstream
+) -> None:
+    key_id, secret = made_key
+    limit(server, key_id, "tokens", 100_000, "day")
+    upstream.stream("hang")
+    body = {"model": "hasty-first", "messages": ASK, "max_tokens": 100, "stream": True}
+    headers = {"authorization": f"Bearer {secret}"}
+    answer = httpx.post(f"{server}/v1/chat/completions", json=body, headers=headers, timeout=20)
+
+    assert answer.status_code == 504
+    [use] = [
+        use
+        for use in httpx.get(f"{server}/api/budgets", timeout=30).json()
+        if use["cap"]["subject"] == key_id
+    ]
+    assert 1_100 < use["spent"] < 1_300  # it may have written all of it; no more was reserved
+    assert use["reserved"] == 0
 
 
 def test_no_door_is_a_way_around(server: str, made_key: tuple[str, str]) -> None:

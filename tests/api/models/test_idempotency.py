@@ -1,5 +1,6 @@
 """Calls with an `Idempotency-Key`, through real sockets and the stock clients."""
 
+import asyncio
 import json
 import threading
 import time
@@ -11,9 +12,12 @@ import httpx
 import openai
 import orjson
 import pytest
+from starlette.responses import Response
 
 from api.models.conftest import FakeUpstream
 from api.models.test_across import CHAT_CALL
+from lineside.api.idempotent import AnsweredOnce
+from lineside.api.streaming import given
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 TRIES_MAX = 400
@@ -136,6 +140,35 @@ def test_a_stream_is_replayed_as_a_stream(
     assert "content-length" not in second.headers
     assert first.text == second.text != ""
     assert len(upstream.asked) == 1
+
+
+def test_a_header_that_is_no_utf8_is_kept_as_it_was() -> None:
+    class Claim:
+        reply: Any = None
+
+        async def hold(self) -> None:
+            await asyncio.sleep(30)
+
+        async def keep(self, reply: Any, *, trace_id: str) -> None:
+            assert trace_id == "t"
+            self.reply = reply
+
+    async def answer() -> Response:
+        return Response(b"Hello", headers={"x-said": "größe"})
+
+    async def ask() -> list[bytes]:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        claim = Claim()
+        once: Any = AnsweredOnce(claim, answer, lambda: True, trace_id="t")  # type: ignore[arg-type]
+        await asyncio.wait_for(once({"type": "http"}, given(b""), send), 10)
+        assert ("x-said", "größe") in claim.reply.headers
+        return [message["body"] for message in sent[1:]]
+
+    assert asyncio.run(ask()) == [b"Hello"]
 
 
 def test_vectors_are_given_again(openai_client: openai.OpenAI, key: dict[str, str]) -> None:

@@ -59,6 +59,12 @@ class FakeProvider:
             )
         if path == "/audio/speech":
             return web.Response(body=SOUND, content_type="audio/wav")
+        if path == "/batches/silent":
+            response = web.StreamResponse(status=500)
+            await response.prepare(request)
+            await asyncio.sleep(30)
+        if path == "/batches/page":
+            return web.Response(text="<script>1</script>", content_type="text/html")
         if path == "/batches/slow":
             response = web.StreamResponse()
             await response.prepare(request)
@@ -129,10 +135,14 @@ def start(
 
     @contextmanager
     def of(
-        passing: dict[str, dict[str, Any] | None], guards: str = "", **more: Any
+        passing: dict[str, dict[str, Any] | None],
+        guards: str = "",
+        *,
+        total_s: float = 30,
+        **more: Any,
     ) -> Iterator[str]:
         home = shutil.copytree(made_folder, tmp_path_factory.mktemp("passing") / "home")
-        place = {"base_url": _provider.url, "api_key_env": "FAKE_KEY", "total_s": 30}
+        place = {"base_url": _provider.url, "api_key_env": "FAKE_KEY", "total_s": total_s}
         providers = {
             name: place | ({} if one is None else {"pass_through": one})
             for name, one in passing.items()
@@ -272,6 +282,10 @@ def test_who_is_under_guard_may_not_send_what_no_guard_sees(
     assert status(server, key_for(server, use_cases=["triage"], models=["*"])) == 403
     assert status(server, key_for(server, models=["shop/gpt-image-1"])) == 403
     assert status(server, key_for(server, team="sales")) == 403
+    one = {"authorization": f"Bearer {key_for(server, models=['shop/gpt-4o-mini'])}"}
+    said = {"model": "shop/gpt-4o-mini", "input_file_id": "file-1"}  # the file may name any
+    refused = httpx.post(f"{server}/v1/batches", json=said, headers=one, timeout=20)
+    assert refused.status_code == 403
     assert provider.seen == []
     assert status(server, key_for(server, team="press")) == 200
     assert status(server, key_for(server, models=["shop/*"])) == 200
@@ -281,6 +295,33 @@ def test_who_is_under_guard_may_not_send_what_no_guard_sees(
         assert "despite_guards: true" in refused.text
     with start({"shop": {"despite_guards": True}}, "input: [mask_pii]") as url:
         assert httpx.get(f"{url}/v1/files", timeout=20).status_code == 200
+
+
+def test_a_length_without_a_body_does_not_go_on(server: str, provider: FakeProvider) -> None:
+    for method in ("DELETE", "GET"):
+        answer = httpx.request(method, f"{server}/v1/files/file-1", content=b"{}", timeout=20)
+        assert answer.status_code == 200
+    assert [named.get("content-length", "0") for _, _, named, _ in provider.seen] == ["0", "0"]
+
+
+def test_a_provider_that_falls_silent_in_its_error_is_given_up(
+    start: Callable[..., Any], provider: FakeProvider
+) -> None:
+    with start({"shop": {}}, total_s=1) as url:
+        answer = httpx.get(f"{url}/v1/batches/silent", timeout=20)
+
+    assert answer.status_code == 504
+    assert "gave no answer within 1 s" in answer.text
+
+
+def test_a_page_that_somebody_stored_there_cannot_act_as_one_of_ours(
+    server: str, provider: FakeProvider
+) -> None:
+    answer = httpx.get(f"{server}/v1/batches/page", timeout=20)
+
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"] == "sandbox"
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_two_providers_must_be_told_apart(

@@ -76,8 +76,8 @@ class Door:
 
     def __init__(self, store: Store, house: House) -> None:
         target = SimpleNamespace(provider="house", model="small")
-        route = SimpleNamespace(names=(MODEL,), asks_max=1)
-        gateway: Any = SimpleNamespace(route=lambda _: route, target=lambda _: target)
+        self.route = SimpleNamespace(names=(MODEL,), asks_max=1)
+        gateway: Any = SimpleNamespace(route=lambda _: self.route, target=lambda _: target)
         self.meter = budgets.Meter(store)
         self._open = calls.with_steps([budgets.metering(self.meter, gateway)], house.answer)
 

@@ -147,10 +147,12 @@ async def test_a_stream_is_cut_at_the_cap_with_a_proper_end(
     assert use.spent == 1_400
 
 
+@pytest.mark.parametrize("asks", [1, 2])
 async def test_of_pieces_that_came_at_once_those_are_given_that_are_paid_for(
-    scope: Scope, door: Door, house: House
+    scope: Scope, door: Door, house: House, asks: int
 ) -> None:
-    budgets.set_cap(scope, "key", "owner", measure="tokens", amount=1_400, every="ever")
+    door.route.asks_max = asks
+    budgets.set_cap(scope, "key", "owner", measure="tokens", amount=1_400 * asks, every="ever")
     house.tokens_out, house.heeds, house.at_once = 5_000, False, 64
     answer = await door.answer(is_stream=True)
 

@@ -137,7 +137,8 @@ class _Watch:
         if not isinstance(event, PartGrew) or not event.sizes or self._hold.tokens_out is None:
             return []
         sizes = [size for size in event.sizes if size]
-        paid = max(0, len(sizes) + self._hold.tokens_out - self._pieces)
+        limit = self._hold.tokens_out // self._hold.asks
+        paid = max(0, len(sizes) + limit - self._pieces)
         self._pieces -= len(sizes) - paid - 1
         text = event.text[: sum(sizes[:paid])]
         return [event.model_copy(update={"text": text, "sizes": ()})] if text else []

@@ -182,6 +182,8 @@ def lock_counter(
         row = connection.execute(_SELECT_COUNTER, key).first()
     if row is None:
         return None
+    if not row.reserved:  # nothing is held, so nothing has lapsed
+        return row.spent, 0
     lapsed = connection.execute(_TAKE_LAPSED, {**key, "moment": at}).scalars()
     reserved = row.reserved - sum(lapsed)
     if reserved != row.reserved:

@@ -81,8 +81,8 @@ class Used(NamedTuple):
     """What a call took; a missing figure is unknown, and counts as all that was held.
 
     Attributes:
-        lost: Models that were left while they were answering. What one took nobody knows, so that
-            it counts as all that was held for it.
+        lost: Models that were left while they were answering, or given up as too slow. What one
+            took nobody knows, so that it counts as all that was held for it, as far as that goes.
     """
 
     tokens: int | None = None
@@ -219,4 +219,5 @@ def _taken(part: Held, used: Used, asks: int) -> int:
     taken = used.tokens if part.cap.measure == "tokens" else used.nano_usd
     if taken is None:
         return part.units
-    return taken - (-part.units * used.lost // asks)  # rounded up
+    lost = -(-part.units * used.lost // asks)  # rounded up
+    return taken + min(lost, max(0, part.units - taken))

@@ -1,6 +1,6 @@
 """Looks for a kept answer: to the same question, or to one that is like it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from lineside.core import now
@@ -26,10 +26,12 @@ class CachedAnswer(NamedTuple):
     similarity: float | None = None
 
 
-def find_same(store: Store, workspace: str, digest: str) -> CachedAnswer | None:
-    """The answer to this very question."""
+def find_same(store: Store, workspace: str, digest: str, *, seconds: int) -> CachedAnswer | None:
+    """The answer to this very question, kept no longer ago than some seconds."""
+    at = now()
+    since = at - timedelta(seconds=seconds)
     with store.records.read() as connection:
-        found = queries.find_answer(connection, workspace, digest, at=now())
+        found = queries.find_answer(connection, workspace, digest, at=at, since=since)
     if found is None:
         return None
     body, kept_at, trace_id = found
@@ -37,11 +39,13 @@ def find_same(store: Store, workspace: str, digest: str) -> CachedAnswer | None:
 
 
 def find_alike(
-    store: Store, workspace: str, question: Question, *, similarity_min: float
+    store: Store, workspace: str, question: Question, *, similarity_min: float, seconds: int
 ) -> CachedAnswer | None:
     """The answer to the nearest question, if it is near enough, word by word and as a whole."""
     import numpy as np
 
+    now_at = now()
+    since = now_at - timedelta(seconds=seconds)
     with store.records.read() as connection:
         rows = queries.alike_questions(connection, workspace, question.alike)
         if not rows:
@@ -56,7 +60,7 @@ def find_alike(
                 question.words, queries.words_asked(connection, workspace, digest)
             ):
                 continue
-            found = queries.find_answer(connection, workspace, digest, at=now())
+            found = queries.find_answer(connection, workspace, digest, at=now_at, since=since)
             if found is not None:
                 body, kept_at, trace_id = found
                 answer = ModelAnswer.model_validate_json(body)

@@ -48,6 +48,7 @@ _FIND = sa.select(answers.c.answer, answers.c.kept_at, answers.c.trace_id).where
     answers.c.workspace == sa.bindparam("of_workspace"),
     answers.c.digest == sa.bindparam("of_digest"),
     answers.c.expires_at > sa.bindparam("moment", type_=Moment),
+    answers.c.kept_at >= sa.bindparam("since", type_=Moment),
 )
 _ALIKE = (
     sa.select(questions.c.digest, questions.c.vector)
@@ -65,10 +66,10 @@ _WORDS = sa.select(questions.c.words).where(
 
 
 def find_answer(
-    connection: sa.Connection, workspace: str, digest: str, *, at: datetime
+    connection: sa.Connection, workspace: str, digest: str, *, at: datetime, since: datetime
 ) -> tuple[bytes, datetime, str] | None:
-    """A kept answer, since when it is kept, and the trace it came from."""
-    given = {"of_workspace": workspace, "of_digest": digest, "moment": at}
+    """An answer kept since some moment: with when that was, and the trace it came from."""
+    given = {"of_workspace": workspace, "of_digest": digest, "moment": at, "since": since}
     row = connection.execute(_FIND, given).first()
     return None if row is None else (bytes(row.answer), row.kept_at, row.trace_id)
 
@@ -106,13 +107,15 @@ def keep_answer(
         _put(connection, questions, named | question)
     here = answers.c.workspace == workspace
     count = connection.execute(sa.select(sa.func.count()).where(here)).scalar_one()
-    over = sa.select(answers.c.digest).where(here, answers.c.expires_at <= at)
-    first = sa.select(answers.c.digest).where(here).order_by(answers.c.expires_at)
-    chosen = [over.limit(_FORGOTTEN_MAX)]
+    others = sa.select(answers.c.digest).where(here, answers.c.digest != values["digest"])
+    chosen = [others.where(answers.c.expires_at <= at).limit(_FORGOTTEN_MAX)]
     if count > rows_max:
-        chosen.append(first.limit(min(_FORGOTTEN_MAX, count - rows_max)))
+        next_to_go = others.order_by(answers.c.expires_at)
+        chosen.append(next_to_go.limit(min(_FORGOTTEN_MAX, count - rows_max)))
     for query in chosen:
-        _forget(connection, workspace, list(connection.execute(query).scalars()))
+        # What another call keeps anew just now is left alone, and nobody waits for anybody.
+        found = connection.execute(query.with_for_update(skip_locked=True)).scalars()
+        _forget(connection, workspace, list(found))
 
 
 def count_answers_of(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> int:
@@ -161,6 +164,6 @@ def _digests_of(connection: sa.Connection, workspace: str, trace_ids: Sequence[s
 def _forget(connection: sa.Connection, workspace: str, digests: Sequence[str]) -> None:
     for start in range(0, len(digests), _FORGOTTEN_MAX):
         some = digests[start : start + _FORGOTTEN_MAX]
-        for table in (questions, answers):
+        for table in (answers, questions):  # locked in the order in which they are kept
             mine = table.c.workspace == workspace, table.c.digest.in_(some)
             connection.execute(table.delete().where(*mine))

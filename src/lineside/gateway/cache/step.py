@@ -107,12 +107,16 @@ def _find(store: Store, call: ModelCall, terms: _Terms) -> tuple[_Asked, CachedA
     request = _without_delivery(call.request)
     asked = _Asked(_digest(request), None)
     try:
-        kept = find_same(store, call.workspace, asked.digest)
+        kept = find_same(store, call.workspace, asked.digest, seconds=terms.seconds)
         if kept is None and terms.similarity_min is not None:
             asked = asked._replace(question=question_of(request, _NOT_ASKED))
             if asked.question is not None:
                 kept = find_alike(
-                    store, call.workspace, asked.question, similarity_min=terms.similarity_min
+                    store,
+                    call.workspace,
+                    asked.question,
+                    similarity_min=terms.similarity_min,
+                    seconds=terms.seconds,
                 )
     except (LinesideError, ValidationError):
         return asked, None

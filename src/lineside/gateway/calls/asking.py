@@ -16,6 +16,8 @@ from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
 
+_LEFT = ("cancelled", "model_slow")
+
 
 @dataclass
 class ModelTry:
@@ -65,8 +67,13 @@ class ServedBy:
 
     @property
     def lost(self) -> int:
-        """Tries that were left on their way: what they took nobody knows."""
-        return sum(one.outcome == "cancelled" for one in self.tries)
+        """Tries that were left on their way, or given up as slow: nobody knows what they took."""
+        return sum(one.outcome in _LEFT for one in self.tries)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a model has answered, or may have begun to."""
+        return any(one.outcome in ("answered", *_LEFT) for one in self.tries)
 
 
 class _Begun(NamedTuple):
@@ -146,28 +153,25 @@ class _Asking:
             LinesideError: None does.
         """
         if self._route.hedge_after_s is None:
-            return await self._begin()
+            return await self._begin(self._left.popleft())
         return await hedged(
-            self._begin,
-            lambda: self._begin(is_hedge=True) if self._left else None,
+            lambda: self._begin(self._left.popleft()),
+            lambda: self._begin(self._left.popleft(), is_hedge=True) if self._left else None,
             after_s=self._route.hedge_after_s,
             is_final=lambda error: error.code not in self._route.fall_back_on,
             drop=lambda begun: begun.rest.aclose(),
         )
 
-    async def _begin(self, *, is_hedge: bool = False) -> _Begun:
-        """Go through the targets that nobody has asked yet, until one begins to answer."""
-        last: LinesideError | None = None
-        while self._left:
-            target = self._left.popleft()
+    async def _begin(self, target: ModelTarget, *, is_hedge: bool = False) -> _Begun:
+        """Ask a target, then those that nobody has asked yet, until one begins to answer."""
+        while True:
             try:
                 return await self._try(target, is_hedge=is_hedge)
             except LinesideError as error:
-                last = error
-            if last.code not in self._route.fall_back_on or monotonic() > self._deadline:
-                break
-        assert last is not None  # noqa: S101 # a route has a target, and each answered or failed
-        raise last
+                is_hopeful = error.code in self._route.fall_back_on
+                if not is_hopeful or not self._left or monotonic() > self._deadline:
+                    raise
+            target = self._left.popleft()
 
     async def _try(self, target: ModelTarget, *, is_hedge: bool) -> _Begun:
         """Ask one target, and again after failures that may pass."""

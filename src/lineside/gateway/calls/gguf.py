@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -70,6 +71,8 @@ class GgufUpstream:
         self._doors: dict[str, tuple[Running, HttpUpstream]] = {}
         self._left: list[HttpUpstream] = []
         self._waiting: dict[str, int] = {}
+        # A thread for each, so that whoever waits for one to load takes none from anybody else.
+        self._loading: dict[str, ThreadPoolExecutor] = {}
         self._wire = wire_named("chat")
 
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
@@ -106,6 +109,9 @@ class GgufUpstream:
             engines, self._engines = self._engines, {}
             doors, self._doors = self._doors, {}
             left, self._left = self._left, []
+            threads, self._loading = self._loading, {}
+        for one in threads.values():
+            one.shutdown(wait=False, cancel_futures=True)
         for door in [*left, *(door for _, door in doors.values())]:
             await door.close()
         for engine in engines.values():
@@ -116,7 +122,11 @@ class GgufUpstream:
         known = self._doors.get(name)
         if known is not None and known[0].is_alive:
             return known[1]
-        return await asyncio.to_thread(self._open, name)
+        self._model(name)
+        with self._lock:
+            thread = self._loading.get(name) or ThreadPoolExecutor(1, f"lineside-{LOCAL}")
+            self._loading[name] = thread
+        return await asyncio.get_running_loop().run_in_executor(thread, self._open, name)
 
     def _open(self, name: str) -> HttpUpstream:
         model = self._model(name)

@@ -6,8 +6,8 @@ another key or a fallback that no step has seen.
 
 import asyncio
 import os
-import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from importlib import import_module
@@ -36,7 +36,8 @@ _QUIET = {
     "LITELLM_OFFLINE_MODE": "true",  # nor anything else that no call asked for
     "LITELLM_MODE": "PRODUCTION",  # no `.env` of whatever folder this is
 }
-_IMPORTING = threading.Lock()
+# One thread, so that whoever waits for the import takes none from anybody else.
+_IMPORTING = ThreadPoolExecutor(1, "lineside-litellm")
 
 
 class LitellmProvider(Record):
@@ -81,7 +82,8 @@ class LitellmUpstream:
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Upstream`; the connection closes as soon as nobody asks on."""
         asked = self._arguments(request)
-        complete = await asyncio.to_thread(_acompletion)
+        loop = asyncio.get_running_loop()
+        complete = await loop.run_in_executor(_IMPORTING, _acompletion)
         where = f"`{request.model}` of {self._name}, by litellm,"
         started = monotonic()
         limit_s = self._settings.total_s
@@ -215,10 +217,9 @@ def _acompletion() -> Callable[..., Any]:
             "This provider is asked by the package `litellm`, which is not here",
             hint="Install `lineside[litellm]`, or name the provider by an address of its own.",
         )
-    with _IMPORTING:
-        for variable, value in _QUIET.items():
-            os.environ.setdefault(variable, value)
-        litellm: Any = import_module("litellm")
-        litellm.suppress_debug_info = True
-        complete: Callable[..., Any] = litellm.acompletion
-        return complete
+    for variable, value in _QUIET.items():
+        os.environ.setdefault(variable, value)
+    litellm: Any = import_module("litellm")
+    litellm.suppress_debug_info = True
+    complete: Callable[..., Any] = litellm.acompletion
+    return complete

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 64 * 1024
 _USAGE_BYTES_MAX = 64 * 1024
 _PASSED_ON = {
-    *("content-type", "content-length", "accept", "range", "idempotency-key"),
+    *("accept", "range", "idempotency-key"),
     *("openai-beta", "anthropic-beta", "anthropic-version"),
 }
+_OF_BODIES = {"content-type", "content-length"}
 _PASSED_BACK = ("content-type", "content-length", "content-disposition", "content-range")
 _USAGE = re.compile(r'(?<!\\)"usage"\s*:\s*(?=\{)')
 
@@ -170,8 +171,10 @@ async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAns
     where = f"`/v1{asked.path[:80]}` at `{name}`"
     query = f"?{asked.query}" if asked.query else ""
     url = URL(f"{to.base_url}{quote(_safe(asked.path), safe='/-_.~:')}{query}", encoded=True)
-    named = {key: value for key, value in asked.headers.items() if key in _PASSED_ON}
     has_body = asked.method in ("POST", "PUT", "PATCH")
+    # A length without its body would take it from the next call on the connection.
+    taken = _PASSED_ON | _OF_BODIES if has_body else _PASSED_ON
+    named = {key: value for key, value in asked.headers.items() if key in taken}
     total_s = upstream.endpoint.total_s
     session = await to.sessions.session()
     try:
@@ -184,6 +187,7 @@ async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAns
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None),
             )
+            whole = await _said_of_failure(response)
     except TimeoutError:
         raise slow(where, total_s, "answer") from None
     except (aiohttp.ClientError, OSError) as error:
@@ -191,10 +195,7 @@ async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAns
         if isinstance(cause, LinesideError):
             raise cause from None  # of the caller's own body
         raise down(where, str(error) or type(error).__name__) from None
-    whole = None
-    if response.status >= 300:
-        whole = await response.content.read(_PIECE_BYTES)
-        response.close()
+    if whole is not None:
         if response.status < 400 or response.status in (401, 403):
             key_from = upstream.endpoint.api_key_env if to.key else None
             error_read = read_error(whole)
@@ -202,6 +203,19 @@ async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAns
             raise refused(response.status, response.headers, said, where=where, key_from=key_from)
         whole = without_keys(whole.decode(errors="replace"), key=to.key).encode()
     return UnreadAnswer(response, where, total_s, whole)
+
+
+async def _said_of_failure(response: "aiohttp.ClientResponse") -> bytes | None:
+    """The beginning of what is said of a failure; nothing of an answer."""
+    if response.status < 300:
+        return None
+    said = b""
+    try:
+        while len(said) < _PIECE_BYTES and (piece := await response.content.readany()):
+            said += piece
+    finally:
+        response.close()
+    return said[:_PIECE_BYTES]
 
 
 def _safe(path: str) -> str:
