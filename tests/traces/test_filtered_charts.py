@@ -1,6 +1,7 @@
 """Charts of what meets a filter: all of it, however it came, in little memory."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +95,14 @@ def told(figures: search.TraceFigures) -> dict[str, Any]:
 
 def drawn(scope: Scope) -> list[Any]:
     found: list[Any] = []
-    for query in QUERIES:
-        for by in SPLITS:
-            chart = search.chart(scope, search.parse_query(query), by=by, names_max=2)
-            assert chart, query
-            found.append((query, by, chart.names, told(chart.whole)))
-            found += [(one.start, [*map(told, one.of)]) for one in chart.moments]
-            figures = search.figures(scope, search.parse_query(query), by=by or "user")
-            found.append(sorted(map(told, figures), key=lambda one: one["name"] or ""))
+    for query, by in zip(QUERIES, cycle(SPLITS), strict=False):
+        chart = search.chart(scope, search.parse_query(query), by=by, names_max=2)
+        assert chart, query
+        found.append((query, by, chart.names, told(chart.whole)))
+        found += [(one.start, [*map(told, one.of)]) for one in chart.moments]
+    for by in SPLITS[1:]:
+        figures = search.figures(scope, search.parse_query("latency_ms > 100"), by=by or "")
+        found.append(sorted(map(told, figures), key=lambda one: one["name"] or ""))
     return found
 
 

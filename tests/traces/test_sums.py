@@ -32,9 +32,8 @@ FILTERED = (
     "release = v1",
     "service = desk and since 2026-03-02T12:30 and until 2026-03-06T07:45",
     'use_case != case-1 and release ~ v and arm = ""',
-    "use_case = unclaimed",
+    "use_case = unclaimed and status = ok",
     "status = error",
-    "status = ok and service = shop",
 )
 
 
