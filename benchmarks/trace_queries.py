@@ -30,6 +30,7 @@ from lineside.trust import Scope, local_scope
 
 _CALLS = 20
 _PAGE_CALLS = 10
+_CHART_CALLS = 10
 _TIMEOUT_SECONDS = 60
 
 
@@ -90,10 +91,44 @@ def _measure(report: Report, scope: Scope) -> None:
     }
     for name, (call, note) in cases.items():
         report.add(f"{name}_ms_p95", _p95_ms(call), "ms", goal="< 300", note=note)
+    _measure_filtered(report, scope)
     text = {"text_often": "invoice", "text_rare": lake.RARE, "text_never": "no such words"}
     for name, word in text.items():
         call = lambda word=word: found(f'text ~ "{word}"')  # noqa: E731 # one line says it
         report.add(f"{name}_ms_p95", _p95_ms(call, calls=8), "ms", goal="< 1500")
+
+
+def _measure_filtered(report: Report, scope: Scope) -> None:
+    """Charts over 30 days of what meets a filter, with how many traces that are."""
+    cases = {
+        "release": ("release = v2", None),
+        "use_case_by_release": ("use_case = case-1", "release"),
+        "service": ("service = svc-1", None),
+        "service_by_model": ("service = svc-1", "model"),
+        "status": ("status = error", None),
+        "user": ("user = u17", None),
+        "latency": ("latency_ms > 2000", None),
+        "latency_by_release": ("latency_ms > 2000", "release"),
+        "latency_by_model": ("latency_ms > 2000", "model"),
+        "model": ("model = gpt-4o", None),
+        "tokens": ("tokens_in > 1000", None),
+        "every_latency": ("latency_ms > 0", None),
+        "text_rare": (f"text ~ {lake.RARE}", None),
+        "text_often": ("text ~ invoice", None),
+    }
+    for name, (query, by) in cases.items():
+        filters = search.parse_query(query)
+        chart = search.chart(scope, filters, by=by)
+        assert chart
+        call = lambda filters=filters, by=by: search.chart(scope, filters, by=by)  # noqa: E731 # one line says it
+        is_summed = not name.startswith(("text", "latency", "every", "model", "tokens"))
+        report.add(
+            f"chart_{name}_ms_p95",
+            _p95_ms(call, calls=_CHART_CALLS),
+            "ms",
+            goal="< 300" if is_summed else None,
+            note=f"{query}{f', by {by}' if by else ''}: {chart.whole.count:,}",
+        )
 
 
 def _measure_pages(report: Report, home: Path) -> None:

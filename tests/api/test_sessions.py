@@ -53,8 +53,13 @@ def test_the_shelf_and_marks_are_reached_over_http(client: TestClient) -> None:
 
     assert "shop" in [one["service"] for one in shelf]
     assert refused.status_code == 404
+    assert "--new" in refused.json()["error"]["hint"]
     assert made.status_code == 201
     assert [one["text"] for one in client.get(place).json()] == ["odd"]
     assert client.get("/api/marks", params={"tag": "odd"}).json()[0]["trace_id"] == trace_id
     assert client.delete(f"{place}/{made.json()['id']}").status_code == 200
     assert client.get("/api/quality").json()[0]["use_case"] is None
+    wish = {"service": "shop", "use_case": "orders", "is_new": True}
+    assert client.post("/api/unclaimed/routes", json=wish).status_code == 201
+    known = client.get("/api/usecases/orders").json()
+    assert (known["name"], known["manifest"]) == ("orders", None)

@@ -65,20 +65,20 @@ def test_a_chart_counts_each_bucket_and_says_what_its_cost_covers(scope: Scope) 
     assert chart.moments[2].of[0].cost_usd is None, "not known is not free"
 
 
-def test_a_chart_of_too_many_traces_says_that_it_is_of_the_newest(
+def test_a_chart_of_too_many_that_hold_a_word_says_since_when_all_are_in_it(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for hours in range(4):
-        keep(scope, NOON + hours * HOUR)
-    monkeypatch.setattr(counted, "FIGURES_TRACES_MAX", 3)
+        keep(scope, NOON + hours * HOUR, input="a kettle")
+    monkeypatch.setattr(counted, "WORDS_TRACES_MAX", 3)
 
-    narrowed = search.chart(scope, search.parse_query("steps = 2"))
-    whole = search.chart(scope)
+    narrowed = search.chart(scope, search.parse_query("text ~ kettle and steps = 2"))
+    whole = search.chart(scope, search.parse_query("steps = 2"))
 
     assert narrowed
-    assert (narrowed.is_cut, narrowed.whole.count) == (True, 3)
+    assert (narrowed.read_since, narrowed.whole.count) == (NOON + HOUR, 3)
     assert whole
-    assert (whole.is_cut, whole.whole.count) == (False, 4)
+    assert (whole.read_since, whole.whole.count) == (whole.since, 4)
 
 
 def test_a_bucket_and_the_list_of_its_bounds_hold_the_same_traces(scope: Scope) -> None:

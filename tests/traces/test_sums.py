@@ -1,6 +1,6 @@
 """Figures from sums say what figures from single traces say, whatever arrived and was taken out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,13 @@ HOUR = timedelta(hours=1)
 DAYS = "since 2026-03-01 and until 2026-03-09"
 STRETCHES = ("", "since 2026-03-02T12:30 and until 2026-03-06T07:45")
 SPLITS = (None, "use_case", "model")
+FILTERED = (
+    "release = v1",
+    "service = desk and since 2026-03-02T12:30 and until 2026-03-06T07:45",
+    'use_case != case-1 and release ~ v and arm = ""',
+    "use_case = unclaimed and status = ok",
+    "status = error",
+)
 
 
 @pytest.fixture
@@ -88,7 +95,12 @@ def keep_some(scope: Scope) -> None:
     keep(scope, root_of(NOON + 71 * HOUR, run_id="run-1", use_case="case-1"))
 
 
-def drawn(scope: Scope, *, about: Callable[[float], Any] = float) -> list[Any]:
+def drawn(
+    scope: Scope,
+    *,
+    about: Callable[[float], Any] = float,
+    queries: Sequence[str] = STRETCHES,
+) -> list[Any]:
     """Every chart and every figure; all took as long, as percentiles of a few are put otherwise."""
 
     def told(figures: Any) -> dict[str, Any]:
@@ -99,7 +111,7 @@ def drawn(scope: Scope, *, about: Callable[[float], Any] = float) -> list[Any]:
         }
 
     found: list[Any] = []
-    for query in STRETCHES:
+    for query in queries:
         filters = search.parse_query(query)
         for by in SPLITS:
             chart = search.chart(scope, filters, by=by)
@@ -115,10 +127,13 @@ def drawn(scope: Scope, *, about: Callable[[float], Any] = float) -> list[Any]:
 def told_singly(monkeypatch: pytest.MonkeyPatch) -> Any:
     """What figures say without sums."""
 
-    def tell(scope: Scope) -> list[Any]:
+    def tell(scope: Scope, queries: Sequence[str] = STRETCHES) -> list[Any]:
+        def nearly(value: float) -> Any:
+            return pytest.approx(value, rel=0.011)
+
         with monkeypatch.context() as patch:
             patch.setattr("lineside.traces.reading.made", lambda _: None)
-            return drawn(scope, about=lambda value: pytest.approx(value, rel=0.011))
+            return drawn(scope, about=nearly, queries=queries)
 
     return tell
 
@@ -129,6 +144,25 @@ def test_sums_say_what_single_traces_say(scope: Scope, told_singly: Any) -> None
     assert sums.add_up(scope.store) > 0
 
     assert drawn(scope) == told_singly(scope)
+
+
+def test_filters_on_what_sums_are_kept_apart_by_are_read_from_them(
+    scope: Scope, told_singly: Any
+) -> None:
+    keep_some(scope)
+    root = root_of(NOON + 40 * HOUR, use_case="case-1", release="v1", service="desk")
+    keep(scope, root)
+    # What comes later of it says less than its root did.
+    keep(scope, call_of(root, use_case=None))
+
+    sums.add_up(scope.store)
+
+    assert drawn(scope, queries=FILTERED) == told_singly(scope, FILTERED)
+    chart = search.chart(scope, search.parse_query("release = v1"))
+    assert chart
+    listed = search.list_traces(scope, search.parse_query("release = v1")).traces
+    assert (chart.is_rounded, chart.whole.count) == (True, len(listed))
+    assert chart.whole.tokens_in == sum(row.tokens_in or 0 for row in listed)
 
 
 def test_what_came_after_the_sums_is_added(scope: Scope, told_singly: Any) -> None:

@@ -71,6 +71,29 @@ def test_a_service_is_claimed_on_the_shelf(client: TestClient, asked: str) -> No
     assert "Claimed services" not in html(client, "/unclaimed")
 
 
+def test_a_service_is_claimed_for_a_use_case_that_is_only_watched(client: TestClient) -> None:
+    trace_id = keep(client, service="checkout-bot")
+    assert 'name="new"' in html(client, "/unclaimed")
+
+    typed = {"service": "checkout-bot", "new": "checkout-help"}
+    done = client.post("/unclaimed/claim", data=typed).text
+
+    assert "checkout-bot is claimed for checkout-help" in words(done)
+    shown = html(client, "/usecases/checkout-help")
+    assert "Only watched" in words(shown)
+    assert "1 trace in 7 days" in words(shown)
+    assert f"/traces/{trace_id}" in shown
+    assert "Only watched" in words(html(client, "/"))
+    for path in ("/traces", "/traces/charts", "/sessions"):
+        assert ">checkout-help</option>" in html(client, path), path
+    assert "checkout-help" in words(html(client, "/quality"))
+    assert "checkout-help" not in words(html(client, "/guards"))
+    for path in ("rollout", "guards", "knobs", "try"):
+        assert client.get(f"/usecases/checkout-help/{path}").status_code in (200, 404), path
+    refused = client.post("/unclaimed/claim", data={"service": "mail", "new": "Check out"})
+    assert (refused.status_code, "lower-case letters" in refused.text) == (422, True)
+
+
 def test_a_trace_is_tagged_linked_and_noted_on_its_page(client: TestClient, asked: str) -> None:
     place = f"/traces/{asked}/marks"
     client.post(place, data={"kind": "tag", "text": "Wrong refund"})

@@ -5,16 +5,21 @@ from fastapi import APIRouter
 from lineside.api.caller import Caller
 from lineside.core import Record
 from lineside.traces import quality, unclaimed
-from lineside.usecases import list_use_cases
+from lineside.usecases import watching
 
 router = APIRouter(tags=["unclaimed"])
 
 
 class ClaimWish(Record):
-    """A service whose traces belong to a use case from now on."""
+    """A service whose traces belong to a use case from now on.
+
+    Attributes:
+        is_new: Watch a use case of this name where there is none: known by its name, not tested.
+    """
 
     service: str
     use_case: str
+    is_new: bool = False
 
 
 @router.get("/unclaimed")
@@ -32,9 +37,7 @@ def route_list(scope: Caller) -> list[unclaimed.ServiceRoute]:
 @router.post("/unclaimed/routes", status_code=201)
 def claim(scope: Caller, wish: ClaimWish) -> unclaimed.Claim:
     """Give a service's traces to a use case: those to come, and those that no use case has."""
-    scope.require("claim")
-    names = [known.name for known in list_use_cases(scope)]
-    return unclaimed.claim_service(scope, wish.service, use_case=wish.use_case, use_cases=names)
+    return watching.claim_service(scope, wish.service, use_case=wish.use_case, is_new=wish.is_new)
 
 
 @router.delete("/unclaimed/routes/{service:path}")

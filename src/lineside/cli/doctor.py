@@ -292,7 +292,7 @@ def _model_keys(scope: "Scope") -> Iterator[Examined]:
 
     needed: dict[str, list[str]] = {}
     for case in list_use_cases(scope):
-        name = case.manifest.app.options.get("api_key_env")
+        name = case.manifest.app.options.get("api_key_env") if case.manifest else None
         if isinstance(name, str):
             needed.setdefault(name, []).append(case.name)
     missing = {name: users for name, users in needed.items() if not os.environ.get(name)}

@@ -61,13 +61,11 @@ def stats(by: str, limit: int, score: str | None, query: str, as_json: bool) -> 
             headings = ("steps" if by == "model" else "traces", *_FIGURES)
             cells = [_figures_told(one) for one in figures[:limit]]
             first_tokens = [] if by != "model" else _first_tokens(figures[:limit])
-            total = sum(one.count for one in figures)
         else:
             first_tokens = []
             counted = scored = search.scored.score_stats(scope, filters, score=score, by=by)
             headings = _SCORED
             cells = [_scored_told(one) for one in scored[:limit]]
-            total = sum(one.traces for one in scored)
     found = counted[:limit]
     if as_json:
         print_json(found)
@@ -85,9 +83,9 @@ def stats(by: str, limit: int, score: str | None, query: str, as_json: bool) -> 
         say(line)
     if len(counted) > limit:
         note(f"{len(counted) - limit:,} more; raise --limit to see them")
-    most = f"{search.FIGURES_TRACES_MAX:,}"
-    if filters.conditions and total >= search.FIGURES_TRACES_MAX:
-        note(f"Where more than {most} traces meet a query, the newest {most} are counted")
+    if any(one.field == "text" for one in filters.conditions):
+        most = f"{search.WORDS_TRACES_MAX:,}"
+        note(f"Where more than {most} traces hold the words, the newest {most} are looked at")
 
 
 def _figures_told(one: "search.TraceFigures") -> tuple[str, ...]:

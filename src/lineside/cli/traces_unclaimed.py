@@ -34,6 +34,7 @@ def unclaimed_list(as_json: bool) -> None:
         ]
         print_table(columns, rows, numbers=("Traces", "Errors"), whole=("Service",))
         note("Give one to a use case: `lineside traces claim SERVICE --use-case NAME`")
+        note("Or to one that begins with this: `lineside traces claim SERVICE --new NAME`")
     else:
         say("Every trace has a use case")
     if routes:
@@ -47,33 +48,36 @@ def unclaimed_list(as_json: bool) -> None:
     cls=Spoken,
     examples=(
         "lineside traces claim checkout-bot --use-case support-triage",
+        "lineside traces claim checkout-bot --new checkout-help",
         "lineside traces claim checkout-bot --remove",
     ),
 )
 @click.argument("service", metavar="SERVICE")
 @click.option("--use-case", metavar="NAME", help="The use case that takes its traces.")
+@click.option("--new", metavar="NAME", help="The same, of a use case that is only watched.")
 @click.option("--remove", is_flag=True, help="Let its traces to come be unclaimed again.")
 @json_option
-def claim(service: str, use_case: str | None, remove: bool, as_json: bool) -> None:
+def claim(service: str, use_case: str | None, new: str | None, remove: bool, as_json: bool) -> None:
     """Give the traces of a service to a use case: those to come, and those that no one has.
 
     Spans that name a use case themselves go where they say; so do those of a key that is limited to
-    one. The ledger keeps who claimed what.
+    one. The ledger keeps who claimed what. A new use case is only watched until a folder of its
+    name is tested: it has traces, charts and retention, and neither dataset nor release.
     """
     from lineside.traces import unclaimed
-    from lineside.usecases import list_use_cases
+    from lineside.usecases import watching
 
-    if (use_case is None) == (not remove):
-        raise click.UsageError("Give either --use-case NAME or --remove")
+    if sum((use_case is not None, new is not None, remove)) != 1:
+        raise click.UsageError("Give one of --use-case NAME, --new NAME and --remove")
+    name = new or use_case
     with scope_on_line() as scope:
-        if use_case is None:
+        if name is None:
             route = unclaimed.remove_route(scope, service)
             said = f"✓ Traces of `{service}` to come are unclaimed again"
             shown: object = route
         else:
-            names = [known.name for known in list_use_cases(scope)]
-            made = unclaimed.claim_service(scope, service, use_case=use_case, use_cases=names)
-            said = f"✓ Traces of `{service}` belong to {use_case}; moved: {made.traces_moved:,}"
+            made = watching.claim_service(scope, service, use_case=name, is_new=new is not None)
+            said = f"✓ Traces of `{service}` belong to {name}; moved: {made.traces_moved:,}"
             shown = made
     if as_json:
         print_json(shown)

@@ -184,7 +184,7 @@ def list_all(as_json: bool) -> None:
         [
             (
                 case.name,
-                case.manifest.app.kind,
+                case.manifest.app.kind if case.manifest else "only watched",
                 ", ".join(f"{arm.label} {arm.percent:g} %" for arm in rollout.arms)
                 if rollout
                 else "–",

@@ -207,6 +207,14 @@ class Lake:
         if _LOST.search(str(error)):
             # DuckDB keeps a connection to the catalogue that has gone; the next one opens anew.
             self._database = None
+        if isinstance(error, _out_of_memory()):
+            return Unavailable(
+                "lake_out_of_memory",
+                f"To answer this takes more memory than the {self._place.memory_mb} MB that DuckDB "
+                "may take here",
+                hint="Ask for a shorter time or for less at once, or allow more: set "
+                "LINESIDE_LAKE_MEMORY_MB and start again.",
+            )
         return _unavailable(error)
 
     def _patiently(self, work: Callable[[], Result]) -> Result:
@@ -330,6 +338,12 @@ def _roll_back(cursor: "duckdb.DuckDBPyConnection") -> None:
         cursor.execute("ROLLBACK")
     except duckdb.Error:
         return  # there is no transaction, or the failed statement has already ended it
+
+
+def _out_of_memory() -> type[Exception]:
+    import duckdb
+
+    return duckdb.OutOfMemoryException
 
 
 def _unavailable(error: Exception) -> Unavailable:

@@ -4,6 +4,7 @@ from lineside.usecases import audiences as audiences
 from lineside.usecases import guards as guards
 from lineside.usecases import rollouts as rollouts
 from lineside.usecases import scorers as scorers
+from lineside.usecases import watching as watching
 from lineside.usecases.fit import FitAnswers
 from lineside.usecases.folder import UseCaseFolder, check_folder, read_files, read_folder
 from lineside.usecases.manifest import Knob, Manifest

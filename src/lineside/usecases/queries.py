@@ -1,4 +1,4 @@
-"""The table of this room: use cases with the manifest they were last registered with."""
+"""The table of this room: use cases, with the manifest they were last registered with if any."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ use_cases = sa.Table(
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("workspace", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("manifest", Document, nullable=False),
+    sa.Column("manifest", Document),
     sa.Column("folder", sa.Text),
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("updated_at", Moment, nullable=False),
@@ -38,6 +38,20 @@ def use_case_names(connection: sa.Connection, workspace: str) -> list[str]:
     return list(connection.execute(query.order_by(use_cases.c.name)).scalars())
 
 
+def insert_use_case(
+    connection: sa.Connection, workspace: str, *, new_id: str, name: str, at: datetime
+) -> bool:
+    """Keep a name without a manifest; gives whether it was not there before."""
+    values = {"id": new_id, "workspace": workspace, "name": name}
+    done = connection.execute(
+        _insert(connection)
+        .values(**values, manifest=None, folder=None, created_at=at, updated_at=at)
+        .on_conflict_do_nothing(index_elements=["workspace", "name"])
+        .returning(use_cases.c.id)
+    )
+    return done.first() is not None
+
+
 def upsert_use_case(
     connection: sa.Connection,
     workspace: str,
@@ -49,11 +63,14 @@ def upsert_use_case(
     at: datetime,
 ) -> None:
     """Keep the manifest under its name; an id and a moment of creation once given stay."""
-    is_sqlite = connection.dialect.name == "sqlite"
-    insert = sqlite.insert(use_cases) if is_sqlite else postgresql.insert(use_cases)
     changed = {"manifest": manifest, "folder": folder, "updated_at": at}
     connection.execute(
-        insert.values(
-            id=new_id, workspace=workspace, name=name, created_at=at, **changed
-        ).on_conflict_do_update(index_elements=["workspace", "name"], set_=changed)
+        _insert(connection)
+        .values(id=new_id, workspace=workspace, name=name, created_at=at, **changed)
+        .on_conflict_do_update(index_elements=["workspace", "name"], set_=changed)
     )
+
+
+def _insert(connection: sa.Connection) -> sqlite.Insert | postgresql.Insert:
+    is_sqlite = connection.dialect.name == "sqlite"
+    return sqlite.insert(use_cases) if is_sqlite else postgresql.insert(use_cases)

@@ -13,7 +13,8 @@ class UseCase(Record):
     """A problem and the app that serves it, as every dataset, run, release and call refers to it.
 
     Attributes:
-        manifest: As it was when the folder was last tested or released.
+        manifest: As it was when the folder was last tested or released; nothing where it is only
+            watched, see `watch`.
         folder: Where the folder lay then, on the machine it was registered from; a hint for people.
         updated_at: When the manifest last changed.
     """
@@ -21,7 +22,7 @@ class UseCase(Record):
     id: str
     workspace: str
     name: str
-    manifest: Manifest
+    manifest: Manifest | None
     folder: str | None
     created_at: datetime
     updated_at: datetime

@@ -36,7 +36,11 @@ def overview(request: Request) -> Response:
         coverage=coverage,
         paths=_by_path(coverage),
         points=_POINTS,
-        cases=[(known.name, _declared(known.manifest)) for known in list_use_cases(scope)],
+        cases=[
+            (known.name, _declared(known.manifest))
+            for known in list_use_cases(scope)
+            if known.manifest
+        ],
         plain=plain,
         unread=probes.UNREAD,
         kinds=guard_kinds(),
@@ -69,7 +73,7 @@ async def use_case_guards(request: Request) -> Response:
         request,
         "usecase_guards.html",
         name=name,
-        declared=_declared(known.manifest),
+        declared=_declared(known.manifest) if known.manifest else [],
         paths=_by_path(request.app.state.enforcement.coverage, name),
         points=_POINTS,
         kinds=guard_kinds(),

@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.core import Invalid
+from lineside.stats import axes
 from lineside.traces import search
 from lineside.trust import Scope
 from lineside.web.chart_cards import ChartCard, ChartSlot, LegendEntry, quoted, slots_of
@@ -58,8 +59,8 @@ def charts(request: Request) -> Response:
         cards=[*cards[:1], *of_score, *cards[1:]],
         score=score,
         scores=search.scored.score_names(scope, since=found.since) if found else [],
-        is_cut=found is not None and found.is_cut,
-        cut=search.FIGURES_TRACES_MAX,
+        cut=_cut_said(found) if found else None,
+        is_rounded=found is not None and found.is_rounded,
         is_unscored=bool(score and cards and not of_score),
         legend=legend,
         span=stretch_said(found.since, found.until) if found else None,
@@ -197,6 +198,18 @@ def _said_name(form: TraceForm, by: str, name: str | None) -> str:
     if name is None:
         return "Unclaimed" if by == "use_case" else "Unknown"
     return form.labels.get(name, name) if by == "release" else name
+
+
+def _cut_said(chart: search.Chart) -> str | None:
+    """What of the time is drawn, where not all of it is."""
+    if chart.read_since <= chart.since:
+        return None
+    share = min((chart.until - chart.read_since) / (chart.until - chart.since), 0.999)
+    return (
+        f"More than {search.WORDS_TRACES_MAX:,} traces of this time hold these words. The newest "
+        f"{search.WORDS_TRACES_MAX:,} are drawn: those since "
+        f"{chart.read_since:%Y-%m-%d %H:%M} UTC, {axes.show(share, '%')} of the time."
+    )
 
 
 def _width_said(seconds: float) -> str:

@@ -83,7 +83,8 @@ def _page(
     given: CallAnswer | None = None,
 ) -> Response:
     scope: Scope = request.app.state.local
-    is_grounded = form.use_case.manifest.app.kind == "answer"
+    manifest = form.use_case.manifest
+    is_grounded = manifest is not None and manifest.app.kind == "answer"
     return page(
         request,
         "try.html",

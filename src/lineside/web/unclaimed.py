@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from lineside.traces import metrics, quality, unclaimed
 from lineside.trust import Scope
-from lineside.usecases import list_use_cases
+from lineside.usecases import list_use_cases, watching
 from lineside.web.render import page
 
 MEASURED_MAX = 100
@@ -27,6 +27,7 @@ def shelf(request: Request) -> Response:
         routes=unclaimed.list_routes(scope),
         use_cases=[known.name for known in list_use_cases(scope)],
         claimed=asked.get("claimed"),
+        claimed_by=asked.get("by"),
         moved=asked.get("moved"),
     )
 
@@ -34,9 +35,23 @@ def shelf(request: Request) -> Response:
 async def claim(request: Request) -> Response:
     """Give a service to a use case, and say what was moved."""
     form = await request.form()
-    service, use_case = (str(form.get(name, "")) for name in ("service", "use_case"))
-    made = await asyncio.to_thread(_claim, request.app.state.local, service, use_case)
-    told = urlencode({"claimed": made.route.service, "moved": f"{made.traces_moved:,}"})
+    service, use_case, new = (
+        str(form.get(name, "")).strip() for name in ("service", "use_case", "new")
+    )
+    made = await asyncio.to_thread(
+        watching.claim_service,
+        request.app.state.local,
+        service,
+        use_case=new or use_case,
+        is_new=bool(new),
+    )
+    told = urlencode(
+        {
+            "claimed": made.route.service,
+            "by": made.route.use_case,
+            "moved": f"{made.traces_moved:,}",
+        }
+    )
     return RedirectResponse(f"/unclaimed?{told}", 303)
 
 
@@ -62,11 +77,6 @@ def telemetry(request: Request) -> Response:
         days=DAYS,
         asked={"days": days},
     )
-
-
-def _claim(scope: Scope, service: str, use_case: str) -> unclaimed.Claim:
-    names = [known.name for known in list_use_cases(scope)]
-    return unclaimed.claim_service(scope, service, use_case=use_case, use_cases=names)
 
 
 ROUTES = [

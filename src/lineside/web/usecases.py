@@ -28,6 +28,7 @@ from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case, list_use_cases
 from lineside.web.evals import main_finding
 from lineside.web.render import page
+from lineside.web.watched import watched_page, watched_weeks
 
 _RELEASES_SHOWN = 12
 _CALLS_SHOWN = 8
@@ -40,8 +41,15 @@ def portfolio(request: Request) -> Response:
     weeks: dict[str, list[views.Traffic]] = {}
     for arm in traffic(scope):
         weeks.setdefault(arm.use_case, []).append(arm)
-    cases = [_summary(scope, known, weeks.get(known.name, [])) for known in list_use_cases(scope)]
-    return page(request, "portfolio.html", cases=cases)
+    found = list_use_cases(scope)
+    watched = [known for known in found if known.manifest is None]
+    return page(
+        request,
+        "portfolio.html",
+        cases=[_summary(scope, one, weeks.get(one.name, [])) for one in found if one.manifest],
+        watched=watched,
+        watched_weeks=watched_weeks(scope) if watched else {},
+    )
 
 
 def use_case(request: Request) -> Response:
@@ -49,6 +57,8 @@ def use_case(request: Request) -> Response:
     scope: Scope = request.app.state.local
     name = request.path_params["name"]
     known = get_use_case(scope, name)
+    if known.manifest is None:
+        return watched_page(request, known)
     releases = list_releases(scope, name)
     history = rollout_history(scope, name)
     standing = _standing(releases, history[0] if history else None)

@@ -4,7 +4,7 @@ from lineside.traces.export import otlp_line
 from lineside.traces.filters import UNCLAIMED, Filters, parse_query, read_filters
 from lineside.traces.row import Page, TraceFigures, TraceRow
 from lineside.traces.search import scored as scored
-from lineside.traces.search.counted import FIGURES_TRACES_MAX
+from lineside.traces.search.counted import WORDS_TRACES_MAX
 from lineside.traces.search.figures import GROUPS, OTHERS, Chart, chart, figures
 from lineside.traces.search.listing import (
     PAGE_TRACES_MAX,
@@ -17,11 +17,11 @@ from lineside.traces.search.tail import Arrivals, arrivals
 from lineside.traces.tree import Step, length_ms, tree_of
 
 __all__ = [
-    "FIGURES_TRACES_MAX",
     "GROUPS",
     "OTHERS",
     "PAGE_TRACES_MAX",
     "UNCLAIMED",
+    "WORDS_TRACES_MAX",
     "Arrivals",
     "Chart",
     "Filters",

@@ -9,6 +9,7 @@ from lineside.store import text_index
 from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.search import queries
 from lineside.traces.search.given import given_condition
+from lineside.traces.sums.queries import FIELDS
 from lineside.trust import Scope
 
 EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
@@ -26,6 +27,7 @@ class Asked(NamedTuple):
         attributes: What some step of it was sent with; before each, a workspace and a stretch of
             time are bound.
         words: That it must hold, all of them.
+        fields: All that is asked about.
     """
 
     traces: list[queries.Bound]
@@ -34,6 +36,7 @@ class Asked(NamedTuple):
     words: list[str]
     has_text: bool
     has_runs: bool
+    fields: frozenset[str]
     since: datetime
     until: datetime
 
@@ -41,6 +44,17 @@ class Asked(NamedTuple):
     def is_choosy(self) -> bool:
         """Whether more is asked than a workspace and a stretch of time."""
         return bool(self.traces or self.attributes or self.has_text)
+
+    @property
+    def of_time(self) -> "Asked":
+        """The same stretch of time, whichever traces of it are wanted."""
+        of_nothing = self._replace(traces=[], rows=[], attributes=[], words=[], has_text=False)
+        return of_nothing._replace(fields=frozenset())
+
+    @property
+    def is_of_sums(self) -> bool:
+        """Whether nothing is asked but what sums are kept apart by."""
+        return self.fields <= set(FIELDS)
 
 
 def asked_of(filters: Filters, scope: Scope) -> Asked:
@@ -73,6 +87,7 @@ def asked_of(filters: Filters, scope: Scope) -> Asked:
         words=words,
         has_text=any(one.field == "text" for one in filters.conditions),
         has_runs=any(one.field == "run" for one in filters.conditions),
+        fields=frozenset(one.field for one in filters.conditions),
         since=plain(filters.since) if filters.since else EARLIEST,
         until=plain(filters.until) if filters.until else LATEST,
     )

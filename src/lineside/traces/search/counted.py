@@ -3,14 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
+from lineside.traces.marks import queries as marks
 from lineside.traces.reading import TraceReading
 from lineside.traces.search import queries
-from lineside.traces.search.asked import EARLIEST, LATEST, Asked, asked_of
-from lineside.traces.search.listing import newest
+from lineside.traces.search.asked import EARLIEST, LATEST, Asked, asked_of, earlier, later
 from lineside.trust import Scope
 
-FIGURES_TRACES_MAX = 200_000
+WORDS_TRACES_MAX = 200_000
+"""Of traces that hold the words asked for, the newest so many are looked at."""
+
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -18,49 +21,73 @@ class Counted(NamedTuple):
     """Some traces, in one state of the lake.
 
     Attributes:
-        chosen: Their keys where more is asked than a stretch of time; nothing where only that is.
+        of_words: Keys of those that hold the words asked for; nothing where none are.
+        read_since: Since when all of them are looked at.
     """
 
     reading: TraceReading
     workspace: str
     asked: Asked
-    chosen: list[int] | None
+    of_words: list[int] | None
+    read_since: datetime
 
     @property
     def is_cut(self) -> bool:
-        """Whether more of them meet what is asked than are looked at, the newest 200,000."""
-        return self.chosen is not None and len(self.chosen) == FIGURES_TRACES_MAX
+        """Whether more of them meet what is asked than are looked at."""
+        return self.read_since > self.asked.since
+
+    @property
+    def conditions(self) -> list[queries.Bound]:
+        """What each of them meets as a whole, but for attributes."""
+        if self.of_words is None:
+            return self.asked.traces
+        return [*self.asked.traces, (marks.among(has=True), [self.of_words])]
 
     @property
     def wanted(self) -> str:
-        """Which rows are theirs, in SQL."""
+        """Which rows are theirs, in SQL; where more is asked than a time, of those set apart."""
         since, until = self.asked.since > EARLIEST, self.asked.until < LATEST
         within = queries.within(self.asked.has_runs, since=since, until=until)
-        among = "" if self.chosen is None else " AND trace_key IN (SELECT unnest(?::BIGINT[]))"
-        return within + among
+        return within + (queries.SET_APART if self.asked.is_choosy else "")
 
     @property
     def bound(self) -> list[Any]:
         """What is bound in `wanted`."""
         since = [self.asked.since] if self.asked.since > EARLIEST else []
         until = [self.asked.until] if self.asked.until < LATEST else []
-        return [self.workspace, *since, *until, *([] if self.chosen is None else [self.chosen])]
+        return [self.workspace, *since, *until]
 
     def extent(self) -> tuple[datetime, datetime] | None:
-        """When the first and the last of them began; nothing where there is none."""
-        rows = self.reading.rows(queries.extent_query(self.wanted), self.bound)
+        """When the first and the last trace of that time began; nothing where there is none."""
+        every = self._replace(asked=self.asked.of_time)
+        rows = self.reading.rows(queries.extent_query(every.wanted), every.bound)
         if not rows or rows[0]["first_at"] is None:
             return None
         return rows[0]["first_at"], rows[0]["last_at"]
 
 
 def counted(reading: TraceReading, scope: Scope, asked: Asked) -> Counted:
-    """The traces that meet all that is asked; of more than 200,000, the newest so many."""
-    chosen = None
-    if asked.is_choosy:
-        found = newest(reading, scope.workspace, asked, (asked.until, "~"), FIGURES_TRACES_MAX)
-        chosen = [row["trace_key"] for row in found]
-    return Counted(reading, scope.workspace, asked, chosen)
+    """The traces that meet all that is asked.
+
+    Of more than 200,000 that hold the words asked for, the newest so many.
+    """
+    if not asked.has_text:
+        return Counted(reading, scope.workspace, asked, None, asked.since)
+    found = [] if reading.is_empty else _of_words(reading, scope, asked)
+    is_cut = len(found) == WORDS_TRACES_MAX
+    read_since = max(asked.since, found[-1][1]) if is_cut else asked.since
+    keys = [trace_key(id_) for id_, _ in found]
+    return Counted(reading, scope.workspace, asked, keys, read_since)
+
+
+def _of_words(reading: TraceReading, scope: Scope, asked: Asked) -> list[tuple[str, datetime]]:
+    return reading.find_words(
+        scope.workspace,
+        asked.words,
+        before=later(asked.until),
+        after=earlier(asked.since),
+        limit=WORDS_TRACES_MAX,
+    )
 
 
 def asked_of_figures(filters: Filters, scope: Scope) -> Asked:

@@ -1,16 +1,17 @@
 """What many traces come to: counts, errors, latency, tokens and cost, in all or over time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from lineside.core import Invalid, Record, did_you_mean, now
 from lineside.traces.filters import ATTRIBUTE, Filters
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.row import TraceFigures, trace_figures
 from lineside.traces.search import queries
-from lineside.traces.search.asked import EARLIEST, LATEST, Asked, earlier, later, plain
-from lineside.traces.search.counted import Counted, asked_of_figures, counted
+from lineside.traces.search.asked import EARLIEST, LATEST, Asked, plain
+from lineside.traces.search.counted import asked_of_figures, counted
+from lineside.traces.search.streamed import Streamed
 from lineside.traces.search.summed import summed
 from lineside.trust import Scope
 
@@ -26,11 +27,6 @@ _WIDTHS = tuple(
 )
 
 _HOUR = timedelta(hours=1)
-_ADD_UP = (
-    *("count", "errors", "calls", "first_chunks", "counted", "priced"),
-    *("tokens_in", "tokens_out", "cost_usd"),
-)
-
 GROUPS = ("use_case", "release", "model", "service", "arm", "name", "user", "session")
 
 
@@ -52,7 +48,9 @@ class Chart(Record):
     Attributes:
         width_seconds: Of one bucket.
         by: What the figures are split by.
-        is_cut: Whether more traces met the filters than are looked at, the newest 200,000.
+        read_since: Since when all is in it: `since`, or later where more than 200,000 traces hold
+            the words asked for, of which the newest so many are looked at.
+        is_rounded: Whether percentiles come from histograms, and are 1 % off at most.
         whole: What all of it comes to.
         names: What the figures are split by, the most frequent first, then `All others` where
             there are more than can be told apart; a single nothing where they are not split.
@@ -63,7 +61,8 @@ class Chart(Record):
     until: datetime
     width_seconds: float
     by: str | None
-    is_cut: bool
+    read_since: datetime
+    is_rounded: bool
     whole: TraceFigures
     names: tuple[str | None, ...]
     moments: tuple[ChartMoment, ...]
@@ -74,8 +73,9 @@ class _Drawn(NamedTuple):
 
     since: datetime
     until: datetime
+    read_since: datetime
     width: timedelta
-    is_cut: bool
+    is_rounded: bool
     names: list[str | None]
     rows: list[dict[str, Any]]
     whole: dict[str, Any]
@@ -86,8 +86,9 @@ def figures(
 ) -> list[TraceFigures]:
     """Count, errors, latency, tokens and cost of the wanted traces, by one of their fields.
 
-    Where more than 200,000 traces meet the filters, the newest so many are looked at. Percentiles
-    of very many traces are 1 % off at most, as they come from histograms; all else is exact.
+    Where more than 200,000 traces hold the words asked for, the newest so many are looked at.
+    Percentiles of very many traces are 1 % off at most, as they come from histograms; all else is
+    exact.
 
     Args:
         by: One of `GROUPS`, or an attribute that steps were sent with, as in
@@ -102,10 +103,9 @@ def figures(
     group = checked_group(by)
     with open_reading(scope) as reading:
         asked = asked_of_figures(filters, scope)
-        if sums := summed(reading, scope.workspace, asked, by=group):
-            rows = sums.figures(group, named="all")[:-1]
-        else:
-            rows = _rows(counted(reading, scope, asked), group, named="all")
+        sums = summed(reading, scope.workspace, asked, by=group)
+        source = sums or Streamed(counted(reading, scope, asked))
+        rows = source.figures(group, named="all")[:-1]
     return [trace_figures(row) for row in rows]
 
 
@@ -137,7 +137,8 @@ def chart(
         until=drawn.until.replace(tzinfo=UTC),
         width_seconds=drawn.width.total_seconds(),
         by=group,
-        is_cut=drawn.is_cut,
+        read_since=drawn.read_since.replace(tzinfo=UTC),
+        is_rounded=drawn.is_rounded,
         whole=trace_figures(drawn.whole),
         names=tuple(drawn.names),
         moments=tuple(
@@ -165,37 +166,6 @@ def checked_group(by: str) -> str:
     )
 
 
-def _rows(
-    found: Counted,
-    by: str,
-    *,
-    named: queries.Named,
-    only: Literal["", "names", "shares"] = "",
-    width: timedelta | None = None,
-    names: Sequence[str | None] = (),
-) -> list[dict[str, Any]]:
-    sql = queries.figures_query(
-        by, wanted=found.wanted, bucketed=width is not None, named=named, only=only
-    )
-    bound: list[Any] = [] if width is None else [width // timedelta(microseconds=1)]
-    if named == "some":
-        bound.append([name or "" for name in names if name != OTHERS])
-    bound += found.bound if by == "model" else found.bound * 2
-    if by.startswith(ATTRIBUTE):
-        bound += bound_by_attribute(found, by)
-    return found.reading.rows(sql, bound)
-
-
-def _names(found: Counted, by: str) -> list[str | None]:
-    return [row["name"] for row in _rows(found, by, named="all", only="names")]
-
-
-def bound_by_attribute(found: Counted, by: str) -> list[Any]:
-    """What is bound where traces are named by an attribute."""
-    _, of_value = queries.attribute_value(by.removeprefix(ATTRIBUTE))
-    return [*of_value, found.workspace, earlier(found.asked.since), later(found.asked.until)]
-
-
 def _drawn(
     reading: TraceReading, scope: Scope, asked: Asked, group: str | None, names_max: int
 ) -> _Drawn | None:
@@ -203,27 +173,30 @@ def _drawn(
     by = group or "use_case"
     found = counted(reading, scope, asked)
     sums = summed(reading, scope.workspace, asked, by=by)
-    # All of that time, whichever traces of it are wanted.
-    every = found._replace(chosen=None)
-    stretch = _stretch(asked, lambda: sums.extent(by) if sums else every.extent())
+
+    def extent() -> tuple[datetime, datetime] | None:
+        # All of that time, whichever traces of it are wanted.
+        every = sums
+        if asked.is_choosy:
+            every = summed(reading, scope.workspace, asked.of_time, by=by)
+        return every.extent(by) if every else found.extent()
+
+    stretch = _stretch(asked, extent)
     if stretch is None:
         return None
     since, until = stretch
     width = _width(until - since)
-    if width % _HOUR:
-        sums = None
+    source = Streamed(found) if sums is None or width % _HOUR else sums
     names: list[str | None] = [None]
     if group:
-        frequent = sums.names(by) if sums else _names(found, by)
+        frequent = source.names(by)
         names = [*frequent[:names_max], *([OTHERS] if len(frequent) > names_max else [])]
-    named: queries.Named = "some" if group else ""
-    if sums:
-        rows = sums.figures(by, named=named, names=names, width=width)
-        whole = rows.pop() if rows else {}
-    else:
-        rows = _rows(found, by, named=named, width=width, names=names)
-        whole = _sums(rows) | _rows(found, by, named="", only="shares")[0] if rows else {}
-    return _Drawn(since, until, width, found.is_cut, names, rows, whole) if rows else None
+    rows = source.figures(by, named="some" if group else "", names=names, width=width)
+    whole = rows.pop() if rows else {}
+    if not rows:
+        return None
+    read_since = max(since, found.read_since)
+    return _Drawn(since, until, read_since, width, source.is_rounded, names, rows, whole)
 
 
 def _stretch(
@@ -237,14 +210,6 @@ def _stretch(
             return None
         since, until = max(since, found[0]), min(until, max(found[1], plain(now())))
     return since, until
-
-
-def _sums(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the buckets come to together, but for the percentiles, which do not add up."""
-    known = {name: [row[name] for row in rows if row[name] is not None] for name in _ADD_UP}
-    return {"name": None} | {
-        name: sum(values) if values else None for name, values in known.items()
-    }
 
 
 def _width(length: timedelta) -> timedelta:

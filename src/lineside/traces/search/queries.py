@@ -235,6 +235,10 @@ ORDER BY started_at, span_id LIMIT ?
 """
 
 
+SET_APART = " AND trace_key IN (SELECT trace_key FROM set_apart)"
+"""Of a reader that has set traces apart, only those; see `streamed.set_apart`."""
+
+
 def extent_query(wanted: str) -> str:
     """When the first and the last of some traces began."""
     return f"""
@@ -242,45 +246,35 @@ SELECT min(first_at) AS first_at, max(first_at) AS last_at FROM {{traces}} WHERE
 """
 
 
-_SHARES = """
+_FIGURES = """
     quantile_cont(duration_ms, [0.5, 0.95, 0.99]) AS latency_ms,
-    quantile_cont(first_chunk_ms, 0.5) AS first_chunk_ms_p50
-"""
-_FIGURES = f"""{_SHARES},
+    quantile_cont(first_chunk_ms, 0.5) AS first_chunk_ms_p50,
     sum(traces)::BIGINT AS count,
     count(*) FILTER (status = 'error') AS errors,
     sum(first_chunks)::BIGINT AS first_chunks, sum(counted)::BIGINT AS counted,
     sum(tokens_in)::BIGINT AS tokens_in, sum(tokens_out)::BIGINT AS tokens_out,
     sum(cost_usd) AS cost_usd, sum(priced)::BIGINT AS priced, sum(paid)::BIGINT AS calls
 """
-_ADDED = ("paid", "tokens_in", "tokens_out", "counted", "first_chunks", "cost_usd", "priced")
+ADDED = ("paid", "tokens_in", "tokens_out", "counted", "first_chunks", "cost_usd", "priced")
 OTHERS = "All others"
 
 
 def figures_query(
-    by: str, *, wanted: str, bucketed: bool, named: Named, only: Literal["", "names", "shares"] = ""
+    rows: str, *, bucketed: bool, named: Named, only: Literal["", "names"] = ""
 ) -> str:
-    """Figures of traces by a field of theirs; by model, of their single calls.
+    """Figures of rows such as `rows_of` gives, by their name.
 
     Parameters: the width of a bucket in microseconds where they are bucketed; the names that stand
-    for themselves where some do; those of `wanted`, again except by model; by an attribute,
-    what is bound in its value, then workspace and bounds.
+    for themselves where some do; those of the rows.
 
     Args:
-        by: Such a field; or an attribute, by which the first step that was sent with it counts.
         named: Which names stand for themselves; the rest is one, and with none of them all are.
-        only: The names alone, the most frequent first, or the percentiles alone.
+        only: The names alone, the most frequent first.
     """
-    if by == "model":
-        rows = _calls(wanted)
-    elif by.startswith(ATTRIBUTE):
-        rows = named_by_attribute(_traces("trace_id", wanted), by)
-    else:
-        rows = _traces(_COLUMNS[by], wanted)
     place = "epoch_us(first_at) // ? AS bucket, " if bucketed else ""
     groups = "bucket, label" if bucketed else "label"
     order = groups if bucketed else "sum(traces) DESC, label"
-    figures = {"": f", {_FIGURES}", "names": "", "shares": f", {_SHARES}"}[only]
+    figures = "" if only else f", {_FIGURES}"
     return f"""
 SELECT * RENAME (label AS name) FROM (
     SELECT {place}{label_of(named)} AS label{figures} FROM ({rows}) GROUP BY {groups}
@@ -299,21 +293,47 @@ def label_of(named: Named) -> str:
     }[named]
 
 
-def named_by_attribute(traces: str, by: str) -> str:
-    """Rows of traces, named by their id, with the value of an attribute as their name instead.
+def said_query(by: str) -> Bound:
+    """Keep what the first step of each trace that has an attribute says; for this reader alone.
 
-    Parameters: those of the rows, what `attribute_value` binds, workspace and bounds.
+    It is read once, as nothing takes longer than to look into the attributes of every step.
+    Workspace and bounds are bound after it.
     """
-    value, _ = attribute_value(by.removeprefix(ATTRIBUTE))
+    value, bound = attribute_value(by.removeprefix(ATTRIBUTE))
+    return (
+        f"""
+CREATE OR REPLACE TEMP TABLE said_of AS
+SELECT trace_id, arg_min(said, started_at) AS said
+FROM (SELECT trace_id, started_at, {value} AS said FROM {{spans}}
+      WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
+WHERE said IS NOT NULL GROUP BY trace_id
+""",
+        bound,
+    )
+
+
+def named_as_said(traces: str) -> str:
+    """Rows of traces, named by their id, with what `said_query` has kept as their name instead."""
     return f"""
     SELECT * EXCLUDE (name, trace_id, said), said AS name
-    FROM ({traces}) LEFT JOIN (
-        SELECT trace_id, arg_min(said, started_at) AS said
-        FROM (SELECT trace_id, started_at, {value} AS said FROM {{spans}}
-              WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
-        WHERE said IS NOT NULL GROUP BY trace_id
-    ) ON name = trace_id
+    FROM ({traces}) LEFT JOIN said_of ON name = trace_id
 """
+
+
+def rows_of(by: str, wanted: str) -> str:
+    """Rows that figures are made of: of traces; by model, of their single calls.
+
+    Parameters: those of `wanted`, again except by model.
+
+    Args:
+        by: A field of traces; or an attribute, by which the first step that was sent with it
+            counts, as `said_query` has kept it.
+    """
+    if by == "model":
+        return _calls(wanted)
+    if by.startswith(ATTRIBUTE):
+        return named_as_said(_traces("trace_id", wanted))
+    return _traces(_COLUMNS[by], wanted)
 
 
 def _traces(column: str, wanted: str) -> str:
@@ -323,8 +343,8 @@ def _traces(column: str, wanted: str) -> str:
     came later than such a row only adds to it, without a status and a latency; the rest has a first
     row of its own.
     """
-    added = ", ".join(_ADDED)
-    summed = ", ".join(f"sum({name}) AS {name}" for name in _ADDED)
+    added = ", ".join(ADDED)
+    summed = ", ".join(f"sum({name}) AS {name}" for name in ADDED)
     return f"""
     SELECT first_at, {column} AS name, status, duration_ms, 1 AS traces, {added},
         NULL::DOUBLE AS first_chunk_ms

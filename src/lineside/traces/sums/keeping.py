@@ -50,7 +50,9 @@ def add_up(store: Store) -> int:
             if found is None:
                 break
             before, upto, traces, days = found
-            store.lake.change(_TABLES, _statements(before, upto, days))
+            # Where nothing says how far they go, what is there is of an older version.
+            emptied: list[tuple[str, list[Any]]] = [] if before else [(queries.EMPTY, [])]
+            store.lake.change(_TABLES, emptied + _statements(before, upto, days))
             done += traces
     return done
 

@@ -6,7 +6,7 @@ from lineside.store import LakeTable
 from lineside.traces.queries import MODEL_CALLS as MODEL_CALLS
 from lineside.traces.queries import TRACES as TRACES
 
-FIELDS = ("use_case", "release", "arm", "service")
+FIELDS = ("use_case", "release", "arm", "service", "status")
 """What sums are kept apart by; those of calls also by their model."""
 
 ADDED = (
@@ -69,11 +69,11 @@ def ms_of(slot: str) -> str:
 # Traces that are one row with their root; the others are put together whenever figures are read.
 _SIMPLE = "run_id IS NULL AND has_root AND NOT is_more"
 _TRACE_COLUMNS = """
-    first_at, status, duration_ms, NULL::DOUBLE AS first_chunk_ms, NULL::VARCHAR AS model,
+    first_at, duration_ms, NULL::DOUBLE AS first_chunk_ms, NULL::VARCHAR AS model,
     1 AS count, paid, tokens_in, tokens_out, counted, first_chunks, cost_usd, priced
 """
 _CALL_COLUMNS = """
-    first_at, status, duration_ms, first_chunk_ms, model,
+    first_at, duration_ms, first_chunk_ms, model,
     1 AS count, 1 AS paid, tokens_in, tokens_out, (tokens_in IS NOT NULL)::INT AS counted,
     (first_chunk_ms IS NOT NULL)::INT AS first_chunks, cost_usd,
     (cost_usd IS NOT NULL)::INT AS priced
@@ -99,12 +99,15 @@ EMPTY = f"DELETE FROM lake.{TRACE_SUMS.name}"
 
 # Each time sums are made, a row of no hours says up to where, and how many rows are in none: those
 # of traces that are not one row with their root.
-MADE = """
-SELECT max(upto) AS upto, sum(count) > 0 AS has_parts FROM {trace_sums.kept} WHERE hours = 0
+# Those of an older version are not kept apart by status, and are made again.
+_NOTE = "note by status"
+MADE = f"""
+SELECT max(upto) AS upto, sum(count) > 0 AS has_parts FROM {{trace_sums.kept}}
+WHERE hours = 0 AND what = '{_NOTE}'
 """
 NOTE = f"""
 INSERT INTO lake.{TRACE_SUMS.name} BY NAME
-SELECT '' AS workspace, 'note' AS what, 0 AS hours, make_timestamp(0) AS start,
+SELECT '' AS workspace, '{_NOTE}' AS what, 0 AS hours, make_timestamp(0) AS start,
     count(*) AS count, ?::BIGINT AS upto
 FROM lake.traces WHERE snapshot_id > ? AND snapshot_id <= ? AND (is_more OR NOT has_root)
 """

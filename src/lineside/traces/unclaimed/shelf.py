@@ -92,7 +92,8 @@ def claim_service(
             f"There is no use case `{use_case[:80]}`",
             hint=f"Did you mean `{near}`?"
             if near
-            else "`lineside usecases ls` lists them; `lineside init` and `lineside test` make one.",
+            else "`lineside usecases ls` lists them; "
+            f"`lineside traces claim {service[:80]} --new NAME` watches a new one.",
         )
     if not service.strip() or len(service) > NAME_CHARACTERS_MAX:
         raise Invalid(

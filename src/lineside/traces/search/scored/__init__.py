@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lineside.core import Record
-from lineside.traces.filters import ATTRIBUTE, Filters
+from lineside.traces.filters import Filters
 from lineside.traces.reading import open_reading
 from lineside.traces.search.asked import EARLIEST, asked_of, earlier, plain
 from lineside.traces.search.counted import Counted, asked_of_figures, counted
-from lineside.traces.search.figures import Chart, bound_by_attribute, checked_group
+from lineside.traces.search.figures import Chart, checked_group
 from lineside.traces.search.queries import OTHERS, Named
 from lineside.traces.search.scored import queries
+from lineside.traces.search.streamed import keep_said, set_apart
 from lineside.trust import Scope
 
 LABELS_MAX = 5
@@ -60,7 +61,7 @@ class ScoreChart(Record):
 
     Attributes:
         score: Its name.
-        is_cut: Whether more traces met the filters than are looked at, the newest 200,000.
+        is_cut: Whether more traces hold the words asked for than are looked at, the newest 200,000.
         whole: What all of it comes to; by model, a trace counts once for each of its models.
         moments: Buckets in order; those without a trace are left out.
     """
@@ -76,7 +77,7 @@ def score_stats(
 ) -> list[ScoredTraces]:
     """How a score fared over the wanted traces, by one of their fields, the most traces first.
 
-    Where more than 200,000 traces meet the filters, the newest so many are looked at.
+    Where more than 200,000 traces hold the words asked for, the newest so many are looked at.
 
     Args:
         by: As in `figures`.
@@ -90,6 +91,8 @@ def score_stats(
     group = checked_group(by)
     with open_reading(scope) as reading:
         found = counted(reading, scope, asked_of_figures(filters, scope))
+        set_apart(found)
+        keep_said(found, group)
         rows = _rows(found, score, group, "all")
     return sorted(
         map(_scored, rows), key=lambda one: (-one.traces, one.name is None, one.name or "")
@@ -115,6 +118,8 @@ def score_chart(
     with open_reading(scope) as reading:
         found = counted(reading, scope, asked)
         by, named = (over.by, _SOME) if over.by else ("use_case", _NONE)
+        set_apart(found)
+        keep_said(found, by)
         rows = _rows(found, score, by, named, width=width, names=over.names)
         whole = _rows(found, score, by, _NONE)
     moments: dict[int, list[ScoredTraces]] = {}
@@ -157,8 +162,6 @@ def _rows(
         by, wanted=found.wanted, bucketed=width is not None, named=named, labels_max=LABELS_MAX
     )
     bound = found.bound * (1 if by == "model" else 2)
-    if by.startswith(ATTRIBUTE):
-        bound += bound_by_attribute(found, by)
     # What is judged has begun before, and a judge's clock may be a little behind.
     bound += [found.workspace, score, earlier(found.asked.since)]
     if width is not None:

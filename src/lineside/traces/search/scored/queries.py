@@ -7,7 +7,7 @@ from lineside.traces.search.queries import (
     Named,
     column_of,
     label_of,
-    named_by_attribute,
+    named_as_said,
 )
 
 # A sender repeats what it is not sure of. Steps and judges may each say something of one trace: its
@@ -34,10 +34,9 @@ GROUP BY name ORDER BY count(*) DESC, name LIMIT ?
 def scored_query(by: str, *, wanted: str, bucketed: bool, named: Named, labels_max: int) -> str:
     """How many traces there are, how many have the score, its mean, and the most frequent labels.
 
-    Parameters: those of `wanted`, again except by model; by an attribute, what is bound in its
-    value, then workspace and bounds; workspace and name of the score, and since when it was given;
-    the width of a bucket in microseconds where they are bucketed; the names that stand for
-    themselves where some do.
+    Parameters: those of `wanted`, again except by model; workspace and name of the score, and since
+    when it was given; the width of a bucket in microseconds where they are bucketed; the names that
+    stand for themselves where some do.
 
     Args:
         named: Which names stand for themselves; the rest is one, and with none of them all are.
@@ -74,4 +73,4 @@ def _heads(by: str, wanted: str) -> str:
         SELECT trace_key, min(first_at), {first_of(column)}
         FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root)
         GROUP BY trace_key HAVING bool_or(NOT is_more)"""
-    return named_by_attribute(traces, by) if by.startswith(ATTRIBUTE) else traces
+    return named_as_said(traces) if by.startswith(ATTRIBUTE) else traces

@@ -11,6 +11,8 @@ from lineside.traces.search.summed import queries
 from lineside.traces.sums import HOURS
 from lineside.traces.sums.queries import FIELDS
 
+# A call may name no release, or another than its trace; the program that made it is always known.
+_OF_PROGRAMS = {"service"}
 _HOUR = timedelta(hours=1)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
@@ -21,6 +23,8 @@ class Summed:
 
     Counts and sums are exact; percentiles are 1 % off at most.
     """
+
+    is_rounded = True
 
     def __init__(self, reading: TraceReading, where: queries.SummedTime) -> None:
         self._reading = reading
@@ -89,7 +93,9 @@ def summed(reading: TraceReading, workspace: str, asked: Asked, *, by: str) -> S
     Args:
         by: What figures are split by; sums are kept apart by some fields only.
     """
-    if asked.is_choosy or asked.has_runs or by not in (*FIELDS, "model"):
+    if not asked.is_of_sums or asked.has_runs or by not in (*FIELDS, "model"):
+        return None
+    if by == "model" and not asked.fields <= _OF_PROGRAMS:
         return None
     since = asked.since if asked.since > EARLIEST else None
     until = asked.until if asked.until < LATEST else None
@@ -99,7 +105,8 @@ def summed(reading: TraceReading, workspace: str, asked: Asked, *, by: str) -> S
     made = reading.sums()
     if made is None:
         return None
-    return Summed(reading, queries.SummedTime(workspace, since, until, hours, *made))
+    where = queries.SummedTime(workspace, since, until, hours, *made, tuple(asked.traces))
+    return Summed(reading, where)
 
 
 def _after(moment: datetime, long: timedelta) -> datetime:

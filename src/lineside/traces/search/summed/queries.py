@@ -11,6 +11,7 @@ from lineside.traces.sums.queries import ADDED, FIELDS, SOURCES, ms_of, slot_of
 _SHARES = (0.5, 0.95, 0.99)
 _COUNTED = tuple(name for name in ADDED if name not in ("count", "errors"))
 _FIELDS = (*FIELDS, "model")
+_NAMES = tuple(name for name in FIELDS if name != "status")
 _HISTOGRAMS = ("slots", "times", "first_slots", "first_times")
 
 
@@ -22,6 +23,7 @@ class SummedTime(NamedTuple):
         hours: Whole hours in it, the first and the one after the last; nothing where open.
         upto: The last state of the lake whose rows the sums have.
         has_parts: Whether the lake had then traces that are not one row with its root.
+        conditions: On the fields that sums are kept apart by, what traces must meet.
     """
 
     workspace: str
@@ -30,6 +32,7 @@ class SummedTime(NamedTuple):
     hours: tuple[datetime | None, datetime | None]
     upto: int
     has_parts: bool
+    conditions: tuple[Bound, ...] = ()
 
 
 class Sums(NamedTuple):
@@ -49,10 +52,12 @@ def apart_query(what: str, where: SummedTime) -> Bound:
     table, columns, condition = SOURCES[what]
     rows, bound = _unsummed(table, where)
     errors = "(status = 'error')::INT AS errors"
+    met, of_met = _met(where)
     single = f"""
 SELECT *, {errors}
-FROM (SELECT {", ".join(FIELDS)}, {columns} FROM unsummed WHERE {condition})
+FROM (SELECT {", ".join(FIELDS)}, {columns} FROM unsummed WHERE {condition}{met})
 """
+    bound = [*bound, *of_met]
     if what == "traces":
         parts, of_parts = _of_parts(where)
         single += f" UNION ALL BY NAME SELECT *, {errors} {parts}"
@@ -100,19 +105,31 @@ def figures_query(
     columns = ", ".join((*ADDED, *_HISTOGRAMS[: 4 if what == "calls" else 2]))
     of_sums, bound = _of_sums(what, where, sums, f"start AS first_at, {by} AS name, {columns}")
     bucket = "NULL::BIGINT" if width is None else f"epoch_us(first_at) // {int(width)}"
+    parts = f"""
+    SELECT {bucket} AS bucket, {label_of(named)} AS label, {columns} FROM (
+        {of_sums} UNION ALL SELECT first_at, {by}, {columns} FROM {_apart(what)}
+    )"""
+    sql = added_up(parts, has_first=what == "calls", is_bucketed=width is not None)
+    return sql, [*([list(names)] if named == "some" else []), *bound]
+
+
+def added_up(parts: str, *, has_first: bool, is_bucketed: bool) -> str:
+    """Figures of parts that have a bucket, a label, sums and histograms; at the end of all of them.
+
+    Args:
+        has_first: Whether they have histograms of the first chunk, too.
+    """
     added = ", ".join(f"sum({name}) AS {name}" for name in ADDED)
     ranks = ", ".join(
         f"min(slot) FILTER (is_latency AND below >= {share} * whole)" for share in _SHARES
     )
     latencies = "SELECT bucket, label, true AS is_latency, unnest(slots), unnest(times) FROM parts"
-    if what == "calls":
+    if has_first:
         latencies += """
     UNION ALL SELECT bucket, label, false, unnest(first_slots), unnest(first_times) FROM parts"""
-    sql = f"""
+    return f"""
 WITH parts AS MATERIALIZED (
-    SELECT {bucket} AS bucket, {label_of(named)} AS label, {columns} FROM (
-        {of_sums} UNION ALL SELECT first_at, {by}, {columns} FROM {_apart(what)}
-    )
+{parts}
 ), latencies (bucket, label, is_latency, slot, times) AS (
     {latencies}
 ), histograms AS MATERIALIZED (
@@ -144,9 +161,8 @@ SELECT all_added.is_all, all_added.bucket, all_added.label AS name,
 FROM all_added LEFT JOIN shares ON shares.is_all = all_added.is_all
     AND shares.bucket IS NOT DISTINCT FROM all_added.bucket
     AND shares.label IS NOT DISTINCT FROM all_added.label
-ORDER BY is_all, {"count DESC, name" if width is None else "all_added.bucket, name"}
+ORDER BY is_all, {"all_added.bucket, name" if is_bucketed else "count DESC, name"}
 """
-    return sql, [*([list(names)] if named == "some" else []), *bound]
 
 
 def _apart(what: str) -> str:
@@ -162,11 +178,17 @@ def _of_sums(what: str, where: SummedTime, sums: Sums, columns: str) -> Bound:
             narrow, of_narrow = _within("start", since, until)
             chosen.append(f"hours = 1{narrow}")
             bound = [*bound, *of_narrow]
+    met, of_met = _met(where)
     sql = f"""
 SELECT {columns} FROM {{trace_sums.kept}}
-WHERE workspace = ? AND what = '{what}' AND ({" OR ".join(chosen)})
+WHERE workspace = ? AND what = '{what}' AND ({" OR ".join(chosen)}){met}
 """
-    return sql, [where.workspace, *bound]
+    return sql, [where.workspace, *bound, *of_met]
+
+
+def _met(where: SummedTime) -> Bound:
+    sql = "".join(f" AND {condition}" for condition, _ in where.conditions)
+    return sql, [value for _, bound in where.conditions for value in bound]
 
 
 def _unsummed(table: str, where: SummedTime) -> Bound:
@@ -202,8 +224,10 @@ def _of_parts(where: SummedTime) -> Bound:
         # As comparisons, they are held against what is known of a file before it is read.
         kinds = ("is_more > false", "is_more = false AND has_root < true")
         found, values = _together([(f"{rows} {kind}", [where.workspace, *bound]) for kind in kinds])
-    fields = ", ".join(f"{first_of(field)} AS {field}" for field in FIELDS)
+    fields = ", ".join(f"{first_of(field)} AS {field}" for field in _NAMES)
     summed = ", ".join(f"sum({name}) AS {name}" for name in _COUNTED)
+    if where.conditions:
+        found, values = _of_wanted(where, found, values)
     return (
         f"""
 FROM (
@@ -217,6 +241,30 @@ FROM (
 )
 """,
         values,
+    )
+
+
+def _of_wanted(where: SummedTime, found: str, values: list[Any]) -> Bound:
+    """Those rows whose traces meet the conditions, with what their traces say of themselves.
+
+    What came later may say less than its first step did.
+    """
+    fields = ", ".join(f"{first_of(field)} AS {field}" for field in FIELDS)
+    whole = ", ".join(f"whole.{field} AS {field}" for field in _NAMES)
+    within, of_within = _through("first_at", where.since, where.until)
+    met, of_met = _met(where)
+    return (
+        f"""
+SELECT parts.* REPLACE ({whole}) FROM ({found}) AS parts JOIN (
+    SELECT * FROM (
+        SELECT trace_key, {fields} FROM {{traces}}
+        WHERE workspace = ? AND run_id IS NULL{within}
+          AND trace_key IN (SELECT trace_key FROM ({found}))
+        GROUP BY trace_key
+    ) WHERE true{met}
+) AS whole USING (trace_key)
+""",
+        [*values, where.workspace, *of_within, *values, *of_met],
     )
 
 

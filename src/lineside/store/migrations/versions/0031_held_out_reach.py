@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0035_held_out_reach"
-down_revision = "0029_cache"
+revision = "0031_held_out_reach"
+down_revision = "0030_watched"
 
 
 def upgrade() -> None:
