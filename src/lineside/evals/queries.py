@@ -90,8 +90,7 @@ results = sa.Table(
 )
 sa.Index(None, results.c.run_id, results.c.standing, results.c.position, results.c.repetition)
 
-PAIR_MARK = "pair:"
-"""How the subject of a run begins that compares two runs; lists of runs leave those out."""
+PAIR_MARK = "pair:"  # begins the subject of a run that compares two; lists leave those out
 FAILED, WRONG, FINE = 0, 1, 2
 """Standings of a result, in the order in which a person should look at them."""
 
