@@ -124,7 +124,7 @@ def posted(schema: dict[str, Any]) -> dict[str, Any]:
 def pages(routes: Sequence[BaseRoute]) -> Iterator[str]:
     for route in routes:
         if isinstance(route, Route) and "GET" in (route.methods or ()):
-            yield route.path.replace(":path}", "}").replace(":int}", "}")
+            yield route.path.replace("{end:slash}", "").replace(":path}", "}").replace(":int}", "}")
         elif isinstance(route, Mount) and route.path == "" and route.routes:
             yield from pages(route.routes)
 
