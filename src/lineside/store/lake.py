@@ -27,6 +27,7 @@ _MARKS_INLINED_MAX = 1_000
 _PASSING = re.compile("locked|onflict|oncurren|already exists|duplicate key|UNIQUE|retry count")
 _REASON_MAX = 400
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
+OUT_OF_MEMORY = "lake_out_of_memory"
 # Text compresses to half of what DuckDB's default leaves, at the same speed of reading. A group of
 # rows is unpacked whole to read one of them, so it is small; that takes 2 % more space.
 GROUP_ROWS = "4096"
@@ -209,7 +210,7 @@ class Lake:
             self._database = None
         if isinstance(error, _out_of_memory()):
             return Unavailable(
-                "lake_out_of_memory",
+                OUT_OF_MEMORY,
                 f"To answer this takes more memory than the {self._place.memory_mb} MB that DuckDB "
                 "may take here",
                 hint="Ask for a shorter time or for less at once, or allow more: set "

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from lineside.core import Unavailable, now
+from lineside.core import LinesideError, Unavailable, now
 from lineside.store import bounds, queries
 from lineside.store.intake import LakeTable
-from lineside.store.lake import GROUP_ROWS, Lake
+from lineside.store.lake import GROUP_ROWS, OUT_OF_MEMORY, Lake
 from lineside.store.locks import Lock, held
 
 SMALL_FILES_MAX = 12
@@ -18,8 +18,8 @@ SMALL_FILES_MAX = 12
 
 SMALL_BYTES = 6 * 1024 * 1024
 # As much as can be merged and sorted in the memory one process gives DuckDB: texts unpack to ten
-# times that.
-_MERGED_SIZE = "12MB"
+# times that. Lists, of which sums are made, unpack to more, so that less is tried where it fails.
+_MERGED_SIZES = ("12MB", "3MB", "1MB")
 _MERGES_MAX = 4
 _READERS_NEED = timedelta(minutes=10)
 _COMPACT_SECONDS_MAX = 60
@@ -54,7 +54,8 @@ class Upkeep:
     def run(self, *, rewrites: bool = False) -> UpkeepDone:
         """Merge what is in many small files and remove files that nobody can read any more.
 
-        What a room keeps in order is tried whatever else fails; the first failure is raised last.
+        Every table, and what a room keeps in order, is tried whatever else fails; the first failure
+        is raised last.
 
         Args:
             rewrites: Also write files anew that hold deleted rows, and remove the old ones at once,
@@ -68,8 +69,12 @@ class Upkeep:
         failures = [] if rewrites else self._failures_of_tasks()
         merged = 0
         for table in self._tables():
-            with held(self._lock()):
-                merged += self._merge(table, rewrites=rewrites)
+            try:
+                with held(self._lock()):
+                    merged += self._merge(table, rewrites=rewrites)
+            except LinesideError as error:
+                logging.getLogger(__name__).warning("A table was not merged", exc_info=True)
+                failures.append(error)
         with held(self._lock()):
             self._lake.forget_marks(now() - _MARKS_NEEDED)
             oldest = [(now() if rewrites else now() - _READERS_NEED).isoformat()]
@@ -124,8 +129,17 @@ class Upkeep:
         return merged
 
     def _merge_small(self, table: LakeTable) -> int:
+        for size in _MERGED_SIZES:
+            try:
+                return self._merge_up_to(size, table)
+            except Unavailable as error:
+                if error.code != OUT_OF_MEMORY or size == _MERGED_SIZES[-1]:
+                    raise
+        return 0
+
+    def _merge_up_to(self, size: str, table: LakeTable) -> int:
         # A lake that an older version has made has larger groups of rows.
-        for option in (("target_file_size", _MERGED_SIZE), ("parquet_row_group_size", GROUP_ROWS)):
+        for option in (("target_file_size", size), ("parquet_row_group_size", GROUP_ROWS)):
             self._lake.run([table], queries.LAKE_OPTION, list(option))
         merged = 0
         for _ in range(_MERGES_MAX):
