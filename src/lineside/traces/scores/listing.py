@@ -55,9 +55,7 @@ def _of_session(
     reading: TraceReading, workspace: str, session_id: str, wanted: Sequence[Any]
 ) -> list[dict[str, Any]]:
     """Scores of a session; first where they are, which is told by few columns, then they whole."""
-    traces = reading.rows(queries.TRACES_OF_SESSION, [workspace, session_id])
-    keys = [row["trace_key"] for row in traces]
-    places = reading.rows(queries.PLACES_OF_SESSION, [workspace, session_id, keys])
+    places = reading.rows(queries.PLACES_OF_SESSION, [workspace, session_id])
     if not places or places[0]["since"] is None:
         return []
     keys, *bounds = places[0].values()

@@ -83,10 +83,7 @@ LATEST_OF_TRACE = (
     + _NEWEST
 )
 
-TRACES_OF_SESSION = """
-SELECT DISTINCT trace_key FROM {traces} WHERE workspace = ? AND session_id = ?
-"""
-# Parameters: the workspace, the session, the keys of its traces.
+# Parameters: the workspace, the session.
 PLACES_OF_SESSION = """
 SELECT coalesce(list(DISTINCT trace_key), []) AS keys,
     min(scored_at) AS since, max(scored_at) AS until
@@ -94,7 +91,9 @@ FROM (
     SELECT trace_key, scored_at FROM {scores} WHERE workspace = ?1 AND session_id = ?2
     UNION ALL
     SELECT trace_key, scored_at FROM {scores}
-    WHERE workspace = ?1 AND session_id IS NULL AND trace_key IN (SELECT unnest(?3::BIGINT[]))
+    WHERE workspace = ?1 AND session_id IS NULL AND trace_key IN (
+        SELECT trace_key FROM {traces} WHERE workspace = ?1 AND session_id = ?2
+    )
 )
 """
 
