@@ -227,3 +227,20 @@ def test_upkeep_needs_no_more_memory_than_a_process_gives_the_lake(tmp_path: Pat
     store.close()
     assert (found["rows"], found["least"]) == (15_000, -14_999)
     assert sum(merged) > 10
+
+
+def test_what_unpacks_to_far_more_than_it_takes_is_merged_in_smaller_parts(tmp_path: Path) -> None:
+    lists = LakeTable("lists", {"place": "BIGINT", "of": "INTEGER[]"}, sorted_by=("place",))
+    store = open_store(Settings(home=tmp_path / "home", lake_memory_mb=96))
+    store.add_lake_table(lists)
+    row = "-i AS place, list_transform(range(200), x -> (hash(x + i * 999) % 16)::INTEGER) AS of"
+    for start in range(0, 140_000, 10_000):
+        rows = f"SELECT {row} FROM range({start}, {start + 10_000}) t(i)"  # noqa: S608 # of this test
+        store.lake.change([lists], [(f"INSERT INTO lake.lists BY NAME {rows}", [])])
+
+    merged = store.upkeep.run().merged
+
+    (found,) = store.lake.read(lists, "SELECT count(*) AS rows, min(place) AS least FROM {lists}")
+    store.close()
+    assert (found["rows"], found["least"]) == (140_000, -139_999)
+    assert merged > 8
