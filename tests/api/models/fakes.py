@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 from aiohttp import web
 
 
@@ -34,3 +36,13 @@ def running(app: web.Application) -> Iterator[str]:
     yield address
     loop.call_soon_threadsafe(ended.set)
     thread.join(10)
+
+
+def trace_of(server: str, trace_id: str) -> list[dict[str, Any]]:
+    """The steps of a trace, also where the lake is only just being made."""
+    for _ in range(100):
+        answer = httpx.get(f"{server}/api/traces/{trace_id}", timeout=30)
+        if answer.status_code == 200:
+            return list(answer.json())
+        time.sleep(0.05)
+    raise AssertionError(answer.text)

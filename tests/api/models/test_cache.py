@@ -9,6 +9,7 @@ import openai
 import pytest
 
 from api.models.conftest import FakeUpstream
+from api.models.fakes import trace_of
 from api.models.test_across import CHAT_CALL
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
@@ -49,10 +50,7 @@ def test_the_same_question_is_asked_once_and_said_to_be_a_replay(
     assert len(upstream.asked) == 1
     assert [one.headers["x-lineside-cache"] for one in (first, second)] == ["miss", "hit"]
     assert first.json()["choices"] == second.json()["choices"]
-    trace = httpx.get(
-        f"{server}/api/traces/{second.headers['x-lineside-trace-id']}", timeout=30
-    ).json()
-    [span] = trace
+    [span] = trace_of(server, second.headers["x-lineside-trace-id"])
     assert span["attributes"]["cache"] == "hit"
     assert (span["tokens_in"], span["tokens_out"]) == (0, 0)
 

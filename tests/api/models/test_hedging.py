@@ -10,6 +10,7 @@ import openai
 import pytest
 
 from api.models.conftest import FakeUpstream
+from api.models.fakes import trace_of
 from api.models.test_faults import chunk, last_error
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
@@ -82,8 +83,7 @@ def use_of(server: str, key: tuple[str, str]) -> dict[str, Any]:
 
 
 def tries_of(server: str, answer: httpx.Response) -> dict[str, str]:
-    trace_id = answer.headers["x-lineside-trace-id"]
-    [span] = httpx.get(f"{server}/api/traces/{trace_id}", timeout=30).json()
+    [span] = trace_of(server, answer.headers["x-lineside-trace-id"])
     return {one["target"]: one["outcome"] for one in span["attributes"]["tries"]}
 
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from api.models.conftest import FakeUpstream
+from api.models.fakes import trace_of
 from api.models.test_faults import chunk
 from lineside.gateway import calls, canonical
 
@@ -152,9 +153,7 @@ def test_a_request_too_long_for_a_target_skips_it_and_too_long_for_all_is_refuse
     assert refused.value.code == "context_too_long"
     assert "asks for up to 2,000 more" in refused.value.message
     assert "the longest context on its route is 2,000 tokens" in refused.value.message
-    [span] = httpx.get(
-        f"{server}/api/traces/{skipped.headers['x-lineside-trace-id']}", timeout=30
-    ).json()
+    [span] = trace_of(server, skipped.headers["x-lineside-trace-id"])
     assert span["attributes"]["route"] == ["context_tokens skipped play/short"]
 
 
