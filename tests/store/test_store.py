@@ -1,13 +1,17 @@
 import secrets
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import orjson
 import pytest
 
 from lineside.core import Conflict, Settings, Unavailable
-from lineside.store import LakeTable, Store, current, digest_of, newest, open_store
+from lineside.store import LakeTable, Store, current, digest_of, lake, newest, open_store
 from lineside.store.queries import Envelope
+from lineside.store.wal import write_ahead
 
 BOUNDS_KEPT = """
 SELECT DISTINCT column_name FROM __ducklake_metadata_lake.ducklake_file_column_stats AS bounds
@@ -244,3 +248,47 @@ def test_what_unpacks_to_far_more_than_it_takes_is_merged_in_smaller_parts(tmp_p
     store.close()
     assert (found["rows"], found["least"]) == (140_000, -139_999)
     assert merged > 8
+
+
+def test_a_reader_that_meets_the_lake_while_another_process_makes_it_asks_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, met = lake._ensure, []
+
+    def meets_another(*arguments: Any) -> None:
+        if not met:
+            met.append("it")
+            # As DuckLake says it, in some tenths of the moments in which two make their tables.
+            raise duckdb.TransactionException(
+                "Failed to commit DuckLake transaction. Failed to load DuckLake - "
+                'Table entry "notes" does not have any columns'
+            )
+        made(*arguments)
+
+    monkeypatch.setattr(lake, "_ensure", meets_another)
+    store.add_lake_table(NOTES)
+    store.inbox.put("w", "notes", [note(1)])
+
+    assert ids_seen(store) == ["n1"]
+    assert met == ["it"]
+
+
+def test_a_file_that_another_process_is_just_making_is_opened_when_it_is_made(
+    tmp_path: Path,
+) -> None:
+    with sqlite3.connect(tmp_path / "new.sqlite", isolation_level=None) as maker:
+        maker.execute("BEGIN IMMEDIATE")
+        maker.execute("CREATE TABLE made (a)")
+        other = sqlite3.connect(tmp_path / "new.sqlite", timeout=0)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(_write_ahead_there, tmp_path / "new.sqlite")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("PRAGMA journal_mode=WAL")
+            maker.execute("COMMIT")
+            assert asked.result(timeout=10) == "wal"
+
+
+def _write_ahead_there(path: Path) -> str:
+    connection = sqlite3.connect(path, timeout=0)
+    write_ahead(connection)
+    return str(connection.execute("PRAGMA journal_mode").fetchone()[0])

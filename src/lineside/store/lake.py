@@ -24,7 +24,9 @@ _ATTEMPTS_MAX = 40
 _MARKS = LakeTable(queries.LAKE_MARKS, queries.MARK_COLUMNS)
 _MARKS_INLINED_MAX = 1_000
 # Another process holds the catalogue, or makes the lake or a table at this very moment.
-_PASSING = re.compile("locked|onflict|oncurren|already exists|duplicate key|UNIQUE|retry count")
+_PASSING = re.compile(
+    "locked|onflict|oncurren|already exists|duplicate key|UNIQUE|retry count|not have any columns"
+)
 _REASON_MAX = 400
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
 OUT_OF_MEMORY = "lake_out_of_memory"

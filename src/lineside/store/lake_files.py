@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lineside.core import Unavailable
 from lineside.store import bounds, queries
 from lineside.store.lean import leave_pandas_out
+from lineside.store.wal import write_ahead
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,7 +70,7 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # In WAL a reader never waits for the flusher; the mode stays with the file.
         with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+            write_ahead(connection)
         connection.close()
     if place.is_in_bucket:
         _open_bucket(database, place)

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from lineside.core import Unavailable
 from lineside.store import queries
 from lineside.store.records import Records
+from lineside.store.wal import write_ahead
 
 WORD_CHARACTERS_MAX = 80
 WORDS_PER_QUERY_MAX = 16
@@ -177,7 +178,7 @@ class FolderTextIndex:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._path or ":memory:", timeout=30)
-            connection.execute("PRAGMA journal_mode=WAL")
+            write_ahead(connection)
             connection.execute("PRAGMA synchronous=NORMAL")
             self._prepare(connection)
             self._local.connection = connection
