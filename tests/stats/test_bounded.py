@@ -162,3 +162,15 @@ def test_a_plan_for_scores_that_hardly_differ_has_the_power_promised(
         found = paired_difference(np.full(change.size, 0.5), 0.5 + change, method="t")
         shipped += judge_non_inferiority(found, margin, rule="r", unit="%").decision == "ship"
     assert shipped / 600 >= 0.8 - 0.03
+
+
+def test_another_estimate_is_read_by_its_own_interval_and_not_by_the_old_spread() -> None:
+    same = [0.5] * 100
+    alone = paired_difference(same, [*same[:-1], 1.0], bounds=(0.0, 1.0))
+    assert alone.method == "bounded"
+
+    corrected = alone.estimated_as(-0.01, -0.2, 0.18, method="rogan_gladen")
+
+    assert paired_pivot(corrected).low(0.025) == pytest.approx(-0.2)
+    assert paired_pivot(corrected).high(0.025) == pytest.approx(0.18)
+    assert corrected.cases == alone.cases

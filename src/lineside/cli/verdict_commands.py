@@ -1,6 +1,7 @@
 """`lineside verdicts`: what runs say when they are held against each other."""
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,6 +18,30 @@ if TYPE_CHECKING:
 
 _SLICES_SHOWN = 8
 _IDS_SHOWN = 10
+
+
+_GOAL = (
+    click.option(
+        "--goal",
+        type=click.Choice(("not_worse", "better")),
+        default="not_worse",
+        show_default=True,
+        help="What the candidate has to be.",
+    ),
+    click.option(
+        "--margin",
+        default="2%",
+        show_default=True,
+        help="Largest loss that is accepted, or smallest gain that matters.",
+    ),
+)
+
+
+def goal_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is asked of a candidate, for commands that hold it against a baseline."""
+    for option in reversed(_GOAL):
+        command = option(command)
+    return command
 
 
 def margin_typed(text: str) -> float:
@@ -70,19 +95,7 @@ def verdicts() -> None:
 @click.argument("baseline", metavar="BASELINE")
 @click.argument("candidate", metavar="CANDIDATE")
 @click.option("--score", help="The main score; else the candidate's.")
-@click.option(
-    "--goal",
-    type=click.Choice(("not_worse", "better")),
-    default="not_worse",
-    show_default=True,
-    help="What the candidate has to be.",
-)
-@click.option(
-    "--margin",
-    default="2%",
-    show_default=True,
-    help="Largest loss that is accepted, or smallest gain that matters.",
-)
+@goal_options
 @click.option(
     "--guard",
     "guards",

@@ -11,7 +11,7 @@ from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_on_line
 from lineside.cli.progress import Stations
 from lineside.cli.run_named import run_named
-from lineside.cli.verdict_commands import margin_typed, say_flips, signed
+from lineside.cli.verdict_commands import goal_options, margin_typed, say_flips, signed
 from lineside.cli.verdicts import EXIT_CODES, interval
 
 if TYPE_CHECKING:
@@ -37,19 +37,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="A YAML list with the judge, as under `tests.scorers`; else one of the runs has it.",
 )
-@click.option(
-    "--goal",
-    type=click.Choice(("not_worse", "better")),
-    default="not_worse",
-    show_default=True,
-    help="What the candidate's answers have to be.",
-)
-@click.option(
-    "--margin",
-    default="2%",
-    show_default=True,
-    help="Largest loss that is accepted, or smallest gain that matters, in points.",
-)
+@goal_options
 @click.option("--fresh", is_flag=True, help="Ask again what was asked before.")
 @spending_options
 @json_option

@@ -1,7 +1,7 @@
 """How two releases differ over the same cases, and how sure we are."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -59,6 +59,25 @@ class PairedDifference:
     @property
     def cases(self) -> int:
         return self.wins + self.losses + self.ties
+
+    def estimated_as(
+        self, value: float, low: float, high: float, *, method: str, df: float | None = None
+    ) -> "PairedDifference":
+        """The same cases with another estimate, such as one that is corrected for a judge's error.
+
+        What was known of the spread goes with the old one: with it, other levels and p-values
+        would be read from that and not from the new interval.
+        """
+        return replace(
+            self,
+            value=value,
+            low=low,
+            high=high,
+            method=method,
+            df=df,
+            variance=None,
+            bounds=None,
+        )
 
 
 def paired_pivot(difference: PairedDifference) -> Pivot:

@@ -223,17 +223,7 @@ class Leaning:
         if found.value is None:
             error = f"the error of `{score}` is too large to tell"
             return _undecided(finding, f"{error}; {_alone(finding, is_difference=True)}")
-        difference = replace(
-            alone,
-            value=found.value,
-            low=found.low,
-            high=found.high,
-            method=found.method,
-            df=None,
-            # Those of the judge alone: with them its p-values would be read, not the corrected.
-            variance=None,
-            bounds=None,
-        )
+        difference = alone.estimated_as(found.value, found.low, found.high, method=found.method)
         decided = decide(difference, f"true {finding.label}")
         return _beside_alone(decided, finding, is_difference=True)
 

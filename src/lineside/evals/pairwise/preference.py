@@ -195,10 +195,10 @@ def _weighed(
     def corrected(interval: Interval, label: str) -> Finding:
         # The mean score lies between 0 (all lost) and 1 (all won).
         value, low, high = (2 * end - 1 for end in (interval.value, interval.low, interval.high))
-        method, df = interval.method, interval.df
-        return decide(
-            replace(difference, value=value, low=low, high=high, method=method, df=df), label
+        estimated = difference.estimated_as(
+            value, low, high, method=interval.method, df=interval.df
         )
+        return decide(estimated, label)
 
     name = judged.run.main_score or KIND
     return Leaning(scope, judged, None).weigh_mean(name, finding, notes, decide=corrected)
