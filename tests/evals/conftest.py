@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from lineside.core import SYSTEM, Actor
-from lineside.evals import Run, get_run, keep_dataset, read_dataset, register_runner, start_run
+from lineside.evals import Run, keep_dataset, read_dataset, register_runner, start_run
 from lineside.evals.dataset import Dataset
+from lineside.evals.running import wait_for
 from lineside.gateway import ModelReply
 from lineside.store import Store
 from lineside.trust import Scope
@@ -108,9 +109,8 @@ def run_cases(scope: Scope, read: Callable[..., Dataset]) -> Callable[..., Run]:
     def run(cases: list[dict[str, Any]], *, subject: str = "candidate", **more: Any) -> Run:
         kept = keep_dataset(scope, "triage", read(cases))
         started = start_run(scope, use_case="triage", subject=subject, dataset=kept, **more)
-        if started.status == "running":
-            scope.store.jobs.result(started.id)
-        return get_run(scope, started.id) if not started.is_reused else started
+        ended = wait_for(scope, started)
+        return started if started.is_reused else ended
 
     return run
 

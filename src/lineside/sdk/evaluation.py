@@ -298,11 +298,9 @@ class _Work:
             fresh=self.fresh,
         )
         try:
-            if run.status == "running":
-                scope.store.jobs.result(run.id)
+            return running.wait_for(scope, run)
         finally:
             given.forget(subject)
-        return get_run(scope, run.id)
 
     def foreseen(
         self,

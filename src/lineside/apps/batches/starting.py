@@ -144,6 +144,9 @@ def wait_for_batch(
             batch = load_batch(scope, batch.id)
             break
         batch = load_batch(scope, batch.id)
+    if batch.status == "stopped" and not scope.store.jobs.is_orphan(_job_of(batch)):
+        # The batch says so a moment before its job ends, and only that knows what broke it.
+        scope.store.jobs.result(_job_of(batch))
     progress(batch)
     return batch
 
