@@ -54,9 +54,9 @@ def flush(follow: bool, as_json: bool) -> None:
 
 
 def _follow(store: "Store", *, as_json: bool) -> None:
-    upkeep_at, rest_until = time.monotonic() + _UPKEEP_SECONDS, 0.0
-    while not _is_over(store.settings.flush_seconds):
-        moved, error = 0, None
+    upkeep_at, rest_until, wait_seconds = time.monotonic() + _UPKEEP_SECONDS, 0.0, 0.0
+    while not _is_over(wait_seconds):
+        moved, error, wait_seconds = 0, None, store.settings.flush_seconds
         try:
             if time.monotonic() < rest_until and store.inbox.count() < _REST_ROWS_MAX:
                 continue
@@ -67,6 +67,8 @@ def _follow(store: "Store", *, as_json: bool) -> None:
                 upkeep_at = time.monotonic() + _UPKEEP_SECONDS  # also where it fails
                 gc.collect()
                 store.upkeep.run()
+            if moved and store.inbox.count() >= _REST_ROWS_MAX:
+                wait_seconds = 0.0
         except LinesideError as failed:
             error = failed.message
         if as_json:

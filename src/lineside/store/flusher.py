@@ -14,7 +14,6 @@ from lineside.store.text_index import TextIndex
 BATCH_ROWS = 2_500
 BATCH_BYTES = 8 * 1024 * 1024
 _BATCHES_PER_TURN_MAX = 20
-_TURNS_MAX = 50
 
 
 class Flusher:
@@ -50,37 +49,48 @@ class Flusher:
     def flush(self) -> int:
         """Move everything that waits now and return how many rows left the inbox.
 
+        What comes meanwhile is left for the next time: a batch of a few rows costs nearly what one
+        of thousands does, and somebody who always sends would be served in such batches for ever.
+
         Raises:
             Unavailable: The lake cannot be written; the rows stay in the inbox.
         """
         moved = 0
         for intake in self._intakes.values():
-            for _ in range(_TURNS_MAX):
-                if not self._inbox.has(intake.name):
-                    break
-                moved += self._flush_turn(intake)
+            until, after = self._inbox.last_id(intake.name) or 0, 0
+            while after < until:
+                rows, after = self._flush_turn(intake, after, until)
+                moved += rows
         return moved
 
-    def _flush_turn(self, intake: Intake) -> int:
-        """Move some batches and return their rows; the next is read while one is written."""
-        moved, last_id = 0, 0
+    def _flush_turn(self, intake: Intake, after: int, until: int) -> tuple[int, int]:
+        """Move some batches, the next being read while one is written.
+
+        Returns:
+            How many rows were moved, and the id of the envelope up to which nothing waits.
+        """
+        moved = 0
         writing: Future[int] | None = None
         with held(self._lock()) as lock:
             for _ in range(_BATCHES_PER_TURN_MAX):
                 batch = self._inbox.oldest(
-                    intake.name, after=last_id, rows_max=BATCH_ROWS, bytes_max=BATCH_BYTES
+                    intake.name,
+                    after=after,
+                    until=until,
+                    rows_max=BATCH_ROWS,
+                    bytes_max=BATCH_BYTES,
                 )
                 intake.read_ahead(batch)
                 if writing is not None:
                     moved += writing.result()
                     writing = None
+                after = (batch[-1].id if batch else None) or until
                 if not batch:
                     break
-                last_id = batch[-1].id or last_id
                 writing = self._begin_batch(intake, batch, lock)
             if writing is not None:
                 moved += writing.result()
-        return moved
+        return moved, after
 
     def _begin_batch(self, intake: Intake, batch: list[Envelope], lock: Lock) -> "Future[int]":
         """Prepare a batch and let it be written beside us; gives how many rows that moves."""

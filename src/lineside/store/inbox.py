@@ -19,6 +19,7 @@ from lineside.store.queries import (
     delete_envelopes,
     has_waiting,
     insert_envelopes,
+    last_waiting,
     waiting_envelopes,
 )
 from lineside.store.records import Records
@@ -77,17 +78,34 @@ class Inbox:
         return self._changes.make(change, is_certain=True)
 
     def oldest(
-        self, lake_table: str, *, rows_max: int, bytes_max: int, after: int = 0
+        self,
+        lake_table: str,
+        *,
+        rows_max: int,
+        bytes_max: int,
+        after: int = 0,
+        until: int | None = None,
     ) -> list[Envelope]:
         """What waits for the lake, oldest first, up to about so many rows or bytes.
 
         Args:
             after: Id of an envelope; only later ones.
+            until: Id of an envelope; only it and earlier ones.
         """
         with self._records.read() as connection:
             return waiting_envelopes(
-                connection, lake_table, rows_max=rows_max, bytes_max=bytes_max, after=after
+                connection,
+                lake_table,
+                rows_max=rows_max,
+                bytes_max=bytes_max,
+                after=after,
+                until=until,
             )
+
+    def last_id(self, lake_table: str) -> int | None:
+        """Id of what came last and still waits; nothing where nothing waits."""
+        with self._records.read() as connection:
+            return last_waiting(connection, lake_table)
 
     def newest(
         self,

@@ -79,6 +79,7 @@ def waiting_envelopes(
     workspace: str | None = None,
     newest: bool = False,
     after: int = 0,
+    until: int | None = None,
 ) -> list[Envelope]:
     """Envelopes in the order they came, until about so many rows or bytes are together.
 
@@ -101,6 +102,8 @@ def waiting_envelopes(
     )
     if workspace is not None:
         query = query.where(inbox.c.workspace == workspace)
+    if until is not None:
+        query = query.where(inbox.c.id <= until)
     found: list[Envelope] = []
     rows = size = 0
     # Few at a time: an envelope may be as large as what a sender may send at once.
@@ -123,6 +126,13 @@ def has_waiting(
     if workspace is not None:
         query = query.where(inbox.c.workspace == workspace)
     return connection.execute(query).first() is not None
+
+
+def last_waiting(connection: sa.Connection, lake_table: str) -> int | None:
+    """Id of the envelope that came last."""
+    query = sa.select(inbox.c.id).where(inbox.c.lake_table == lake_table)
+    found: int | None = connection.execute(query.order_by(inbox.c.id.desc()).limit(1)).scalar()
+    return found
 
 
 def delete_envelopes(connection: sa.Connection, ids: Sequence[int]) -> None:
