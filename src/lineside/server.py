@@ -45,7 +45,7 @@ _FINISH_SECONDS = 10.0
 _CANCELS_MAX = 20
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _GUARDS_SAID = {"state", "proven", "probed_at", "ways_in", "ways_in_proven"}
-_UNKEPT = ("/v1/", "/healthz")
+_UNKEPT = ("/v1/", "/health")
 _PASSED = re.compile(r".*/(files|batches|audio|images)(/.*)?")
 _BATCHES = re.compile(r".*/usecases/[^/]+/batches")
 _LOCAL_NAMES = ["127.0.0.1", "localhost", "[::1]"]
@@ -104,6 +104,7 @@ def build(settings: Settings | None = None) -> Starlette:
     server = Starlette(
         routes=[
             Route("/healthz", _health(store, otlp_grpc, guarding)),
+            Route("/health", _health(store, otlp_grpc, guarding)),
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
             Mount("/v1", routes=model_routes(local, models, passed), middleware=large),
@@ -152,6 +153,8 @@ def _health(
             waiting = await asyncio.to_thread(store.inbox.count)
         except Unavailable as away:
             error = away.message
+        if guarding.plain:
+            await asyncio.to_thread(guarding.plain.look)
         guards = guarding.coverage.view()
         unread = guarding.plain.problem if guarding.plain else None
         is_degraded = bool(error or unread) or guards.state == "not enforced"

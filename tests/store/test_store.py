@@ -95,6 +95,26 @@ def test_a_flusher_that_died_before_it_cleared_the_inbox_adds_nothing_twice(stor
     assert (rows, store.inbox.count()) == ([{"n": 1}], 0)
 
 
+def test_what_comes_while_it_flushes_is_left_for_the_next_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add_lake_table(NOTES)
+    remove = store.inbox.remove
+
+    def and_receive(ids: list[int]) -> None:
+        remove(ids)
+        store.inbox.put("w", "notes", [note(2)])
+
+    store.inbox.put("w", "notes", [note(1)])
+    with monkeypatch.context() as patch:
+        patch.setattr(store.inbox, "remove", and_receive)
+        assert store.flusher.flush() == 1
+    assert store.inbox.count() == 1
+
+    assert store.flusher.flush() == 1
+    assert ids_seen(store) == ["n1", "n2"]
+
+
 def test_a_full_inbox_refuses_and_says_how_much_waits(settings: Settings) -> None:
     small = Settings(home=settings.home, database_url=settings.database_url, inbox_rows_max=1)
     store = open_store(small)

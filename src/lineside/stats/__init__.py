@@ -1,7 +1,7 @@
 """How sure are we: intervals, paired comparisons, slice gaps, sample sizes and the verdict.
 
-Pure functions over numbers: no store, no clock, no model. numpy loads with the first name that is
-asked for, and scipy with the first calculation, so that importing this room costs nothing.
+Pure functions over numbers: no store, no clock, no model. numpy and scipy load with the first
+calculation, so that importing this room costs nothing.
 
 What fewer callers need stands in modules of its own, as `from lineside.stats import agreement`:
 `agreement` (kappa and alpha), `judges` (a judge against people), `corrected` and
@@ -14,6 +14,7 @@ them).
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lineside.stats.arrays import np
     from lineside.stats.findings import Finding
     from lineside.stats.intervals import Interval, mean_interval, wilson
     from lineside.stats.judging import judge_non_inferiority, judge_slice_gap, judge_threshold
@@ -34,6 +35,7 @@ __all__ = [
     "judge_slice_gap",
     "judge_threshold",
     "mean_interval",
+    "np",
     "paired_difference",
     "slice_gap",
     "verdict",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "arrays": ("np",),
     "findings": ("Finding",),
     "intervals": ("Interval", "mean_interval", "wilson"),
     "judging": ("judge_non_inferiority", "judge_slice_gap", "judge_threshold"),

@@ -1,12 +1,13 @@
 """How far raters agree beyond chance: two by Cohen's kappa, any number by Krippendorff's alpha."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.intervals import Interval, mean_interval, wilson
 from lineside.stats.ratings import UNRATED, Rating, Ratings, numbers_of, read_ratings
 from lineside.stats.resampling import Statistic, Tally, tally_ends

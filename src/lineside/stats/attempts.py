@@ -1,11 +1,12 @@
 """Whether a case is solved in one of several attempts, or in every one of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.intervals import Interval, mean_interval
 from lineside.stats.samples import Numbers, read_values
 

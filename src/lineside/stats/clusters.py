@@ -1,9 +1,10 @@
 """Cases that come in groups, such as turns of one conversation, tell less than their number."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
-import numpy as np
-
+from lineside.stats.arrays import np
 from lineside.stats.samples import Codes, Numbers
 
 

@@ -1,13 +1,14 @@
 """How sure we are of a rate or a mean."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Literal
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.clusters import clustered_error
 from lineside.stats.pivots import BoundedPivot, MeanPivot, Pivot, RatePivot, critical
 from lineside.stats.resampling import bootstrap_ends

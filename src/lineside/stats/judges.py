@@ -1,12 +1,13 @@
 """How well a judge says what people say, where both say yes or no."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.intervals import Interval, mean_interval
 from lineside.stats.samples import Numbers, check_confidence, is_binary, read_values
 

@@ -1,12 +1,13 @@
 """Who is surely ahead of whom, when many are compared over the same cases."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.clusters import clustered_error
 from lineside.stats.intervals import Interval, mean_interval
 from lineside.stats.paired import PairedDifference, paired_difference, paired_pivot

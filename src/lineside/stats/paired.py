@@ -1,12 +1,13 @@
 """How two releases differ over the same cases, and how sure we are."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.clusters import clustered_error
 from lineside.stats.intervals import Interval, pivot_of, score_interval, seen_bounds
 from lineside.stats.pivots import PairedRatePivot, Pivot
@@ -62,7 +63,7 @@ class PairedDifference:
 
     def estimated_as(
         self, value: float, low: float, high: float, *, method: str, df: float | None = None
-    ) -> "PairedDifference":
+    ) -> PairedDifference:
         """The same cases with another estimate, such as one that is corrected for a judge's error.
 
         What was known of the spread goes with the old one: with it, other levels and p-values

@@ -1,12 +1,13 @@
 """How many cases and how many repetitions of each a paired comparison takes, before it is run."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite, sqrt
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.power import (
     CASES_MAX,
     cases_needed_for_bounded_scores,

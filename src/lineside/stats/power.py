@@ -1,11 +1,12 @@
 """How many cases it takes to be sure."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import ceil, sqrt
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.pivots import PairedRatePivot, Pivot, critical, upper_tail
 from lineside.stats.samples import check_confidence
 

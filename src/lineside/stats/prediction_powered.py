@@ -4,13 +4,14 @@ Right whatever the judge's errors: a useless judge only makes the answer no bett
 alone. Where the labels are of other cases, as those of a licence are, see `corrected`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.intervals import CONSTANT_CASES_MIN, Interval, mean_interval
 from lineside.stats.pivots import critical
 from lineside.stats.samples import (

@@ -1,12 +1,13 @@
 """What people and judges said of the same items, as numbers per category."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.samples import Codes
 
 Rating = Hashable
@@ -76,7 +77,7 @@ def read_ratings(
     return _sorted(table, tuple(codes))
 
 
-def numbers_of(categories: Sequence[Hashable]) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def numbers_of(categories: Sequence[Hashable]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """Return categories as numbers, or say that they are none.
 
     Raises:

@@ -1,12 +1,13 @@
 """A ratio of two sums over cases, such as cost per success."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Iterable, Sequence
 from math import inf, sqrt
 from typing import Literal
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.clusters import clustered_error
 from lineside.stats.intervals import AMOUNT, Interval, score_interval
 from lineside.stats.pivots import critical

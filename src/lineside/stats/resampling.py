@@ -1,10 +1,11 @@
 """The bootstrap of a mean and of what depends on sums alone, in bounded memory."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
+from lineside.stats.arrays import np
 from lineside.stats.samples import Codes, Numbers
 
 RESAMPLES = 2_000
@@ -93,7 +94,7 @@ class Tally:
         return self.counts @ self.rows
 
     @classmethod
-    def of(cls, rows: Numbers, codes: Codes | None) -> "Tally":
+    def of(cls, rows: Numbers, codes: Codes | None) -> Tally:
         """Count equal rows together, after adding up the rows of each cluster."""
         if codes is not None:
             rows = np.stack([np.bincount(codes, weights=column) for column in rows.T], axis=1)

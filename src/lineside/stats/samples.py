@@ -1,14 +1,18 @@
 """What may be computed with: finite numbers, known clusters, a confidence between 0 and 1."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 
-Numbers = NDArray[np.float64]
-Codes = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Numbers: TypeAlias = "NDArray[np.float64]"
+Codes: TypeAlias = "NDArray[np.int64]"
 
 
 def read_values(values: Iterable[float], *, name: str = "values") -> Numbers:

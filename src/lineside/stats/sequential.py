@@ -6,15 +6,16 @@ they happen to take place. At a look, `look_at` says whether to stop; or judge a
 the confidence that `sequential_looks` gives for that look.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, isfinite, sqrt
 from typing import Literal
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.findings import Decision
 from lineside.stats.intervals import Interval, pivot_of
 from lineside.stats.paired import PairedDifference, paired_pivot
@@ -268,7 +269,7 @@ class _Walk:
     def below(self, time: float, z: float) -> float:
         return self._beyond(time, z, sign=-1)
 
-    def continued(self, time: float, low: float, high: float) -> "_Walk":
+    def continued(self, time: float, low: float, high: float) -> _Walk:
         """Return the walk among those that this look does not stop."""
         spread, centre = sqrt(time - self.time), self.drift * time
         bottom = max(low * sqrt(time), centre - Z_MAX * sqrt(time))

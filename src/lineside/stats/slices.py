@@ -1,11 +1,12 @@
 """Whether some slice of the cases is served worse than another."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from lineside.core import Invalid
+from lineside.stats.arrays import np
 from lineside.stats.intervals import Interval, mean_interval, pivot_of
 from lineside.stats.pivots import Pivot, bisect
 from lineside.stats.samples import check_confidence, read_values
@@ -73,7 +74,7 @@ class GapPivot:
     def p_below(self, limit: float) -> float:
         return self._solve(lambda tail: limit - self._pairs_high(tail))
 
-    def scaled(self, factor: float) -> "GapPivot":
+    def scaled(self, factor: float) -> GapPivot:
         return GapPivot(tuple(part.scaled(factor) for part in self.parts))
 
     @property

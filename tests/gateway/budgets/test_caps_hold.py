@@ -15,6 +15,7 @@ from gateway.budgets.conftest import Door, House
 from lineside.core import Invalid, Unavailable
 from lineside.gateway import budgets, canonical
 from lineside.gateway.budgets import meter, reserving
+from lineside.gateway.wires.chat_answer import write_finish
 from lineside.store import Store
 from lineside.trust import Scope
 
@@ -142,6 +143,7 @@ async def test_a_stream_is_cut_at_the_cap_with_a_proper_end(
     assert kinds.count("part_grew") == limit
     assert kinds[-4:] == ["part_ended", "choice_ended", "tokens_counted", "answer_ended"]
     assert answer.choices[0].finish_reason == "length"
+    assert write_finish(answer.choices[0], is_own=True) == "length"
     assert house.left == 1
     (use,) = budgets.cap_uses(scope)
     assert use.spent == 1_400

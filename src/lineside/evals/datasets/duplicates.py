@@ -1,27 +1,30 @@
 """Finds cases that ask the same or nearly, and those that leak from one split to another."""
 
+from __future__ import annotations
+
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lineside.core import Invalid, Record
 from lineside.evals.dataset import Case, DatasetVersion, load_dataset
 from lineside.evals.datasets.grouping import Groups
+from lineside.stats import np
 from lineside.trust import Scope
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 AT_LEAST = 0.8
 CASES_MAX = 100_000
 
-Numbers = npt.NDArray[np.uint64]
+Numbers: TypeAlias = "npt.NDArray[np.uint64]"
 
 _PIECE = 5
 # Odd numbers without a pattern: a piece's number has its letters in all of its digits.
-_WEIGHTS = np.array([0x9E3779B97F4A7C15 >> shift | 1 for shift in range(_PIECE)], np.uint64)
-_MIXER = np.uint64(0xD6E8FEB86659FD93)
+_WEIGHTS = [0x9E3779B97F4A7C15 >> shift | 1 for shift in range(_PIECE)]
+_MIXER = 0xD6E8FEB86659FD93
 _SKETCH_NUMBERS = 64
 _FOUR_ROWS_FROM = 0.7
 _CHARACTERS_MAX = 20_000
@@ -167,7 +170,9 @@ def _pieces(text: str) -> Numbers:
     letters = text[:_CHARACTERS_MAX].ljust(_PIECE)
     codes = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), np.uint32)
     windows = np.lib.stride_tricks.sliding_window_view(codes.astype(np.uint64), _PIECE)
-    found: Numbers = np.unique((windows * _WEIGHTS).sum(axis=1, dtype=np.uint64) * _MIXER)
+    found: Numbers = np.unique(
+        (windows * np.array(_WEIGHTS, np.uint64)).sum(axis=1, dtype=np.uint64) * np.uint64(_MIXER)
+    )
     return found
 
 

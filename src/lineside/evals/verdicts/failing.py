@@ -1,17 +1,17 @@
 """Slices of a run in which more answers fail than elsewhere, over all answers of the run."""
 
+from __future__ import annotations
+
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from lineside.core import Record
 from lineside.evals.queries import FAILED, FINE
 from lineside.evals.verdicts import queries
 from lineside.evals.verdicts.slices import CASES_MIN, SLICES_MAX, codes_of, p_unlike_rest
-from lineside.stats import multiplicity
+from lineside.stats import multiplicity, np
 from lineside.store import Store
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def count_answers(store: Store, run_id: str) -> AnswerCounts:
 
 
 def _large(
-    names: list[tuple[str, str]], inside: "NDArray[Any]", rows: "NDArray[Any]"
-) -> dict[tuple[str, str], "NDArray[Any]"]:
+    names: list[tuple[str, str]], inside: NDArray[Any], rows: NDArray[Any]
+) -> dict[tuple[str, str], NDArray[Any]]:
     """The answers in each slice that is large enough to be looked at; the largest 200."""
     sizes = np.bincount(inside, minlength=len(names)) if len(names) else np.zeros(0, dtype=int)
     order = np.argsort(-sizes, kind="stable")[:SLICES_MAX].tolist()
@@ -89,9 +89,9 @@ def _large(
 
 
 def _slices(
-    members: Mapping[tuple[str, str], "NDArray[Any]"],
-    wrong: "NDArray[np.float64]",
-    clusters: "NDArray[Any] | None",
+    members: Mapping[tuple[str, str], NDArray[Any]],
+    wrong: NDArray[np.float64],
+    clusters: NDArray[Any] | None,
 ) -> list[FailingSlice]:
     p_values = [p_unlike_rest(wrong, places, clusters) for places in members.values()]
     corrected = multiplicity.benjamini_yekutieli(p_values)
@@ -104,8 +104,8 @@ def _slices(
 
 def _failing_slice(
     key: tuple[str, str],
-    places: "NDArray[Any]",
-    wrong: "NDArray[np.float64]",
+    places: NDArray[Any],
+    wrong: NDArray[np.float64],
     p_adjusted: float,
 ) -> FailingSlice:
     inside = float(wrong[places].sum())
@@ -128,7 +128,7 @@ def _expected(expected: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"expected {name}", str(value)
 
 
-def _by_length(lengths: "NDArray[Any]") -> dict[str, "NDArray[Any]"]:
+def _by_length(lengths: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Inputs in three parts by their length, as far as lengths differ."""
     if len(lengths) < 3 * CASES_MIN:
         return {}

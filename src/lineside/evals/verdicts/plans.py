@@ -1,8 +1,8 @@
 """What the next comparison takes, before it is run: cases, repetitions, money and time."""
 
-from math import sqrt
+from __future__ import annotations
 
-import numpy as np
+from math import sqrt
 
 from lineside.core import Invalid, Record
 from lineside.evals.compare import Pairing, pair
@@ -10,7 +10,7 @@ from lineside.evals.judged import read_judged, read_repeated
 from lineside.evals.measures import measure
 from lineside.evals.run import get_run
 from lineside.evals.verdicts.price import CasePace, pace_of
-from lineside.stats import intervals, planning
+from lineside.stats import intervals, np, planning
 from lineside.trust import Scope
 
 _REPETITIONS_MAX = 5

@@ -1,16 +1,16 @@
 """Slices in which two runs differ, looked for and corrected for having looked at many."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Sequence
 from math import isfinite
-
-import numpy as np
 
 from lineside.core import Record
 from lineside.evals.compare import Pairs
 from lineside.evals.judged import clusters_of
 from lineside.stats import clusters as clustering
-from lineside.stats import multiplicity, paired_difference, pivots
+from lineside.stats import multiplicity, np, paired_difference, pivots
 
 CASES_MIN = 10
 SLICES_MAX = 200

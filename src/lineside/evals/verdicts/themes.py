@@ -1,10 +1,11 @@
 """What goes wrong in a run: failures in themes with quotes, and slices that fare worse."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import orjson
 
 from lineside.core import Record
@@ -12,6 +13,7 @@ from lineside.evals.result import LIMIT_MAX, Result, results_of
 from lineside.evals.run import get_run
 from lineside.evals.verdicts.failing import FailingSlice, count_answers
 from lineside.evals.verdicts.wordspace import Space, groups_of, space_of
+from lineside.stats import np
 from lineside.trust import Scope
 
 THEMES_MAX = 8

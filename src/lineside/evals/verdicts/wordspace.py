@@ -4,12 +4,14 @@ Nothing leaves the machine, nothing is learned from elsewhere, and the same text
 groups. numpy and scipy only: importing a clustering library takes a page seconds.
 """
 
+from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
+from lineside.stats import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +33,7 @@ _WORD = re.compile(r"\b[^\W\d_]{3,}\b")
 class Space(NamedTuple):
     """All texts as points of length 1, and the weight of each word in each."""
 
-    points: "NDArray[np.float64]"
+    points: NDArray[np.float64]
     weights: Any
     words: list[str]
 
@@ -39,8 +41,8 @@ class Space(NamedTuple):
 class TextGroups(NamedTuple):
     """The middle of each group, of length 1, and the group of each point."""
 
-    centres: "NDArray[np.float64]"
-    labels: "NDArray[np.int64]"
+    centres: NDArray[np.float64]
+    labels: NDArray[np.int64]
 
 
 def space_of(texts: Sequence[str]) -> Space | None:
@@ -81,7 +83,7 @@ def space_of(texts: Sequence[str]) -> Space | None:
     return Space(_of_length_one(left * strengths), weights, words)
 
 
-def groups_of(points: "NDArray[np.float64]") -> TextGroups | None:
+def groups_of(points: NDArray[np.float64]) -> TextGroups | None:
     """The groups that come out alike when part of the points is left out; nothing if none do.
 
     The stability of Ben-Hur, Elisseeff and Guyon, "A stability based method for discovering
@@ -103,7 +105,7 @@ def groups_of(points: "NDArray[np.float64]") -> TextGroups | None:
     return _k_means(points, max(stable), rng) if stable else None
 
 
-def _stability(points: "NDArray[np.float64]", count: int, rng: np.random.Generator) -> float:
+def _stability(points: NDArray[np.float64], count: int, rng: np.random.Generator) -> float:
     whole = _k_means(points, count, rng).labels
     alike = []
     for _ in range(_DRAWS):
@@ -113,13 +115,13 @@ def _stability(points: "NDArray[np.float64]", count: int, rng: np.random.Generat
     return float(np.mean(alike))
 
 
-def _k_means(points: "NDArray[np.float64]", count: int, rng: np.random.Generator) -> TextGroups:
+def _k_means(points: NDArray[np.float64], count: int, rng: np.random.Generator) -> TextGroups:
     """Spherical k-means (Dhillon and Modha, Machine Learning 42, 2001), the best of eight."""
     tried = [_settled(points, _spread_start(points, count, rng)) for _ in range(_STARTS)]
     return max(tried, key=lambda one: float((points * one.centres[one.labels]).sum()))
 
 
-def _settled(points: "NDArray[np.float64]", centres: "NDArray[np.float64]") -> TextGroups:
+def _settled(points: NDArray[np.float64], centres: NDArray[np.float64]) -> TextGroups:
     count = len(centres)
     labels = np.full(len(points), -1)
     for _ in range(_STEPS_MAX):
@@ -137,8 +139,8 @@ def _settled(points: "NDArray[np.float64]", centres: "NDArray[np.float64]") -> T
 
 
 def _spread_start(
-    points: "NDArray[np.float64]", count: int, rng: np.random.Generator
-) -> "NDArray[np.float64]":
+    points: NDArray[np.float64], count: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
     """Centres far from each other: k-means++ (Arthur and Vassilvitskii, SODA 2007)."""
     chosen = [int(rng.integers(len(points)))]
     while len(chosen) < count:
@@ -149,7 +151,7 @@ def _spread_start(
     return points[chosen]
 
 
-def _rand_index(one: "NDArray[np.int64]", other: "NDArray[np.int64]") -> float:
+def _rand_index(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
     """How alike two groupings are, corrected for chance: 1 the same, 0 as by luck."""
     table = np.zeros((one.max() + 1, other.max() + 1))
     np.add.at(table, (one, other), 1)
@@ -161,7 +163,7 @@ def _rand_index(one: "NDArray[np.int64]", other: "NDArray[np.int64]") -> float:
     return 1.0 if most == by_luck else (both - by_luck) / (most - by_luck)
 
 
-def _of_length_one(rows: "NDArray[np.float64]") -> "NDArray[np.float64]":
+def _of_length_one(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     lengths: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
     found: NDArray[np.float64] = rows / np.maximum(lengths, 1e-12)
     return found

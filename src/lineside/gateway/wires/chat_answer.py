@@ -97,7 +97,7 @@ def _write_choice(choice: Choice, *, is_own: bool) -> dict[str, Any]:
 
 def write_finish(choice: Any, *, is_own: bool) -> str | None:
     """The word for why an answer ended."""
-    if is_own or choice.finish_reason is None:
+    if choice.finish_reason is None or (is_own and choice.finish_as_sent):
         return cast("str | None", choice.finish_as_sent)
     return _WRITTEN.get(choice.finish_reason, "stop")
 
