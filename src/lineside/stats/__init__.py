@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from lineside.stats.judging import judge_non_inferiority, judge_slice_gap, judge_threshold
     from lineside.stats.paired import PairedDifference, paired_difference
     from lineside.stats.power import cases_needed_for_difference, cases_needed_for_rate
-    from lineside.stats.slices import SliceGap, slice_gap
+    from lineside.stats.slices import slice_gap
     from lineside.stats.verdicts import Verdict, verdict
 
 __all__ = [
     "Finding",
     "Interval",
     "PairedDifference",
-    "SliceGap",
     "Verdict",
     "cases_needed_for_difference",
     "cases_needed_for_rate",
@@ -49,7 +48,7 @@ _HOMES = {
     "judging": ("judge_non_inferiority", "judge_slice_gap", "judge_threshold"),
     "paired": ("PairedDifference", "paired_difference"),
     "power": ("cases_needed_for_difference", "cases_needed_for_rate"),
-    "slices": ("SliceGap", "slice_gap"),
+    "slices": ("slice_gap",),
     "verdicts": ("Verdict", "verdict"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
