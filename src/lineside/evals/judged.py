@@ -147,6 +147,18 @@ class JudgedRun:
         """The cases that should have a score and have none; those never asked are among them."""
         return self.never_asked + int(self.sheet.missing[self.row(score)].sum())
 
+    def rests_on(self, score: str) -> str:
+        """On how many cases a score rests, where others expect nothing; else empty."""
+        sheet, row = self.sheet, self.row(score)
+        scored = int((sheet.values[row] == sheet.values[row]).sum())
+        unheld = len(sheet.ids) - scored - int(sheet.missing[row].sum())
+        if unheld == 0:
+            return ""
+        return (
+            f"rests on {scored:,} of {len(sheet.ids):,} cases: the other {unheld:,} expect nothing "
+            "this score can be held against"
+        )
+
     def trait(self, score: str) -> ScoreTrait:
         """How a score reads.
 

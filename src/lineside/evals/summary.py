@@ -19,6 +19,7 @@ class ScoreSummary(Record):
         interval: Nothing where no case was scored.
         unit: `%` for shares from 0 to 1, else what to print behind the number.
         missing: Cases that should have the score and have none; they are in no number here.
+        rests_on: On how many cases, where others expect nothing it can be held against.
         judge: What the judge did, where models gave the score.
         standing: Whether that judge is licensed, and its score corrected for its error.
     """
@@ -28,6 +29,7 @@ class ScoreSummary(Record):
     unit: str
     higher_is_better: bool
     missing: int
+    rests_on: str = ""
     judge: JudgeSummary | None = None
     standing: JudgeStanding | None = None
 
@@ -83,6 +85,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
             missing=judged.count_missing(item.name),
+            rests_on=judged.rests_on(item.name),
             judge=judges.get(item.name),
             standing=standings.get(item.name),
         )

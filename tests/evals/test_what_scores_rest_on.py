@@ -1,0 +1,69 @@
+"""Cases that nothing can be held against, and cases that failed, are said beside every number."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from evals.conftest import ScriptedTarget, rows
+from lineside.cli.progress import _so_far
+from lineside.evals import GateOutcome, Run, judge_gate, summarise, verdicts
+from lineside.evals import target as asking
+from lineside.evals.reports import as_markdown, report_of
+from lineside.trust import Scope
+from lineside.usecases import parse_rule
+
+RunCases = Callable[..., Run]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_BACKOFF_SECONDS", 0.001)
+
+
+def judge(scope: Scope, run: Run, *rules: str) -> GateOutcome:
+    return judge_gate(scope, run, [parse_rule(rule) for rule in rules])
+
+
+def half_open(held: int, unheld: int) -> list[dict[str, Any]]:
+    """Cases of which only the first expect something."""
+    cases = rows(held + unheld)
+    return cases[:held] + [case | {"expected": {}} for case in cases[held:]]
+
+
+def test_a_verdict_says_on_how_many_of_the_cases_a_score_rests(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    run = run_cases(half_open(20, 40))
+    outcome = judge(scope, run, "accuracy >= 0.8", "p95(latency_ms) <= 1000")
+
+    rests = "rests on 20 of 60 cases: the other 40 expect nothing this score can be held against"
+    by_score, by_time = outcome.verdict.findings
+    assert by_score.sentence.endswith(f"; it {rests}")
+    assert "rests on" not in by_time.sentence
+    assert rests in judge(scope, run, "accuracy >= 0.8").verdict.sentence
+    scores = summarise(scope, run).scores
+    assert scores["accuracy"].rests_on == rests
+    assert scores["latency_ms"].rests_on == ""
+    assert rests in as_markdown(report_of(scope, run, judge(scope, run, "accuracy >= 0.8")))
+
+
+def test_two_runs_say_so_too(run_cases: RunCases, target: ScriptedTarget, scope: Scope) -> None:
+    before, after = [run_cases(half_open(20, 40), subject=name) for name in ("one", "two")]
+    notes = verdicts.judge_pair(scope, before.id, after.id).notes
+    assert (
+        "`accuracy` rests on 20 of 60 cases: the other 40 expect nothing this score can be held "
+        "against"
+    ) in notes
+
+
+def test_progress_calls_nothing_right_that_was_not_scored(
+    run_cases: RunCases, target: ScriptedTarget
+) -> None:
+    mixed = run_cases(half_open(4, 6))
+    assert (mixed.spent.right, mixed.spent.wrong) == (4, 0)
+    assert ", 100 % right of 4 scored" in _so_far(mixed)
+
+    nothing = run_cases([case | {"id": f"n{case['id']}"} for case in half_open(0, 6)])
+    assert (nothing.spent.right, nothing.spent.wrong) == (0, 0)
+    assert "right" not in _so_far(nothing)
