@@ -7,6 +7,7 @@ import pytest
 
 from evals.conftest import ScriptedTarget, rows
 from lineside.cli.progress import _so_far
+from lineside.core import Denied
 from lineside.evals import GateOutcome, Run, judge_gate, summarise, verdicts
 from lineside.evals import target as asking
 from lineside.evals.reports import as_markdown, report_of
@@ -67,3 +68,50 @@ def test_progress_calls_nothing_right_that_was_not_scored(
     nothing = run_cases([case | {"id": f"n{case['id']}"} for case in half_open(0, 6)])
     assert (nothing.spent.right, nothing.spent.wrong) == (0, 0)
     assert "right" not in _so_far(nothing)
+
+
+def failing(target: ScriptedTarget, *numbers: int) -> None:
+    """These get no answer, all others the right one."""
+    target.answers = {f"m{n}": Denied("down", "No answer") for n in numbers}
+
+
+def test_who_failed_cases_is_not_ranked_by_the_rest_alone(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    wrong = {f"m{n}": "lost_card" for n in range(1, 61)}
+    target.answers = dict(wrong)
+    poor = run_cases(rows(80), subject="poor")
+    failing(target, *range(4, 81, 4))
+    broken = run_cases(rows(80), subject="broken")
+    target.answers = {}
+    whole = run_cases(rows(80), subject="whole")
+
+    board = verdicts.rank_runs(scope, "triage")
+
+    assert (board.cases, board.left_out) == (80, 0)
+    assert [entry.run_id for entry in board.entries] == [whole.id, broken.id, poor.id]
+    first, second, last = board.entries
+    assert [entry.failed for entry in board.entries] == [0, 20, 0]
+    gate = judge(scope, broken, "accuracy >= 0.8").verdict.findings[0]
+    assert second.mean == 1.0
+    assert (second.low or 1) <= (gate.low or 1) < 0.7
+    assert second.tied_with == [whole.id]
+    assert (last.rank_best, last.rank_worst) == (3, 3)
+    assert [first.is_on_frontier, second.is_on_frontier] == [True, False]
+
+
+def test_no_step_is_called_better_by_the_answered_cases_alone(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    target.answers = {f"m{n}": "lost_card" for n in range(1, 17)}
+    run_cases(rows(80), subject="one")
+    # It fails what the one before got right, and is right on all that it answers.
+    failing(target, *range(17, 60))
+    run_cases(rows(80), subject="two")
+
+    newest, oldest = verdicts.run_history(scope, "triage")
+
+    assert (newest.missing, oldest.missing) == (43, 0)
+    assert (newest.change or 0) > 0.3
+    assert newest.standing == "open"
+    assert (newest.low or 1) < 0.5

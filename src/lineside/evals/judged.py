@@ -53,6 +53,11 @@ class ScoreTrait:
     higher_is_better: bool
 
     @property
+    def is_amount(self) -> bool:
+        """Whether it is a time, money or a count: those are of answers, failed cases have none."""
+        return self.unit not in ("", "%")
+
+    @property
     def bounds(self) -> tuple[float, float] | None:
         """The lowest and highest score there can be; nothing where only the scores can tell."""
         if self.unit in ("", "%"):
