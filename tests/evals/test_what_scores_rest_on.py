@@ -8,7 +8,7 @@ import pytest
 from evals.conftest import ScriptedTarget, rows
 from lineside.cli.progress import _so_far
 from lineside.core import Denied
-from lineside.evals import GateOutcome, Run, judge_gate, summarise, verdicts
+from lineside.evals import GateOutcome, Run, compare, judge_gate, summarise, verdicts
 from lineside.evals import target as asking
 from lineside.evals.reports import as_markdown, report_of
 from lineside.trust import Scope
@@ -115,3 +115,28 @@ def test_no_step_is_called_better_by_the_answered_cases_alone(
     assert (newest.change or 0) > 0.3
     assert newest.standing == "open"
     assert (newest.low or 1) < 0.5
+
+
+def test_table_and_plot_show_the_interval_that_decides(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    cases = rows(80, slices={"channel": "mail"})
+    before = run_cases(cases, subject="one")
+    failing(target, *range(4, 81, 4))
+    after = run_cases(cases, subject="two")
+
+    found = verdicts.judge_pair(scope, before.id, after.id)
+    decided, main = found.verdict.findings[0], found.effects[0]
+    assert (main.low, main.high) == (decided.low, decided.high)
+    assert (main.low or 0) < -0.2
+    assert (main.standing, main.p_adjusted > 0.2) == ("open", True)
+
+    gate = judge(scope, after, "accuracy >= 0.8").verdict.findings[0]
+    summary = summarise(scope, after)
+    for shown in (summary.scores["accuracy"].interval, summary.slices["channel"]["mail"]):
+        assert shown is not None
+        assert (shown.value, shown.low, shown.high) == (1.0, gate.low, gate.high)
+
+    one = compare(scope, before.id, after.id)
+    assert (one.difference.low, one.difference.high) == (decided.low, decided.high)
+    assert (one.missing_cases, one.unpaired_cases) == (20, 20)
