@@ -281,9 +281,7 @@ def _keep_outputs(store: Store, path: Path, dataset: Iterable[Case] | None) -> s
     return store.blobs.put(path.read_bytes())
 
 
-def _refuse_outputs(
-    name: str, seen: Counter[tuple[str, int]], known: set[str] | None
-) -> None:
+def _refuse_outputs(name: str, seen: Counter[tuple[str, int]], known: set[str] | None) -> None:
     """Refuse what would be left out without a word: second outputs, and those of other cases."""
     twice = [case_id for (case_id, _), count in seen.items() if count > 1]
     if twice:
