@@ -253,6 +253,14 @@ def test_one_cluster_only_counts_as_one(judge: Judge) -> None:
     assert any("they count as one" in text for text in found.notes)
     assert found.main is not None
     assert found.main.units == 1
+    assert found.more is None
+    assert found.headline == (
+        "Not enough data: all 40 cases are of one conversation or document; cases of others are "
+        "needed"
+    )
+    assert found.verdict.sentence.endswith(
+        "all 40 cases are of one cluster, only cases of others can settle it"
+    )
 
 
 def test_clusters_of_size_one_are_as_good_as_none(

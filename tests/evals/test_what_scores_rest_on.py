@@ -140,3 +140,20 @@ def test_table_and_plot_show_the_interval_that_decides(
     one = compare(scope, before.id, after.id)
     assert (one.difference.low, one.difference.high) == (decided.low, decided.high)
     assert (one.missing_cases, one.unpaired_cases) == (20, 20)
+
+
+def test_the_headline_asks_for_the_failed_cases_again(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    before = run_cases(rows(80), subject="one")
+    failing(target, *range(4, 81, 4))
+    after = run_cases(rows(80), subject="two")
+
+    wide = verdicts.judge_pair(scope, before.id, after.id, margin=0.1)
+    assert wide.more is not None
+    # A tenth of a cent an answer, and only the candidate has to be asked again.
+    assert (wide.more.cases, wide.more.failed) == (20, 20)
+    assert wide.more.cost_usd == pytest.approx(0.02)
+    assert wide.headline.startswith("Not enough data: ask the 20 failed cases again, 0.02 USD and")
+    narrow = verdicts.judge_pair(scope, before.id, after.id, margin=0.02)
+    assert " more cases, the 20 that failed first, " in narrow.headline

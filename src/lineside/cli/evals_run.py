@@ -195,9 +195,8 @@ def run(
         print_json({"run": judged, "summary": summary, "gate": gate, "wrong": wrong})
     else:
         _print_judged(judged, summary, gate, wrong)
-    if gate is not None:
-        return EXIT_CODES[gate.verdict.decision]
-    return 0 if judged.status == "done" else EXIT_CODES["more"]
+    ended = "ship" if judged.status == "done" else "more"
+    return EXIT_CODES[gate.verdict.decision if gate is not None else ended]
 
 
 def _print_judged(
