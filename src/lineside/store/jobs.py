@@ -24,7 +24,6 @@ _LOOK_SECONDS = 0.1
 _MESSAGES_LOOKED_FOR_S = 0.05
 
 
-
 class Worked(Protocol):
     """What a job works on, as it stands: `running`, `stopped`, or ended in another way."""
 
