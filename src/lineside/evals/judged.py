@@ -161,8 +161,8 @@ class JudgedRun:
         if unheld == 0:
             return ""
         return (
-            f"rests on {scored:,} of {len(sheet.ids):,} cases: the other {unheld:,} expect nothing "
-            "this score can be held against"
+            f"rests on {scored:,} of {len(sheet.ids):,} cases: {unheld:,} expect nothing this "
+            "score can be held against"
         )
 
     def trait(self, score: str) -> ScoreTrait:

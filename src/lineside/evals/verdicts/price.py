@@ -32,8 +32,9 @@ class MoreCases(Record):
         what = f"about {wording.show_cases(self.cases)}"
         if self.failed == self.cases:
             count = "1 failed case" if self.cases == 1 else f"{self.cases:,} failed cases"
-            what = f"ask the {count} again"
-        elif self.failed:
+            taken = " and ".join(filter(None, (_money(self.cost_usd), _time(self.seconds))))
+            return f"ask the {count} again" + (f", {taken}" if taken else "")
+        if self.failed:
             ones = "one that failed" if self.failed == 1 else f"{self.failed:,} that failed"
             what += f", the {ones} first"
         words = [what, _money(self.cost_usd), _time(self.seconds)]
