@@ -4,11 +4,11 @@ Calls of a use case have the guards of its release. A call of `provider/model` h
 file `guards.yaml`.
 """
 
-from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.guards_file import GuardsFile
+from lineside.apps.request_texts import RequestTexts
 from lineside.core import Denied
 from lineside.gateway import calls, canonical
 from lineside.guardrails import (
@@ -40,10 +40,11 @@ class ModelGuards:
     async def _guarded(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
         guarded = self._file.chain().begin()
         call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded, _SEEN: None}
-        asked = await _request(guarded, call.request)
-        call.served.attributes[_SEEN] = asked
-        word = probes.probed_point([turn.text for turn in call.request.all_turns])
-        events = _echo(asked) if word else proceed(call.asking(asked))
+        texts = RequestTexts(call.request, is_guarded=_is_declared(guarded, _ASKED_POINTS))
+        for point in _ASKED_POINTS:
+            await guarded.message(point, texts.runs)
+        asked = call.served.attributes[_SEEN] = texts.request
+        events = _echo(asked, texts) if _is_probe(texts) else proceed(call.asking(asked))
         answer = _Answer(guarded)
         call.served.attributes[_COSTS] = answer.costs
         async with aclosing(events):
@@ -52,54 +53,13 @@ class ModelGuards:
                     yield passed
 
 
-async def _request(guarded: GuardedCall, request: canonical.ModelRequest) -> canonical.ModelRequest:
-    """The request as it may go to the model: every text in it, results of tools too."""
-    said = [text for turn in request.all_turns for part in turn.parts for _, text in _spoken(part)]
-    texts = said
-    for point in _ASKED_POINTS:
-        texts = await guarded.texts(point, texts)
-    if texts == said:
-        return request
-    left = iter(texts)
-    read = [_saying(turn, left) for turn in request.all_turns]
-    system = read.pop(0) if request.system else None
-    return request.model_copy(update={"system": system, "turns": tuple(read)})
+def _is_declared(guarded: GuardedCall, points: tuple[GuardPoint, ...]) -> bool:
+    """Whether somebody wants a guard at one of these points; those that prove stand at each."""
+    return any(guard.name != probes.PROBE for point in points for guard in guarded.chain.at(point))
 
 
-def _spoken(part: canonical.Part) -> list[tuple[str, str]]:
-    """What of a part is words, by the name of its field; of a tool's result by its place."""
-    match part:
-        case canonical.TextPart() | canonical.ReasoningPart():
-            found = [("text", part.text)]
-        case canonical.ToolCall():
-            found = [("arguments", part.arguments)]
-        case canonical.ToolResult():
-            found = [
-                (str(at), inner.text)
-                for at, inner in enumerate(part.parts)
-                if isinstance(inner, canonical.TextPart)
-            ]
-        case _:
-            found = []
-    return [(name, text) for name, text in found if text]
-
-
-def _saying(turn: canonical.Turn, texts: Iterator[str]) -> canonical.Turn:
-    """The turn with the next of the texts in place of its own."""
-    parts: list[canonical.Part] = []
-    for part in turn.parts:
-        new = {name: text for (name, before) in _spoken(part) if (text := next(texts)) != before}
-        if new and isinstance(part, canonical.ToolResult):
-            inner = list(part.parts)
-            for at, text in new.items():
-                inner[int(at)] = inner[int(at)].model_copy(update={"text": text})
-            parts.append(part.model_copy(update={"parts": tuple(inner)}))
-        elif new and isinstance(part, canonical.ReasoningPart | canonical.ToolCall):
-            # A signature seals the words that it was given for.
-            parts.append(part.model_copy(update={**new, "signature": None}))
-        else:
-            parts.append(part.model_copy(update=new) if new else part)
-    return turn.model_copy(update={"parts": tuple(parts)})
+def _is_probe(texts: RequestTexts) -> bool:
+    return probes.probed_point(list(texts.texts)) is not None
 
 
 class _Answer:
@@ -176,9 +136,9 @@ class _Answer:
         return self._guarded.reveal(value)
 
 
-async def _echo(request: canonical.ModelRequest) -> calls.Events:
+async def _echo(request: canonical.ModelRequest, texts: RequestTexts) -> calls.Events:
     """What comes back of a probe that got as far as the model: what was asked."""
-    part = canonical.TextPart(text=" ".join(turn.text for turn in request.all_turns))
+    part = canonical.TextPart(text=" ".join(texts.texts))
     turn = canonical.Turn(role="assistant", parts=(part,), is_plain=True)
     choice = canonical.Choice(turn=turn, finish_reason="stop")
     answer = canonical.ModelAnswer(wire="lineside", model=request.model, choices=(choice,))
