@@ -1,94 +1,20 @@
-"""Nothing that a caller can write into a request goes to a provider unjudged, wherever it stands."""
+"""Nothing that a caller can write goes to a provider unjudged, wherever it stands."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 from starlette.testclient import TestClient
 
 from api.models.conftest import FakeUpstream
-from api.models.fakes import running
-from lineside.core import Settings
-from lineside.server import build
 
 MAIL = "jane.roe@example.com"
 SECRET = "password: hunter2x"
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+)
 TEXT = {"type": "text", "text": "Hello"}
-ANSWERS = {
-    "chat": {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": "Mark: [EMAIL_1]"},
-                "finish_reason": "stop",
-            }
-        ],
-    },
-    "messages": {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": "m",
-        "content": [{"type": "text", "text": "Mark: [EMAIL_1]"}],
-        "stop_reason": "end_turn",
-        "usage": {"input_tokens": 1, "output_tokens": 1},
-    },
-    "responses": {
-        "id": "resp_1",
-        "object": "response",
-        "status": "completed",
-        "model": "m",
-        "output": [
-            {
-                "id": "msg_1",
-                "type": "message",
-                "role": "assistant",
-                "status": "completed",
-                "content": [{"type": "output_text", "text": "Mark: [EMAIL_1]", "annotations": []}],
-            }
-        ],
-    },
-}
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[FakeUpstream]:
-    upstream = FakeUpstream()
-    app = web.Application()
-    app.router.add_post("/{path:.*}", upstream.handle)
-    with running(app) as upstream.url:
-        for wire, answer in ANSWERS.items():
-            pieces = [json.dumps(answer).encode()]
-            upstream.by_provider[wire] = (200, "application/json", pieces, {})
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def client(
-    upstream: FakeUpstream, made_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[TestClient]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("FAKE_KEY", "sk-fake-0123456789abcdef")
-    home = tmp_path_factory.mktemp("every")
-    providers = {
-        wire: {"wire": wire, "base_url": f"{upstream.url}/{wire}/v1", "api_key_env": "FAKE_KEY"}
-        for wire in PATHS
-    }
-    (home / "gateway.yaml").write_text(json.dumps({"providers": providers}))
-    (home / "guards.yaml").write_text("input: [mask_pii, no_secrets]\n")
-    app = build(Settings(home=home, flush_seconds=0.05, otlp_grpc_port=0))
-    with TestClient(app, base_url="http://127.0.0.1") as client:
-        yield client
-    patch.undo()
 
 
 def bodies(wire: str, said: str) -> dict[str, dict[str, Any]]:
@@ -244,12 +170,12 @@ def bodies(wire: str, said: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def ask(client: TestClient, wire: str, more: dict[str, Any]) -> Any:
+def ask(doors: TestClient, wire: str, more: dict[str, Any]) -> Any:
     plain = {"input": "Hello"} if wire == "responses" else {}
     plain |= {"max_tokens": 99} if wire == "messages" else {}
     if wire != "responses":
         plain["messages"] = [{"role": "user", "content": "Hello"}]
-    return client.post(PATHS[wire], json={"model": f"{wire}/m"} | plain | more)
+    return doors.post(PATHS[wire], json={"model": f"{wire}/m"} | plain | more)
 
 
 PLACES = [(wire, place) for wire in PATHS for place in bodies(wire, "")]
@@ -257,10 +183,10 @@ PLACES = [(wire, place) for wire in PATHS for place in bodies(wire, "")]
 
 @pytest.mark.parametrize(("wire", "place"), PLACES)
 def test_an_address_is_masked_wherever_it_stands(
-    client: TestClient, upstream: FakeUpstream, wire: str, place: str
+    doors: TestClient, upstream: FakeUpstream, wire: str, place: str
 ) -> None:
     upstream.asked.clear()
-    answer = ask(client, wire, bodies(wire, MAIL)[place])
+    answer = ask(doors, wire, bodies(wire, MAIL)[place])
 
     assert answer.status_code == 200, answer.text
     assert "mask_pii=transform" in answer.headers["x-lineside-guards"]
@@ -271,10 +197,10 @@ def test_an_address_is_masked_wherever_it_stands(
 
 @pytest.mark.parametrize(("wire", "place"), PLACES)
 def test_a_password_is_held_back_wherever_it_stands(
-    client: TestClient, upstream: FakeUpstream, wire: str, place: str
+    doors: TestClient, upstream: FakeUpstream, wire: str, place: str
 ) -> None:
     upstream.asked.clear()
-    answer = ask(client, wire, bodies(wire, SECRET)[place])
+    answer = ask(doors, wire, bodies(wire, SECRET)[place])
 
     assert answer.status_code == 403, answer.text
     assert "`no_secrets` held back the input" in answer.text
@@ -312,21 +238,21 @@ FIXED = {
 
 @pytest.mark.parametrize("place", FIXED)
 def test_what_nothing_can_take_the_place_of_is_refused_in_words(
-    client: TestClient, upstream: FakeUpstream, place: str
+    doors: TestClient, upstream: FakeUpstream, place: str
 ) -> None:
     upstream.asked.clear()
     wire, more, said = FIXED[place]
-    answer = ask(client, wire, more)
+    answer = ask(doors, wire, more)
 
     assert answer.status_code == 403
     assert f"it holds 1 email, in {said}, where nothing can take its place" in answer.text
     assert upstream.asked == []
 
 
-def test_choices_are_masked_both_ways(client: TestClient, upstream: FakeUpstream) -> None:
+def test_choices_are_masked_both_ways(doors: TestClient, upstream: FakeUpstream) -> None:
     upstream.asked.clear()
     schema = {"type": "object", "properties": {"to": {"enum": [MAIL, "nobody"]}}}
-    answer = ask(client, "messages", {"tools": [{"name": "a", "input_schema": schema}]})
+    answer = ask(doors, "messages", {"tools": [{"name": "a", "input_schema": schema}]})
 
     sent = upstream.asked[0]["tools"][0]["input_schema"]["properties"]["to"]["enum"]
     assert sent == ["[EMAIL_1]", "nobody"]
@@ -335,12 +261,12 @@ def test_choices_are_masked_both_ways(client: TestClient, upstream: FakeUpstream
 
 @pytest.mark.parametrize("wire", ["chat", "messages"])
 def test_an_address_in_two_pieces_is_seen(
-    client: TestClient, upstream: FakeUpstream, wire: str
+    doors: TestClient, upstream: FakeUpstream, wire: str
 ) -> None:
     upstream.asked.clear()
     pieces = ["Write to jane.roe@exa", "mple.com"]
     content = [{"type": "text", "text": piece} for piece in pieces]
-    answer = ask(client, wire, {"messages": [{"role": "user", "content": content}]})
+    answer = ask(doors, wire, {"messages": [{"role": "user", "content": content}]})
 
     sent = [part["text"] for part in upstream.asked[0]["messages"][0]["content"]]
     assert sent == ["Write to [EMAIL_1", "]"]
@@ -348,10 +274,10 @@ def test_an_address_in_two_pieces_is_seen(
 
 
 def test_the_header_names_each_guard_also_without_a_text(
-    client: TestClient, upstream: FakeUpstream
+    doors: TestClient, upstream: FakeUpstream
 ) -> None:
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
-    answer = ask(client, "chat", {"messages": [{"role": "user", "content": [picture]}]})
+    answer = ask(doors, "chat", {"messages": [{"role": "user", "content": [picture]}]})
 
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-lineside-guards"] == "mask_pii=allow, no_secrets=allow"

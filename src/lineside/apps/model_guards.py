@@ -24,6 +24,7 @@ _ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
 _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
 """Where a call's decisions stand among what is known of how it was served."""
+_LOGPROBS = "logprobs"
 _GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
 
 
@@ -47,8 +48,11 @@ class ModelGuards:
         events = _echo(asked, texts) if _is_probe(texts) else proceed(call.asking(asked))
         answer = _Answer(guarded)
         call.served.attributes[_COSTS] = answer.costs
+        drops_logprobs = answer.is_guarded and _wants_logprobs(asked)
         async with aclosing(events):
             async for event in events:
+                if drops_logprobs and _LOGPROBS not in call.served.left_out:
+                    call.served.left_out = [*call.served.left_out, _LOGPROBS]
                 for passed in await answer.passed(event):
                     yield passed
 
@@ -58,15 +62,28 @@ def _is_declared(guarded: GuardedCall, points: tuple[GuardPoint, ...]) -> bool:
     return any(guard.name != probes.PROBE for point in points for guard in guarded.chain.at(point))
 
 
+def _wants_logprobs(request: canonical.ModelRequest) -> bool:
+    """Whether probabilities of words are asked for, in the way of whichever wire."""
+    included = request.extras.get("include")
+    return bool(request.wants_logprobs or request.top_logprobs) or (
+        isinstance(included, list) and "message.output_text.logprobs" in included
+    )
+
+
 def _is_probe(texts: RequestTexts) -> bool:
     return probes.probed_point(list(texts.texts)) is not None
 
 
 class _Answer:
-    """The answer's parts: words pass as they stream, all else when it is whole."""
+    """The answer's parts: words pass as they stream, all else when it is whole.
+
+    Attributes:
+        is_guarded: Somebody wants a guard here. Where nobody does, all of it passes as it comes.
+    """
 
     def __init__(self, guarded: GuardedCall) -> None:
         self._guarded = guarded
+        self.is_guarded = _is_declared(guarded, _ANSWER_POINTS)
         self.costs: list[StreamCost] = []
         self._streams: dict[tuple[int, int], GuardedStream] = {}
         self._held: dict[tuple[int, int], list[str]] = {}
@@ -85,24 +102,25 @@ class _Answer:
 
     async def _started(self, event: canonical.PartStarted) -> canonical.PartStarted:
         part, key = event.part, (event.choice, event.at)
-        kept: canonical.Part
-        if isinstance(part, canonical.TextPart):
-            stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
-            text = await stream.feed(part.text)
-            if text == part.text and not part.logprobs:
-                return event
-            kept = part.model_copy(update={"text": text, "logprobs": ()})
-        elif isinstance(part, canonical.ReasoningPart):
-            self._held[key] = [part.text]
-            kept = part.model_copy(update={"text": ""})
-        elif isinstance(part, canonical.ToolCall):
-            self._held[key] = [part.arguments]
-            kept = part.model_copy(update={"arguments": ""})
-        else:
+        if not isinstance(part, canonical.TextPart | canonical.ReasoningPart | canonical.ToolCall):
             raw = part.model_dump(mode="json")
             passed = await self._value(raw)
             kept = part if passed == raw else type(part).model_validate(passed)
-        return event.model_copy(update={"part": kept})
+            return event.model_copy(update={"part": kept})
+        name = "arguments" if isinstance(part, canonical.ToolCall) else "text"
+        words = text = str(getattr(part, name))
+        if self.is_guarded and not isinstance(part, canonical.TextPart):
+            self._held[key] = [words]
+            text = ""
+        else:
+            stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
+            text = await stream.feed(words)
+        changes: dict[str, Any] = {} if text == words else {name: text}
+        if self.is_guarded and isinstance(part, canonical.TextPart) and part.logprobs:
+            changes["logprobs"] = ()
+        return (
+            event.model_copy(update={"part": part.model_copy(update=changes)}) if changes else event
+        )
 
     async def _grew(self, event: canonical.PartGrew) -> list[canonical.AnswerEvent]:
         key = event.choice, event.at
@@ -113,11 +131,12 @@ class _Answer:
             text = await self._streams[key].feed(event.text)
         else:
             raise Denied("guard_denied", "A part grew that had not begun; it was held back")
-        if text == event.text and not event.logprobs:
-            return [event] if text or event.signature else []
         # Probabilities of words would tell the words that were masked.
-        grown = event.model_copy(update={"text": text, "sizes": (), "logprobs": ()})
-        return [grown] if text or event.signature else []
+        logprobs = () if self.is_guarded else event.logprobs
+        if text != event.text or logprobs != event.logprobs:
+            event = event.model_copy(update={"text": text, "sizes": (), "logprobs": logprobs})
+        is_more = text or event.signature or (not self.is_guarded and (logprobs or event.extras))
+        return [event] if is_more else []
 
     async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:
         key, rest = (event.choice, event.at), ""

@@ -20,7 +20,7 @@ NESTING_MAX = 64
 _LONG_NUMBER = 10**6
 _SHORT = 4_096
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]*={0,2}\s*")
-_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_-]{0,18}")
+_NAME = re.compile(r"[A-Za-z_$~][A-Za-z0-9_-]{0,18}")
 _WIRE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,47}")
 _MODEL = re.compile(r"[A-Za-z0-9_./:-]*[A-Za-z][A-Za-z0-9_./:-]*")
 _ID = re.compile(r"[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*")

@@ -46,11 +46,13 @@ async def pass_runs(guard: Guard, runs: Sequence[TextRun], call: "GuardedCall") 
     """
     said = [run for run in runs if run[0].is_said]
     beside = [run for run in runs if not run[0].is_said]
-    decision = await _each(guard, said, call)
-    if not beside or decision.verdict == "deny":
+    if not beside:
+        return await _each(guard, said, call)
+    decision = await _each(guard, said, call) if said else None
+    if decision is not None and decision.verdict == "deny":
         return decision
     other = await _together(guard, beside, call)
-    return together(decision, other) if said else other
+    return other if decision is None else together(decision, other)
 
 
 async def _together(guard: Guard, runs: list[TextRun], call: "GuardedCall") -> GuardDecision:
@@ -63,20 +65,19 @@ async def _together(guard: Guard, runs: list[TextRun], call: "GuardedCall") -> G
 
 
 async def _each(guard: Guard, runs: list[TextRun], call: "GuardedCall") -> GuardDecision:
-    said = GuardDecision(guard=guard.name, point=guard.point, verdict="allow")
-    is_first = True
+    said: GuardDecision | None = None
     for run in runs:
         for one in run:
             decision, caught = await judge(guard, call.passage(one.label + one.text, guard.point))
             decision = _mended(one, decision, caught, call)
-            said, is_first = (decision if is_first else together(said, decision)), False
+            said = decision if said is None else together(said, decision)
             if said.verdict == "deny":
                 return said
-        if len(run) > 1:
+        if len(run) > 1 and said is not None:
             said = await _across(guard, run, call, said)
             if said.verdict == "deny":
                 return said
-    return said
+    return said or GuardDecision(guard=guard.name, point=guard.point, verdict="allow")
 
 
 async def _across(
