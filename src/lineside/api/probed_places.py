@@ -27,8 +27,12 @@ def _halves(text: str) -> list[dict[str, Any]]:
 def chat_places(text: str) -> Places:
     """What a request of Chat Completions holds, by where the text stands in it."""
     call = {"id": "call_1", "type": "function", "function": {"name": "a", "arguments": text}}
-    tool = {"type": "function", "function": {"name": "a", "parameters": _SCHEMA}}
     form = {"name": "a", "schema": _SCHEMA}
+
+    def tool(**function: Any) -> dict[str, Any]:
+        function = {"name": "a", "parameters": _SCHEMA} | function
+        return {"tools": [{"type": "function", "function": function}]}
+
     return {
         "two parts": _user(*_halves(text)),
         "a picture's address": _user(
@@ -40,16 +44,10 @@ def chat_places(text: str) -> Places:
         "a message's unknown field": _user(_text("-"), **{_ITS_NAME: text}),
         "arguments": {"messages": [{"role": "assistant", "tool_calls": [call]}]},
         "a tool's result": {"messages": [{"role": "tool", "tool_call_id": "1", "content": text}]},
-        "a tool's name": {"tools": [{**tool, "function": {**tool["function"], "name": text}}]},
-        "a tool's description": {
-            "tools": [{**tool, "function": {**tool["function"], "description": text}}]
-        },
-        "a tool's schema": {
-            "tools": [{**tool, "function": {"name": "a", "parameters": _described(text)}}]
-        },
-        "a tool's choices": {
-            "tools": [{**tool, "function": {"name": "a", "parameters": {"enum": [text]}}}]
-        },
+        "a tool's name": tool(name=text),
+        "a tool's description": tool(description=text),
+        "a tool's schema": tool(parameters=_described(text)),
+        "a tool's choices": tool(parameters={"enum": [text]}),
         "the form's description": {
             "response_format": {"type": "json_schema", "json_schema": {**form, "description": text}}
         },
@@ -66,9 +64,9 @@ def chat_places(text: str) -> Places:
 
 def messages_places(text: str) -> Places:
     """What a request of Messages holds, by where the text stands in it."""
-    plain = {"type": "document", "source": {"type": "text", "media_type": "text/plain"}}
-    plain["source"] = {"type": "text", "media_type": "text/plain", "data": "-"}
-    document = {**plain, "source": {"type": "text", "media_type": "text/plain", "data": text}}
+    source = {"type": "text", "media_type": "text/plain", "data": "-"}
+    plain: dict[str, Any] = {"type": "document", "source": source}
+    document = {**plain, "source": {**source, "data": text}}
     search = {"type": "search_result", "source": "-", "title": "-", "content": [_text(text)]}
     result = {"type": "tool_result", "tool_use_id": "1"}
     call = {"type": "server_tool_use", "id": "1", "name": "web_search", "input": {"query": text}}
@@ -103,8 +101,8 @@ def messages_places(text: str) -> Places:
 
 def responses_places(text: str) -> Places:
     """What a request of Responses holds, by where the text stands in it."""
-    thought = {"type": "reasoning", "id": "rs_1", "summary": []}
-    thought["summary"] = [{"type": "summary_text", "text": text}]
+    words = [{"type": "summary_text", "text": text}]
+    thought = {"type": "reasoning", "id": "rs_1", "summary": words}
     file = {"type": "input_file", "file_id": "file-1", "filename": text}
     return {
         "instructions": {"instructions": text},
