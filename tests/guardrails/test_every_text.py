@@ -1,6 +1,7 @@
 """Nothing that a caller can write goes to a provider unjudged, wherever it stands."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,3 +283,46 @@ def test_the_header_names_each_guard_also_without_a_text(
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-lineside-guards"] == "mask_pii=allow, no_secrets=allow"
     assert upstream.asked[-1]["messages"][0]["content"] == [picture]
+
+
+@pytest.mark.parametrize("depth", [70, 300])
+def test_what_nests_deeper_than_anybody_looks_is_refused(doors: TestClient, depth: int) -> None:
+    deep: Any = "x"
+    for _ in range(depth):
+        deep = [deep]
+    answer = ask(doors, "chat", {"new_thing": deep})
+
+    assert answer.status_code == 403
+    assert "nests deeper than 64" in answer.text
+
+
+def test_a_number_among_arguments_becomes_a_text(doors: TestClient, upstream: FakeUpstream) -> None:
+    upstream.asked.clear()
+    card = {"type": "tool_use", "id": "toolu_1", "name": "pay", "input": {"card": 4111111111111111}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "paid"}
+    turns = [
+        {"role": "user", "content": "pay"},
+        {"role": "assistant", "content": [card]},
+        {"role": "user", "content": [result]},
+    ]
+    answer = ask(doors, "messages", {"messages": turns})
+
+    assert answer.status_code == 200, answer.text
+    [sent] = upstream.asked[0]["messages"][1]["content"]
+    assert sent["input"] == {"card": "[CARD_1]"}
+
+
+STOCK = Path(__file__).parent / "stock_requests.json"
+
+
+@pytest.mark.parametrize("wire", PATHS)
+def test_what_stock_clients_send_goes_out_as_it_came(
+    doors: TestClient, upstream: FakeUpstream, wire: str
+) -> None:
+    upstream.asked.clear()
+    asked = json.loads(STOCK.read_text())[wire]
+    answer = doors.post(PATHS[wire], json={"model": f"{wire}/m"} | asked)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-lineside-guards"] == "mask_pii=allow, no_secrets=allow"
+    assert upstream.asked == [{"model": "m"} | asked]

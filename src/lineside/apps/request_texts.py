@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import orjson
-from pydantic_core import PydanticSerializationError
 
 from lineside.core import Denied
 from lineside.gateway import canonical
@@ -61,7 +60,7 @@ class RequestTexts:
             for turn in ([self._tree["system"]] if request.system else []) + self._tree["turns"]:
                 self._turn(turn)
             self._asked()
-        except (_TooDeep, PydanticSerializationError):
+        except ValueError:  # pydantic's own, where it goes past its own depth
             if is_guarded:
                 raise Denied(
                     "guard_denied",
@@ -240,7 +239,7 @@ class RequestTexts:
         self.runs.append([message.MessageText(name, f"a name in {place}", "stay")])
 
 
-class _TooDeep(Exception):
+class _TooDeep(ValueError):
     """The request nests deeper than anybody needs."""
 
 
