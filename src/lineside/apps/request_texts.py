@@ -20,7 +20,7 @@ _LONG_NUMBER = 10**6
 _SHORT = 4_096
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]*={0,2}\s*")
 _NAME = re.compile(r"[A-Za-z_$~][A-Za-z0-9_-]{0,18}")
-_WIRE_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,47}")
+_WIRE_WORD = re.compile(r"[a-z][a-z0-9]{0,15}(?:[_./-][a-z0-9]{1,16})*")
 _MODEL = re.compile(r"[A-Za-z0-9_./:-]*[A-Za-z][A-Za-z0-9_./:-]*")
 _ID = re.compile(r"[A-Za-z0-9_-]*[A-Za-z][A-Za-z0-9_-]*")
 _TELLING = re.compile(r"(?i)pass|pwd|secret|token|key|authorization")
@@ -35,6 +35,8 @@ _WIRE_WORDS = {
 _BYTES = {"data", "file_data", "result", "image_url", "url"}
 _SEALS = {"signature", "sealed", "encrypted_content", "encrypted_index", "thought_signature"}
 _FETCHED = {"url", "uri", "image_url", "file_url", "server_url"}
+_BESIDE = "a field beside the messages"
+_SEALED = ("reasoning", "tool_call")
 _SAID = {"text", "title", "context", "content", "thinking"}
 _VALUES = {"enum", "const", "default", "examples", "example"}
 _NAMED = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
@@ -82,7 +84,7 @@ class RequestTexts:
                 self._is_changed = True
                 if key == "arguments":
                     container[key] = _quoted(before, one.text)
-                if "signature" in container:
+                if isinstance(container, dict) and container.get("kind") in _SEALED:
                     # A signature seals the words that it was given for.
                     container["signature"] = None
         if not self._is_changed:
@@ -121,7 +123,7 @@ class RequestTexts:
             self._schema(form, "json_schema", "the schema of the answer")
             self._value(form, "extras", "the form of the answer")
         if tree["extras"]:
-            self._value(tree, "extras", "a field beside the messages")
+            self._value(tree, "extras", _BESIDE)
 
     def _turn(self, turn: dict[str, Any]) -> None:
         self._parts(turn["parts"])
@@ -248,7 +250,8 @@ def _is_exempt(container: Any, name: str, place: str, value: str) -> bool:
         return True
     if place == "`metadata`":
         return False  # the caller's own, whatever it is called
-    if name == "id" or name.endswith(("_id", "_ids", "Id")) or name == "container":
+    is_beside = place == _BESIDE  # where few ids of a provider stand
+    if name in ("id", "container") or (not is_beside and name.endswith(("_id", "_ids", "Id"))):
         return _ID.fullmatch(value) is not None
     if name in _SEALS:
         return _is_opaque(value)
