@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
 
-from lineside.guardrails.guard import Caught, Guard, GuardDecision
+from lineside.guardrails.guard import Caught, Check, Guard, GuardDecision
 from lineside.guardrails.judging import is_graver, judge, together
 
 if TYPE_CHECKING:
     from lineside.guardrails.chain import GuardedCall
 
+_CLEAN_MAX = 10_000
+_clean: WeakKeyDictionary[Check, dict[bytes, None]] = WeakKeyDictionary()
+"""Digests of what guards that remember let pass, the oldest first."""
 # More blanks than any pattern that comes with lineside reaches over.
 _APART = "\n" * 8
 
@@ -56,12 +61,33 @@ async def pass_runs(guard: Guard, runs: Sequence[TextRun], call: "GuardedCall") 
 
 
 async def _together(guard: Guard, runs: list[TextRun], call: "GuardedCall") -> GuardDecision:
+    if guard.remembers:
+        return await _remembered(guard, runs, call)
     pieces = [one.label + one.text for run in runs for one in run]
     pieces += ["".join([one.text for one in run]) for run in runs if len(run) > 1]
     decision, caught = await judge(guard, call.passage(_APART.join(pieces), guard.point))
     if caught is None:
         return decision
     return await _each(guard, runs, call)
+
+
+async def _remembered(guard: Guard, runs: list[TextRun], call: "GuardedCall") -> GuardDecision:
+    clean = _clean.setdefault(guard.check, {})
+    said = GuardDecision(guard=guard.name, point=guard.point, verdict="allow")
+    for run in runs:
+        text = "\0".join([one.label + one.text for one in run])
+        digest = blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
+        if digest in clean:
+            continue
+        decision = await _each(guard, [run], call)
+        said = together(said, decision)
+        if said.verdict == "deny":
+            break
+        if decision.verdict == "allow" and decision.is_enforced:
+            clean[digest] = None
+            if len(clean) > _CLEAN_MAX:
+                del clean[next(iter(clean))]
+    return said
 
 
 async def _each(guard: Guard, runs: list[TextRun], call: "GuardedCall") -> GuardDecision:
@@ -127,7 +153,8 @@ def _spread(run: TextRun, joined: str, new: str) -> list[str]:
         end += len(one.text)
         ends.append(end)
     inside = [end for end in ends if head < end < len(joined) - tail]
-    kept = len(inside) if tail == 0 else len(inside) - 1
+    is_even = len(joined) - tail in (*ends, len(joined))
+    kept = len(inside) if is_even else len(inside) - 1
     pieces, begun = [], 0
     for end in ends:
         if end <= head:
