@@ -37,7 +37,7 @@ _SEALS = {"signature", "sealed", "encrypted_content", "encrypted_index", "though
 _FETCHED = {"url", "uri", "image_url", "file_url", "server_url"}
 _BESIDE = "a field beside the messages"
 _SEALED = ("reasoning", "tool_call")
-_SAID = {"text", "title", "context", "content", "thinking"}
+_SAID = {"text", "title", "context", "content", "thinking", "data"}
 _VALUES = {"enum", "const", "default", "examples", "example"}
 _NAMED = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
 
