@@ -11,7 +11,7 @@ from lineside.apps.call import Call, CallAnswer
 from lineside.apps.choosing import choose_arm, is_in_audience, key_of
 from lineside.apps.kept_answers import CacheWish, Told, kept_answers
 from lineside.apps.knob_board import KnobBoard
-from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.knobs import settings_of
 from lineside.apps.metered import Metered, payer_of, used_by
 from lineside.apps.open_releases import OpenReleases
 from lineside.apps.rollout import Arm, Rollout
@@ -82,7 +82,8 @@ class Serving:
         Raises:
             NotFound: No such use case, or nothing of it is live.
             Invalid: Input or knobs do not fit.
-            Denied: The caller may not, turned an operator's knob, or the answer was held back.
+            Denied: The caller may not, turned an operator's knob or one to a value that nobody has
+                tested, or the answer was held back.
             BudgetExceeded: A limit leaves no room for the call.
             Unavailable: The model does not answer now.
         """
@@ -167,9 +168,7 @@ class Serving:
         guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
-            user = turn_knobs(knobs, call.knobs, who="user")
-            if call.user:
-                user = await self.knobs.left_by(scope, live, arm, call.user) | user
+            user = await self.knobs.of_call(scope, live, arm, knobs, call)
             settings = settings_of(knobs, live.rollout.knobs, user)
             asked = time.perf_counter()
             around = self._between(way, settings, told)
