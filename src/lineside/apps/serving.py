@@ -177,11 +177,12 @@ class Serving:
             if not probes.is_probe(error):
                 elapsed_ms = (time.perf_counter() - clock) * 1000
                 said = f"{error.code}: {error.message}"
+                refused = {"refused": error.code} if guarded.is_refusal(error) else {}
                 await trace.keep(
                     duration_ms=elapsed_ms,
                     error=said,
                     guarded=guarded,
-                    attributes=told | (about or {}),
+                    attributes=told | refused | (about or {}),
                 )
             raise
         finally:
