@@ -106,8 +106,8 @@ async def test_a_refusal_says_so_in_its_trace_and_a_failure_of_the_release_does_
         await serving.call(scope, "triage", Call(input={"massage": "oops"}))
     with pytest.raises(LinesideError):
         await serving.call(scope, "triage", Call(input={"message": "my tandem"}))
+    turned = Call(input={"message": "x"}, knobs={"hand_off_below": 0})
     with pytest.raises(Denied):
-        turned = Call(input={"message": "x"}, knobs={"hand_off_below": 0})
         await serving.call(scope, "triage", turned)
     await serving.close()
 
