@@ -10,7 +10,7 @@ from typing import Literal
 
 from lineside.core import NotFound, did_you_mean, now
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
-from lineside.gateway.calls.breaker import Breaker
+from lineside.gateway.calls.breaker import Breakers
 from lineside.gateway.calls.gguf import LOCAL
 from lineside.gateway.calls.latency import Latency
 from lineside.gateway.calls.litellm import LitellmProvider
@@ -119,7 +119,7 @@ class Gateway:
         self._pace = pace or Pace()
         self._price_tables = price_tables
         self._upstreams = open_upstreams(self._settings, path.parent)
-        self._breakers = {name: Breaker(f"`{name}`") for name in self._upstreams}
+        self._breakers = Breakers()
         # Of what the file names and nothing else: a caller's own words must not fill the memory.
         self._latencies = {
             name: Latency() for route in self._settings.routes.values() for name in route.names
@@ -215,7 +215,7 @@ class Gateway:
                 f"`{name[:80]}` is neither a use case nor a model of a known provider",
                 hint=f"Did you mean `{near}`?" if near else f"Providers: {known}.",
             )
-        breaker, latency = self._breakers[provider], self._latencies.get(name)
+        breaker, latency = self._breakers.of(name), self._latencies.get(name)
         return ModelTarget(provider, model, upstream, breaker, latency)
 
     async def close(self) -> None:
