@@ -31,6 +31,13 @@ def payer_of(
     return budgets.Payer(scope.workspace, key, scope.team, use_case, session)
 
 
+def payer_said(scope: Scope) -> dict[str, str]:
+    """Whose call it was, as its trace says it: the API key by name and id, and the key's team."""
+    key, name = (scope.actor.id, scope.actor.name) if scope.actor.kind == "key" else (None, None)
+    said = {"lineside.key": name, "lineside.key_id": key, "lineside.team": scope.team}
+    return {field: value for field, value in said.items() if value}
+
+
 @dataclass(frozen=True)
 class Metered:
     """One call of a release that counts for budgets: asked only once the most it takes is reserved.

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.guards_file import GuardsFile
-from lineside.apps.metered import payer_of
+from lineside.apps.metered import payer_of, payer_said
 from lineside.apps.model_calls import ModelCaller
 from lineside.core import Denied, Invalid, LinesideError, now
 from lineside.gateway import budgets, calls
@@ -182,7 +182,8 @@ class _Passing:
             model_asked=asked.model,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            attributes={
+            attributes=payer_said(caller.scope)
+            | {
                 "pass_through": asked.kind,
                 "guards": "none",
                 "http_status": status,

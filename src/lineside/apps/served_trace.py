@@ -6,6 +6,7 @@ from typing import Any
 
 from lineside.apps.call import Call
 from lineside.apps.guarded import GuardedAnswer
+from lineside.apps.metered import payer_said
 from lineside.apps.rollout import Arm
 from lineside.gateway import ReplyStep
 from lineside.guardrails import probes
@@ -69,7 +70,9 @@ class ServedTrace:
             input=self._kept_input(guarded),
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
-            attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
+            attributes=payer_said(self._scope)
+            | (attributes or {})
+            | ({"confidence": reply.confidence} if reply else {}),
         )
         steps = reply.steps if reply else ()
         spans = [

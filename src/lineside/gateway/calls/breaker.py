@@ -27,7 +27,7 @@ class Breaker:
         self._open_until: float | None = None
 
     def check(self) -> bool:
-        """Raise `Passing` while the model is left alone; say whether this is the call that tries."""
+        """Raise `Passing` while the model is left alone; say whether this call is the one try."""
         if self._open_until is None:
             return False
         left_s = self._open_until - self._clock()
