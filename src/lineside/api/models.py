@@ -19,7 +19,7 @@ from lineside.api.pass_through import INERT, METHODS, PATHS, PROVIDER, PassedStr
 from lineside.api.streaming import EventStream, given, unless_gone
 from lineside.apps import model_calls, passed_through
 from lineside.core import Invalid, LinesideError, NotFound, did_you_mean
-from lineside.gateway import budgets, canonical, idempotency, wires
+from lineside.gateway import budgets, calls, canonical, idempotency, wires
 from lineside.guardrails import chain
 from lineside.trust import Scope
 
@@ -198,7 +198,7 @@ class _Doors:
 
         def failed(error: LinesideError) -> bytes:
             knock.error = error
-            return wires.write_stream_error(name, error, request_id=knock.id)
+            return wires.write_stream_error(name, _told(error, knock), request_id=knock.id)
 
         return EventStream(opened, writer.write, failed, headers=knock.headers(opened))
 
@@ -334,4 +334,10 @@ def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
     if isinstance(error, budgets.BudgetExceeded):
         del headers["retry-after"]  # it says itself when to come back, if ever
         headers |= error.headers
-    return _json(wires.write_error(wire, error, request_id=knock.id), headers, status)
+    told = _told(error, knock)
+    return _json(wires.write_error(wire, told, request_id=knock.id), headers, status)
+
+
+def _told(error: LinesideError, knock: _Knock) -> LinesideError:
+    """The error in words for the caller: the whole of it for the owner on this machine alone."""
+    return calls.for_callers(error) if knock.scope.actor.kind == "key" else error

@@ -34,7 +34,7 @@ class CallTrace:
     """Watches the events of one call and keeps its span when it ends, however it ends."""
 
     def __init__(self, scope: Scope, call: calls.ModelCall, parent: TraceParent) -> None:
-        self.span_id = new_span_id()
+        self.span_id = call.traceparent.split("-")[2] if call.traceparent else new_span_id()
         self._scope, self._call, self._parent = scope, call, parent
         self._started_at, self._clock = now(), time.perf_counter()
         self._first_ms: float | None = None

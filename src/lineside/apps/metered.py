@@ -46,6 +46,7 @@ class Metered:
         payload: The input as guards let it pass.
         route: Where a route decides which model is asked.
         user: Whom the call is for, in the caller's own terms.
+        traceparent: The step of its trace that the model is asked for.
     """
 
     folder: UseCaseFolder
@@ -53,6 +54,7 @@ class Metered:
     knobs: Mapping[str, Any]
     route: calls.ModelRoute | None = None
     user: str | None = None
+    traceparent: str | None = None
 
     async def answer(
         self,
@@ -77,7 +79,9 @@ class Metered:
         if headers is not None:
             headers.update(hold.headers)
         used: budgets.Used | None = None
-        told = called_for.set(CalledFor(payer.workspace, payer.session, self.user))
+        told = called_for.set(
+            CalledFor(payer.workspace, payer.session, self.user, self.traceparent)
+        )
         try:
             reply = await ask()
             used = used_by(reply, folder, table(), now()) if hold.parts else budgets.NOTHING

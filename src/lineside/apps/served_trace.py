@@ -29,6 +29,7 @@ class ServedTrace:
     ) -> None:
         self.id = trace_id
         self._parent_span_id = parent_span_id
+        self._span_id = new_span_id()
         self._scope = scope
         self._started = started
         self._input = call.input
@@ -41,6 +42,11 @@ class ServedTrace:
             "user_id": call.user,
             "started_at": started,
         }
+
+    @property
+    def traceparent(self) -> str:
+        """The call's own step, as a header says it."""
+        return f"00-{self.id}-{self._span_id}-01"
 
     async def keep(
         self,
@@ -60,7 +66,7 @@ class ServedTrace:
         reply = None if error else guarded.reply
         root = Span(
             **self._common,
-            span_id=new_span_id(),
+            span_id=self._span_id,
             parent_span_id=self._parent_span_id,
             name=self._common["use_case"],
             kind="app",

@@ -38,6 +38,7 @@ class _Way(NamedTuple):
     arm: Arm
     call: Call
     trace_id: str
+    traceparent: str
     limits: dict[str, str] | None
     wish: CacheWish | None
 
@@ -164,7 +165,7 @@ class Serving:
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
         trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
-        way = _Way(scope, app, live.rollout, arm, call, trace.id, limits, wish)
+        way = _Way(scope, app, live.rollout, arm, call, trace.id, trace.traceparent, limits, wish)
         guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
@@ -226,7 +227,9 @@ class Serving:
             passed: Mapping[str, Any], ask: Callable[[], Awaitable[ModelReply]]
         ) -> ModelReply:
             route = app.route_at(settings)
-            metered = Metered(app.folder, passed, settings, route=route, user=call.user)
+            metered = Metered(
+                app.folder, passed, settings, route, call.user, traceparent=way.traceparent
+            )
             paid = partial(metered.answer, self.meter, payer, ask, way.limits)
             if way.wish is None:
                 return await paid()
