@@ -53,7 +53,7 @@ def test_a_provider_hears_where_its_answer_hangs_in_the_callers_trace(
 @pytest.mark.parametrize(
     ("model", "code", "words"),
     [
-        ("once", "model_down", "`m` did not answer"),
+        ("once", "model_down", "`m` at `nobody` did not answer"),
         ("keyless/m", "model_key_missing", "the provider's key is not in order"),
     ],
 )

@@ -66,8 +66,9 @@ def for_callers(error: LinesideError) -> LinesideError:
         tried = message.partition(" (asked ")
         message = message.partition(_NO_ANSWER)[0] + _NO_ANSWER + "".join(tried[1:])
         hint = "Try again in a moment."
-    for word in error.private:
-        message = message.replace(f" at {word}", "").replace(word, "its provider")
+    for word, instead in error.private:
+        message = message.replace(word, instead)
+        hint = hint.replace(word, instead) if hint else None
     told = copy(error)
     told.__dict__.update(error.__dict__, message=message, hint=hint, private=())
     told.args = (message,)

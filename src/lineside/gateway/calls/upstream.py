@@ -149,8 +149,12 @@ class HttpUpstream:
         try:
             yield
         except LinesideError as error:
-            words = (self._base_url, self.endpoint.api_key_env)
-            error.private = tuple(word for word in words if word)
+            name = f"`{self._name.partition(' ')[0]}`"
+            variable = self.endpoint.api_key_env
+            error.private = (
+                (self._base_url, name),
+                *([(variable, "…")] if variable else []),
+            )
             raise
 
     def _exchange(
