@@ -15,6 +15,7 @@ from lineside.apps import (
     deploy,
     kept_answers,
     model_calls,
+    proving,
     release_folder,
     roll_back,
 )
@@ -44,6 +45,11 @@ async def live(scope: Scope, path: Path) -> Serving:
     await asyncio.to_thread(release_folder, scope, read_folder(path))
     await asyncio.to_thread(deploy, scope, "triage")
     return Serving(scope.store)
+
+
+async def act_is_proved(scope: Scope, serving: Serving) -> None:
+    await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
+    await serving.knobs.turn(scope, "triage", "autonomy", "act", user="bob")  # looks again
 
 
 async def ask(
@@ -100,6 +106,7 @@ async def test_a_release_a_knob_and_a_workspace_have_answers_of_their_own(
 ) -> None:
     serving = await live(scope, folder())
     assert [said(await ask(scope, serving)) for _ in range(2)] == ["miss", "hit"]
+    await act_is_proved(scope, serving)
     turned = [await ask(scope, serving, knobs={"autonomy": "act"}) for _ in range(2)]
     await serving.close()
     assert [said(one) for one in turned] == ["miss", "hit"]
@@ -158,6 +165,7 @@ async def test_a_text_like_another_shares_its_answer_where_the_manifest_takes_th
     serving = await live(scope, folder(ALIKE))
     first = await ask(scope, serving, "Where can I find the address my parcel is delivered to?")
     like = "Where do I find the address my parcel is delivered to?"
+    await act_is_proved(scope, serving)
     knob = await ask(scope, serving, like, knobs={"autonomy": "act"})
     shared = await ask(scope, serving, like)
     only_same = "Where did I find the address my parcel is delivered to?"

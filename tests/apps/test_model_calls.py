@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -56,6 +57,8 @@ async def test_the_live_release_answers_where_the_model_is_a_use_case(
     assert {span.kind for span in spans} == {"app", "model"}
     assert {span.session_id for span in spans} == {"s1"}
     assert "triage" in await door.names(scope)
+    kept = replace(scope, rights=frozenset({"run"}), use_cases=frozenset({"triage"}))
+    assert await door.names(kept) == ["triage"]
 
 
 async def test_a_use_case_takes_no_tools(

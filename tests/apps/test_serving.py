@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from lineside.apps import Call, Serving, deploy, release_folder
+from lineside.apps import Call, Serving, deploy, proving, release_folder
 from lineside.core import Denied, Invalid, NotFound
 from lineside.traces import get_trace, latest_calls
 from lineside.trust import Scope
@@ -48,9 +48,25 @@ async def test_an_unsure_answer_is_handed_to_a_person(scope: Scope, serving: Ser
     assert answer.hand_off_reason == "confidence 0.40 is below the 0.6 set by `hand_off_below`"
 
 
-async def test_a_user_turns_only_the_users_knobs(scope: Scope, serving: Serving) -> None:
+async def test_a_call_turns_only_the_users_knobs_and_only_to_what_was_tested(
+    scope: Scope, serving: Serving
+) -> None:
     call = Call(input={"message": "message 1"}, knobs={"autonomy": "act"})
+    by_ann = call.model_copy(update={"user": "ann"})
+    for asked in (call, by_ann):
+        with pytest.raises(Denied, match="Nobody has tested v1 with `autonomy` at `act`; offered"):
+            await serving.call(scope, "triage", asked)
+    default = call.model_copy(update={"knobs": {"autonomy": "suggest"}})
+    assert (await serving.call(scope, "triage", default)).knobs["autonomy"] == "suggest"
+
+    await asyncio.to_thread(proving.prove_knob, scope, "triage", "autonomy", "act")
+    await serving.knobs.turn(scope, "triage", "autonomy", "act", user="bob")  # looks again
+
     assert (await serving.call(scope, "triage", call)).knobs["autonomy"] == "act"
+    by_bob = call.model_copy(update={"knobs": {}, "user": "bob"})
+    assert (await serving.call(scope, "triage", by_bob)).knobs["autonomy"] == "act"
+    back = by_bob.model_copy(update={"knobs": {"autonomy": "suggest"}})
+    assert (await serving.call(scope, "triage", back)).knobs["autonomy"] == "suggest"
 
     with pytest.raises(Denied, match="is turned by the operator"):
         await serving.call(

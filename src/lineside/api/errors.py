@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lineside.core import Conflict, Denied, Invalid, LinesideError, NotFound, Unavailable
-from lineside.gateway import budgets
+from lineside.gateway import budgets, calls
 
 STATUSES: dict[type[LinesideError], int] = {
     Invalid: 422,
@@ -15,14 +15,17 @@ STATUSES: dict[type[LinesideError], int] = {
     Unavailable: 503,
 }
 _CODES = {"bad_key": 401, "body_too_large": 413, "budget_exceeded": 429}
+_KEYS = ("authorization", "x-api-key")
 _RETRY_AFTER_SECONDS = "2"
 
 
-def error_response(_request: Request, error: Exception) -> Response:
+def error_response(request: Request, error: Exception) -> Response:
     """Answer with what happened and what to do next: `{"error": {code, message, hint}}`."""
     if not isinstance(error, LinesideError):
         raise error
     status = error_status(error)
+    if any(name in request.headers for name in _KEYS):
+        error = calls.for_callers(error)
     body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}
     if isinstance(error, budgets.BudgetExceeded):

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Literal
 from uuid import uuid4
@@ -10,7 +10,7 @@ from uuid import uuid4
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from lineside.api.cached import SIMILARITY, cache_headers, cache_wish
 from lineside.api.caller import model_caller
@@ -18,12 +18,14 @@ from lineside.api.idempotent import AnsweredOnce, answered_before
 from lineside.api.pass_through import INERT, METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
 from lineside.apps import model_calls, passed_through
-from lineside.core import LinesideError
-from lineside.gateway import budgets, canonical, idempotency, wires
+from lineside.core import Invalid, LinesideError, NotFound, did_you_mean
+from lineside.gateway import budgets, calls, canonical, idempotency, wires
 from lineside.guardrails import chain
 from lineside.trust import Scope
 
 WireWord = Literal["chat", "responses", "messages"]
+_LISTING: tuple[WireWord, ...] = ("chat", "messages")
+_EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
 _IDEMPOTENCY_KEY = "idempotency-key"
@@ -40,19 +42,21 @@ def model_routes(
         passed: Passes on what no guard looks at.
     """
     door = _Doors(local, calls, passed)
-    return [
+    routes = [
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
         Route("/messages", door.answering("messages"), methods=["POST"]),
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
         Route("/embeddings", door.once("chat", door.embed), methods=["POST"]),
-        Route("/models", door.guarded("chat", door.models)),
+        Route("/models", door.listing(door.models)),
+        Route("/models/{name:path}", door.listing(door.model)),
         *(
             Route(path, door.guarded("chat", door.passed), methods=METHODS)
             for kind in PATHS
             for path in (f"/{kind}", f"/{kind}/{{rest:path}}")
         ),
     ]
+    return [*routes, Route("/{rest:path}", nowhere(routes), methods=_EVERY_METHOD)]
 
 
 class _Knock:
@@ -194,7 +198,7 @@ class _Doors:
 
         def failed(error: LinesideError) -> bytes:
             knock.error = error
-            return wires.write_stream_error(name, error, request_id=knock.id)
+            return wires.write_stream_error(name, _told(error, knock), request_id=knock.id)
 
         return EventStream(opened, writer.write, failed, headers=knock.headers(opened))
 
@@ -223,22 +227,74 @@ class _Doors:
         said = {PROVIDER: answer.provider, "x-lineside-guards": "none"}
         return PassedStream(answer, knock.headers() | answer.limits | said | INERT)
 
+    def listing(self, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
+        """A door that clients of two wires knock at."""
+        doors = {wire: self.guarded(wire, handle) for wire in _LISTING}
+
+        async def answer(request: Request) -> Response:
+            return await doors[wire_of(request)](request)
+
+        return answer
+
     async def models(self, knock: _Knock) -> Response:
         """What may be given as `model`, in the form of the client that asks."""
         names = await self._calls.names(knock.scope)
-        if "anthropic-version" in knock.request.headers:
-            moment = "1970-01-01T00:00:00Z"
-            data: list[dict[str, Any]] = [
-                {"type": "model", "id": name, "display_name": name, "created_at": moment}
-                for name in names
-            ]
+        data = [_model(knock.request, name) for name in names]
+        if wire_of(knock.request) == "messages":
             ends = {"first_id": names[0], "last_id": names[-1]} if names else {}
             return _json({"data": data, "has_more": False, **ends}, knock.headers())
-        data = [
-            {"id": name, "object": "model", "created": 0, "owned_by": name.partition("/")[0]}
-            for name in names
-        ]
         return _json({"object": "list", "data": data}, knock.headers())
+
+    async def model(self, knock: _Knock) -> Response:
+        """One of those, by its name."""
+        name = knock.request.path_params["name"]
+        names = await self._calls.names(knock.scope)
+        if name not in names:
+            near = did_you_mean(name, names)
+            raise NotFound(
+                "unknown_model",
+                f"No model is listed as `{name[:80]}`",
+                hint=f"Did you mean `{near}`?" if near else "`GET /v1/models` lists them.",
+            )
+        return _json(_model(knock.request, name), knock.headers())
+
+
+def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]:
+    """What is said where there is no door, or one that is knocked at in another way."""
+
+    async def answer(request: Request) -> Response:
+        request_id = f"req_{uuid4().hex}"
+        headers = {"x-request-id": request_id, "request-id": request_id}
+        asked = f"{request.method} {request.url.path[:200]}"
+        at_path = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
+        allowed = sorted({method for one in at_path for method in one.methods or ()})
+        error: LinesideError = NotFound(
+            "unknown_path",
+            f"There is no door at `{asked}`",
+            hint="The doors are /v1/chat/completions, /v1/responses, /v1/messages, "
+            "/v1/embeddings and /v1/models.",
+        )
+        if allowed:
+            headers["allow"] = ", ".join(allowed)
+            error = Invalid("method_not_allowed", f"`{asked}` is asked with {headers['allow']}")
+        wire = wire_of(request)
+        body = wires.write_error(wire, error, request_id=request_id)
+        return _json(body, headers, 405 if allowed else wires.status_of(error))
+
+    return answer
+
+
+def wire_of(request: Request) -> WireWord:
+    """In whose words a client is answered that may speak one of two wires."""
+    is_anthropic = "anthropic-version" in request.headers or "/messages" in request.url.path
+    return "messages" if is_anthropic else "chat"
+
+
+def _model(request: Request, name: str) -> dict[str, Any]:
+    if wire_of(request) == "messages":
+        moment = "1970-01-01T00:00:00Z"
+        return {"type": "model", "id": name, "display_name": name, "created_at": moment}
+    return {"id": name, "object": "model", "created": 0, "owned_by": name.partition("/")[0]}
 
 
 async def _whole(
@@ -278,4 +334,10 @@ def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
     if isinstance(error, budgets.BudgetExceeded):
         del headers["retry-after"]  # it says itself when to come back, if ever
         headers |= error.headers
-    return _json(wires.write_error(wire, error, request_id=knock.id), headers, status)
+    told = _told(error, knock)
+    return _json(wires.write_error(wire, told, request_id=knock.id), headers, status)
+
+
+def _told(error: LinesideError, knock: _Knock) -> LinesideError:
+    """The error in words for the caller: the whole of it for the owner on this machine alone."""
+    return calls.for_callers(error) if knock.scope.actor.kind == "key" else error

@@ -126,7 +126,8 @@ def traces_arrow(
 def trace_stats(scope: Caller, q: str = "", by: str = "use_case") -> list[search.TraceFigures]:
     """Count, errors, latency, tokens and cost of the traces that meet `q`.
 
-    `by` is use_case, release, model, service, arm, name, user, session or `attribute.NAME`.
+    `by` is use_case, release, model, service, arm, name, user, session, key, team or
+    `attribute.NAME`.
     """
     return search.figures(scope, _named(scope, search.parse_query(q)), by=by)
 

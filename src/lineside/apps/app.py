@@ -76,10 +76,12 @@ class App:
             Denied: A guard holds the call back.
             Unavailable: The model does not answer now.
         """
+        state = guarded or self.guarded.begin()
         if probes.probed_point(payload) is None:
             self.check_input(payload)
 
         async def ask_model(passed: Mapping[str, Any]) -> ModelReply:
+            state.is_asked = True
             reply = await self._model.answer(passed, knobs=knobs)
             self.check_output(reply.output)
             return reply
@@ -90,7 +92,7 @@ class App:
             return await around(passed, lambda: ask_model(passed))
 
         return await self.guarded.run(
-            guarded or self.guarded.begin(),
+            state,
             payload,
             check_input=self.check_input,
             ask=ask,

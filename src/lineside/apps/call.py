@@ -17,7 +17,7 @@ class Call(Record):
 
     Attributes:
         input: As the app's input schema asks.
-        knobs: Settings of this call; only knobs that are the user's.
+        knobs: Settings of this call; only a user's knobs, at values there is evidence for.
         session: Ties calls of one conversation or visit together; keeps the caller in one arm.
         user: Who is served, in the caller's own terms; used for the arm when there is no session.
         attributes: What is known of who is served, such as `country`, for rollouts to an audience;

@@ -5,6 +5,7 @@ import time
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from lineside.apps.metered import payer_said
 from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
 from lineside.core import LinesideError, now
 from lineside.gateway import cache, calls, canonical
@@ -33,7 +34,7 @@ class CallTrace:
     """Watches the events of one call and keeps its span when it ends, however it ends."""
 
     def __init__(self, scope: Scope, call: calls.ModelCall, parent: TraceParent) -> None:
-        self.span_id = new_span_id()
+        self.span_id = call.traceparent.split("-")[2] if call.traceparent else new_span_id()
         self._scope, self._call, self._parent = scope, call, parent
         self._started_at, self._clock = now(), time.perf_counter()
         self._first_ms: float | None = None
@@ -110,7 +111,8 @@ class CallTrace:
             tokens_cache_written_in=tokens.tokens_cache_written_in,
             tokens_reasoning_out=tokens.tokens_reasoning_out,
             first_chunk_ms=self._first_ms if request.is_stream else None,
-            attributes={"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
+            attributes=payer_said(self._scope)
+            | {"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
             | {name: said for name, said in served.attributes.items() if name in cache.SAID}
             | ({"route": list(served.why)} if served.why else {})
             | ({"tries": [asdict(one) for one in served.tries]} if len(served.tries) > 1 else {})

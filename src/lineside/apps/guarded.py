@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lineside.gateway import ModelReply
+from lineside.core import LinesideError
+from lineside.gateway import ModelReply, budgets
 from lineside.guardrails import (
     GuardChain,
     GuardDecision,
@@ -13,6 +14,8 @@ from lineside.guardrails import (
     probes,
     provenance_of,
 )
+
+_KNOBS = ("unknown_knob", "knob_not_yours", "knob_out_of_range", "knob_not_proved")
 
 Ask = Callable[[Mapping[str, Any]], Awaitable[ModelReply]]
 
@@ -25,17 +28,33 @@ class GuardedAnswer:
         seen: What may be kept of the input: as the guards let it pass; nothing before that.
         reply: What the model said, with marks where guards put some.
         output: What the caller gets.
+        is_asked: Whether the call came as far as the model.
     """
 
     call: GuardedCall
     seen: Any = None
     reply: ModelReply | None = None
     output: Any = None
+    is_asked: bool = False
 
     @property
     def decisions(self) -> list[GuardDecision]:
         """What each guard said."""
         return self.call.decisions
+
+    def is_refusal(self, error: LinesideError) -> bool:
+        """Whether the call failed by what its caller sent or may, and not by its release.
+
+        So does an input that does not fit, a knob that may not be turned so, a budget that is used
+        up, and a guard that says no to the input. A guard that broke is the release's.
+        """
+        if self.is_asked:
+            return False
+        if error.code == "guard_denied":
+            return bool(self.decisions) and all(one.is_enforced for one in self.decisions)
+        if error.code == "input_misfit":  # else a guard changed it so that it fits no more
+            return self.seen is None
+        return isinstance(error, budgets.BudgetExceeded) or error.code in _KNOBS
 
 
 class Guarded:

@@ -2,17 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
+from lineside.apps.call import Call
 from lineside.apps.choosing import choose_arm
+from lineside.apps.knobs import turn_knobs
 from lineside.apps.knobs_now import KnobsNow, knobs_now
 from lineside.apps.open_releases import FRESH_SECONDS, OpenReleases
 from lineside.apps.rollout import Arm
-from lineside.apps.turning import Live, Turned, keep_turn, load_turned, user_digest
+from lineside.apps.turning import (
+    Live,
+    Turned,
+    keep_turn,
+    load_turned,
+    refuse_unproved,
+    user_digest,
+)
 from lineside.core import Unavailable
 from lineside.trust import Scope, keyed_digests
+from lineside.usecases import Knob
 
 _USERS_MAX = 10_000
 _WATCH_SECONDS = 600
@@ -32,11 +42,23 @@ class KnobBoard:
         live = await self._releases.live(scope, use_case)
         return await self._now(scope, live, choose_arm(live.rollout, user), user)
 
-    async def left_by(self, scope: Scope, live: Live, arm: Arm, user: str) -> dict[str, Any]:
-        """The settings that a user left, for a call to be answered at."""
-        if not live.turns:
+    async def of_call(
+        self, scope: Scope, live: Live, arm: Arm, knobs: Sequence[Knob], call: Call
+    ) -> dict[str, Any]:
+        """The user's settings that a call is answered at: those it brings, else those they left.
+
+        Raises:
+            Invalid: No knob has this name, or the value is outside its range.
+            Denied: The knob is not a user's, or there is no evidence that this value is good.
+        """
+        brought = turn_knobs(knobs, call.knobs, who="user")
+        left_by = call.user if live.turns else None
+        if not brought and not left_by:
             return {}
-        return (await self._now(scope, live, arm, user)).users
+        now = await self._now(scope, live, arm, left_by)
+        for name, value in brought.items():
+            refuse_unproved(now, name, value)
+        return now.users | brought
 
     async def turn(
         self, scope: Scope, use_case: str, name: str, value: Any, *, user: str

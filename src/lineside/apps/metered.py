@@ -31,6 +31,13 @@ def payer_of(
     return budgets.Payer(scope.workspace, key, scope.team, use_case, session)
 
 
+def payer_said(scope: Scope) -> dict[str, str]:
+    """Whose call it was, as its trace says it: the API key by name and id, and the key's team."""
+    key, name = (scope.actor.id, scope.actor.name) if scope.actor.kind == "key" else (None, None)
+    said = {"lineside.key": name, "lineside.key_id": key, "lineside.team": scope.team}
+    return {field: value for field, value in said.items() if value}
+
+
 @dataclass(frozen=True)
 class Metered:
     """One call of a release that counts for budgets: asked only once the most it takes is reserved.
@@ -39,6 +46,7 @@ class Metered:
         payload: The input as guards let it pass.
         route: Where a route decides which model is asked.
         user: Whom the call is for, in the caller's own terms.
+        traceparent: The step of its trace that the model is asked for.
     """
 
     folder: UseCaseFolder
@@ -46,6 +54,7 @@ class Metered:
     knobs: Mapping[str, Any]
     route: calls.ModelRoute | None = None
     user: str | None = None
+    traceparent: str | None = None
 
     async def answer(
         self,
@@ -70,7 +79,9 @@ class Metered:
         if headers is not None:
             headers.update(hold.headers)
         used: budgets.Used | None = None
-        told = called_for.set(CalledFor(payer.workspace, payer.session, self.user))
+        told = called_for.set(
+            CalledFor(payer.workspace, payer.session, self.user, self.traceparent)
+        )
         try:
             reply = await ask()
             used = used_by(reply, folder, table(), now()) if hold.parts else budgets.NOTHING

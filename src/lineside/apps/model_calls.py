@@ -20,6 +20,7 @@ from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import budgets, cache, calls, canonical
 from lineside.guardrails import judging, probes
+from lineside.traces import new_span_id
 from lineside.trust import Scope
 
 _VECTORS = "vectors"
@@ -169,6 +170,7 @@ class ModelCalls:
             session=caller.session,
             user=caller.user or request.user,
             trace_id=caller.parent.trace_id,
+            traceparent=f"00-{caller.parent.trace_id}-{new_span_id()}-01",
             cache_s=caller.cache_s,
             cache_similarity_min=caller.cache_similarity_min,
         )

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.guards_file import GuardsFile
-from lineside.apps.metered import payer_of
+from lineside.apps.metered import payer_of, payer_said
 from lineside.apps.model_calls import ModelCaller
 from lineside.core import Denied, Invalid, LinesideError, now
 from lineside.gateway import budgets, calls
@@ -94,7 +94,9 @@ class PassedCalls:
         hold = await self._meter.reserve(payer, lambda: _bound(asked))
         passing = _Passing(caller, asked, name)
         try:
-            answer = await calls.pass_through.pass_on(name, upstream, asked)
+            answer = await calls.pass_through.pass_on(
+                name, upstream, asked, traceparent=passing.traceparent
+            )
         except LinesideError as error:
             await self._meter.settle(hold, budgets.NOTHING)
             await passing.keep(None, f"{error.code}: {error.message}")
@@ -145,6 +147,12 @@ class _Passing:
         self._started_at, self._clock = now(), time.perf_counter()
         self._tail = calls.pass_through.UsageTail()
         self._bytes_out = 0
+        self._span_id = new_span_id()
+
+    @property
+    def traceparent(self) -> str:
+        """Its own step, as a header says it."""
+        return f"00-{self._caller.parent.trace_id}-{self._span_id}-01"
 
     def see(self, piece: bytes) -> None:
         self._bytes_out += len(piece)
@@ -166,7 +174,7 @@ class _Passing:
             error = f"status_{status}: The provider answered with status {status}"
         return Span(
             trace_id=caller.parent.trace_id,
-            span_id=new_span_id(),
+            span_id=self._span_id,
             parent_span_id=caller.parent.span_id,
             name=f"{asked.method} /v1/{asked.kind}",
             # Of a kind that costs, its cost counts as unknown where nobody can tell it.
@@ -182,7 +190,8 @@ class _Passing:
             model_asked=asked.model,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            attributes={
+            attributes=payer_said(caller.scope)
+            | {
                 "pass_through": asked.kind,
                 "guards": "none",
                 "http_status": status,

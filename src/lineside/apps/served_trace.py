@@ -6,6 +6,7 @@ from typing import Any
 
 from lineside.apps.call import Call
 from lineside.apps.guarded import GuardedAnswer
+from lineside.apps.metered import payer_said
 from lineside.apps.rollout import Arm
 from lineside.gateway import ReplyStep
 from lineside.guardrails import probes
@@ -28,6 +29,7 @@ class ServedTrace:
     ) -> None:
         self.id = trace_id
         self._parent_span_id = parent_span_id
+        self._span_id = new_span_id()
         self._scope = scope
         self._started = started
         self._input = call.input
@@ -40,6 +42,11 @@ class ServedTrace:
             "user_id": call.user,
             "started_at": started,
         }
+
+    @property
+    def traceparent(self) -> str:
+        """The call's own step, as a header says it."""
+        return f"00-{self.id}-{self._span_id}-01"
 
     async def keep(
         self,
@@ -59,7 +66,7 @@ class ServedTrace:
         reply = None if error else guarded.reply
         root = Span(
             **self._common,
-            span_id=new_span_id(),
+            span_id=self._span_id,
             parent_span_id=self._parent_span_id,
             name=self._common["use_case"],
             kind="app",
@@ -69,7 +76,9 @@ class ServedTrace:
             input=self._kept_input(guarded),
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
-            attributes=(attributes or {}) | ({"confidence": reply.confidence} if reply else {}),
+            attributes=payer_said(self._scope)
+            | (attributes or {})
+            | ({"confidence": reply.confidence} if reply else {}),
         )
         steps = reply.steps if reply else ()
         spans = [

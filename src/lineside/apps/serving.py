@@ -11,7 +11,7 @@ from lineside.apps.call import Call, CallAnswer
 from lineside.apps.choosing import choose_arm, is_in_audience, key_of
 from lineside.apps.kept_answers import CacheWish, Told, kept_answers
 from lineside.apps.knob_board import KnobBoard
-from lineside.apps.knobs import settings_of, turn_knobs
+from lineside.apps.knobs import settings_of
 from lineside.apps.metered import Metered, payer_of, used_by
 from lineside.apps.open_releases import OpenReleases
 from lineside.apps.rollout import Arm, Rollout
@@ -38,6 +38,7 @@ class _Way(NamedTuple):
     arm: Arm
     call: Call
     trace_id: str
+    traceparent: str
     limits: dict[str, str] | None
     wish: CacheWish | None
 
@@ -82,7 +83,8 @@ class Serving:
         Raises:
             NotFound: No such use case, or nothing of it is live.
             Invalid: Input or knobs do not fit.
-            Denied: The caller may not, turned an operator's knob, or the answer was held back.
+            Denied: The caller may not, turned an operator's knob or one to a value that nobody has
+                tested, or the answer was held back.
             BudgetExceeded: A limit leaves no room for the call.
             Unavailable: The model does not answer now.
         """
@@ -163,13 +165,11 @@ class Serving:
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
         trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
-        way = _Way(scope, app, live.rollout, arm, call, trace.id, limits, wish)
+        way = _Way(scope, app, live.rollout, arm, call, trace.id, trace.traceparent, limits, wish)
         guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
-            user = turn_knobs(knobs, call.knobs, who="user")
-            if call.user:
-                user = await self.knobs.left_by(scope, live, arm, call.user) | user
+            user = await self.knobs.of_call(scope, live, arm, knobs, call)
             settings = settings_of(knobs, live.rollout.knobs, user)
             asked = time.perf_counter()
             around = self._between(way, settings, told)
@@ -178,11 +178,12 @@ class Serving:
             if not probes.is_probe(error):
                 elapsed_ms = (time.perf_counter() - clock) * 1000
                 said = f"{error.code}: {error.message}"
+                refused = {"refused": error.code} if guarded.is_refusal(error) else {}
                 await trace.keep(
                     duration_ms=elapsed_ms,
                     error=said,
                     guarded=guarded,
-                    attributes=told | (about or {}),
+                    attributes=told | refused | (about or {}),
                 )
             raise
         finally:
@@ -226,7 +227,9 @@ class Serving:
             passed: Mapping[str, Any], ask: Callable[[], Awaitable[ModelReply]]
         ) -> ModelReply:
             route = app.route_at(settings)
-            metered = Metered(app.folder, passed, settings, route=route, user=call.user)
+            metered = Metered(
+                app.folder, passed, settings, route, call.user, traceparent=way.traceparent
+            )
             paid = partial(metered.answer, self.meter, payer, ask, way.limits)
             if way.wish is None:
                 return await paid()

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from lineside.apps import queries
 from lineside.apps.knobs import turn_knobs
-from lineside.apps.knobs_now import KnobsNow
+from lineside.apps.knobs_now import KnobNow, KnobsNow
 from lineside.apps.rollout import Rollout, load_rollouts
 from lineside.core import Denied, now
 from lineside.store import Store
@@ -61,6 +61,23 @@ def user_digest(known: keyed_digests.KeyedDigests, use_case: str, user: str) -> 
     return known.of("knobs", use_case, user)
 
 
+def refuse_unproved(now: KnobsNow, name: str, value: Any) -> KnobNow:
+    """Give the knob of that name where its release has evidence for the value.
+
+    Raises:
+        Denied: It has none; says what is offered and how to test more.
+    """
+    mine = next(one for one in now.knobs if one.knob.name == name)
+    if value not in mine.offered:
+        offered = ", ".join(map(str, mine.offered))
+        raise Denied(
+            "knob_not_proved",
+            f"Nobody has tested {now.release} with `{name}` at `{value}`; offered: {offered}",
+            hint=f"Test it: `lineside knobs prove {now.use_case} {name}={value}`.",
+        )
+    return mine
+
+
 def keep_turn(scope: Scope, before: KnobsNow, name: str, value: Any) -> None:
     """Leave a user's knob at a value until they turn it again, and write that into the ledger.
 
@@ -73,16 +90,10 @@ def keep_turn(scope: Scope, before: KnobsNow, name: str, value: Any) -> None:
         Denied: The knob is not a user's, or there is no evidence that this value is good.
     """
     declared = [one.knob for one in before.knobs]
-    mine = next((one for one in before.knobs if one.knob.name == name), None)
-    asked = mine.knob.default if mine and value is None else value
+    turned = next((one for one in before.knobs if one.knob.name == name), None)
+    asked = turned.knob.default if turned and value is None else value
     turn_knobs(declared, {name: asked}, who="user")
-    if mine is None or asked not in mine.offered:
-        offered = ", ".join(map(str, mine.offered)) if mine else "nothing"
-        raise Denied(
-            "knob_not_proved",
-            f"Nobody has tested {before.release} with `{name}` at `{value}`; offered: {offered}",
-            hint=f"Test it: `lineside knobs prove {before.use_case} {name}={value}`.",
-        )
+    mine = refuse_unproved(before, name, asked)
     values = {
         "use_case": before.use_case,
         "user_digest": before.user_digest,

@@ -23,6 +23,7 @@ _SCORED = ("traces", "scored", "of all", "mean", "labels")
     examples=(
         "lineside traces stats",
         "lineside traces stats --by model -q 'since 7d'",
+        "lineside traces stats --by team -q 'since 30d'",
         "lineside traces stats --by attribute.customer.tier",
         "lineside traces stats --by release --score grounded",
     ),
@@ -32,8 +33,8 @@ _SCORED = ("traces", "scored", "of all", "mean", "labels")
     metavar="FIELD",
     default="use_case",
     show_default=True,
-    help="use_case, release, model, service, arm, name, user, session or attribute.NAME. By model, "
-    "single model steps are counted; else whole traces.",
+    help="use_case, release, model, service, arm, name, user, session, key, team or "
+    "attribute.NAME. By model, single model steps are counted; else whole traces.",
 )
 @click.option(
     "--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Names shown."

@@ -11,9 +11,12 @@ class LinesideError(Exception):
 
     Attributes:
         is_paid: A model has answered before it came to this, or may have begun to.
+        private: Words in it that are for whoever runs lineside alone, such as an internal address,
+            each with what stands in its place for others.
     """
 
     is_paid = False
+    private: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, code: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

@@ -14,6 +14,7 @@ import orjson
 from pydantic import ConfigDict, Field
 
 from lineside.core import Conflict, Invalid, LinesideError, Record
+from lineside.gateway.calls.endpoint import Seconds
 from lineside.gateway.calls.gguf import (
     CONTEXT_TOKENS,
     LOCAL,
@@ -23,7 +24,6 @@ from lineside.gateway.calls.gguf import (
     Threads,
 )
 from lineside.gateway.calls.route import ModelTarget
-from lineside.gateway.calls.upstream import Seconds
 from lineside.gateway.gguf import check_installed, digest_of_weights, find_weights
 from lineside.gateway.model import ModelSetup
 from lineside.gateway.prompted import OneTarget, PromptedModel, prompt_problems

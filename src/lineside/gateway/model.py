@@ -13,11 +13,16 @@ if TYPE_CHECKING:
 
 
 class CalledFor(NamedTuple):
-    """On whose behalf a model is asked: what prices hold, and whom a sticky route knows again."""
+    """On whose behalf a model is asked: what prices hold, and whom a sticky route knows again.
+
+    Attributes:
+        traceparent: The step of a trace that it is asked for.
+    """
 
     workspace: str
     session: str | None = None
     user: str | None = None
+    traceparent: str | None = None
 
 
 called_for: ContextVar[CalledFor | None] = ContextVar("called_for", default=None)

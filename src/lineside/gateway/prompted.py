@@ -18,7 +18,7 @@ from lineside.gateway.canonical.assembly import Assembly
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.parts import Turn
 from lineside.gateway.canonical.request import ModelRequest
-from lineside.gateway.model import ModelReply, ModelSetup
+from lineside.gateway.model import ModelReply, ModelSetup, called_for
 from lineside.gateway.output import OutputForm, shorten
 from lineside.gateway.prompt import (
     AnswerFormat,
@@ -140,6 +140,8 @@ class OneTarget:
             retries_max=retries_max,
             deadline_s=_DEADLINE_SECONDS,
         )
+        if who := called_for.get():
+            request = request.model_copy(update={"traceparent": who.traceparent})
         events = ask_in_turn(request, [self._target], route, served=served, pace=self._pace)
         answer = await whole_answer(events)
         check_whole(answer, where=self._where)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, ValidationError
 
 from lineside.core import Invalid, Record, did_you_mean
+from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.settings import BUILT_IN
-from lineside.gateway.calls.upstream import Endpoint
 from lineside.gateway.keys import looks_like_key, without_keys
 from lineside.gateway.output import shorten
 

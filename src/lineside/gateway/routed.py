@@ -197,6 +197,7 @@ class _RouteAsked:
             key="",
             session=who.session,
             user=who.user,
+            traceparent=who.traceparent,
             served=served,
         )
         answer = await whole_answer(self._gateway.events(call))

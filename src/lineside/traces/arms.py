@@ -40,6 +40,7 @@ class ArmFigures(Record):
 
     Attributes:
         arm: The name of an arm of an experiment, where arms were asked for by name.
+        refused: Calls that failed by what their caller sent or may; they are not among `calls`.
         cost_usd: Mean over the calls with a known cost.
         callers: Sessions, else users, else calls; in an experiment users before sessions.
     """
@@ -52,6 +53,7 @@ class ArmFigures(Record):
     latency_ms_p95: float
     cost_usd: float | None
     callers: int = 0
+    refused: int = 0
 
 
 def arm_figures(
@@ -63,7 +65,10 @@ def arm_figures(
     audience_only: bool = False,
     by_name: bool = False,
 ) -> list[ArmFigures]:
-    """Say what the served calls of some arms came to; tests, probes and copies do not count.
+    """Say what the served calls of some arms came to.
+
+    Tests, probes and copies do not count, nor what was refused for its caller's sake: an input that
+    does not fit, a used-up budget. An arm that only refused has no figures.
 
     Args:
         served_by: Releases, or the names of the arms of an experiment with `by_name`.

@@ -29,6 +29,9 @@ TEXT = "text"
 ATTRIBUTE = "attribute."
 """Begins the field that asks for an attribute that some step was sent with."""
 
+OF_PAYERS = {"key": "attribute.lineside.key", "team": "attribute.lineside.team"}
+"""Fields that ask whose a call was, with the attribute in which lineside itself says so."""
+
 SCORE = "score."
 """Begins the field that asks for a score of the trace or of one of its steps."""
 
@@ -36,7 +39,7 @@ TAG = "tag"
 
 UNCLAIMED = "unclaimed"
 _MOMENTS = ("since", "until")
-_FIELDS = (*WORDS, *NUMBERS, TEXT, TAG, *_MOMENTS)
+_FIELDS = (*WORDS, *OF_PAYERS, *NUMBERS, TEXT, TAG, *_MOMENTS)
 _NAMED = (ATTRIBUTE, SCORE)
 _TRUTHS = {"true": 1.0, "false": 0.0}
 STEP_FAILED = "step_failed"
@@ -130,6 +133,7 @@ def parse_query(query: str) -> Filters:
     `status = step_failed` for those in which any did. `user = ""` asks for traces whose user is not
     known, and
     `attribute.customer.tier = gold` for those with a step that was sent with this attribute.
+    `key = shop` and `team = support` ask whose API key a call of a model or use case came with.
     `score.grounded < 0.5` asks for a score by its number, `score.tone = rude` by its label, and
     `score."answer relevancy" > 0.8` is how a name with blanks is written.
 
@@ -231,6 +235,7 @@ def _joined(filters: Filters, field: str, sign: str, value: str, where: str) -> 
         )
     if field in _MOMENTS:
         return filters.model_copy(update={field: _moment(field, value, where)})
+    field = OF_PAYERS.get(field, field)
     if len(filters.conditions) == CONDITIONS_MAX:
         raise Invalid("query_too_long", f"The query has more than {CONDITIONS_MAX} conditions")
     condition = Condition(

@@ -160,14 +160,23 @@ WHERE workspace = ? AND (?::VARCHAR IS NULL OR use_case = ?)
 ORDER BY started_at DESC LIMIT ?
 """
 
+_REFUSED = """
+    (status = 'error' AND coalesce(attributes LIKE '%"refused":%', false)
+     AND json_extract_string(attributes, '/refused') IS NOT NULL)
+"""
+"""Whether a call failed by what its caller sent or may, which says nothing of its release."""
+
 TRAFFIC = f"""
 WITH calls AS (
-    SELECT use_case, release, arm, status, duration_ms, cost_usd, attributes FROM {{spans}}
+    SELECT use_case, release, arm, status, duration_ms, cost_usd, attributes,
+        {_REFUSED} AS refused
+    FROM {{spans}}
     WHERE workspace = ? AND (?::VARCHAR IS NULL OR use_case = ?) AND started_at >= ?
       AND {_IS_CALL}
 )
 SELECT use_case, release, arm, count(*) AS calls,
-       count(*) FILTER (status = 'error') AS errors,
+       count(*) FILTER (status = 'error' AND NOT refused) AS errors,
+       count(*) FILTER (refused) AS refused,
        count(*) FILTER (attributes LIKE '%"hand_off":true%') AS handed_off,
        quantile_cont(duration_ms, 0.5) AS latency_ms_p50,
        quantile_cont(duration_ms, 0.95) AS latency_ms_p95,
@@ -186,14 +195,14 @@ UNIT_SUMS = """
 def _arm_calls(arm: str, callers: str, served: str) -> str:
     """Calls that some arms answered; one below a step of the caller's own trace is as any other."""
     return f"""
-WITH calls AS (
+WITH arrived AS (
     SELECT release, {arm} AS arm, coalesce({callers}, trace_id) AS caller, status, duration_ms,
-        cost_usd, trace_id
+        cost_usd, trace_id, {_REFUSED} AS refused
     FROM {{spans}}
     WHERE workspace = ? AND use_case = ? AND started_at >= ? AND kind = 'app' AND run_id IS NULL
       AND {served}
       AND (NOT ?::BOOLEAN OR json_extract_string(attributes, '/audience') = 'true')
-)
+), calls AS (SELECT * FROM arrived WHERE NOT refused)
 """
 
 
@@ -230,11 +239,19 @@ ARM_SUMS = _OF_RELEASES + _SUMS
 NAMED_ARM_SUMS = _OF_NAMED + _SUMS
 
 _FIGURES = """
+, turned_away AS (
+    SELECT release, arm, count(*) AS refused FROM arrived WHERE refused GROUP BY release, arm
+)
 SELECT release, arm, count(*) AS calls, count(*) FILTER (status = 'error') AS errors,
     quantile_cont(duration_ms, 0.5) AS latency_ms_p50,
     quantile_cont(duration_ms, 0.95) AS latency_ms_p95, avg(cost_usd) AS cost_usd,
-    count(DISTINCT caller) AS callers
-FROM calls GROUP BY release, arm ORDER BY release, arm
+    count(DISTINCT caller) AS callers, coalesce(any_value(refused_calls), 0) AS refused
+FROM (
+    SELECT calls.*, turned_away.refused AS refused_calls FROM calls LEFT JOIN turned_away
+    ON calls.release IS NOT DISTINCT FROM turned_away.release
+       AND calls.arm IS NOT DISTINCT FROM turned_away.arm
+)
+GROUP BY release, arm ORDER BY release, arm
 """
 ARM_FIGURES = _OF_RELEASES + _FIGURES
 NAMED_ARM_FIGURES = _OF_NAMED + _FIGURES

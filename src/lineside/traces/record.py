@@ -108,7 +108,8 @@ class Traffic(Record):
 
     Attributes:
         calls: Served calls, failed ones included.
-        errors: Calls that ended in an error.
+        errors: Calls that ended in an error, without `refused` ones: those failed by what their
+            caller sent or may.
         handed_off: Calls whose answer was given to a person to decide.
         latency_ms_p50: Half of the calls were quicker, in milliseconds.
         cost_usd: Sum over the calls with a known cost.
@@ -120,6 +121,7 @@ class Traffic(Record):
     arm: str | None
     calls: int
     errors: int
+    refused: int = 0
     handed_off: int
     latency_ms_p50: float
     latency_ms_p95: float

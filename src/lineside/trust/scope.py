@@ -105,8 +105,10 @@ class Scope:
             )
 
     def may_call(self, model: str) -> bool:
-        """Whether a plain model is within the limit, if there is one."""
-        return self.models is None or any(fnmatchcase(model, one) for one in self.models)
+        """Whether a plain model is within the limits, if there are any."""
+        if self.models is None:
+            return self.use_cases is None
+        return any(fnmatchcase(model, one) for one in self.models)
 
 
 def checked_rights(rights: frozenset[str]) -> frozenset[str]:

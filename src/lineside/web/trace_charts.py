@@ -26,6 +26,8 @@ GROUP_WORDS = {
     "name": "Name",
     "session": "Session",
     "user": "User",
+    "key": "API key",
+    "team": "Team",
 }
 _FIRST_SINCE = "7d"
 _ATTRIBUTE = "attribute."

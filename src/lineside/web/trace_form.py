@@ -40,6 +40,8 @@ MORE = {
     "service": "Service",
     "session": "Session",
     "user": "User",
+    "key": "API key",
+    "team": "Team",
     "latency_ms_min": "Latency from, in ms",
     "tag": "Tag",
     "score": "Score",

@@ -1,7 +1,7 @@
 """`/usecases/{name}/try`: a form made from the app's own schema, and its answer."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -14,6 +14,7 @@ from lineside.apps import (
     current_rollout,
     get_release,
     kept_answers,
+    knobs_now,
     live_schemas,
 )
 from lineside.core import LinesideError
@@ -47,9 +48,13 @@ class TryForm(NamedTuple):
     examples: list[dict[str, Any]]
 
 
-def show_form(request: Request) -> Response:
+async def show_form(request: Request) -> Response:
     """The empty form, or one filled with an example."""
-    form = _try_form(request.app.state.local, request.path_params["name"])
+    return await asyncio.to_thread(_form_page, request, await _knobs(request))
+
+
+def _form_page(request: Request, knobs: Sequence[knobs_now.KnobNow]) -> Response:
+    form = _try_form(request.app.state.local, request.path_params["name"], knobs)
     asked = request.query_params.get("example", "")
     if asked.isdecimal() and int(asked[:4]) < len(form.examples):
         schema = live_schemas(request.app.state.local, form.use_case.name)["input"]
@@ -62,7 +67,7 @@ async def answer(request: Request) -> Response:
     scope: Scope = request.app.state.local
     name = request.path_params["name"]
     typed = {key: text for key, text in (await request.form()).items() if isinstance(text, str)}
-    form = await asyncio.to_thread(_try_form, scope, name)
+    form = await asyncio.to_thread(_try_form, scope, name, await _knobs(request))
     kept = form._replace(fields=with_typed(form.fields, typed), knobs=with_typed(form.knobs, typed))
     try:
         payload = read_form(form.fields, typed)
@@ -102,33 +107,39 @@ def _page(
     )
 
 
-def _try_form(scope: Scope, name: str) -> TryForm:
+async def _knobs(request: Request) -> Sequence[knobs_now.KnobNow]:
+    scope: Scope = request.app.state.local
+    now = await request.app.state.serving.knobs.now(scope, request.path_params["name"])
+    return tuple(now.knobs)
+
+
+def _try_form(scope: Scope, name: str, knobs: Sequence[knobs_now.KnobNow]) -> TryForm:
     use_case = get_use_case(scope, name)
     schemas = live_schemas(scope, name)
     return TryForm(
         use_case=use_case,
         release=schemas["release"],
         fields=fields_of(schemas["input"], {}),
-        knobs=[field for knob in schemas["knobs"] for field in _knob_fields(knob)],
+        knobs=[field for knob in knobs for field in _knob_fields(knob)],
         examples=_examples(scope, name),
     )
 
 
-def _knob_fields(knob: Mapping[str, Any]) -> list[FormField]:
-    """A field for a knob that is the user's; an operator's is not turned with a call."""
-    if knob["who"] != "user":
+def _knob_fields(now: knobs_now.KnobNow) -> list[FormField]:
+    """A field for a knob that is the user's, with what is offered; others no call can turn."""
+    knob = now.knob
+    if knob.who != "user":
         return []
-    schema: dict[str, Any] = {"description": knob["description"] or ""}
-    if knob["kind"] == "choice":
-        schema |= {"enum": list(knob["of"])}
-    elif knob["kind"] == "number":
-        schema |= {"type": "number"}
-        schema |= {"minimum": knob["min"]} if knob["min"] is not None else {}
-        schema |= {"maximum": knob["max"]} if knob["max"] is not None else {}
+    schema: dict[str, Any] = {"description": knob.description or ""}
+    if knob.kind == "choice":
+        schema |= {"enum": list(now.offered)}
+    elif knob.kind == "number":
+        offered = ", ".join(f"{value:g}" for value in now.offered)
+        schema |= {"type": "number", "description": f"{schema['description']} ({offered})".strip()}
     else:
         schema |= {"type": "boolean"}
-    one = {"properties": {knob["name"]: schema}, "required": [knob["name"]]}
-    return fields_of(one, {knob["name"]: knob["default"]}, prefix="knob.")
+    one = {"properties": {knob.name: schema}, "required": [knob.name]}
+    return fields_of(one, {knob.name: now.value}, prefix="knob.")
 
 
 def _examples(scope: Scope, name: str) -> list[dict[str, Any]]:

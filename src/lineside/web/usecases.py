@@ -140,6 +140,7 @@ def _totals(week: Sequence[views.Traffic]) -> dict[str, Any]:
     return {
         "calls": calls,
         "errors": sum(arm.errors for arm in week),
+        "refused": sum(arm.refused for arm in week),
         "error_share": sum(arm.errors for arm in week) / calls if calls else None,
         "hand_off_share": sum(arm.handed_off for arm in week) / calls if calls else None,
         "cost_usd": sum(arm.cost_usd or 0 for arm in week) if is_cost_known else None,

@@ -91,6 +91,40 @@ def test_models_are_listed_for_both_clients(
 
     assert {"fast", "fake-chat/small", "embedded/words"} <= set(names)
     assert [model.id for model in anthropic_client.models.list()] == names
+    for client in (openai_client, anthropic_client):
+        assert client.models.retrieve("fake-chat/small").id == "fake-chat/small"
+    with pytest.raises(openai.NotFoundError, match="Did you mean `fake-chat/small`"):
+        openai_client.models.retrieve("fake-chat/smal")
+    with pytest.raises(anthropic.NotFoundError, match="No model is listed as `nothing`"):
+        anthropic_client.models.retrieve("nothing")
+
+
+def test_a_key_of_a_use_case_is_listed_only_what_it_may_call(server: str) -> None:
+    def listed(**limits: list[str]) -> list[str]:
+        wish = {"name": f"of {limits}", "rights": ["run"], **limits}
+        secret = httpx.post(f"{server}/api/keys", json=wish, timeout=30).json()["secret"]
+        client = openai.OpenAI(base_url=f"{server}/v1", api_key=secret, max_retries=0)
+        return [model.id for model in client.models.list()]
+
+    assert "fake-chat/small" in listed()
+    assert listed(use_cases=["triage"]) == []  # nothing of it is live here
+    assert listed(use_cases=["triage"], models=["fake-*"]) == ["fake-chat/small"]
+
+
+def test_a_path_that_is_no_door_is_refused_in_the_words_of_each_wire(
+    server: str, openai_client: openai.OpenAI, anthropic_client: anthropic.Anthropic
+) -> None:
+    with pytest.raises(openai.NotFoundError) as gone:
+        openai_client.post("/completions", body={}, cast_to=object)
+    assert gone.value.code == "unknown_path"
+    with pytest.raises(anthropic.NotFoundError, match="There is no door at `POST /v1/complete`"):
+        anthropic_client.post("/v1/complete", body={}, cast_to=object)
+
+    wrong = httpx.get(f"{server}/v1/chat/completions")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json()["error"]["code"] == "method_not_allowed"
+    also_wrong = httpx.get(f"{server}/v1/messages")
+    assert (also_wrong.status_code, also_wrong.json()["type"]) == (405, "error")
 
 
 @pytest.mark.parametrize(

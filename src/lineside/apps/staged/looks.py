@@ -8,6 +8,7 @@ over its looks by alpha spending. So a step may be watched for as long as it tak
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import count, takewhile
 from math import ceil, log
 from typing import Any, Literal
 
@@ -25,6 +26,9 @@ FALSE_PASSES_MAX = 0.05
 """How often a step may be passed by a release that is worse than a margin allows."""
 
 FIRST_CALLS_MIN, FIRST_CALLS_MAX = 40, 20_000
+_EARLY_CALLS = 20
+"""The first look of a step at the latest, then at twice as many calls each time: a release that
+surely breaks a limit must not wait for a part of a long plan."""
 _FIRST_LOOKS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 _LATER_LOOKS = (0.6, 0.7, 0.8, 0.9, 1.0)
 _FRACTION_STEP_MIN = 1e-3
@@ -110,13 +114,20 @@ def calls_planned(plan_margin: float, *, error_rate: float, share: float) -> int
 def next_look(staged: StagedRollout) -> tuple[int, int, int]:
     """The stretch of the next look that counts, with how many calls it ends, and when it is due."""
     if not staged.looks:
-        return 0, staged.planned, ceil(staged.planned * _FIRST_LOOKS[0])
+        return 0, staged.planned, _dues(0, staged.planned)[0]
     last = staged.looks[-1]
     stretch, planned = last.stretch, last.planned
     if last.calls >= planned:
         stretch, planned = stretch + 1, 2 * max(planned, last.calls)
+    return stretch, planned, next(due for due in _dues(stretch, planned) if due > last.calls)
+
+
+def _dues(stretch: int, planned: int) -> list[int]:
+    """The calls at which the looks of a stretch count; an early one spends little of the share."""
     looks = [ceil(planned * part) for part in (_LATER_LOOKS if stretch else _FIRST_LOOKS)]
-    return stretch, planned, next(due for due in looks if due > last.calls)
+    doubled = (_EARLY_CALLS * 2**part for part in count())
+    early = [] if stretch else takewhile(lambda calls: calls < looks[0], doubled)
+    return [*early, *looks]
 
 
 def is_due(staged: StagedRollout, calls: int) -> bool:

@@ -356,7 +356,7 @@ def planned(
     with suppress(Unavailable):  # it sets the pace of the looks only
         week = traffic(scope, use_case=use_case, hours=_WEEK_HOURS)
         of_live = [arm for arm in week if arm.release == live_id and arm.arm != "shadow"]
-        calls = sum(arm.calls for arm in of_live)
+        calls = sum(arm.calls - arm.refused for arm in of_live)
         rate = sum(arm.errors for arm in of_live) / calls if calls else 0.0
     margin = plan.margins["error_rate"]
     return calls_planned(margin, error_rate=rate, share=plan.steps[step])

@@ -4,6 +4,8 @@ from lineside.gateway.calls import pass_through
 from lineside.gateway.calls.asking import ServedBy
 from lineside.gateway.calls.counting import count_tokens
 from lineside.gateway.calls.embedding import EMBEDDED, embed
+from lineside.gateway.calls.endpoint import PassThrough
+from lineside.gateway.calls.failures import for_callers
 from lineside.gateway.calls.gateway import (
     CallStep,
     Events,
@@ -16,7 +18,6 @@ from lineside.gateway.calls.gateway import (
 from lineside.gateway.calls.gguf import CONTEXT_TOKENS, LOCAL
 from lineside.gateway.calls.route import ModelRoute
 from lineside.gateway.calls.settings import gateway_file
-from lineside.gateway.calls.upstream import PassThrough
 
 __all__ = [
     "CONTEXT_TOKENS",
@@ -33,6 +34,7 @@ __all__ = [
     "Wants",
     "count_tokens",
     "embed",
+    "for_callers",
     "gateway_file",
     "pass_through",
     "with_steps",

@@ -17,6 +17,8 @@ from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
 
 _LEFT = ("cancelled", "model_slow")
+_UP_ALL_THE_SAME = ("model_rate_limited", "model_quota_used_up")
+"""Failures of a provider that answers and wants less asked; each call waits as it was told."""
 
 
 @dataclass
@@ -251,18 +253,24 @@ async def _ending(
 async def _attempt(
     request: ModelRequest, target: ModelTarget, served: ServedBy
 ) -> AsyncGenerator[AnswerEvent, None]:
-    if target.breaker:
-        target.breaker.check()
+    breaker = target.breaker
+    is_trying = breaker.check() if breaker else False
     served.provider, served.model = target.provider, target.model
     served.attempts += 1
     events = target.upstream.events(request.model_copy(update={"model": target.model}))
+    is_answering = False
     try:
         async with aclosing(events):
             async for event in events:
+                if breaker and not is_answering:
+                    is_trying, is_answering = False, True
+                    breaker.succeeded()
                 yield event
-    except Unavailable:
-        if target.breaker:
-            target.breaker.failed()
+    except Unavailable as error:
+        if breaker and error.code not in _UP_ALL_THE_SAME:
+            is_trying = False
+            breaker.failed()
         raise
-    if target.breaker:
-        target.breaker.succeeded()
+    finally:
+        if breaker and is_trying:
+            breaker.left()

@@ -37,14 +37,16 @@ async def _count(gateway: Gateway, call: ModelCall, target: ModelTarget) -> int:
     if upstream is not None and upstream.endpoint.wire == "messages":
         body = messages_request.write_request(request)
         body = {name: value for name, value in body.items() if name not in _NOT_COUNTED}
-        reply = await upstream.post("/messages/count_tokens", body, model=target.model)
+        path = "/messages/count_tokens"
+        reply = await upstream.post(path, body, model=target.model, traceparent=call.traceparent)
         return int(reply["input_tokens"])
     if upstream is not None and upstream.endpoint.wire == "gemini":
         inner = gemini_request.write_request(request) | {"model": f"models/{target.model}"}
         inner.pop("generationConfig", None)
         body = {"generateContentRequest": inner}
         path = f"/models/{target.model}:countTokens"
-        return int((await upstream.post(path, body, model=target.model))["totalTokens"])
+        reply = await upstream.post(path, body, model=target.model, traceparent=call.traceparent)
+        return int(reply["totalTokens"])
     raise Invalid(
         "tokens_not_countable",
         f"`{target.provider}` does not count tokens ahead of an answer",

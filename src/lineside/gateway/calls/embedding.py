@@ -34,7 +34,10 @@ async def embed(gateway: Gateway, call: ModelCall, request: EmbeddingRequest) ->
                 hint=f"Ask a provider that speaks OpenAI's wire, or `{EMBEDDED}`.",
             )
         body = embeddings.write_request(request.model_copy(update={"model": target.model}))
-        return embeddings.read_answer(await upstream.post("/embeddings", body, model=target.model))
+        reply = await upstream.post(
+            "/embeddings", body, model=target.model, traceparent=call.traceparent
+        )
+        return embeddings.read_answer(reply)
 
     return await ask_by_route(gateway, call, ask, can=partial(_has_vectors, gateway))
 

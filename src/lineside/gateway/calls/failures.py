@@ -1,7 +1,9 @@
 """How a call can fail at its provider, and which failures may pass."""
 
+import logging
 import re
 from collections.abc import Mapping
+from copy import copy
 
 from lineside.core import Denied, Invalid, LinesideError, Unavailable, now
 from lineside.gateway.keys import without_keys
@@ -9,6 +11,9 @@ from lineside.gateway.output import shorten
 from lineside.gateway.retry import read_retry_after
 
 _RETRIED = {408, 409, 429}
+_NO_ANSWER = " did not answer"
+_OF_ITS_KEY = ("model_key_missing", "model_key_unusable", "model_denied")
+_log = logging.getLogger(__name__)
 _TOO_LONG = re.compile(
     r"context[_ ](?:length|size)|context window|too many tokens|prompt is too long"
     r"|maximum.{0,20}tokens",
@@ -39,7 +44,35 @@ def given_up(error: Passing, *, tries: int, seconds: float, wait_max_s: float) -
         hint = f"Try again in {asked_s:.0f} s; lineside itself waits up to {wait_max_s:.0f} s."
     elif tries > 1:
         message = f"{message} (asked {tries} times in {seconds:.1f} s)"
-    return Passing(error.code, message, hint=hint, asked_s=asked_s)
+    given = Passing(error.code, message, hint=hint, asked_s=asked_s)
+    given.private = error.private
+    return given
+
+
+def for_callers(error: LinesideError) -> LinesideError:
+    """The error as callers with a key of lineside may read it.
+
+    Where a provider is and what the variable with its key is called are its operator's; the trace
+    and the log have the whole error.
+    """
+    if not error.private:
+        return error
+    _log.warning("%s: %s", error.code, error.message)
+    message, hint = error.message, error.hint
+    if error.code in _OF_ITS_KEY:
+        message = "lineside cannot ask this model's provider: the provider's key is not in order"
+        hint = "Whoever runs lineside finds why in the trace of this call."
+    elif error.code == "model_down":
+        tried = message.partition(" (asked ")
+        message = message.partition(_NO_ANSWER)[0] + _NO_ANSWER + "".join(tried[1:])
+        hint = "Try again in a moment."
+    for word, instead in error.private:
+        message = message.replace(word, instead)
+        hint = hint.replace(word, instead) if hint else None
+    told = copy(error)
+    told.__dict__.update(error.__dict__, message=message, hint=hint, private=())
+    told.args = (message,)
+    return told
 
 
 def slow(where: str, seconds: float, what: str) -> Passing:
@@ -55,7 +88,7 @@ def down(where: str, reason: str) -> Passing:
     """The provider cannot be reached, or hung up."""
     return Passing(
         "model_down",
-        f"{where} did not answer: {without_keys(reason)}",
+        f"{where}{_NO_ANSWER}: {without_keys(reason)}",
         hint="Check that the endpoint runs and can be reached, then try again.",
     )
 

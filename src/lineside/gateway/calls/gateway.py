@@ -10,14 +10,15 @@ from typing import Literal
 
 from lineside.core import NotFound, did_you_mean, now
 from lineside.gateway.calls.asking import ServedBy, ask_in_turn
-from lineside.gateway.calls.breaker import Breaker
+from lineside.gateway.calls.breaker import Breakers
+from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.gguf import LOCAL
 from lineside.gateway.calls.latency import Latency
 from lineside.gateway.calls.litellm import LitellmProvider
 from lineside.gateway.calls.order import Price, rank
 from lineside.gateway.calls.route import ModelRoute, ModelTarget
 from lineside.gateway.calls.settings import open_upstreams, read_settings
-from lineside.gateway.calls.upstream import Endpoint, HttpUpstream
+from lineside.gateway.calls.upstream import HttpUpstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
@@ -37,6 +38,7 @@ class ModelCall:
             leaves it to the route.
         cache_similarity_min: How near a question must be for the caller to take its answer; a route
             may ask for more. 1: only the same.
+        traceparent: The call's own step, for the provider to hang its steps below.
         served: Filled in while the call is answered.
     """
 
@@ -50,6 +52,7 @@ class ModelCall:
     session: str | None = None
     user: str | None = None
     trace_id: str = ""
+    traceparent: str | None = None
     cache_s: int | None = None
     cache_similarity_min: float = 0.0
     served: ServedBy = field(default_factory=ServedBy)
@@ -57,6 +60,13 @@ class ModelCall:
     def asking(self, request: ModelRequest) -> "ModelCall":
         """The same call with another request, such as one with names masked."""
         return replace(self, request=request)
+
+    @property
+    def sent(self) -> ModelRequest:
+        """The request as it goes out, with its place in the trace."""
+        if self.traceparent is None:
+            return self.request
+        return self.request.model_copy(update={"traceparent": self.traceparent})
 
 
 Wants = Literal["words", "vectors", "count"]
@@ -119,7 +129,7 @@ class Gateway:
         self._pace = pace or Pace()
         self._price_tables = price_tables
         self._upstreams = open_upstreams(self._settings, path.parent)
-        self._breakers = {name: Breaker(f"`{name}`") for name in self._upstreams}
+        self._breakers = Breakers()
         # Of what the file names and nothing else: a caller's own words must not fill the memory.
         self._latencies = {
             name: Latency() for route in self._settings.routes.values() for name in route.names
@@ -151,7 +161,7 @@ class Gateway:
         """Answer a call by these targets of a route, in the order that it asks for."""
         if route.is_ranked:
             return self._ranked(call, route, targets)
-        return ask_in_turn(call.request, targets, route, served=call.served, pace=self._pace)
+        return ask_in_turn(call.sent, targets, route, served=call.served, pace=self._pace)
 
     async def _ranked(
         self, call: ModelCall, route: ModelRoute, targets: Sequence[ModelTarget]
@@ -164,9 +174,7 @@ class Gateway:
             ranked = ranking(price=_no_price)
         skipped = [f"context_tokens skipped {name}" for name in ranked.skipped]
         call.served.why = [*([ranked.why] if ranked.why else []), *skipped]
-        events = ask_in_turn(
-            call.request, ranked.targets, route, served=call.served, pace=self._pace
-        )
+        events = ask_in_turn(call.sent, ranked.targets, route, served=call.served, pace=self._pace)
         async with aclosing(events):
             async for event in events:
                 yield event
@@ -215,7 +223,7 @@ class Gateway:
                 f"`{name[:80]}` is neither a use case nor a model of a known provider",
                 hint=f"Did you mean `{near}`?" if near else f"Providers: {known}.",
             )
-        breaker, latency = self._breakers[provider], self._latencies.get(name)
+        breaker, latency = self._breakers.of(name), self._latencies.get(name)
         return ModelTarget(provider, model, upstream, breaker, latency)
 
     async def close(self) -> None:

@@ -12,8 +12,9 @@ from typing import Annotated
 from pydantic import Field
 
 from lineside.core import Invalid, NotFound, Record, did_you_mean
+from lineside.gateway.calls.endpoint import Endpoint, Seconds
 from lineside.gateway.calls.failures import Passing
-from lineside.gateway.calls.upstream import Endpoint, HttpUpstream, Seconds
+from lineside.gateway.calls.upstream import HttpUpstream
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.parts import MediaPart
 from lineside.gateway.canonical.request import ModelRequest

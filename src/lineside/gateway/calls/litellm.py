@@ -19,8 +19,8 @@ import orjson
 from pydantic import Field, ValidationError
 
 from lineside.core import Invalid, LinesideError, Record, Unavailable
+from lineside.gateway.calls.endpoint import CacheSeconds, Seconds
 from lineside.gateway.calls.failures import down, refused, slow
-from lineside.gateway.calls.upstream import CacheSeconds, Seconds
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest

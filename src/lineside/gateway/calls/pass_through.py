@@ -158,12 +158,21 @@ class UnreadAnswer:
         self._response.close()
 
 
-async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAnswer:
+async def pass_on(
+    name: str, upstream: HttpUpstream, asked: Unread, *, traceparent: str
+) -> UnreadAnswer:
     """Send a request as it came, with the provider's key in place of the caller's.
 
     Raises:
         LinesideError: The provider cannot be reached, is silent, or refuses its key.
     """
+    with upstream.marking():
+        return await _passed_on(name, upstream, asked, traceparent)
+
+
+async def _passed_on(
+    name: str, upstream: HttpUpstream, asked: Unread, traceparent: str
+) -> UnreadAnswer:
     import aiohttp
     from yarl import URL
 
@@ -183,7 +192,12 @@ async def pass_on(name: str, upstream: HttpUpstream, asked: Unread) -> UnreadAns
                 asked.method,
                 url,
                 data=asked.body if has_body else None,
-                headers={**named, "Accept-Encoding": "identity", **to.headers},
+                headers={
+                    **named,
+                    "Accept-Encoding": "identity",
+                    "traceparent": traceparent,
+                    **to.headers,
+                },
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None),
             )

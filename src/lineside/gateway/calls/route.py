@@ -7,9 +7,10 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from lineside.core import Record
 from lineside.gateway.calls.breaker import Breaker
+from lineside.gateway.calls.endpoint import CacheSeconds, Seconds
 from lineside.gateway.calls.failures import FALL_BACK_ON
 from lineside.gateway.calls.latency import Latency
-from lineside.gateway.calls.upstream import CacheSeconds, Seconds, Upstream
+from lineside.gateway.calls.upstream import Upstream
 
 
 class RouteTarget(Record):

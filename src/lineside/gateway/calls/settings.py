@@ -8,11 +8,12 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from lineside.core import Invalid, NotFound, Record, Settings
+from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.gguf import LOCAL, GgufUpstream, LocalModel
 from lineside.gateway.calls.litellm import LitellmProvider, LitellmUpstream
 from lineside.gateway.calls.route import ModelRoute
 from lineside.gateway.calls.scripted import ScriptedUpstream
-from lineside.gateway.calls.upstream import Endpoint, HttpUpstream, Upstream
+from lineside.gateway.calls.upstream import HttpUpstream, Upstream
 
 _BYTES_MAX = 1024 * 1024
 

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from lineside.core import Invalid, Record, Unavailable, now
+from lineside.core import Invalid, LinesideError, Unavailable, now
+from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.failures import Passing, down, refused, slow
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent, joined
@@ -29,54 +30,6 @@ if TYPE_CHECKING:
 
 _BODY_BYTES_MAX = 64 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
-
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-CacheSeconds = Annotated[int, Field(ge=0, le=7 * 24 * 3600)]
-
-
-Passed = Literal["files", "batches", "audio", "images"]
-"""First parts of the paths that can be passed on unread."""
-
-
-class PassThrough(Record):
-    """What a provider is passed on as it comes, although no guard looks at it.
-
-    Attributes:
-        paths: Of those below `/v1` that there are.
-        teams: Whose API keys may use it; a key of no team needs only the right `unguarded`.
-        despite_guards: Also where `guards.yaml` names guards, which do not see any of it.
-    """
-
-    paths: tuple[Passed, ...] = ("files", "batches", "audio", "images")
-    teams: tuple[str, ...] = ()
-    despite_guards: bool = False
-
-
-class Endpoint(Record):
-    """Where a provider is and how it is spoken to.
-
-    Attributes:
-        wire: What it speaks: `chat` (OpenAI's Chat Completions, and all that speak it),
-            `responses`, `messages` (Anthropic) or `gemini`.
-        base_url: Address up to and including the version, such as `https://api.openai.com/v1`.
-        api_key_env: Name of the environment variable that holds the key; nothing sends none.
-        headers: Further headers of each request.
-        first_token_s: Longest wait for the first piece of a streamed answer.
-        total_s: Longest time that one answer may take.
-        models: Models that `/v1/models` is to name.
-        cache_s: Seconds for which the same question gets the same answer without asking anew.
-        pass_through: What is passed on unread and unguarded; nothing means nothing.
-    """
-
-    wire: Literal["chat", "responses", "messages", "gemini"] = "chat"
-    base_url: str
-    api_key_env: str | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
-    first_token_s: Seconds = 60.0
-    total_s: Seconds = 600.0
-    models: tuple[str, ...] = ()
-    cache_s: CacheSeconds = 0
-    pass_through: PassThrough | None = None
 
 
 class Upstream(Protocol):
@@ -126,13 +79,23 @@ class HttpUpstream:
 
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Upstream`; the connection closes as soon as nobody asks on."""
+        with self.marking():
+            async with aclosing(self._events(request)) as events:
+                async for event in events:
+                    yield event
+
+    async def _events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         if request.is_stream and self.endpoint.wire == "chat" and not request.wants_stream_tokens:
             # Without it a stream ends without its token counts, and nobody knows what it cost.
             request = request.model_copy(update={"wants_stream_tokens": True})
         body = self.wire.write_request(request)
         where = self.where(request.model)
         exchanging = self._exchange(
-            self._path(request), body, where=where, is_streamed=bool(request.is_stream)
+            self._path(request),
+            body,
+            where=where,
+            is_streamed=bool(request.is_stream),
+            traceparent=request.traceparent,
         )
         async with exchanging as exchange:
             if exchange.is_stream:
@@ -155,12 +118,16 @@ class HttpUpstream:
         """See `Upstream`."""
         return left_out(request, self.wire)
 
-    async def post(self, path: str, body: Mapping[str, Any], *, model: str) -> dict[str, Any]:
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, model: str, traceparent: str | None = None
+    ) -> dict[str, Any]:
         """Send a request that has a whole answer, such as one for embeddings."""
-        async with self._exchange(path, body, where=self.where(model)) as exchange:
-            body_read = await exchange.whole()
-        with _readable(self.where(model)):
-            return read_object(body_read)
+        where = self.where(model)
+        with self.marking():
+            async with self._exchange(path, body, where=where, traceparent=traceparent) as exchange:
+                body_read = await exchange.whole()
+            with _readable(where):
+                return read_object(body_read)
 
     def addressed(self) -> "Addressed":
         """What it takes to send something that no wire has words for."""
@@ -176,16 +143,37 @@ class HttpUpstream:
         """Model and provider as an error names them."""
         return f"`{model}` at {self._base_url}"
 
+    @contextmanager
+    def marking(self) -> Iterator[None]:
+        """Mark in each error what only whoever runs lineside should read."""
+        try:
+            yield
+        except LinesideError as error:
+            name = f"`{self._name.partition(' ')[0]}`"
+            variable = self.endpoint.api_key_env
+            error.private = (
+                (self._base_url, name),
+                *([(variable, "…")] if variable else []),
+            )
+            raise
+
     def _exchange(
-        self, path: str, body: Mapping[str, Any], *, where: str, is_streamed: bool = False
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        where: str,
+        is_streamed: bool = False,
+        traceparent: str | None = None,
     ) -> "_Exchange":
         key = self._key()
+        named = {"traceparent": traceparent} if traceparent else {}
         return _Exchange(
             self._sessions,
             _Sent(
                 url=f"{self._base_url}{path}",
                 body=orjson.dumps(body),
-                headers={**self.endpoint.headers, **self._auth(key)},
+                headers={**named, **self.endpoint.headers, **self._auth(key)},
                 key=key,
                 where=where,
                 is_streamed=is_streamed,

@@ -56,6 +56,8 @@ class ModelRequest(Record):
         reasoning_effort: A word such as `low`; `reasoning_tokens_max` says it as a number.
         wants_stream_tokens: A stream is to end with its token counts.
         user: Whom the caller serves, in the caller's own terms.
+        traceparent: The step of a trace that the provider's own steps belong below; it goes along
+            as a header.
     """
 
     wire: WireName
@@ -82,6 +84,7 @@ class ModelRequest(Record):
     is_stream: bool | None = None
     wants_stream_tokens: bool | None = None
     user: str | None = None
+    traceparent: str | None = None
     extras: Extras = Field(default_factory=dict)
 
     @property

@@ -37,7 +37,11 @@ _CHUNK_NOISE = ("object", "obfuscation", "choices", "usage", "id", "model", "cre
 
 
 class _OpenChoice:
-    """The parts of one choice while they come."""
+    """The parts of one choice while they come.
+
+    Words end where something else begins. Calls of tools stay open until the choice ends, since
+    pieces of several may come by turns.
+    """
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -47,7 +51,7 @@ class _OpenChoice:
         self.is_ended = False
 
     def grow(self, part: Part, name: str) -> Iterator[AnswerEvent]:
-        """Add words to the open part of that name, else close what is open and begin one."""
+        """Add words to the open part of that name, else close the one that is and begin one."""
         at = self.open.get(name)
         if at is None:
             yield from self.close()
@@ -75,7 +79,7 @@ class _OpenChoice:
         arguments = inner.take("arguments", str) or ""
         if index not in self.calls:
             yield from self.close()
-            at = self.calls[index] = self.open["call"] = self.count
+            at = self.calls[index] = self.count
             self.count += 1
             call = ToolCall(
                 id=call_id or f"call_{index}",
@@ -90,6 +94,8 @@ class _OpenChoice:
 
     def end(self) -> Iterator[AnswerEvent]:
         yield from self.close()
+        for at in self.calls.values():
+            yield PartEnded(choice=self.index, at=at)
         self.is_ended = True
 
 

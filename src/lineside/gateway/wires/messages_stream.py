@@ -21,6 +21,7 @@ from lineside.gateway.canonical.parts import (
     TextPart,
     ToolCall,
 )
+from lineside.gateway.canonical.sequence import PartsInTurn
 from lineside.gateway.wires.fields import Fields, sent
 from lineside.gateway.wires.messages_answer import (
     FINISHES,
@@ -151,6 +152,7 @@ class MessagesStreamWriter:
 
     def __init__(self, *, wants_tokens: bool = True) -> None:  # noqa: ARG002 # always counted here
         self._is_own = False
+        self._in_turn = PartsInTurn()
         self._parts: dict[int, Part] = {}
         self._blocks: dict[int, int] = {}
         self._tokens: TokenCounts | None = None
@@ -159,16 +161,21 @@ class MessagesStreamWriter:
 
     def write(self, event: AnswerEvent) -> bytes:
         """The events that say one of ours; nothing where it says nothing to this wire."""
+        if getattr(event, "choice", 0) != 0:
+            return b""
+        return b"".join(self._write(one) for one in self._in_turn.feed(event))
+
+    def _write(self, event: AnswerEvent) -> bytes:
         match event:
             case AnswerStarted():
                 self._is_own, self._start = event.wire == "messages", event
-            case PartStarted() if event.choice == 0:
+            case PartStarted():
                 return self._head() + self._begin(event)
-            case PartGrew() if event.choice == 0:
+            case PartGrew():
                 return self._delta(event)
-            case PartEnded() if event.choice == 0:
+            case PartEnded():
                 return self._stop(event)
-            case ChoiceEnded() if event.choice == 0:
+            case ChoiceEnded():
                 self._finish = event
             case TokensCounted():
                 self._tokens = event.tokens

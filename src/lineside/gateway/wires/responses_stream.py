@@ -17,6 +17,7 @@ from lineside.gateway.canonical.events import (
 )
 from lineside.gateway.canonical.parts import OtherPart, Part, ReasoningPart, TextPart, ToolCall
 from lineside.gateway.canonical.request import ModelRequest
+from lineside.gateway.canonical.sequence import PartsInTurn
 from lineside.gateway.wires.fields import Fields, sent
 from lineside.gateway.wires.responses_answer import (
     named,
@@ -182,6 +183,7 @@ class ResponsesStreamWriter:
 
     def __init__(self, request: ModelRequest | None = None) -> None:  # noqa: ARG002 # as others
         self._assembly = Assembly()
+        self._in_turn = PartsInTurn()
         self._is_own = False
         self._number = -1
         self._places: dict[int, tuple[int, int]] = {}
@@ -194,6 +196,9 @@ class ResponsesStreamWriter:
         """The events that say one of ours; of the first choice, since this wire has no other."""
         if getattr(event, "choice", 0) != 0:
             return b""
+        return b"".join([self._write(one) for one in self._in_turn.feed(event)])
+
+    def _write(self, event: AnswerEvent) -> bytes:
         self._assembly.add(event)
         match event:
             case AnswerStarted():

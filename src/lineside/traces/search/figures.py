@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from lineside.core import Invalid, Record, did_you_mean, now
-from lineside.traces.filters import ATTRIBUTE, Filters
+from lineside.traces.filters import ATTRIBUTE, OF_PAYERS, Filters
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.row import TraceFigures, trace_figures
 from lineside.traces.search import queries
@@ -27,7 +27,10 @@ _WIDTHS = tuple(
 )
 
 _HOUR = timedelta(hours=1)
-GROUPS = ("use_case", "release", "model", "service", "arm", "name", "user", "session")
+GROUPS = (
+    *("use_case", "release", "model", "service", "arm", "name", "user", "session"),
+    *OF_PAYERS,
+)
 
 
 class ChartMoment(Record):
@@ -154,6 +157,8 @@ def checked_group(by: str) -> str:
     Raises:
         Invalid: They have not.
     """
+    if by in OF_PAYERS:
+        return OF_PAYERS[by]
     if by in GROUPS or (by.startswith(ATTRIBUTE) and by != ATTRIBUTE):
         return by
     near = did_you_mean(by, GROUPS)

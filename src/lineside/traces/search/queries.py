@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from lineside.traces.filters import ATTRIBUTE
+from lineside.traces.filters import ATTRIBUTE, OF_PAYERS
 from lineside.traces.queries import PLACE, first_of
 
 _OF_FIRST = (
@@ -108,6 +108,8 @@ def attribute_condition(name: str, sign: str, values: Sequence[Any]) -> Bound:
 def attribute_value(name: str) -> Bound:
     """An attribute of a step as text: of the step itself, of its resource, or of our own steps."""
     pointer = "/" + name.replace("~", "~0").replace("/", "~1")
+    if ATTRIBUTE + name in OF_PAYERS.values():  # whatever others say of themselves
+        return "json_extract_string(attributes, ?)", [pointer]
     sql = (
         "coalesce(json_extract_string(raw, ?), json_extract_string(raw, ?), "
         "json_extract_string(attributes, ?))"
