@@ -58,19 +58,11 @@ _OF_CALL = (
 Row = dict[str, Any]
 
 
-def by_trace(spans: Iterable[Row]) -> list[list[Row]]:
-    """Rows of spans as the lake keeps them, those of one trace together."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for span in spans:
-        found.setdefault((span["workspace"], span["trace_id"]), []).append(span)
-    return list(found.values())
-
-
 def roll_up(spans: list[Row], *, is_more: bool) -> Row:
-    """The row of one trace, from rows of its spans.
+    """The row of one part of a trace, from rows of its spans.
 
     Args:
-        is_more: Whether the lake has a row of the trace already, which this one adds to.
+        is_more: Whether the lake has a row of the part already, which this one adds to.
     """
     head = min(spans, key=_place)
     has_root = head["parent_span_id"] is None

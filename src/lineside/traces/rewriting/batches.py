@@ -10,11 +10,12 @@ import orjson
 from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks.queries import delete_marks
+from lineside.traces.parts import by_part, indexed, whole_name, words_name
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.queries import delete_feedback
 from lineside.traces.replies.queries import delete_replies
 from lineside.traces.rewriting import queries
-from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_in, words_of
+from lineside.traces.rollup import PAID_KINDS, call_row, roll_up, words_in
 
 STEPS_PER_BATCH = 5_000
 TRACES_PER_BATCH = 1_000
@@ -62,7 +63,7 @@ def rewrite(
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
         whole = Whole(store.payloads.get)
-        before = by_trace(_written(whole.row(step)) for step in steps)
+        before = by_part(_written(whole.row(step)) for step in steps)
         after = [[change(step) for step in steps] for steps in before]
         keys = [trace_key(trace_id) for trace_id in trace_ids]
         store.lake.change(
@@ -132,8 +133,8 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
             keys = [trace_key(trace_id) for trace_id in trace_ids]
             beside = reading.rows(queries.EVENTS, [workspace, keys])
         whole = Whole(store.payloads.get)
-        before = by_trace(_written(whole.row(step)) for step in steps)
-        store.texts.remove([_with_words_of(indexed(steps), beside) for steps in before])
+        before = by_part(_written(whole.row(step)) for step in steps)
+        store.texts.remove(list(_with_words_of(before, beside)))
         store.lake.change(
             queries.CHANGED_TABLES,
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
@@ -143,10 +144,26 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
     return Forgotten(opinions, beside_traces, sessions)
 
 
-def _with_words_of(one: text_index.Indexed, beside: list[Row]) -> text_index.Indexed:
-    """A trace with the words of what came beside its steps as well."""
-    words = words_in(row["event"] for row in beside if row["trace_id"] == one.key)
-    return one._replace(words=f"{one.words} {words}")
+def _with_words_of(before: list[list[Row]], beside: list[Row]) -> Iterator[text_index.Indexed]:
+    """All that some traces are found by, with the words of what came beside their steps as well.
+
+    Each name has all words of its trace: what no use case had may be of one by now.
+    """
+    words: dict[str, list[str]] = {}
+    found: dict[str, text_index.Indexed] = {}
+    for steps in before:
+        one = indexed(steps)
+        words.setdefault(steps[0]["trace_id"], []).append(one.words)
+        whole = one._replace(key=whole_name(one.key))
+        found |= {one.key: one, whole.key: whole}
+    for row in beside:
+        name = words_name(row["trace_id"], row["use_case"])
+        words.setdefault(row["trace_id"], []).append(words_in([row["event"]]))
+        like = found.get(whole_name(name))
+        if like is not None:
+            found[name] = like._replace(key=name)
+    for name, one in found.items():
+        yield one._replace(words=" ".join(words[whole_name(name)]))
 
 
 def _remove_unnamed(store: Store, before: list[list[Row]]) -> None:
@@ -163,12 +180,6 @@ def _remove_unnamed(store: Store, before: list[list[Row]]) -> None:
 def _written(step: Row) -> Row:
     """A step as it is written into the lake, from how it is read."""
     return step | {"started_at": step["started_at"].isoformat(timespec="microseconds")}
-
-
-def indexed(steps: list[Row]) -> text_index.Indexed:
-    """A trace with its words."""
-    moment = min(datetime.fromisoformat(step["started_at"]) for step in steps)
-    return text_index.Indexed(steps[0]["workspace"], steps[0]["trace_id"], moment, words_of(steps))
 
 
 def _packed(rows: list[Row]) -> list[bytes]:

@@ -31,15 +31,19 @@ SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id IN (
 """
 OF_SESSION = OF_USER.replace("user_id", "session_id")
 
+# Parameters: the workspace, a moment, a use case, the id after which to go on, a mapping, a limit.
+# Whole traces, of which one step may be as old, or of that use case.
 READ_BEFORE = f"""
-SELECT {_EXTENT} FROM {{spans}}
-WHERE workspace = ? AND started_at >= ? AND (?::VARCHAR IS NULL OR use_case = ?)
-  AND trace_id > ?
-GROUP BY trace_id
-HAVING bool_or(mapping BETWEEN 1 AND ?) OR trace_id NOT IN (
-    SELECT trace_id FROM {{traces}} WHERE workspace = ?
-)
-ORDER BY trace_id LIMIT ?
+SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ?1 AND trace_id IN (
+    SELECT trace_id FROM {{spans}}
+    WHERE workspace = ?1 AND started_at >= ?2 AND (?3::VARCHAR IS NULL OR use_case = ?3)
+      AND trace_id > ?4
+    GROUP BY trace_id
+    HAVING bool_or(mapping BETWEEN 1 AND ?5) OR trace_id NOT IN (
+        SELECT trace_id FROM {{traces}} WHERE workspace = ?1
+    )
+    ORDER BY trace_id LIMIT ?6
+) GROUP BY trace_id ORDER BY trace_id
 """
 STEPS = """
 SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= ?
@@ -106,9 +110,7 @@ class Meant(NamedTuple):
 
     @property
     def events(self) -> str:
-        return (
-            f"SELECT trace_id, happened_at, event FROM {{{self.table.name}}} WHERE {self.condition}"
-        )
+        return f"SELECT trace_id, use_case, happened_at, event FROM {{{self.table.name}}} WHERE {self.condition}"
 
     @property
     def deleted(self) -> str:
@@ -122,7 +124,7 @@ DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <=
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 """
 EVENTS = """
-SELECT trace_id, event FROM {span_events}
+SELECT trace_id, use_case, event FROM {span_events}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
 """
 STILL_NAMED = """
