@@ -13,7 +13,7 @@ _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 12, 30)
 
 
 SpanKey = tuple[str, str, str | None, str]
-"""Workspace, trace id, use case and span id: ids alone are no secret, and anybody may repeat one."""
+"""Workspace, trace id, use case and span id: ids are no secret, and anybody may repeat them."""
 
 
 class Arrived(NamedTuple):

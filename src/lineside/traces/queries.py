@@ -141,7 +141,8 @@ SELECT span_id, parent_span_id, name, kind, status, left(error, 300) AS error, s
 # DuckDB looks for ids in a list while it reads, and then unpacks no payload but theirs.
 TRACE_STEPS = f"SELECT * {_OF_TRACE} AND list_contains(?::VARCHAR[], span_id) {_IN_ORDER}"
 TRACE_DIGESTS = f"""
-SELECT span_id, use_case, hash(input, output, messages_in, messages_out) AS digest {_OF_TRACE} {_IN_ORDER}
+SELECT span_id, use_case, hash(input, output, messages_in, messages_out) AS digest
+{_OF_TRACE} {_IN_ORDER}
 """
 TRACE_HINTS = f"""
 SELECT span_id, use_case, raw {_OF_TRACE}

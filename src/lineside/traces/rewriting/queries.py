@@ -110,7 +110,8 @@ class Meant(NamedTuple):
 
     @property
     def events(self) -> str:
-        return f"SELECT trace_id, use_case, happened_at, event FROM {{{self.table.name}}} WHERE {self.condition}"
+        columns = "trace_id, use_case, happened_at, event"
+        return f"SELECT {columns} FROM {{{self.table.name}}} WHERE {self.condition}"
 
     @property
     def deleted(self) -> str:

@@ -52,7 +52,7 @@ def remap(
 ) -> Remapped:
     """Map steps again that an older mapping has read, and make their roll-ups anew.
 
-    Whole traces are written anew of which one step is wanted, so that their roll-ups have all steps.
+    Where one step of a trace is wanted, all of it is written anew, so that roll-ups have all steps.
     Goes through the lake by trace, some thousand steps at a time, each in one transaction: a run
     that was killed is simply run again. Which use case a step belongs to stays. Costs that a price
     table gave are worked out again at today's table; those a sender gave stay.

@@ -95,7 +95,10 @@ def trace_condition(field: str, sign: str, values: Sequence[Any]) -> Bound:
 
 
 def attribute_condition(name: str, sign: str, values: Sequence[Any]) -> Bound:
-    """What some step of a part of a trace was sent with; a workspace and two moments are bound before it."""
+    """What some step of a part of a trace was sent with.
+
+    A workspace and two moments are bound before it.
+    """
     value, bound = attribute_value(name)
     compared = _CONTAINS.format(value) if sign == "~" else f"{value} = ?"
     return (

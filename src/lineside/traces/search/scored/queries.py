@@ -47,7 +47,8 @@ def scored_query(by: str, *, wanted: str, bucketed: bool, named: Named, labels_m
     place = "epoch_us(first_at) // ?" if bucketed else "0"
     return f"""
 WITH heads AS MATERIALIZED ({_heads(by, wanted)}), {_SAID}, found AS (
-    SELECT {place} AS bucket, {label_of(named)} AS name, said.part IS NOT NULL AS is_scored, value, label
+    SELECT {place} AS bucket, {label_of(named)} AS name, said.part IS NOT NULL AS is_scored,
+        value, label
     FROM heads LEFT JOIN said ON heads.part = said.part
 ), common AS (
     SELECT label FROM found WHERE label IS NOT NULL
