@@ -232,3 +232,21 @@ def test_a_sent_score_counts_only_for_its_senders_use_case(scope: Scope, is_limi
     assert len(score_figures(shop, use_case="shop-uc")) == counted
     if not is_limited:
         assert len(list_scores(shop, trace_id=TRACE)) == 1
+
+
+def test_a_step_of_no_use_case_is_of_the_one_above_it_and_of_nobody_else(scope: Scope) -> None:
+    below = step("dd", None, parent_span_id="bb" * 8, model="lost-model", kind="model")
+    apart = step("ee", None, parent_span_id="99" * 8)
+    record_spans(scope, theirs()).result()
+    scope.store.flusher.flush()
+    record_spans(scope, [below, apart]).result()
+    record_spans(scope, [forged()]).result()
+    other, shop = limited_to(scope, "other-uc"), limited_to(scope, "shop-uc")
+
+    for _ in range(2):
+        assert [span.name for span in get_trace(shop, TRACE)] == ["aa", "bb", "dd"]
+        assert [span.name for span in get_trace(other, TRACE)] == ["cc"]
+        assert set(views.get_steps(shop, TRACE, ["dd" * 8, "ee" * 8])) == {"dd" * 8}
+        (row,) = search.list_traces(shop, in_use_case("shop-uc")).traces
+        assert (row.steps, "lost-model" in row.models) == (3, True)
+        scope.store.flusher.flush()

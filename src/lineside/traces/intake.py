@@ -9,7 +9,7 @@ import orjson
 from lineside.store import LakeTable
 from lineside.store import intake as intakes
 from lineside.traces import queries
-from lineside.traces.arrivals import SpanKey, arrived, span_key
+from lineside.traces.arrivals import SpanKey, arrived, span_key, steps_above
 from lineside.traces.beside import BESIDE, read_beside
 from lineside.traces.logs.queries import SPAN_EVENTS
 from lineside.traces.parts import by_part, indexed
@@ -79,12 +79,20 @@ class TracesIntake:
             spans.setdefault(span_key(row), row)
         before = arrived(spans.values(), ask)
         fresh = [row for key, row in spans.items() if not before.has(key, beside=spans)]
-        found = by_part(fresh)
-        traces = [roll_up(part, is_more=span_key(part[0])[:3] in before.parts) for part in found]
-        calls = [call_row(row) for row in fresh if row["kind"] in PAID_KINDS]
+        found = by_part(fresh, lambda lost: steps_above(lost, before, ask))
+        traces = [
+            roll_up(rows, use_case=part[2], is_more=part in before.parts)
+            for part, rows in found.items()
+        ]
+        calls = [
+            call_row(row, use_case=part[2])
+            for part, rows in found.items()
+            for row in rows
+            if row["kind"] in PAID_KINDS
+        ]
         came = read_beside(beside)
         came.scores.extend(scores_of_spans(fresh))
-        texts = [indexed(part) for part in found]
+        texts = [indexed(*one) for one in found.items()]
         if keeps:
             fresh = set_apart(fresh, self._keep_apart)
         return intakes.Prepared(

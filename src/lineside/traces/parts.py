@@ -43,13 +43,77 @@ Owned = TypeVar("Owned", bound=OfUseCase)
 AnyStep = TypeVar("AnyStep", bound=Placed)
 
 
-def by_part(spans: Iterable[Row]) -> list[list[Row]]:
-    """Rows of spans as the lake keeps them, those of one trace and one use case together."""
-    found: dict[tuple[str, str, str | None], list[Row]] = {}
+PartKey = tuple[str, str, str | None]
+"""Workspace, trace id and use case of a part."""
+
+
+def by_part(
+    spans: Iterable[Row], above: Callable[[Sequence[Row]], Iterable[Row]] = lambda _: ()
+) -> dict[PartKey, list[Row]]:
+    """Rows of spans as the lake keeps them, those of one trace and one use case together.
+
+    A step of no use case is of the one that the step above it is of: only who may write to all of
+    them can send such a step. Where what is above is not here, it is of none.
+
+    Args:
+        above: Finds the steps right above some that are not among the spans.
+    """
+    traces: dict[tuple[str, str], list[Row]] = {}
     for span in spans:
-        place = (span["workspace"], span["trace_id"], span["use_case"])
-        found.setdefault(place, []).append(span)
-    return list(found.values())
+        traces.setdefault((span["workspace"], span["trace_id"]), []).append(span)
+    lost = [
+        span
+        for of_trace in traces.values()
+        for span in _unplaced(of_trace)
+        if span["parent_span_id"] is not None
+    ]
+    beside: dict[tuple[str, str], list[Row]] = {}
+    for span in above(lost) if lost else ():
+        beside.setdefault((span["workspace"], span["trace_id"]), []).append(span)
+    found: dict[PartKey, list[Row]] = {}
+    for place, of_trace in traces.items():
+        owners = Owners()
+        for span in (*beside.get(place, ()), *of_trace):
+            owners.add(span["span_id"], span.get("parent_span_id"), span["use_case"])
+        for span in of_trace:
+            owner = owners.of(span["parent_span_id"], span["use_case"])
+            found.setdefault((*place, owner), []).append(span)
+    return found
+
+
+def _unplaced(of_trace: Sequence[Row]) -> list[Row]:
+    """Steps of no use case, of which what is above is not among these."""
+    there = {span["span_id"] for span in of_trace}
+    return [
+        span
+        for span in of_trace
+        if span["use_case"] is None and span["parent_span_id"] not in there
+    ]
+
+
+class Owners:
+    """Of which use case each step of a trace is, from those that say it and what is above."""
+
+    def __init__(self) -> None:
+        self._above: dict[str, tuple[str | None, str | None]] = {}
+        self._doubtful: set[str] = set()
+
+    def add(self, span_id: str, parent_id: str | None, use_case: str | None) -> None:
+        """Take a step into account."""
+        known = self._above.setdefault(span_id, (parent_id, use_case))
+        if known[1] != use_case:
+            # Several sent a step of this id: what is below it may be of either.
+            self._doubtful.add(span_id)
+
+    def of(self, parent_id: str | None, use_case: str | None) -> str | None:
+        """The use case that a step belongs to, by its own and by what is above it."""
+        seen: set[str] = set()
+        while use_case is None and parent_id in self._above and parent_id not in seen:
+            if parent_id in self._doubtful:
+                return None
+            seen.add(parent_id)
+            parent_id, use_case = self._above[parent_id]
+        return use_case
 
 
 def may_see(scope: Scope, use_case: str | None) -> bool:
@@ -57,17 +121,36 @@ def may_see(scope: Scope, use_case: str | None) -> bool:
     return scope.use_cases is None or use_case in scope.use_cases
 
 
-def own_steps(scope: Scope, steps: Sequence[Owned]) -> list[Owned]:
+def own_steps(
+    scope: Scope, steps: Sequence[AnyStep], owners: Owners | None = None
+) -> list[AnyStep]:
     """Those of a trace's steps that the actor may read; all of them where there is no limit.
 
-    The same of what was said of them.
+    Args:
+        owners: Whose the steps before these are, where they are some of a trace in order.
 
     Raises:
         Denied: The right `read` is missing, or none of them is within the actor's limit.
     """
-    own = [step for step in steps if may_see(scope, step.use_case)]
+    if scope.use_cases is None:
+        if steps:
+            scope.require("read")
+        return list(steps)
+    owners = owners or Owners()
+    for step in steps:
+        owners.add(step.span_id, step.parent_span_id, step.use_case)
+    whose = [owners.of(step.parent_span_id, step.use_case) for step in steps]
+    allowed = [use_case for use_case in whose if may_see(scope, use_case)]
     if steps:
-        scope.require("read", use_case=(own or steps)[0].use_case)
+        scope.require("read", use_case=(allowed or whose)[0])
+    return [step for step, use_case in zip(steps, whose, strict=True) if may_see(scope, use_case)]
+
+
+def own_words(scope: Scope, said: Sequence[Owned]) -> list[Owned]:
+    """The same of what was said of steps."""
+    own = [one for one in said if may_see(scope, one.use_case)]
+    if said:
+        scope.require("read", use_case=(own or said)[0].use_case)
     return own
 
 
@@ -120,9 +203,8 @@ def part_of_words(name: str) -> Part:
     return trace_key(trace_id), use_case if sign else None
 
 
-def indexed(part: Sequence[Row]) -> text_index.Indexed:
+def indexed(part: PartKey, spans: Sequence[Row]) -> text_index.Indexed:
     """A part of a trace with its words."""
-    first = min(part, key=lambda span: str(span["started_at"]))
-    moment = datetime.fromisoformat(first["started_at"])
-    name = words_name(first["trace_id"], first["use_case"])
-    return text_index.Indexed(first["workspace"], name, moment, words_of(part))
+    workspace, trace_id, use_case = part
+    moment = datetime.fromisoformat(min(span["started_at"] for span in spans))
+    return text_index.Indexed(workspace, words_name(trace_id, use_case), moment, words_of(spans))

@@ -138,6 +138,7 @@ SELECT span_id, parent_span_id, name, kind, status, left(error, 300) AS error, s
     duration_ms, use_case, service, model, agent_name, tool_name, tokens_in, tokens_out, cost_usd
 {_OF_TRACE} {_IN_ORDER}
 """
+TRACE_PLACES = f"SELECT span_id, parent_span_id, use_case {_OF_TRACE}"
 # DuckDB looks for ids in a list while it reads, and then unpacks no payload but theirs.
 TRACE_STEPS = f"SELECT * {_OF_TRACE} AND list_contains(?::VARCHAR[], span_id) {_IN_ORDER}"
 TRACE_DIGESTS = f"""

@@ -17,7 +17,7 @@ from lineside.traces.logs.joining import events_of_trace, with_events
 from lineside.traces.logs.queries import DIGESTS as EVENT_DIGESTS
 from lineside.traces.metrics.receiving import MetricsIntake
 from lineside.traces.outline import Outline, outlines_of
-from lineside.traces.parts import may_see, own_steps, sent_id, told_apart
+from lineside.traces.parts import Owners, may_see, own_steps, sent_id, told_apart
 from lineside.traces.payloads import Whole
 from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
@@ -173,7 +173,11 @@ def get_steps(scope: Scope, trace_id: str, span_ids: Sequence[str]) -> dict[str,
     with open_reading(scope) as reading:
         rows = of_trace(reading, queries.TRACE_STEPS, scope.workspace, trace_id, [wanted])
         events = events_of_trace(reading, scope.workspace, trace_id) if rows else {}
-    spans = own_steps(scope, [with_events(span_of(row), events) for row in rows])
+        owners = Owners()
+        if scope.use_cases is not None:
+            for place in of_trace(reading, queries.TRACE_PLACES, scope.workspace, trace_id):
+                owners.add(*place.values())
+    spans = own_steps(scope, [with_events(span_of(row), events) for row in rows], owners)
     return {span.span_id: span for span in told_apart(spans, _renamed)}
 
 
@@ -186,7 +190,7 @@ def payload_digests(scope: Scope, trace_id: str) -> dict[str, int]:
     return {
         row["span_id"]: row["digest"] ^ events.get(row["span_id"], 0)
         for row in rows
-        if may_see(scope, row["use_case"])
+        if row["use_case"] is None or may_see(scope, row["use_case"])
     }
 
 
@@ -196,7 +200,7 @@ def graph_hints(scope: Scope, trace_id: str) -> dict[str, Hint]:
     return {
         row["span_id"]: hint_of(orjson.loads(row["raw"]))
         for row in rows
-        if may_see(scope, row["use_case"])
+        if row["use_case"] is None or may_see(scope, row["use_case"])
     }
 
 

@@ -10,7 +10,7 @@ import orjson
 from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks.queries import delete_marks
-from lineside.traces.parts import by_part, indexed, whole_name, words_name
+from lineside.traces.parts import PartKey, by_part, indexed, whole_name, words_name
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.queries import delete_feedback
 from lineside.traces.replies.queries import delete_replies
@@ -51,11 +51,11 @@ def rewrite(
     workspace: str,
     batch: Sequence[Found],
     change: Callable[[Row], Row],
-) -> list[list[Row]]:
+) -> tuple[list[Row], dict[PartKey, list[Row]]]:
     """Replace every step of some traces by what `change` makes of it.
 
     All or nothing, also when the process is killed; roll-ups are made anew. Gives the steps as they
-    were, by trace. What arrives meanwhile waits, because the lake's lock is held.
+    were, and as they are by part. What arrives meanwhile waits, because the lake's lock is held.
     """
     trace_ids = [one.trace_id for one in batch]
     first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
@@ -63,23 +63,29 @@ def rewrite(
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
         whole = Whole(store.payloads.get)
-        before = by_part(_written(whole.row(step)) for step in steps)
-        after = [[change(step) for step in steps] for steps in before]
+        before = [_written(whole.row(step)) for step in steps]
+        after = by_part(change(step) for step in before)
         keys = [trace_key(trace_id) for trace_id in trace_ids]
         store.lake.change(
             queries.CHANGED_TABLES,
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.STEPS_TABLES),
             {
                 queries.STEPS_TABLES[0]: _packed(
-                    set_apart([step for steps in after for step in steps], store.payloads.put_all)
+                    set_apart(
+                        [step for steps in after.values() for step in steps],
+                        store.payloads.put_all,
+                    )
                 ),
                 queries.STEPS_TABLES[1]: _packed(
-                    [roll_up(steps, is_more=False) for steps in after]
+                    [
+                        roll_up(steps, use_case=part[2], is_more=False)
+                        for part, steps in after.items()
+                    ]
                 ),
                 queries.STEPS_TABLES[2]: _packed(
                     [
-                        call_row(step)
-                        for steps in after
+                        call_row(step, use_case=part[2])
+                        for part, steps in after.items()
                         for step in steps
                         if step["kind"] in PAID_KINDS
                     ]
@@ -87,7 +93,7 @@ def rewrite(
             },
         )
         _remove_unnamed(store, before)
-    return before
+    return before, after
 
 
 class Forgotten(NamedTuple):
@@ -133,7 +139,7 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
             keys = [trace_key(trace_id) for trace_id in trace_ids]
             beside = reading.rows(queries.EVENTS, [workspace, keys])
         whole = Whole(store.payloads.get)
-        before = by_part(_written(whole.row(step)) for step in steps)
+        before = [_written(whole.row(step)) for step in steps]
         store.texts.remove(list(_with_words_of(before, beside)))
         store.lake.change(
             queries.CHANGED_TABLES,
@@ -144,16 +150,16 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
     return Forgotten(opinions, beside_traces, sessions)
 
 
-def _with_words_of(before: list[list[Row]], beside: list[Row]) -> Iterator[text_index.Indexed]:
+def _with_words_of(before: list[Row], beside: list[Row]) -> Iterator[text_index.Indexed]:
     """All that some traces are found by, with the words of what came beside their steps as well.
 
     Each name has all words of its trace: what no use case had may be of one by now.
     """
     words: dict[str, list[str]] = {}
     found: dict[str, text_index.Indexed] = {}
-    for steps in before:
-        one = indexed(steps)
-        words.setdefault(steps[0]["trace_id"], []).append(one.words)
+    for part, steps in by_part(before).items():
+        one = indexed(part, steps)
+        words.setdefault(part[1], []).append(one.words)
         whole = one._replace(key=whole_name(one.key))
         found |= {one.key: one, whole.key: whole}
     for row in beside:
@@ -166,9 +172,9 @@ def _with_words_of(before: list[list[Row]], beside: list[Row]) -> Iterator[text_
         yield one._replace(words=" ".join(words[whole_name(name)]))
 
 
-def _remove_unnamed(store: Store, before: list[list[Row]]) -> None:
+def _remove_unnamed(store: Store, before: list[Row]) -> None:
     """Delete the payloads of steps that were changed, where no step names them any more."""
-    left = {digest for steps in before for step in steps for digest in step["blobs"] or ()}
+    left = {digest for step in before for digest in step["blobs"] or ()}
     if not left:
         return
     with store.lake.reading(queries.TABLES) as reading:

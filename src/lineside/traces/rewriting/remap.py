@@ -9,7 +9,7 @@ import orjson
 from lineside.core import Record, Unavailable, clock
 from lineside.traces import prices
 from lineside.traces.mapping import MAPPING_VERSION, RawSpan, fields_of
-from lineside.traces.parts import indexed
+from lineside.traces.parts import by_part, indexed
 from lineside.traces.payloads import is_kept_apart
 from lineside.traces.rewriting import queries
 from lineside.traces.rewriting.batches import Found, Row, batches, rewrite
@@ -113,20 +113,21 @@ def _remap_batch(
     scope: Scope, batch: list[Found], table: prices.PriceTable, use_case: str | None
 ) -> int:
     changed = 0
-    after: dict[tuple[str, str | None], list[Row]] = {}
 
     def again(step: Row) -> Row:
         nonlocal changed
         is_meant = use_case in (None, step["use_case"])
         row = _mapped_again(step, table) if is_meant else step
         changed += row != step | {"mapping": row["mapping"]}
-        after.setdefault((row["trace_id"], row["use_case"]), []).append(row)
         return row
 
-    before = rewrite(scope.store, scope.workspace, batch, again)
+    before, after = rewrite(scope.store, scope.workspace, batch, again)
     # Words that are new are added to those that a trace is found by.
-    fresh = [indexed(steps) for steps in after.values()]
-    known = {one.key: set(one.words.split()) for one in map(indexed, before)}
+    fresh = [indexed(*one) for one in after.items()]
+    known = {
+        one.key: set(one.words.split())
+        for one in (indexed(*one) for one in by_part(before).items())
+    }
     scope.store.texts.add(
         [one for one in fresh if not set(one.words.split()) <= known.get(one.key, set())]
     )

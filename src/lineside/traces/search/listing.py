@@ -9,7 +9,7 @@ from lineside.core import Invalid, NotFound, now
 from lineside.traces.filters import Filters
 from lineside.traces.logs.joining import events_of_trace, events_of_traces, with_events
 from lineside.traces.logs.previews import with_told
-from lineside.traces.parts import may_see
+from lineside.traces.parts import Owners, own_steps
 from lineside.traces.payloads import Whole
 from lineside.traces.reading import TraceReading, of_trace, open_reading
 from lineside.traces.record import span_of
@@ -126,6 +126,7 @@ def parts_of_trace(scope: Scope, trace_id: str) -> Iterator[list[Span]]:
     """
     whole = Whole(scope.store.payloads.get)
     after: Cursor = (EARLIEST, "")
+    owners = Owners()
     while True:
         with open_reading(scope) as reading:
             cursor = (*after[:1], *after, STEPS_AT_ONCE)
@@ -134,9 +135,8 @@ def parts_of_trace(scope: Scope, trace_id: str) -> Iterator[list[Span]]:
         if not rows:
             return
         after = (rows[-1]["started_at"], rows[-1]["span_id"])
-        own = [row for row in rows if may_see(scope, row["use_case"])]
-        scope.require("read", use_case=(own or rows)[0]["use_case"])
-        yield [with_events(span_of(whole.row(row)), events) for row in own]
+        spans = [with_events(span_of(whole.row(row)), events) for row in rows]
+        yield own_steps(scope, spans, owners)
         if len(rows) < STEPS_AT_ONCE:
             return
 
@@ -324,12 +324,12 @@ def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
     with open_reading(scope) as reading:
         bounds = [earlier(min(moments)), later(max(moments))]
         for row in reading.rows(queries.STEPS_OF, [scope.workspace, *bounds, ids]):
-            if may_see(scope, row["use_case"]):
-                by_trace.setdefault(row["trace_id"], []).append(span_of(whole.row(row)))
+            by_trace.setdefault(row["trace_id"], []).append(span_of(whole.row(row)))
         events = events_of_traces(reading, scope.workspace, bounds, ids)
     for id_ in ids:
         if id_ in by_trace:
-            yield [with_events(span, events.get(id_, {})) for span in by_trace[id_]]
+            own = own_steps(scope, by_trace[id_])
+            yield [with_events(span, events.get(id_, {})) for span in own]
 
 
 def _cursor(text: str) -> Cursor:
