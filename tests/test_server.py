@@ -56,6 +56,23 @@ def test_what_does_not_fit_is_a_422_with_every_reason(client: TestClient) -> Non
     assert garbage.json()["error"]["code"] == "not_json"
 
 
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [[], [{"role": "system", "content": "Hi"}], [{"role": "user", "content": [PICTURE]}]],
+)
+def test_a_model_call_in_which_nobody_said_anything_is_refused(
+    client: TestClient, messages: list[object]
+) -> None:
+    body = {"model": "triage", "messages": messages}
+    answer = client.post("/v1/chat/completions", json=body)
+
+    assert answer.status_code == 400
+    assert "no message of a user with text" in answer.json()["error"]["message"]
+
+
 def test_an_unknown_use_case_is_a_404_that_helps(client: TestClient) -> None:
     answer = client.post("/api/usecases/triag/run", json={"input": {}})
 

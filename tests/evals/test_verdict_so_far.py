@@ -64,7 +64,7 @@ def test_looking_on_the_way_changes_nothing_at_the_end(
     assert (seen.decision, looked_at.status, looked_at.cases_done) == ("ship", "done", 200)
     assert 100 <= seen.cases < 200
     assert seen.sentence.startswith("Ship: all 2 rules pass")
-    assert seen.confidence > 0.98
+    assert seen.confidence > looked_at.confidence  # the later the look, the less stricter
     assert looked_at.confidence == 0.95
     assert decided(scope, looked_at, before).verdict == decided(scope, alone, before).verdict
 

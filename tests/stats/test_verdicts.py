@@ -148,7 +148,7 @@ def test_a_verdict_is_plain_data() -> None:
     assert json.loads(json.dumps(dataclasses.asdict(answer), allow_nan=False))["decision"] == "more"
 
 
-def test_the_front_door_opens_without_scipy() -> None:
+def test_the_front_door_and_the_server_open_without_numpy_and_scipy() -> None:
     # A server has 14 MiB more memory with them, and one that only answers calls needs neither.
     code = "import sys, lineside.stats, lineside.server\n"
     code += "print(sorted({'numpy', 'scipy'} & set(sys.modules)))"

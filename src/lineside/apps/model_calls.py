@@ -258,7 +258,14 @@ async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
 
 def _input(request: canonical.ModelRequest, fields: list[str]) -> Any:
     """The user's last words as the input of an app: its fields as JSON, or its only field."""
-    said = next((turn.text for turn in reversed(request.turns) if turn.role == "user"), "")
+    asked = next((turn for turn in reversed(request.turns) if turn.role == "user"), None)
+    if asked is None or not any(isinstance(part, canonical.TextPart) for part in asked.parts):
+        raise Invalid(
+            "input_misfit",
+            "There is no message of a user with text in it",
+            hint="A use case takes the last message of role `user` as its input.",
+        )
+    said = asked.text
     try:
         value = orjson.loads(said)
     except orjson.JSONDecodeError:

@@ -11,6 +11,7 @@ from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
 from lineside.evals.run import Run
 from lineside.evals.sheet import Sheet, read_sheet
+from lineside.stats import np
 from lineside.store import Store
 from lineside.usecases import ScorerDeclaration
 
@@ -220,8 +221,6 @@ def _cases_of(sheet: Sheet, run: Run) -> list[JudgedCase]:
 
 
 def _sheet_of(cases: Sequence[JudgedCase], run: Run) -> Sheet:
-    import numpy as np
-
     names = [item.name for item in run.scorers]
     slices: dict[tuple[tuple[str, str], ...], int] = {}
     codes = [slices.setdefault(tuple(case.slices.items()), len(slices)) for case in cases]

@@ -1,6 +1,5 @@
 """Have a run done, and wait for it."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from lineside.core import Invalid, Unavailable
@@ -17,7 +16,6 @@ Told = Callable[[Run], None]
 _PROGRAM_MARK = "@"
 """Stands in the subject of a function, and never in a digest."""
 _RUNS_MAX = 200
-_POLL_SECONDS = 0.1
 
 
 def judge(
@@ -57,20 +55,9 @@ def judge(
 
 def wait_for(scope: Scope, run: Run, *, progress: Told = lambda _run: None) -> Run:
     """Wait until a run has ended; whatever broke it is raised here."""
-    while run.status == "running":
-        progress(run)
-        time.sleep(_POLL_SECONDS)
-        if scope.store.jobs.is_done(run.id):
-            # A handler that broke raises here what broke it.
-            scope.store.jobs.result(run.id)
-            run = get_run(scope, run.id)
-            break
-        run = get_run(scope, run.id)
-    if run.status == "stopped" and not scope.store.jobs.is_orphan(run.id):
-        # The run says so a moment before its job ends, and only that knows what broke it.
-        scope.store.jobs.result(run.id)
-    progress(run)
-    return run
+    return scope.store.jobs.follow(
+        run.id, run, load=lambda: get_run(scope, run.id), progress=progress
+    )
 
 
 def compare_answered(scope: Scope, baseline: Run | None, candidate: Run) -> Comparison | None:

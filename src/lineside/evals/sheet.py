@@ -9,6 +9,7 @@ import orjson
 
 from lineside.evals import queries
 from lineside.evals.run import Run
+from lineside.stats import np
 from lineside.store import Store
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ def places_by_slice(
     slices: Sequence[Mapping[str, str]], slice_codes: "NDArray[Any]"
 ) -> dict[str, dict[str, "NDArray[Any]"]]:
     """Name of a slice to its values, each with the places of the cases in it, in order."""
-    import numpy as np
-
     if not slices:
         return {}
     order = np.argsort(slice_codes, kind="stable")
@@ -67,8 +66,6 @@ def write_sheet(store: Store, run: Run, measures: Iterable[str]) -> str | None:
     """
     if run.repetitions > 1 or run.cases_done < CASES_MIN:
         return None
-    import numpy as np
-
     names = [item.name for item in run.scorers]
     always = set(measures)
     values = np.full((len(names), run.cases_done), np.nan)
@@ -103,8 +100,6 @@ def write_sheet(store: Store, run: Run, measures: Iterable[str]) -> str | None:
 
 def read_sheet(store: Store, digest: str) -> Sheet:
     """Read what `write_sheet` kept."""
-    import numpy as np
-
     with np.load(BytesIO(store.blobs.get(digest)), allow_pickle=False) as file:
         words = orjson.loads(file["words"].tobytes())
         arrays = {name: file[name] for name in ("values", "missing", "slice_codes")}

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from lineside.core import Conflict, Invalid, new_id
 from lineside.store.locks import Lock, lock_for
@@ -22,6 +22,16 @@ _UNDER_WAY = ("PENDING", "ENQUEUED", "DELAYED")
 _RECOVER_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
 _MESSAGES_LOOKED_FOR_S = 0.05
+
+
+class Worked(Protocol):
+    """What a job works on, as it stands: `running`, `stopped`, or ended in another way."""
+
+    @property
+    def status(self) -> str: ...
+
+
+W = TypeVar("W", bound=Worked)
 
 # DBOS keeps one instance in a process; so do we.
 _open_jobs: "Jobs | None" = None
@@ -84,6 +94,31 @@ class Jobs:
         """Wait for a job and return what it returned, or raise what it raised."""
         job = self._launch().retrieve_workflow(job_id)
         return job.get_result(polling_interval_sec=_LOOK_SECONDS)
+
+    def follow(
+        self, job_id: str, at_first: W, *, load: Callable[[], W], progress: Callable[[W], None]
+    ) -> W:
+        """Wait until what a job works on is no longer under way; what broke the job is raised here.
+
+        Args:
+            at_first: How it stands now.
+            progress: Told how it stands, several times a second and at the end.
+        """
+        state = at_first
+        while state.status == "running":
+            progress(state)
+            time.sleep(_LOOK_SECONDS)
+            if self.is_done(job_id):
+                # The job's own end is the truth; a handler that broke raises here what broke it.
+                self.result(job_id)
+                state = load()
+                break
+            state = load()
+        if state.status == "stopped" and not self.is_orphan(job_id):
+            # It says so a moment before its job ends, and only that knows what broke it.
+            self.result(job_id)
+        progress(state)
+        return state
 
     def recover(self) -> int:
         """Take over the jobs of processes that died; return how many."""

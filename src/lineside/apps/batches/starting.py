@@ -1,7 +1,6 @@
 """Begins batches and goes on with them."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,6 @@ from lineside.trust import Scope
 
 CONCURRENCY_MAX = 64
 """Rows of one batch that may be asked at once: live calls need room beside it."""
-
-_POLL_SECONDS = 0.1
 
 
 def start_batch(
@@ -135,20 +132,9 @@ def wait_for_batch(
     scope: Scope, batch: Batch, *, progress: Callable[[Batch], None] = lambda _batch: None
 ) -> Batch:
     """Wait until a batch is no longer under way; whatever broke it is raised here."""
-    while batch.status == "running":
-        progress(batch)
-        time.sleep(_POLL_SECONDS)
-        if scope.store.jobs.is_done(_job_of(batch)):
-            # The job's own end is the truth; a handler that broke raises here what broke it.
-            scope.store.jobs.result(_job_of(batch))
-            batch = load_batch(scope, batch.id)
-            break
-        batch = load_batch(scope, batch.id)
-    if batch.status == "stopped" and not scope.store.jobs.is_orphan(_job_of(batch)):
-        # The batch says so a moment before its job ends, and only that knows what broke it.
-        scope.store.jobs.result(_job_of(batch))
-    progress(batch)
-    return batch
+    return scope.store.jobs.follow(
+        _job_of(batch), batch, load=lambda: load_batch(scope, batch.id), progress=progress
+    )
 
 
 def _ensure(scope: Scope, batch: Batch) -> None:
