@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 
 from lineside.core import Denied, now
+from lineside.store import Store
 from lineside.traces import (
     Message,
     Span,
     get_trace,
     logs,
     marks,
+    open_traces,
     receive,
     record_spans,
+    rewriting,
     search,
     sessions,
     views,
@@ -24,7 +27,7 @@ from lineside.traces import (
 from lineside.traces.scores import list_scores, score_figures
 from lineside.traces.scores.record import EVENT
 from lineside.traces.search import Filters, read_filters
-from lineside.trust import Scope
+from lineside.trust import Scope, local_scope
 from traces.otlp_messages import MIB, attributes, message, take
 
 TRACE = "a1" * 16
@@ -250,3 +253,22 @@ def test_a_step_of_no_use_case_is_of_the_one_above_it_and_of_nobody_else(scope: 
         (row,) = search.list_traces(shop, in_use_case("shop-uc")).traces
         assert (row.steps, "lost-model" in row.models) == (3, True)
         scope.store.flusher.flush()
+
+
+def test_retention_waits_for_every_use_case_that_has_a_part(store: Store) -> None:
+    open_traces(store)
+    scope = local_scope(store)
+    days = timedelta(days=20)
+    old = [one.model_copy(update={"started_at": MOMENT - days}) for one in theirs()]
+    root = forged().model_copy(update={"started_at": MOMENT - days - timedelta(minutes=1)})
+    record_spans(scope, [*old, root]).result()
+    scope.store.flusher.flush()
+
+    rewriting.retain(scope, "other-uc", days=2)
+    assert rewriting.apply_retention(scope) == []
+    rewriting.retain(scope, "shop-uc", days=30)
+    assert rewriting.apply_retention(scope) == []
+    rewriting.retain(scope, "shop-uc", days=10)
+
+    assert [one.traces for one in rewriting.apply_retention(scope)] == [1]
+    assert get_trace(scope, TRACE) == []

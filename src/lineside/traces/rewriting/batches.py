@@ -169,7 +169,8 @@ def _with_words_of(before: list[Row], beside: list[Row]) -> Iterator[text_index.
         if like is not None:
             found[name] = like._replace(key=name)
     for name, one in found.items():
-        yield one._replace(words=" ".join(words[whole_name(name)]))
+        said = dict.fromkeys(" ".join(words[whole_name(name)]).split())
+        yield one._replace(words=" ".join(said))
 
 
 def _remove_unnamed(store: Store, before: list[Row]) -> None:

@@ -51,13 +51,20 @@ SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= 
 """
 
 
-# A trace belongs to the use case of its root, or of its first step where the root is missing.
+# A trace belongs to the use case of its root, or of its first step where the root is missing; where
+# others have steps in it as well, it is kept as long as the one that keeps it longest.
+# Parameters: the workspace, a moment, a use case, then all that are not kept for ever with the
+# moment of each, a limit.
 OLDER_THAN = f"""
-SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? GROUP BY trace_id
-HAVING last_at < ? AND coalesce(
+SELECT {_EXTENT} FROM {{spans}} LEFT JOIN (
+    SELECT unnest(?4::VARCHAR[]) AS owner, unnest(?5::TIMESTAMP[]) AS before
+) AS kept ON use_case = owner
+WHERE workspace = ?1 GROUP BY trace_id
+HAVING last_at < ?2 AND coalesce(
     min_by(coalesce(use_case, ''), (parent_span_id IS NOT NULL, started_at)), ''
-) = ?
-ORDER BY first_at, trace_id LIMIT ?
+) = ?3 AND bool_and(use_case IS NULL OR use_case = ?3 OR before IS NOT NULL)
+  AND last_at < coalesce(min(before), ?2)
+ORDER BY first_at, trace_id LIMIT ?6
 """
 
 SESSIONS_OF_USER = """
