@@ -29,6 +29,15 @@ async def look(declared: object, text: str, *, point: str = "output", **files: s
         ("card 4111 1111 1111 1112", "card 4111 1111 1111 1112"),
         ("from 10.0.0.300 and 10.0.0.30", "from 10.0.0.300 and [masked:ip]"),
         ("call +49 151 23456789", "call [masked:phone]"),
+        ("call 415-555-2671", "call [masked:phone]"),
+        ("card 4111\u200b1111\u200d1111\ufeff1111.", "card [masked:card]."),
+        ("\u200bcard 4111\u00a01111\u20111111\u202f1111", "\u200bcard [masked:card]"),
+        ("größer: ann\uff20example\uff0ecom, ja", "größer: [masked:email], ja"),
+        ("call +\u0664\u0669 151 \uff12\uff13456789 now", "call [masked:phone] now"),
+        (
+            "\U0001f469\u200d\U0001f680 flies on 1\u20132 May",
+            "\U0001f469\u200d\U0001f680 flies on 1\u20132 May",
+        ),
     ],
 )
 async def test_what_says_who_somebody_is_is_masked_when_its_check_is_right(
@@ -48,6 +57,7 @@ async def test_what_says_who_somebody_is_is_masked_when_its_check_is_right(
         ("fi", "131052-308T", "131052-308U"),
         ("fr", "1 84 12 76 451 089 46", "1 84 12 76 451 089 47"),
         ("gb_health", "943 476 5919", "943 476 5918"),
+        ("gb_health", "NHS 943-476-5919", "943-476-5919"),
         ("in", "2341 2341 2346", "2341 2341 2347"),
         ("it", "RSSMRA85T10A562S", "RSSMRA85T10A562T"),
         ("nl", "BSN 111222333", "BSN 111222334"),
@@ -69,6 +79,10 @@ async def test_national_ids_are_told_by_their_check(country: str, right: str, wr
     [
         ("AKIAIOSFODNN7EXAMPLE", True),
         ("DB_PASSWORD='correct-horse'", True),
+        ("mysql://root:s3cr3tpw@db/x", True),
+        ("redis://:s3cr3tpw@cache:6379/0", True),
+        ("postgres://app:${DB_PASSWORD}@db/x", False),
+        ("see https://example.org:8443/a@b and git@github.com:a/b.git", False),
         ("use aG93IGFyZSB5b3UgZG9pbmcgdG9kYXk5Zz09Qk", True),
         ("commit 8f14e45fceea167a5a36dedd4bea2543aa11bb22", False),
         ("id 3f2504e0-4f89-11d3-9a0c-0305e82c3301", False),

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message
 
+from lineside.api import probed_places
 from lineside.api.streaming import given
 from lineside.guardrails import probes
 
@@ -54,6 +55,13 @@ _COUNTING: tuple[tuple[str, str, Body], ...] = (
 )
 _WORDS_IN = ("input", "pre_model_call")
 
+# A plain model is passed all that a caller writes; a use case only the fields of its input.
+_PLACES: tuple[tuple[str, str, Body, Callable[[str], probed_places.Places]], ...] = (
+    ("/v1/chat/completions", "openai.chat", _chat, probed_places.chat_places),
+    ("/v1/responses", "openai.responses", _responses, probed_places.responses_places),
+    ("/v1/messages", "anthropic.messages", _chat, probed_places.messages_places),
+)
+
 
 def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPath]:
     """The doors of a server, streamed and not; whoever adds a door adds it to the list above.
@@ -72,7 +80,19 @@ def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPa
     for path, form, body in _COUNTING:
         one = _path(app, fields_of, path, form, body, is_streamed=False)
         found.append(one.model_copy(update={"subject": _PLAIN_MODEL, "points": _WORDS_IN}))
+    for path, form, body, places in _PLACES:
+        for place in places(""):
+            one = _path(app, fields_of, path, form, _placed(body, places, place), is_streamed=False)
+            more = {"subject": _PLAIN_MODEL, "points": _WORDS_IN, "place": place}
+            found.append(one.model_copy(update=more))
     return found
+
+
+def _placed(body: Body, places: Callable[[str], probed_places.Places], place: str) -> Body:
+    def asked(model: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
+        return body(model, field, "-", is_streamed) | places(text)[place]
+
+    return asked
 
 
 def _path(

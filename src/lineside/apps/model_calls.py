@@ -19,7 +19,7 @@ from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, Settings, now
 from lineside.gateway import budgets, cache, calls, canonical
-from lineside.guardrails import probes
+from lineside.guardrails import judging, probes
 from lineside.trust import Scope
 
 _VECTORS = "vectors"
@@ -55,8 +55,8 @@ class OpenAnswer:
 
     @property
     def guards(self) -> dict[str, str]:
-        """What each guard said so far, by its name."""
-        return {one.guard: one.verdict for one in decisions_of(self.call)}
+        """What each guard said so far, by its name: the gravest of all its points."""
+        return dict(judging.verdicts(decisions_of(self.call)))
 
     async def begin(self) -> None:
         """Wait for the first event, so that a failure before it is a failure of the whole call."""
@@ -110,7 +110,13 @@ class ModelCalls:
             canonical.Turn(role="user", parts=(canonical.TextPart(text=text),))
             for text in request.texts
         )
-        asked = canonical.ModelRequest(wire="lineside", model=request.model, turns=turns)
+        asked = canonical.ModelRequest(
+            wire="lineside",
+            model=request.model,
+            turns=turns,
+            user=request.user,
+            extras=request.extras,
+        )
         opened = await self._open(caller, asked, request)
         await opened.whole()
         vectors = opened.call.served.attributes[_VECTORS]
@@ -216,9 +222,11 @@ class ModelCalls:
     async def _vectors(
         self, call: calls.ModelCall, asked: canonical.EmbeddingRequest
     ) -> calls.Events:
-        # The texts as the steps left them, with what they masked.
-        texts = tuple(turn.text for turn in call.request.turns)
-        answer = await calls.embed(self.gateway, call, asked.model_copy(update={"texts": texts}))
+        # All of it as the steps left it, with what they masked.
+        left = call.request
+        texts = tuple(turn.text for turn in left.turns)
+        asked = asked.model_copy(update={"texts": texts, "user": left.user, "extras": left.extras})
+        answer = await calls.embed(self.gateway, call, asked)
         call.served.attributes[_VECTORS] = answer
         yield canonical.AnswerStarted(wire="lineside", model=answer.model)
         if answer.tokens is not None:

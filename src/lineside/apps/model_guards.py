@@ -4,11 +4,11 @@ Calls of a use case have the guards of its release. A call of `provider/model` h
 file `guards.yaml`.
 """
 
-from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.guards_file import GuardsFile
+from lineside.apps.request_texts import RequestTexts
 from lineside.core import Denied
 from lineside.gateway import calls, canonical
 from lineside.guardrails import (
@@ -24,6 +24,7 @@ _ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
 _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
 """Where a call's decisions stand among what is known of how it was served."""
+_LOGPROBS = "logprobs"
 _GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
 
 
@@ -40,73 +41,49 @@ class ModelGuards:
     async def _guarded(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
         guarded = self._file.chain().begin()
         call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded, _SEEN: None}
-        asked = await _request(guarded, call.request)
-        call.served.attributes[_SEEN] = asked
-        word = probes.probed_point([turn.text for turn in call.request.all_turns])
-        events = _echo(asked) if word else proceed(call.asking(asked))
+        texts = RequestTexts(call.request, is_guarded=_is_declared(guarded, _ASKED_POINTS))
+        for point in _ASKED_POINTS:
+            await guarded.message(point, texts.runs)
+        asked = call.served.attributes[_SEEN] = texts.request
+        events = _echo(asked, texts) if _is_probe(texts) else proceed(call.asking(asked))
         answer = _Answer(guarded)
         call.served.attributes[_COSTS] = answer.costs
+        drops_logprobs = answer.is_guarded and _wants_logprobs(asked)
         async with aclosing(events):
             async for event in events:
+                if drops_logprobs and _LOGPROBS not in call.served.left_out:
+                    call.served.left_out = [*call.served.left_out, _LOGPROBS]
                 for passed in await answer.passed(event):
                     yield passed
 
 
-async def _request(guarded: GuardedCall, request: canonical.ModelRequest) -> canonical.ModelRequest:
-    """The request as it may go to the model: every text in it, results of tools too."""
-    said = [text for turn in request.all_turns for part in turn.parts for _, text in _spoken(part)]
-    texts = said
-    for point in _ASKED_POINTS:
-        texts = await guarded.texts(point, texts)
-    if texts == said:
-        return request
-    left = iter(texts)
-    read = [_saying(turn, left) for turn in request.all_turns]
-    system = read.pop(0) if request.system else None
-    return request.model_copy(update={"system": system, "turns": tuple(read)})
+def _is_declared(guarded: GuardedCall, points: tuple[GuardPoint, ...]) -> bool:
+    """Whether somebody wants a guard at one of these points; those that prove stand at each."""
+    return any(guard.name != probes.PROBE for point in points for guard in guarded.chain.at(point))
 
 
-def _spoken(part: canonical.Part) -> list[tuple[str, str]]:
-    """What of a part is words, by the name of its field; of a tool's result by its place."""
-    match part:
-        case canonical.TextPart() | canonical.ReasoningPart():
-            found = [("text", part.text)]
-        case canonical.ToolCall():
-            found = [("arguments", part.arguments)]
-        case canonical.ToolResult():
-            found = [
-                (str(at), inner.text)
-                for at, inner in enumerate(part.parts)
-                if isinstance(inner, canonical.TextPart)
-            ]
-        case _:
-            found = []
-    return [(name, text) for name, text in found if text]
+def _wants_logprobs(request: canonical.ModelRequest) -> bool:
+    """Whether probabilities of words are asked for, in the way of whichever wire."""
+    included = request.extras.get("include")
+    return bool(request.wants_logprobs or request.top_logprobs) or (
+        isinstance(included, list) and "message.output_text.logprobs" in included
+    )
 
 
-def _saying(turn: canonical.Turn, texts: Iterator[str]) -> canonical.Turn:
-    """The turn with the next of the texts in place of its own."""
-    parts: list[canonical.Part] = []
-    for part in turn.parts:
-        new = {name: text for (name, before) in _spoken(part) if (text := next(texts)) != before}
-        if new and isinstance(part, canonical.ToolResult):
-            inner = list(part.parts)
-            for at, text in new.items():
-                inner[int(at)] = inner[int(at)].model_copy(update={"text": text})
-            parts.append(part.model_copy(update={"parts": tuple(inner)}))
-        elif new and isinstance(part, canonical.ReasoningPart | canonical.ToolCall):
-            # A signature seals the words that it was given for.
-            parts.append(part.model_copy(update={**new, "signature": None}))
-        else:
-            parts.append(part.model_copy(update=new) if new else part)
-    return turn.model_copy(update={"parts": tuple(parts)})
+def _is_probe(texts: RequestTexts) -> bool:
+    return probes.probed_point(list(texts.texts)) is not None
 
 
 class _Answer:
-    """The answer's parts: words pass as they stream, all else when it is whole."""
+    """The answer's parts: words pass as they stream, all else when it is whole.
+
+    Attributes:
+        is_guarded: Somebody wants a guard here. Where nobody does, all of it passes as it comes.
+    """
 
     def __init__(self, guarded: GuardedCall) -> None:
         self._guarded = guarded
+        self.is_guarded = _is_declared(guarded, _ANSWER_POINTS)
         self.costs: list[StreamCost] = []
         self._streams: dict[tuple[int, int], GuardedStream] = {}
         self._held: dict[tuple[int, int], list[str]] = {}
@@ -125,24 +102,25 @@ class _Answer:
 
     async def _started(self, event: canonical.PartStarted) -> canonical.PartStarted:
         part, key = event.part, (event.choice, event.at)
-        kept: canonical.Part
-        if isinstance(part, canonical.TextPart):
-            stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
-            text = await stream.feed(part.text)
-            if text == part.text and not part.logprobs:
-                return event
-            kept = part.model_copy(update={"text": text, "logprobs": ()})
-        elif isinstance(part, canonical.ReasoningPart):
-            self._held[key] = [part.text]
-            kept = part.model_copy(update={"text": ""})
-        elif isinstance(part, canonical.ToolCall):
-            self._held[key] = [part.arguments]
-            kept = part.model_copy(update={"arguments": ""})
-        else:
+        if not isinstance(part, canonical.TextPart | canonical.ReasoningPart | canonical.ToolCall):
             raw = part.model_dump(mode="json")
             passed = await self._value(raw)
             kept = part if passed == raw else type(part).model_validate(passed)
-        return event.model_copy(update={"part": kept})
+            return event.model_copy(update={"part": kept})
+        name = "arguments" if isinstance(part, canonical.ToolCall) else "text"
+        words = text = str(getattr(part, name))
+        if self.is_guarded and not isinstance(part, canonical.TextPart):
+            self._held[key] = [words]
+            text = ""
+        else:
+            stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
+            text = await stream.feed(words)
+        changes: dict[str, Any] = {} if text == words else {name: text}
+        if self.is_guarded and isinstance(part, canonical.TextPart) and part.logprobs:
+            changes["logprobs"] = ()
+        return (
+            event.model_copy(update={"part": part.model_copy(update=changes)}) if changes else event
+        )
 
     async def _grew(self, event: canonical.PartGrew) -> list[canonical.AnswerEvent]:
         key = event.choice, event.at
@@ -153,11 +131,12 @@ class _Answer:
             text = await self._streams[key].feed(event.text)
         else:
             raise Denied("guard_denied", "A part grew that had not begun; it was held back")
-        if text == event.text and not event.logprobs:
-            return [event] if text or event.signature else []
         # Probabilities of words would tell the words that were masked.
-        grown = event.model_copy(update={"text": text, "sizes": (), "logprobs": ()})
-        return [grown] if text or event.signature else []
+        logprobs = () if self.is_guarded else event.logprobs
+        if text != event.text or logprobs != event.logprobs:
+            event = event.model_copy(update={"text": text, "sizes": (), "logprobs": logprobs})
+        is_more = text or event.signature or (not self.is_guarded and (logprobs or event.extras))
+        return [event] if is_more else []
 
     async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:
         key, rest = (event.choice, event.at), ""
@@ -176,9 +155,9 @@ class _Answer:
         return self._guarded.reveal(value)
 
 
-async def _echo(request: canonical.ModelRequest) -> calls.Events:
+async def _echo(request: canonical.ModelRequest, texts: RequestTexts) -> calls.Events:
     """What comes back of a probe that got as far as the model: what was asked."""
-    part = canonical.TextPart(text=" ".join(turn.text for turn in request.all_turns))
+    part = canonical.TextPart(text=" ".join(texts.texts))
     turn = canonical.Turn(role="assistant", parts=(part,), is_plain=True)
     choice = canonical.Choice(turn=turn, finish_reason="stop")
     answer = canonical.ModelAnswer(wire="lineside", model=request.model, choices=(choice,))

@@ -156,7 +156,7 @@ def probe(use_case: str | None, as_json: bool) -> int:
             one["use_case"],
             one["path"],
             one["format"] + (", streamed" if one["is_streamed"] else ""),
-            one["point"],
+            one["point"] + (f", in {one['place']}" if one["place"] else ""),
             "held back" if one["is_held_back"] else f"NOT ENFORCED: {one['said']}",
         )
         for one in found["results"]

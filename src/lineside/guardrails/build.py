@@ -67,7 +67,13 @@ _KINDS: dict[str, _Kind] = {
     ),
     "presidio": _Kind(
         presidio.presidio,
-        {"action": "transform", "is_own": True, "hides_text": True, "deadline_ms": 2_000.0},
+        {
+            "action": "transform",
+            "is_own": True,
+            "hides_text": True,
+            "remembers": True,
+            "deadline_ms": 2_000.0,
+        },
         "English names and places by Presidio, an extra; 15 to 170 ms of CPU a text",
     ),
 }

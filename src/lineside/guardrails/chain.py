@@ -6,6 +6,7 @@ from typing import Any
 from lineside.core import Denied, Record
 from lineside.guardrails.guard import Guard, GuardDecision, GuardPoint, Passage
 from lineside.guardrails.judging import judge, together
+from lineside.guardrails.message import TextRun, pass_runs
 from lineside.guardrails.probes import PROBE
 from lineside.guardrails.pseudonyms import Pseudonyms
 from lineside.guardrails.streams import GuardedStream
@@ -65,6 +66,23 @@ class GuardedCall:
         if point == "input":
             self._asked = "\n".join(passing)
         return passing
+
+    async def message(self, point: GuardPoint, runs: Sequence[TextRun]) -> None:
+        """Let a message with all that goes with it pass; its texts change as guards mend them.
+
+        Raises:
+            Denied: As `texts`; also where a guard would mend what nothing can take the place of.
+        """
+        said = [one for run in runs for one in run if one.is_said]
+        for guard in self.chain.at(point):
+            if guard.sees == "each":
+                self.keep(guard, await pass_runs(guard, runs, self))
+                continue
+            texts = await self._whole(guard, [one.text for one in said], None)
+            for one, text in zip(said, texts, strict=False):
+                one.text = text
+        if point == "input":
+            self._asked = "\n".join([one.text for one in said])
 
     async def value(self, point: GuardPoint, value: Any) -> Any:
         """A JSON value whose texts passed; long numbers count as texts.

@@ -78,6 +78,8 @@ class Guard:
         literal: The one word it looks for; then only its beginning is held back, where a stream
             happens to end with one.
         hides_text: What it catches may not be kept in a trace either.
+        remembers: It takes long, and says the same of the same text: what goes with every message,
+            such as the description of a tool, is judged once.
         is_own: Somebody's own code: it runs where it can be left behind when it hangs.
     """
 
@@ -92,6 +94,7 @@ class Guard:
     hold_back: int | None = None
     literal: str | None = None
     hides_text: bool = False
+    remembers: bool = False
     is_own: bool = False
 
 

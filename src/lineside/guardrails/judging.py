@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from typing import cast
@@ -54,9 +54,23 @@ async def judge(guard: Guard, passage: Passage) -> tuple[GuardDecision, Caught |
 _GRAVITY = ("allow", "warn", "transform", "escalate", "deny")
 
 
+def is_graver(one: GuardDecision, other: GuardDecision) -> bool:
+    """Whether its verdict weighs more than the other's."""
+    return _GRAVITY.index(one.verdict) > _GRAVITY.index(other.verdict)
+
+
+def verdicts(decisions: Iterable[GuardDecision]) -> dict[str, guards.GuardVerdict]:
+    """What each guard said, by its name: the gravest where it stands at several points."""
+    gravest: dict[str, GuardDecision] = {}
+    for one in decisions:
+        if one.guard not in gravest or is_graver(one, gravest[one.guard]):
+            gravest[one.guard] = one
+    return {name: one.verdict for name, one in gravest.items()}
+
+
 def together(first: GuardDecision, second: GuardDecision) -> GuardDecision:
     """One decision on several texts of a message: the gravest, with the counts of all."""
-    graver = max(first, second, key=lambda one: _GRAVITY.index(one.verdict))
+    graver = second if is_graver(second, first) else first
     kinds = {
         kind: first.kinds.get(kind, 0) + second.kinds.get(kind, 0)
         for kind in {**first.kinds, **second.kinds}

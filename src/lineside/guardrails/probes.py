@@ -68,6 +68,7 @@ class ProbeResult(Record):
         use_case: Or the plain model that was asked.
         path: The door the call came in by, such as `POST /api/usecases/{name}/run`.
         format: What the door speaks, such as `lineside` or `openai.chat`.
+        place: What of the request carried the probe, where it was not the words of a message.
         is_held_back: The guard of that very point said no. Anything else is not enforced: an
             answer, and an error of another kind as well, since it proves nothing.
         said: What came instead.
@@ -78,6 +79,7 @@ class ProbeResult(Record):
     format: str
     is_streamed: bool
     point: str
+    place: str | None = None
     is_held_back: bool
     said: str | None = None
 
@@ -99,8 +101,8 @@ class UnguardedPath(Record):
         return f"{self.path} ({self.provider})"
 
 
-UNREAD = ("pictures, recordings and files within messages",)
-"""What no guard reads on paths that are guarded: guards judge words."""
+UNREAD = ("what pictures, recordings and files within messages show or hold",)
+"""What no guard reads on paths that are guarded: guards judge words, also names and addresses."""
 
 
 class Coverage(Record):
@@ -181,6 +183,7 @@ class ServedPath(Record):
     Attributes:
         subject: What is asked there in place of each use case, such as a plain model.
         points: Those at which there are words to judge.
+        place: What of a request carries the text, where it is not the words of a message.
         send: Sends one text to a use case by this path and returns all that a caller would get,
             the words of an error among it, or raises that error.
     """
@@ -190,6 +193,7 @@ class ServedPath(Record):
     is_streamed: bool = False
     subject: str | None = None
     points: tuple[str, ...] = guards.GUARD_POINTS
+    place: str | None = None
     send: Callable[[str, str], Awaitable[str]]
 
 
@@ -230,6 +234,7 @@ async def _probe(use_case: str, path: ServedPath, point: str) -> ProbeResult:
         format=path.format,
         is_streamed=path.is_streamed,
         point=point,
+        place=path.place,
         is_held_back=is_held_back,
         said=said,
     )

@@ -1,6 +1,7 @@
 """`/guards` and `/usecases/{name}/guards`: what is checked on every call, and where it acts."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from starlette.requests import Request
@@ -91,13 +92,18 @@ def _declared(manifest: Manifest) -> list[tuple[str, declarations.GuardDeclarati
 
 
 def _by_path(coverage: probes.Coverage, use_case: str | None = None) -> list[dict[str, Any]]:
-    """A row for each path of each use case, with what came of the probe at each point."""
+    """A row for each path of each use case, with what came of the probes at each point.
+
+    Of several at one point, in several places of a request, one that was not held back is shown.
+    """
     rows: dict[tuple[str, str, bool], dict[str, Any]] = {}
     for one in coverage.results:
         if use_case in (None, one.use_case):
             key = one.use_case, one.path, one.is_streamed
-            row = rows.setdefault(key, {"probe": one, "points": {}})
-            row["points"][one.point] = one
+            row = rows.setdefault(key, {"probe": one, "points": {}, "places": Counter()})
+            row["places"][one.point] += 1
+            if one.point not in row["points"] or not one.is_held_back:
+                row["points"][one.point] = one
     return list(rows.values())
 
 

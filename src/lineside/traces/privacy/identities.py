@@ -209,7 +209,11 @@ IDENTITIES: dict[str, Identity] = {
         _french_social,
     ),
     "gb": Identity(r"[A-CEGHJ-PR-TW-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]", _british),
-    "gb_health": Identity(r"[0-9]{3}[ -][0-9]{3}[ -][0-9]{4}", _british_health),
+    # With hyphens and without its name, it is how North America writes a phone number.
+    "gb_health": Identity(
+        r"[0-9]{3} [0-9]{3} [0-9]{4}|(?i:nhs)\W{1,3}[0-9]{3}[ -]?[0-9]{3}[ -]?[0-9]{4}",
+        _british_health,
+    ),
     "in": Identity(r"[2-9][0-9]{3}[ -][0-9]{4}[ -][0-9]{4}", _indian),
     "it": Identity(
         r"[A-Za-z]{6}[0-9]{2}[A-EHLMPR-Ta-ehlmpr-t][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]", _italian

@@ -14,6 +14,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped] # has none
 
 from lineside.core import Invalid
+from lineside.traces.privacy.disguise import plainly
 from lineside.traces.privacy.identities import IDENTITY_PATTERN, is_identity, is_luhn
 from lineside.traces.privacy.secrets import DISCLOSED, secret_stretches
 
@@ -231,7 +232,7 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
         ),
     ),
     "secret": (
-        "what stands after `password=`, `token:` and the like, and long random-looking words",
+        "what stands after `password=` and the like, passwords in URLs, long random-looking words",
         _checked(DISCLOSED, secret_stretches),
     ),
 }
@@ -245,8 +246,19 @@ _OF_DIGITS = {"iban", "card", "national_id", "phone"}
 def found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
     """Where patterns that come with lineside find something: start, stop and kind, in order.
 
-    Where two of them see the same place, the surer one has it.
+    Where two of them see the same place, the surer one has it. Signs that cannot be seen, and wide
+    or foreign forms of a sign or digit, hide nothing.
     """
+    if text.isascii():
+        return _found_in(text, kinds)
+    plain, places = plainly(text)
+    found = _found_in(plain, kinds)
+    if places is None:
+        return found
+    return [(places[start], places[stop - 1] + 1, kind) for start, stop, kind in found]
+
+
+def _found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
     wanted = set(kinds)
     if _DIGIT.search(text) is None:
         wanted -= _OF_DIGITS

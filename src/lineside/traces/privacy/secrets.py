@@ -9,14 +9,22 @@ DISCLOSED = (
     r"(?i:\b[a-z0-9_-]{0,40}(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|"
     r"access[_-]?key|private[_-]?key)[\"']?\s{0,4}[:=]\s{0,4}[\"']?)[^\s\"',;<>]{6,200}"
     r"|[A-Za-z0-9_+=-]{24,200}"
+    r"|\b[A-Za-z][A-Za-z0-9+.-]{1,30}://[^\s/:@\"'<>]{0,100}:[^\s/@\"'<>]{3,200}@"
 )
 _NAMED = re.compile(r"[^:=]*[:=]\s*[\"']?", re.DOTALL)
+_OF_ADDRESS = re.compile(r"[^:]+://[^:]*:([^@]+)@")
+_STANDS_FOR = re.compile(r"\$\w+|\$?\{.*\}|\*+")
 _BITS_MIN = 4.0
 _WORDS = re.compile(r"[A-Z][a-z]{2,}|[a-z]{3,}")
 
 
 def secret_stretches(text: str) -> Iterator[tuple[int, int]]:
     """Where the secret itself stands in what `DISCLOSED` found; nothing where it is none."""
+    address = _OF_ADDRESS.fullmatch(text)
+    if address is not None:
+        if not _STANDS_FOR.fullmatch(address[1]):
+            yield address.span(1)
+        return
     named = _NAMED.match(text)
     if named is not None and named.end() < len(text) and text[: named.end()].strip("=") != "":
         if _is_named(text[: named.end()]):
