@@ -1,6 +1,6 @@
 """Reading anew a lake in which one trace is too large for the memory."""
 
-import random
+import secrets
 from pathlib import Path
 
 from lineside.core import Settings
@@ -13,7 +13,6 @@ LARGE, SMALL = "a1" * 16, "b2" * 16
 
 
 def test_a_trace_too_large_to_read_anew_is_named_and_the_others_are_read(tmp_path: Path) -> None:
-    spelled = random.Random(1)
     home = tmp_path / "home"
     store = open_store(Settings(home=home))
     open_traces(store)
@@ -22,7 +21,7 @@ def test_a_trace_too_large_to_read_anew_is_named_and_the_others_are_read(tmp_pat
             {
                 "traceId": LARGE,
                 "spanId": f"{number + 1:016x}",
-                "attributes": attributes(said=spelled.randbytes(4_000).hex()),
+                "attributes": attributes(said=secrets.token_hex(4_000)),
             }
             for number in range(start, start + 500)
         ]
