@@ -92,6 +92,29 @@ def test_looks_on_the_way_compare_with_the_run_that_is_named(
     assert [look["decision"] for look in ran.data["run"]["looks"]] == ["hold"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("accurcy >= 0.5", "Did you mean `accuracy`?"),
+        ("accuracy >= 85", "expected a number from 0 to 1, since `accuracy` is a share"),
+        ("not worse than live by 2", "Did you mean `2%`?"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_rule_that_cannot_be_judged_is_told_before_anything_is_asked(
+    lineside, outputs: list[str], rule: str, said: str, more: tuple[str, ...]
+) -> None:
+    baseline = ("--baseline", "latest") if rule.startswith("not") else ()
+    if baseline:
+        lineside(*outputs)
+    before = len(lineside("evals", "ls", "--json").data)
+
+    ran = lineside(*outputs, "--rule", rule, *baseline, *more)
+
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+    assert len(lineside("evals", "ls", "--json").data) == before
+
+
 def test_what_decides_needs_a_rule(lineside, outputs: list[str]) -> None:
     ran = lineside(*outputs, "--baseline", "latest")
 

@@ -98,6 +98,27 @@ def test_outputs_on_file_are_judged_with_their_own_times_and_repetitions(
         run_target("out.jsonl", rows(4))
 
 
+def test_outputs_that_would_be_left_out_are_refused(
+    store: Store, read: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    def lines(*names: str) -> None:
+        written = [orjson.dumps({"id": name, "output": {"topic": "refund"}}) for name in names]
+        (tmp_path / "out.jsonl").write_bytes(b"\n".join(written))
+
+    def target() -> str:
+        dataset = read(rows(4))
+        return read_target(store, "out.jsonl", folder=tmp_path, dataset=dataset).reference
+
+    lines("c1", "c2", "c1")
+    with pytest.raises(Invalid, match=r"has more than one output of 1 case \(`c1`\)"):
+        target()
+    lines("c1", *(f"x{n}" for n in range(7)))
+    with pytest.raises(Invalid, match=r"of 7 cases \(`x0`, .*`x4` and 2 more\) that the dataset"):
+        target()
+    lines("c1", "c3")
+    assert target()
+
+
 def test_recorded_traces_are_judged_by_what_they_answered(
     run_target: Callable[..., Run], store: Store, scope: Scope
 ) -> None:

@@ -65,6 +65,20 @@ def test_a_rule_that_compares_needs_something_to_compare_with() -> None:
         lineside.evaluate(by_word, ROWS, gate=["not worse than live by 0.02"])
 
 
+def test_a_rule_about_no_score_is_refused_before_anything_is_asked() -> None:
+    asked = []
+
+    def answer(message: str) -> str:
+        asked.append(message)
+        return "refund"
+
+    with pytest.raises(Invalid, match=r"read the score `polite` in `polite >= 0\.8`"):
+        lineside.evaluate(answer, ROWS, gate=["polite >= 0.8"], baseline=answer)
+    with pytest.raises(Invalid, match="expected a number from 0 to 1"):
+        lineside.evaluate(answer, ROWS, gate=["accuracy >= 80"])
+    assert asked == []
+
+
 def test_a_verdict_that_does_not_ship_says_what_each_rule_found() -> None:
     found = lineside.evaluate(always_refund, ROWS, gate=["accuracy >= 0.80"])
 

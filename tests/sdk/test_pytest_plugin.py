@@ -9,6 +9,8 @@ import pytest
 pytest_plugins = ["pytester"]
 
 TESTS = """
+import asyncio
+
 import lineside
 import pytest
 
@@ -35,6 +37,17 @@ def test_has_too_few_cases(case):
 @pytest.mark.lineside(ROWS, gate=["accuracy >= 0.80"])
 def test_a_case_that_fails_a_test_is_a_failed_case(case):
     pytest.fail("not like this")
+
+@pytest.mark.lineside("cases.jsonl", gate=["accuracy >= 0.80"])
+async def test_is_awaited(case, word):
+    await asyncio.sleep(0)
+    if "39" in case["message"]:
+        pytest.fail("not this one")
+    return {"topic": "refund" if word in case["message"] else "delivery"}
+
+@pytest.mark.lineside("gone.jsonl", gate=["accuracy >= 0.80"])
+def test_has_no_dataset(case):
+    return "refund"
 
 @pytest.mark.parametrize("answer", ["refund", "delivery"])
 def test_by_hand(answer):
@@ -67,28 +80,32 @@ def test_workers_judge_side_by_side_and_the_first_process_tells_all(
         *loaded(), "-n2", "--junitxml=junit.xml", "--lineside-report=reports"
     )
 
-    ran.assert_outcomes(passed=3, failed=2, skipped=1, errors=1)
+    ran.assert_outcomes(passed=4, failed=3, skipped=1, errors=1)
     ran.stdout.fnmatch_lines_random(
         [
             "*Hold: accuracy is 50.0 %*",
             "test_answers.py::test_ships: Ship: accuracy is 100.0 %*",
+            "test_answers.py::test_is_awaited: Ship: accuracy is 100.0 %*1 case failed*",
             "test_answers.py::test_by_hand?refund?: Ship: *",
             "test_answers.py::test_has_too_few_cases: Not enough data: *",
             "*none of 40 cases got an answer: not like this*",
             "*stands only in tests marked with*",
+            "`gone.jsonl` cannot be read: No such file or directory",
+            "hint: Check the path of the dataset; in a manifest it is `tests.dataset`.",
         ]
     )
+    ran.stdout.no_fnmatch_line("*reading.py*")
     junit = ElementTree.parse(pytester.path / "junit.xml")  # noqa: S314 # written a moment ago
     told = {
         test.attrib["name"]: [item.attrib["value"] for item in test.iter("property")]
         for test in junit.iter("testcase")
     }
     assert told["test_is_held"][0].startswith("Hold: ")
-    assert len({runs[1] for runs in told.values() if runs}) == 6
+    assert len({runs[1] for runs in told.values() if runs}) == 7
     files = {path.name for path in (pytester.path / "reports").iterdir()}
     assert {"verdicts.md", "test_answers.py-test_ships.html"} <= files
     together = (pytester.path / "reports" / "verdicts.md").read_text()
-    assert together.count("\n### ") + together.startswith("### ") == 6
+    assert together.count("\n### ") + together.startswith("### ") == 7
 
 
 def test_the_plugin_is_declared_and_imports_nothing_before_it_is_used(

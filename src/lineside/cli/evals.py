@@ -131,8 +131,10 @@ def compare(baseline: str, candidate: str, score: str | None, as_json: bool) -> 
         say(f"{word} in {len(ids)} cases: {', '.join(ids[:_CHANGED_MAX]) or 'none'}{more}")
     if found.judge_note:
         note(f"{found.score}: {found.judge_note}")
-    if found.unpaired_cases:
-        note(f"{found.unpaired_cases:,} cases have no partner with a score, and do not count")
+    if found.missing_cases:
+        note(f"{found.missing_cases:,} cases lack a score in one of the runs, counted both ways")
+    if alone := found.unpaired_cases - found.missing_cases:
+        note(f"{alone:,} cases have no partner with a score, and do not count")
 
 
 def _say_head(run: "Run") -> None:

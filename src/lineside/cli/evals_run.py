@@ -151,10 +151,13 @@ def run(
         before = run_named(scope, baseline) if baseline else None
         running.require_baseline(parsed, before)
         release = _release(scope, target)
+        cases = _read(dataset, scope.store.settings.dataset_bytes_max)
         plan = plans.RunPlan(
             target=plans.RunTarget()
             if release is not None
-            else targets.read_target(scope.store, target, folder=Path.cwd(), version=version),
+            else targets.read_target(
+                scope.store, target, folder=Path.cwd(), version=version, dataset=cases
+            ),
             limits=limits,
             rules=[rule.text for rule in parsed],
             baseline_run_id=before.id if before else None,
@@ -163,7 +166,7 @@ def run(
         wanted = {
             "use_case": use_case or (release.release.use_case if release else dataset.stem),
             "subject": release.release.digest if release else targets.subject_of(plan.target),
-            "dataset": _read(dataset, scope.store.settings.dataset_bytes_max),
+            "dataset": cases,
             "plan": plan,
             "repetitions": repetitions or (release.repetitions if release else 1),
             "fresh": fresh,
@@ -192,9 +195,8 @@ def run(
         print_json({"run": judged, "summary": summary, "gate": gate, "wrong": wrong})
     else:
         _print_judged(judged, summary, gate, wrong)
-    if gate is not None:
-        return EXIT_CODES[gate.verdict.decision]
-    return 0 if judged.status == "done" else EXIT_CODES["more"]
+    ended = "ship" if judged.status == "done" else "more"
+    return EXIT_CODES[gate.verdict.decision if gate is not None else ended]
 
 
 def _print_judged(

@@ -169,7 +169,7 @@ def list_all(as_json: bool) -> None:
                 _SIGNS[one.standing],
                 one.use_case or "–",
                 one.family,
-                f"{one.measured.labelled:,}",
+                one.measured.counted,
                 f"{one.measured.kappa.value:.2f}",
                 f"{one.expires_at:%Y-%m-%d}" if one.is_granted else "–",
                 one.id,
@@ -248,6 +248,8 @@ def _say_licence(one: "licences.Licence") -> None:
         ],
         numbers=("people: yes", "people: no"),
     )
+    if found.note:
+        note(found.note)
     if found.people_alpha is not None:
         alpha = found.people_alpha
         note(

@@ -140,7 +140,9 @@ def _so_far(run: "Run") -> str:
         share = 100 * spent.right / (spent.right + spent.wrong)
         is_last = run.cases_done == run.cases_total
         word = "won" if run.compares else "right"
-        words = f", {share:.0f} % {word}" + ("" if is_last else " so far")
+        known = spent.right + spent.wrong
+        some = f" of {known:,} scored" if known + run.cases_failed < run.cases_done else ""
+        words = f", {share:.0f} % {word}{some}" + ("" if is_last else " so far")
     if cost_usd := spent.cost_usd + spent.judges.cost_usd:
         words += f", {cost_usd:.3g} USD"
     if spent.rate_limited:

@@ -57,7 +57,7 @@ def board(
 
     named = {entry.run_id: label(entry) for entry in found.entries}
     print_table(
-        ("rank", by, "mean", "95 % interval, at once", "tied with", "cost a case"),
+        ("rank", by, "mean", "95 % interval, at once", "failed", "tied with", "cost a case"),
         [
             (
                 str(entry.rank_best)
@@ -66,19 +66,22 @@ def board(
                 named[entry.run_id],
                 amount(entry.mean, found.unit),
                 interval(entry.low, entry.high, found.unit),
+                f"{entry.failed:,}",
                 ", ".join(named[run_id] for run_id in entry.tied_with) or "nobody",
                 amount(entry.cost_usd, "USD") + (" *" if entry.is_on_frontier else ""),
             )
             for entry in found.entries
         ],
-        numbers=("mean", "cost a case"),
+        numbers=("mean", "failed", "cost a case"),
     )
+    if any(entry.failed for entry in found.entries):
+        note("Means are of the cases that were scored; intervals count failed ones both ways")
     if found.judge_note:
         note(f"{found.score}: {found.judge_note}")
     if any(entry.is_on_frontier for entry in found.entries):
         note("* nothing else is at least as good for no more money")
     if found.left_out:
-        note(f"{found.left_out:,} cases are left out: some candidate has no score of them")
+        note(f"{found.left_out:,} cases are left out: nothing is expected, or not all were asked")
 
 
 @click.command(cls=Spoken, examples=("lineside verdicts history my-case",))
@@ -105,7 +108,16 @@ def history(
         return
     say(f"{name}: {points[0].score} over `{points[0].run.dataset_name}`", style="bold")
     print_table(
-        ("run", "when", "candidate", "mean", "95 % interval", "change", "against the run before"),
+        (
+            "run",
+            "when",
+            "candidate",
+            "mean",
+            "95 % interval",
+            "failed",
+            "change",
+            "against the run before",
+        ),
         [
             (
                 point.run.id,
@@ -113,6 +125,7 @@ def history(
                 labels[point.run.subject],
                 amount(point.value, point.unit),
                 interval(point.low, point.high, point.unit),
+                f"{point.missing:,}",
                 "–"
                 if point.change is None
                 else signed(point.change, "points" if point.unit == "%" else point.unit),
@@ -120,9 +133,11 @@ def history(
             )
             for point in points
         ],
-        numbers=("mean", "change"),
+        numbers=("mean", "failed", "change"),
         whole=("run",),
     )
+    if any(point.missing for point in points):
+        note("Means and changes are of scored cases; all else counts failed ones both ways")
     if points[0].judge_note:
         note(f"{points[0].score}: {points[0].judge_note}")
 

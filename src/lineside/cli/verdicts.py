@@ -49,6 +49,8 @@ class _Score(Protocol):
     @property
     def missing(self) -> int: ...
     @property
+    def rests_on(self) -> str: ...
+    @property
     def judge(self) -> "_Judge | None": ...
     @property
     def standing(self) -> "_Standing | None": ...
@@ -97,6 +99,8 @@ def print_scores(summary: "_Summary") -> None:
     ]
     print_table(("score", "mean", "95 % interval", "missing"), rows, numbers=("mean", "missing"))
     for name, score in summary.scores.items():
+        if score.rests_on:
+            say(f"{name} {score.rests_on}")
         if score.judge is not None:
             say(_judge_line(name, score.judge))
         if score.standing is not None:

@@ -1,7 +1,7 @@
 """How two runs differ, case by case."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,14 @@ from lineside.evals.judged import (
     Column,
     JudgedCase,
     JudgedRun,
+    ScoreTrait,
     cluster_keys,
     read_judged,
     where_shared,
 )
 from lineside.evals.run import get_run
 from lineside.evals.sheet import Sheet, places_by_slice
-from lineside.stats import PairedDifference, paired_difference
+from lineside.stats import PairedDifference, ends, paired_difference
 from lineside.trust import Scope
 
 if TYPE_CHECKING:
@@ -31,8 +32,10 @@ class Comparison(Record):
     """Candidate minus baseline over the cases that both runs scored.
 
     Attributes:
+        difference: Its ends and p-value hold whatever `missing_cases` would have scored.
         unpaired_cases: Cases that only one run has, has with another input, or has no score of.
-        slices: Name of a slice to its values, each with the difference within.
+        missing_cases: Those among them that lack a score in one of the runs, since they failed.
+        slices: Name of a slice to its values, each with the difference within, over scored cases.
         improved: Ids of cases that the candidate scored higher, in dataset order; at most 1,000.
         worsened: The same, scored lower.
         judge_note: Why the score may decide nothing, where a judge without a licence gave it.
@@ -50,6 +53,7 @@ class Comparison(Record):
     improved: list[str]
     worsened: list[str]
     judge_note: str | None = None
+    missing_cases: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,13 +151,24 @@ def compare(
         score=name,
         unit=trait.unit,
         higher_is_better=trait.higher_is_better,
-        difference=difference,
+        difference=_with_missing(difference, pairing, trait),
+        missing_cases=pairing.missing,
         unpaired_cases=pairing.unpaired + pairing.missing,
         slices=pairing.by_slice(),
         improved=pairing.ids_where(change > 0),
         worsened=pairing.ids_where(change < 0),
         judge_note=unlicensed(scope, [before, after], name),
     )
+
+
+def _with_missing(
+    difference: PairedDifference, pairing: Pairing, trait: ScoreTrait
+) -> PairedDifference:
+    """The interval that decides, as in a gate and a verdict."""
+    if trait.is_amount or not pairing.missing:
+        return difference
+    found = ends.difference_ends(difference, pairing.missing, bounds=pairing.bounds)
+    return replace(difference, low=found.low, high=found.high, p_value=found.p_value)
 
 
 def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:

@@ -11,12 +11,13 @@ from lineside.evals.budget import with_bill
 from lineside.evals.dataset import Dataset
 from lineside.evals.plan import JudgesSpent, RunPlan
 from lineside.evals.recall import Recallable, recallable
-from lineside.evals.run import RunScorer
+from lineside.evals.run import RunScorer, require_rules
 from lineside.evals.scorers import Declared, build_scorers, files_named
 from lineside.evals.scorers.judges import KINDS
 from lineside.stats import wilson
 from lineside.traces import prices
 from lineside.trust import Scope
+from lineside.usecases import parse_rule
 
 _CHARACTERS_PER_TOKEN = 4
 _SAMPLE_MAX = 500
@@ -93,6 +94,7 @@ def forecast_run(
     """
     scope.require("test", use_case)
     plan = plan or RunPlan()
+    require_rules([parse_rule(text) for text in plan.rules], scorers)
     answers = len(dataset) * repetitions
     declared = [
         RunScorer(name=item.name, kind=item.kind, arguments=dict(item.arguments))

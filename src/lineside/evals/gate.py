@@ -75,6 +75,7 @@ def judge_gate(
     notes: list[str] = []
     findings = find_all(judged, baseline, rules, notes)
     findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
+    findings = [_with_ground(*pair, judged) for pair in zip(rules, findings, strict=True)]
     answer = verdict(findings, confidence=judged.confidence)
     hindrance = obstacle(run)
     if hindrance is not None:
@@ -142,6 +143,12 @@ def obstacle(run: Run) -> str | None:
     if run.cases_failed >= run.cases_total:
         return f"none of {run.cases_total:,} cases got an answer: {reason}"
     return None
+
+
+def _with_ground(rule: GateRule, finding: Finding, judged: JudgedRun) -> Finding:
+    """A finding that says so where it rests on a part of the cases only."""
+    ground = judged.rests_on(rule.score)
+    return replace(finding, sentence=f"{finding.sentence}; it {ground}") if ground else finding
 
 
 def _find(

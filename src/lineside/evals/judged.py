@@ -54,6 +54,11 @@ class ScoreTrait:
     higher_is_better: bool
 
     @property
+    def is_amount(self) -> bool:
+        """Whether it is a time, money or a count: those are of answers, failed cases have none."""
+        return self.unit not in ("", "%")
+
+    @property
     def bounds(self) -> tuple[float, float] | None:
         """The lowest and highest score there can be; nothing where only the scores can tell."""
         if self.unit in ("", "%"):
@@ -147,6 +152,18 @@ class JudgedRun:
     def count_missing(self, score: str) -> int:
         """The cases that should have a score and have none; those never asked are among them."""
         return self.never_asked + int(self.sheet.missing[self.row(score)].sum())
+
+    def rests_on(self, score: str) -> str:
+        """On how many cases a score rests, where others expect nothing; else empty."""
+        sheet, row = self.sheet, self.row(score)
+        scored = int((sheet.values[row] == sheet.values[row]).sum())
+        unheld = len(sheet.ids) - scored - int(sheet.missing[row].sum())
+        if unheld == 0:
+            return ""
+        return (
+            f"rests on {scored:,} of {len(sheet.ids):,} cases: {unheld:,} expect nothing this "
+            "score can be held against"
+        )
 
     def trait(self, score: str) -> ScoreTrait:
         """How a score reads.

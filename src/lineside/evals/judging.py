@@ -1,7 +1,7 @@
 """Scores answers and keeps them, with the run's progress, in one transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lineside.core import now
@@ -134,18 +134,20 @@ class Judge:
         rows = [self._row(answered) for answered in batch]
         self._pace = pace
         for answered, row in zip(batch, rows, strict=True):
-            self._count(answered, row["standing"])
+            self._count(answered, row)
         with self._store.records.write() as connection:
             if rows:
                 queries.insert_results(connection, rows)
             queries.update_run(connection, self._run.id, **self.progress)
         return rows
 
-    def _count(self, answered: Answered, standing: int) -> None:
+    def _count(self, answered: Answered, row: Mapping[str, Any]) -> None:
         self._done += 1
         self._costs.add(answered)
-        self._right += standing == queries.FINE
-        self._wrong += standing == queries.WRONG
+        # Where nothing is expected an answer is fine, yet nobody knows whether it is right.
+        is_scored = row["scores"].get(self._main_score, {}).get("value") is not None
+        self._right += row["standing"] == queries.FINE and is_scored
+        self._wrong += row["standing"] == queries.WRONG
         if answered.failure is not None:
             code, message = answered.failure
             entry = self._failures.setdefault(code, {"cases": 0, "message": message})

@@ -107,7 +107,7 @@ class RunSpent(Record):
         recalled: Cases whose answer an earlier run had paid for.
         rate_limited: How often a model said that it is asked too much (429).
         concurrency: Cases that may be asked at once just now; falls and rises with the above.
-        right: Answers of which the main score has nothing bad to say.
+        right: Answers that the main score calls right; one without it is neither.
         wrong: Answers whose main score is below 1.
     """
 

@@ -316,7 +316,7 @@ def _size(name: str, content: bytes | Path) -> int:
         raise Invalid(
             "dataset_missing",
             f"`{name}` cannot be read: {error.strerror}",
-            hint="Check `tests.dataset` in the manifest.",
+            hint="Check the path of the dataset; in a manifest it is `tests.dataset`.",
         ) from error
 
 

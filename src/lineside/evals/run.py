@@ -15,6 +15,7 @@ from lineside.evals.plan import RunLook, RunPlan, RunSpent
 from lineside.evals.scorers import Declared, build_scorers, files_named
 from lineside.store import Store, digest_of
 from lineside.trust import Scope
+from lineside.usecases import GateRule, parse_rule
 
 JOB = "evals.run"
 REPETITIONS_MAX = 100
@@ -134,7 +135,7 @@ def start_run(
         output_schema: What `json_schema` and `schema_share` hold answers against if they name none.
 
     Raises:
-        Invalid: A scorer cannot be used.
+        Invalid: A scorer cannot be used, or a rule of the plan is about none of them.
         Denied: The actor may not test the use case, or cases of the dataset are held out.
     """
     scope.require("test", use_case)
@@ -148,6 +149,7 @@ def start_run(
     chosen = _chosen(scorers, output_schema)
     files = _used(chosen, scorer_files or {})
     build_scorers(chosen, files=files)
+    require_rules([parse_rule(text) for text in plan.rules], chosen)
     run = Run(
         id=new_id("run"),
         workspace=scope.workspace,
@@ -173,6 +175,17 @@ def start_run(
         ensure_job(scope, found)
         found = get_run(scope, found.id)
     return found
+
+
+def require_rules(rules: Sequence[GateRule], scorers: Sequence[Declared]) -> None:
+    """Go on only if these scorers can answer the rules: known before anything is asked, and paid.
+
+    Raises:
+        Invalid: `bad_gate_rule` for a score that is not measured, or a number that it cannot reach.
+    """
+    kinds = {item.name: item.kind for item in _chosen(scorers, None)}
+    for rule in rules:
+        rule.require_fit(kinds)
 
 
 def get_run(scope: Scope, run_id: str) -> Run:

@@ -8,6 +8,7 @@ from lineside.evals.dataset import Dataset, keep_dataset
 from lineside.evals.gate import require_baseline as require_baseline
 from lineside.evals.plan import RunPlan
 from lineside.evals.run import Run, get_run, list_runs, start_run, stop_run
+from lineside.evals.run import require_rules as require_rules
 from lineside.evals.scorers import Declared
 from lineside.trust import Scope
 

@@ -1,14 +1,24 @@
 """A run in a few numbers, each with its interval."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from pydantic import Field
 
 from lineside.core import Record
 from lineside.evals.judge_summary import JudgeSummary, judge_summaries
-from lineside.evals.judged import Column, JudgedRun, clusters_of, read_judged, where_shared
+from lineside.evals.judged import (
+    Column,
+    JudgedRun,
+    ScoreTrait,
+    clusters_of,
+    read_judged,
+    where_shared,
+)
 from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.run import Run
 from lineside.evals.sheet import places_by_slice
-from lineside.stats import Interval, attempts, mean_interval
+from lineside.stats import Interval, attempts, ends, mean_interval
 from lineside.trust import Scope
 
 
@@ -16,9 +26,11 @@ class ScoreSummary(Record):
     """The mean of one score over a run.
 
     Attributes:
-        interval: Nothing where no case was scored.
+        interval: Nothing where no case was scored. Its value is of the cases that were; its ends
+            hold whatever the missing ones would have scored, unless it is a time, money or a count.
         unit: `%` for shares from 0 to 1, else what to print behind the number.
-        missing: Cases that should have the score and have none; they are in no number here.
+        missing: Cases that should have the score and have none.
+        rests_on: On how many cases, where others expect nothing it can be held against.
         judge: What the judge did, where models gave the score.
         standing: Whether that judge is licensed, and its score corrected for its error.
     """
@@ -28,6 +40,7 @@ class ScoreSummary(Record):
     unit: str
     higher_is_better: bool
     missing: int
+    rests_on: str = ""
     judge: JudgeSummary | None = None
     standing: JudgeStanding | None = None
 
@@ -52,7 +65,8 @@ class RunSummary(Record):
 
     Attributes:
         main_score: The score that `slices` is about.
-        slices: Name of a slice to its values, each with the mean of the main score.
+        slices: Name of a slice to its values, each with the mean of the main score, its ends as
+            those of a `ScoreSummary`.
         attempts: Where cases were repeated, for one try and more.
     """
 
@@ -77,19 +91,21 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
     standings = judge_standings(scope, judged, judges=judges)
     for item in run.scorers:
         trait, column = judged.trait(item.name), judged.column(item.name)
+        missing = judged.count_missing(item.name)
         scores[item.name] = ScoreSummary(
-            interval=_interval(column, trait.bounds),
+            interval=_interval(column, trait, missing),
             label=trait.label,
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
-            missing=judged.count_missing(item.name),
+            missing=missing,
+            rests_on=judged.rests_on(item.name),
             judge=judges.get(item.name),
             standing=standings.get(item.name),
         )
     main = score or run.main_score
     slices: dict[str, dict[str, Interval]] = {}
     if main is not None:
-        slices = _by_slice(judged.column(main), judged.trait(main).bounds)
+        slices = _by_slice(judged, main)
     tried = _attempts(judged, main) if main is not None and run.repetitions > 1 else []
     return RunSummary(main_score=main, scores=scores, slices=slices, attempts=tried)
 
@@ -114,14 +130,19 @@ def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
     return summaries
 
 
-def _by_slice(column: Column, bounds: tuple[float, float] | None) -> dict[str, dict[str, Interval]]:
-    clusters = column.clusters
+def _by_slice(judged: JudgedRun, score: str) -> dict[str, dict[str, Interval]]:
+    column, trait, sheet = judged.column(score), judged.trait(score), judged.sheet
+    lacking = places_by_slice(sheet.slices, sheet.slice_codes[sheet.missing[judged.row(score)]])
     return {
         name: {
-            value: mean_interval(
-                column.values[places],
-                clusters=clusters and where_shared([clusters[place] for place in places.tolist()]),
-                bounds=bounds,
+            value: _with_missing(
+                mean_interval(
+                    column.values[places],
+                    clusters=_clusters_at(column, places.tolist()),
+                    bounds=trait.bounds,
+                ),
+                trait,
+                len(lacking.get(name, {}).get(value, ())),
             )
             for value, places in values.items()
         }
@@ -129,7 +150,20 @@ def _by_slice(column: Column, bounds: tuple[float, float] | None) -> dict[str, d
     }
 
 
-def _interval(column: Column, bounds: tuple[float, float] | None) -> Interval | None:
+def _clusters_at(column: Column, places: Sequence[int]) -> list[str] | None:
+    return column.clusters and where_shared([column.clusters[place] for place in places])
+
+
+def _interval(column: Column, trait: ScoreTrait, missing: int) -> Interval | None:
     if not len(column.values):
         return None
-    return mean_interval(column.values, clusters=column.clusters, bounds=bounds)
+    found = mean_interval(column.values, clusters=column.clusters, bounds=trait.bounds)
+    return _with_missing(found, trait, missing)
+
+
+def _with_missing(found: Interval, trait: ScoreTrait, missing: int) -> Interval:
+    """The interval that decides: what a gate says of the same cases."""
+    if trait.is_amount:
+        return found
+    low, high, _ = ends.mean_ends(found, missing, bounds=trait.bounds)
+    return replace(found, low=low, high=high)

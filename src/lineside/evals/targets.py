@@ -4,7 +4,8 @@ import asyncio
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,18 @@ from lineside.trust import Scope
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 OUTPUTS_BYTES_MAX = 1024 * 1024 * 1024
 _HTTP_SECONDS = 120
+_NAMED_MAX = 5
 _COUNTED = {"model", "confidence", "tokens_in", "tokens_out", "cost_usd"}
 
 
-def read_target(store: Store, text: str, *, folder: Path, version: str = "") -> RunTarget:
+def read_target(
+    store: Store,
+    text: str,
+    *,
+    folder: Path,
+    version: str = "",
+    dataset: Iterable[Case] | None = None,
+) -> RunTarget:
     """Read what a person names as the target of a run.
 
     Args:
@@ -37,6 +46,7 @@ def read_target(store: Store, text: str, *, folder: Path, version: str = "") -> 
         folder: Where the module or file is looked for.
         version: A word that changes whenever answers may; only with it are answers of an endpoint
             kept for later runs.
+        dataset: The cases that are to be judged; outputs of others are refused.
 
     Raises:
         Invalid: `bad_target`, or what is wrong with the file.
@@ -57,7 +67,7 @@ def read_target(store: Store, text: str, *, folder: Path, version: str = "") -> 
         return RunTarget(kind="http", reference=text, options=options, is_fixed=bool(version))
     if text == "traces":
         return RunTarget(kind="traces")
-    return RunTarget(kind="outputs", reference=_keep_outputs(store, folder / text))
+    return RunTarget(kind="outputs", reference=_keep_outputs(store, folder / text, dataset))
 
 
 def subject_of(target: RunTarget) -> str:
@@ -238,7 +248,7 @@ def _function(target: RunTarget) -> Callable[[dict[str, Any]], Any]:
     return found  # type: ignore[no-any-return] # whatever it returns is read by `reply_from`
 
 
-def _keep_outputs(store: Store, path: Path) -> str:
+def _keep_outputs(store: Store, path: Path, dataset: Iterable[Case] | None) -> str:
     """Check a file of outputs line by line and keep it, so that the run can go on without it."""
     if not path.is_file():
         raise Invalid(
@@ -253,20 +263,53 @@ def _keep_outputs(store: Store, path: Path) -> str:
         code="outputs_too_large",
         hint="Run the dataset in parts, with a file of outputs for each.",
     )
+    seen: Counter[tuple[str, int]] = Counter()
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if line.strip() and not _is_output(line):
+            if not line.strip():
+                continue
+            row = _output(line)
+            if row is None:
                 raise Invalid(
                     "bad_outputs",
                     f"`{path.name}`, line {number:,}: expected an object with `id` and `output`",
                     hint='Write one answer a line, such as {"id": "case-1", "output": {…}}.',
                 )
+            seen[row["id"], row.get("repetition", 0)] += 1
+    known = None if dataset is None else {case.id for case in dataset}
+    _refuse_outputs(path.name, seen, known)
     return store.blobs.put(path.read_bytes())
 
 
-def _is_output(line: bytes) -> bool:
+def _refuse_outputs(name: str, seen: Counter[tuple[str, int]], known: set[str] | None) -> None:
+    """Refuse what would be left out without a word: second outputs, and those of other cases."""
+    twice = [case_id for (case_id, _), count in seen.items() if count > 1]
+    if twice:
+        raise Invalid(
+            "bad_outputs",
+            f"`{name}` has more than one output of {_counted(twice)}",
+            hint="Keep one line for each case; number several answers with `repetition`: 0, 1, ….",
+        )
+    ids = list(dict.fromkeys(case_id for case_id, _ in seen))
+    unknown = [] if known is None else [case_id for case_id in ids if case_id not in known]
+    if unknown:
+        raise Invalid(
+            "unknown_cases",
+            f"`{name}` has outputs of {_counted(unknown)} that the dataset does not hold",
+            hint="Name the dataset that was asked, or leave these lines out.",
+        )
+
+
+def _counted(case_ids: Sequence[str]) -> str:
+    named = ", ".join(f"`{case_id[:40]}`" for case_id in case_ids[:_NAMED_MAX])
+    more = f" and {len(case_ids) - _NAMED_MAX:,} more" if len(case_ids) > _NAMED_MAX else ""
+    return f"{len(case_ids):,} case{'' if len(case_ids) == 1 else 's'} ({named}{more})"
+
+
+def _output(line: bytes) -> dict[str, Any] | None:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError:
-        return False
-    return isinstance(row, dict) and isinstance(row.get("id"), str) and "output" in row
+        return None
+    is_output = isinstance(row, dict) and isinstance(row.get("id"), str) and "output" in row
+    return row if is_output and isinstance(row.get("repetition", 0), int) else None

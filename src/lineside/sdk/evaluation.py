@@ -31,7 +31,7 @@ from lineside.sdk import given, listening
 from lineside.stats import Verdict
 from lineside.store import Store, open_store
 from lineside.trust import Scope, local_scope
-from lineside.usecases import parse_rule
+from lineside.usecases import GateRule, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -232,6 +232,7 @@ def evaluate(
     )
     limits.check()
     work = _Work(dataset, scorers, name or given.name_of(target), repetitions, limits, fresh)
+    work.require_rules(rules)
     settings = _settings(home)
 
     def foresee() -> forecast.Forecast:
@@ -271,6 +272,13 @@ class _Work:
     repetitions: int
     limits: plan.RunLimits
     fresh: bool
+
+    def require_rules(self, rules: Sequence[GateRule]) -> None:
+        """Refuse a rule that no scorer can answer, before even the baseline is asked."""
+        nobody = running.subject_of_program(self.title, token_hex(6))
+        declared = given.scorers_of(self.scorers, subject=nobody)
+        given.forget(nobody)
+        running.require_rules(rules, declared)
 
     def judged(
         self,

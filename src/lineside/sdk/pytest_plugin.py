@@ -4,8 +4,10 @@ It is loaded into every test run of an environment that has lineside, so nothing
 imported before a test asks for a verdict.
 """
 
+import inspect
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +68,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def _judged(
     item: pytest.Function, dataset: Any, scorers: Any = (), *, undecided: str = "fail", **more: Any
 ) -> "tuple[Evaluation, str]":
+    from lineside.core import LinesideError
     from lineside.sdk.evaluation import evaluate
 
     if undecided not in _UNDECIDED:
@@ -78,14 +81,30 @@ def _judged(
     fixtures = {name: item.funcargs[name] for name in wanted if name != "case"}
 
     def answer(case: Any) -> Any:
-        try:
+        with _as_error():
             return item.obj(**fixtures, case=case)
-        except (pytest.fail.Exception, pytest.skip.Exception) as outcome:
-            # These are no errors to Python, and would end the run instead of failing the case.
-            raise AssertionError(str(outcome)) from outcome
 
+    async def answer_awaited(case: Any) -> Any:
+        with _as_error():
+            return await item.obj(**fixtures, case=case)
+
+    asked = answer_awaited if inspect.iscoroutinefunction(item.obj) else answer
     more = {"name": item.name.removeprefix("test_")} | more
-    return evaluate(answer, dataset, scorers, **more), undecided
+    try:
+        return evaluate(asked, dataset, scorers, **more), undecided
+    except LinesideError as error:
+        # A dataset, a rule or a limit cannot be used: what is wrong is in the mark, not in here.
+        hint = f"\nhint: {error.hint}" if error.hint else ""
+        pytest.fail(f"{error.message}{hint}", pytrace=False)
+
+
+@contextmanager
+def _as_error() -> Iterator[None]:
+    """Have what fails or skips a test fail its case; to Python these are no errors."""
+    try:
+        yield
+    except (pytest.fail.Exception, pytest.skip.Exception) as outcome:
+        raise AssertionError(str(outcome)) from outcome
 
 
 class _Verdicts:

@@ -51,6 +51,15 @@ def no_scores_clause(finding: Finding) -> str:
     return f"{finding.label} is unknown: no case was scored{_rest(finding, needed=False)}"
 
 
+def settled_by(finding: Finding) -> str:
+    """What would settle a finding: cases of other clusters, those that failed, or more of them."""
+    if finding.is_of_one_cluster:
+        return f"all {finding.cases:,} cases are of one cluster, only cases of others can settle it"
+    if finding.failed and finding.cases_needed == finding.failed:
+        return f"scoring {'it' if finding.failed == 1 else 'them'} would settle it"
+    return settle(finding.cases_needed)
+
+
 def _wish(finding: Finding) -> str:
     return "asked for" if finding.direction == ">=" else "allowed"
 
@@ -82,6 +91,4 @@ def _rest(finding: Finding, *, needed: bool = True) -> str:
         failed = f"; {show_failed(finding.failed)}{counted}"
     if finding.decision != "more" or not needed:
         return failed
-    if finding.failed and finding.cases_needed == finding.failed:
-        return f"{failed}; scoring {'it' if finding.failed == 1 else 'them'} would settle it"
-    return f"{failed}; {settle(finding.cases_needed)}"
+    return f"{failed}; {settled_by(finding)}"

@@ -53,6 +53,11 @@ class Finding:
     cases_needed: int | None
     sentence: str
 
+    @property
+    def is_of_one_cluster(self) -> bool:
+        """Whether all cases are related, so that more of their kind would show nothing."""
+        return self.n == 1 and self.cases > 1
+
 
 @dataclass(frozen=True)
 class RuleTerms:

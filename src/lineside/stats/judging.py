@@ -271,7 +271,12 @@ def _interval_of(
 
 
 def expect_spread(finding: Finding, intervals: Iterable[Interval]) -> Finding:
-    """Ask for the cases from which on equal scores count as certain, where they decide nothing."""
+    """Ask for the cases from which on equal scores count as certain, where they decide nothing.
+
+    Of one cluster no number of cases would do.
+    """
+    if finding.is_of_one_cluster and finding.decision == "more":
+        return replace(finding, cases_needed=None)
     lacking = [interval.n for interval in intervals if interval.method == "unknown"]
     if not lacking or finding.decision != "more":
         return finding

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from lineside.core import Invalid
 from lineside.stats.arrays import np
 from lineside.stats.clusters import clustered_error
+from lineside.stats.ends import difference_ends, mean_ends
 from lineside.stats.intervals import Interval, mean_interval
-from lineside.stats.paired import PairedDifference, paired_difference, paired_pivot
+from lineside.stats.paired import PairedDifference, paired_difference
 from lineside.stats.pivots import critical, upper_tail
 from lineside.stats.samples import (
     Codes,
@@ -21,6 +24,9 @@ from lineside.stats.samples import (
     read_values,
 )
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 ENTRIES_MAX = 60
 DRAWS = 20_000
 
@@ -30,10 +36,12 @@ class LeaderboardEntry:
     """One of those compared.
 
     Args:
-        mean: Its mean score; the intervals of all entries hold all their truths at once.
+        mean: Its mean over the cases it scored; the intervals of all entries hold all their truths
+            at once, whatever the cases that failed would have scored.
         rank_best: The best rank it may truly have, 1 being the first.
         rank_worst: The worst rank it may truly have.
         tied_with: Those of which neither it is surely better nor they.
+        failed: Cases that gave it no score.
     """
 
     name: str
@@ -41,6 +49,7 @@ class LeaderboardEntry:
     rank_best: int
     rank_worst: int
     tied_with: tuple[str, ...]
+    failed: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class LeaderboardPair:
     """Two of those compared: the first of them has the higher mean.
 
     Args:
-        difference: Second as baseline, first as candidate; the intervals of all pairs hold at once.
+        difference: Second as baseline, first as candidate, over the cases that both scored; the
+            intervals of all pairs hold at once, failed cases counted both ways.
         p_adjusted: Two-sided, adjusted for having looked at all pairs.
         is_tie: The interval holds 0.
     """
@@ -78,7 +88,7 @@ class Leaderboard:
 
 
 def leaderboard(
-    scores: Mapping[str, Iterable[float]],
+    scores: Mapping[str, Iterable[float | None]],
     *,
     lower_is_better: bool = False,
     confidence: float = 0.95,
@@ -97,8 +107,13 @@ def leaderboard(
     "Inference for ranks", Review of Economic Studies 91, 2024): all true ranks lie within their
     ranges with a chance of at least `confidence`.
 
+    Cases that an entry failed count both ways, as in a gate: it is ahead of another only if it
+    would be with all of its own at the bottom and all of the other's at the top, and never where
+    scores have no bounds. They come after those with as good a mean and fewer of them.
+
     Args:
-        scores: The scores of each entry; position i is the same case in all of them.
+        scores: The scores of each entry; position i is the same case in all of them, and None one
+            that failed.
         lower_is_better: For cost or latency: the lowest mean comes first.
         bounds: Lowest and highest possible score, as in `mean_interval`.
         draws: Draws of the largest statistic; 20,000 place a 95 % level within a tenth of a point.
@@ -108,7 +123,7 @@ def leaderboard(
             `too_few_cases` below 2 independent units, and what `mean_interval` raises.
     """
     check_confidence(confidence)
-    rows = {name: read_values(row, name=f"scores of {name}") for name, row in scores.items()}
+    rows = {name: _read(name, row) for name, row in scores.items()}
     if not 2 <= len(rows) <= ENTRIES_MAX:
         raise Invalid("bad_count", f"A leaderboard has 2 to {ENTRIES_MAX} entries: {len(rows)}")
     sizes = {name: row.size for name, row in rows.items()}
@@ -116,42 +131,92 @@ def leaderboard(
         listed = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise Invalid("lengths_differ", f"All entries must score the same cases: {listed}")
     sign = -1 if lower_is_better else 1
-    names = sorted(rows, key=lambda name: (-sign * rows[name].mean(), name))
+    known = np.concatenate([row[~np.isnan(row)] for row in rows.values()])
+    if bounds is None and is_binary(known):
+        bounds = (0.0, 1.0)
+    names = sorted(rows, key=lambda name: (-sign * _at_worst(rows[name], bounds, sign), name))
     table = np.stack([rows[name] for name in names])
+    whole = ~np.isnan(table).any(axis=0)
     codes = read_clusters(clusters, table.shape[1])
-    units, df = _units(table, codes)
-    drawn = _Simultaneous(_covariance(table, codes), df, draws=draws, seed=seed)
+    codes = None if codes is None else np.unique(codes[whole], return_inverse=True)[1]
+    units, df = _units(table[:, whole], codes)
+    drawn = _Simultaneous(_covariance(table[:, whole], codes), df, draws=draws, seed=seed)
 
     at_once = drawn.level(drawn.pairs_max, confidence)
     pairs = tuple(
         _pair(
             (names[one], names[two]),
-            paired_difference(
-                table[two],
-                table[one],
-                confidence=at_once,
-                clusters=clusters,
-                method="auto" if is_binary(table[[one, two]]) else "t",
-                bounds=bounds,
-            ),
+            _difference(table[two], table[one], at_once, clusters, bounds),
             drawn,
             sign=sign,
         )
         for one, two in combinations(range(len(names)), 2)
     )
     alone = drawn.level(drawn.means_max, confidence)
-    means = [
-        mean_interval(
-            row,
-            confidence=alone,
-            clusters=clusters,
-            method="auto" if is_binary(row) else "t",
-            bounds=bounds,
-        )
-        for row in table
-    ]
-    entries = tuple(_entry(name, mean, pairs) for name, mean in zip(names, means, strict=True))
+    means = [_mean(row, alone, clusters, bounds) for row in table]
+    entries = tuple(
+        _entry(name, mean, pairs, failed=int(np.isnan(row).sum()))
+        for name, mean, row in zip(names, means, table, strict=True)
+    )
     return Leaderboard(entries, pairs, confidence, at_once, units)
+
+
+def _read(name: str, row: Iterable[float | None]) -> Numbers:
+    """The scores of an entry; a case that failed is not a number."""
+    values = list(row)
+    read_values([value for value in values if value is not None], name=f"scores of {name}")
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _at_worst(row: Numbers, bounds: tuple[float, float] | None, sign: int) -> float:
+    """The mean with all failed cases as bad as can be, where that is known."""
+    failed = np.isnan(row)
+    worst = inf if bounds is None else bounds[0] if sign > 0 else bounds[1]
+    return float(row[~failed].mean() if abs(worst) == inf else np.where(failed, worst, row).mean())
+
+
+def _some(clusters: Sequence[Hashable] | None, kept: NDArray[Any]) -> list[Hashable] | None:
+    return None if clusters is None else [clusters[at] for at in kept.nonzero()[0].tolist()]
+
+
+def _mean(
+    row: Numbers,
+    confidence: float,
+    clusters: Sequence[Hashable] | None,
+    bounds: tuple[float, float] | None,
+) -> Interval:
+    kept = ~np.isnan(row)
+    mean = mean_interval(
+        row[kept],
+        confidence=confidence,
+        clusters=_some(clusters, kept),
+        method="auto" if is_binary(row[kept]) else "t",
+        bounds=bounds,
+    )
+    ends = mean_ends(mean, int((~kept).sum()), bounds=bounds)
+    return replace(mean, low=ends.low, high=ends.high)
+
+
+def _difference(
+    before: Numbers,
+    after: Numbers,
+    confidence: float,
+    clusters: Sequence[Hashable] | None,
+    bounds: tuple[float, float] | None,
+) -> tuple[PairedDifference, float]:
+    """The difference with its ends, and its p-value."""
+    kept = ~np.isnan(before) & ~np.isnan(after)
+    found = paired_difference(
+        before[kept],
+        after[kept],
+        confidence=confidence,
+        clusters=_some(clusters, kept),
+        method="auto" if is_binary(np.concatenate([before[kept], after[kept]])) else "t",
+        bounds=bounds,
+    )
+    # McNemar's exact p-value could contradict the interval, which ties are read from.
+    ends = difference_ends(found, int((~kept).sum()), bounds=bounds)
+    return replace(found, low=ends.low, high=ends.high), ends.p_value
 
 
 class _Simultaneous:
@@ -190,23 +255,27 @@ class _Simultaneous:
 
 
 def _pair(
-    names: tuple[str, str], difference: PairedDifference, drawn: _Simultaneous, *, sign: int
+    names: tuple[str, str],
+    found: tuple[PairedDifference, float],
+    drawn: _Simultaneous,
+    *,
+    sign: int,
 ) -> LeaderboardPair:
+    difference, p_value = found
     is_tie = not (difference.low > 0 if sign > 0 else difference.high < 0)
-    # McNemar's exact p-value could contradict the interval, which ties are read from.
-    pivot = paired_pivot(difference)
-    p_value = min(1.0, 2 * min(pivot.p_above(0.0), pivot.p_below(0.0)))
     return LeaderboardPair(*names, difference, drawn.adjusted(p_value), is_tie)
 
 
-def _entry(name: str, mean: Interval, pairs: tuple[LeaderboardPair, ...]) -> LeaderboardEntry:
+def _entry(
+    name: str, mean: Interval, pairs: tuple[LeaderboardPair, ...], *, failed: int
+) -> LeaderboardEntry:
     ahead = sum(pair.second == name and not pair.is_tie for pair in pairs)
     tied = tuple(
         pair.second if pair.first == name else pair.first
         for pair in pairs
         if pair.is_tie and name in {pair.first, pair.second}
     )
-    return LeaderboardEntry(name, mean, 1 + ahead, 1 + ahead + len(tied), tied)
+    return LeaderboardEntry(name, mean, 1 + ahead, 1 + ahead + len(tied), tied, failed)
 
 
 def _covariance(table: Numbers, codes: Codes | None) -> Numbers:

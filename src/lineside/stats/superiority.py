@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from lineside.core import Invalid
+from lineside.stats.clauses import settled_by
 from lineside.stats.failures import count_failed
 from lineside.stats.findings import Finding, RuleTerms, weigh, without_scores
 from lineside.stats.judging import expect_spread
 from lineside.stats.paired import PairedDifference, as_interval, paired_pivot
 from lineside.stats.power import CASES_MAX
-from lineside.stats.wording import Direction, settle, show, show_failed, show_range
+from lineside.stats.wording import Direction, show, show_failed, show_range
 
 
 def judge_superiority(
@@ -77,7 +78,7 @@ def _clause(finding: Finding, smallest: float, against: str) -> str:
         "more": ", which may be better or not",
     }[finding.decision]
     failed = f"; {show_failed(finding.failed)}" if finding.failed else ""
-    rest = f"; {settle(finding.cases_needed)}" if finding.decision == "more" else ""
+    rest = f"; {settled_by(finding)}" if finding.decision == "more" else ""
     return (
         f"{finding.label} differs from {against} by {show(finding.value, unit, signed=True)} "
         f"({interval}){ends}{failed}{rest}"

@@ -320,34 +320,15 @@ class Meaning:
             )
 
     def _gate(self, scorers: dict[str, ScorerDeclaration]) -> None:
+        kinds = {name: scorer.kind for name, scorer in scorers.items()}
         for node in self._items("tests", "gate"):
             try:
                 rule = GateRule.read(node.value)
             except Misread:
                 continue  # the structure has said so
-            scorer = scorers.get(rule.score)
-            if scorer is None:
-                near = did_you_mean(rule.score, scorers)
-                known = ", ".join(f"`{name}`" for name in scorers)
-                self._note(
-                    node.mark,
-                    f"the score {quoted(rule.score)} in {node.shown()}",
-                    f"a score that is measured: {known}",
-                    hint=f"Did you mean `{near}`?" if near else "Declare it in `tests.scorers`.",
-                    code="bad_gate_rule",
-                )
-                continue
-            limit = rule.margin if rule.margin is not None else rule.threshold
-            kind = scorer.kind_of(scorer.kind)
-            is_share = kind is not None and kind.is_share
-            if is_share and limit is not None and not 0 <= limit <= 1:
-                self._note(
-                    node.mark,
-                    node.shown(),
-                    f"a number from 0 to 1, since `{rule.score}` is a share",
-                    hint=f"Did you mean `{limit:g}%`?" if 1 < limit <= 100 else "Write `85%`.",
-                    code="bad_gate_rule",
-                )
+            wrong = rule.misfit(kinds)
+            if wrong is not None:
+                self._note_misread(node.mark, wrong)
 
     def _rollout(self, scores: Iterable[str]) -> None:
         for mark, wrong in rollout_problems(self._root.get("rollout"), scores):

@@ -7,11 +7,13 @@ slice gap(channel) <= 0.05          between the best and the worst slice; `on po
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from lineside.core import Invalid, did_you_mean
 from lineside.usecases.document import Misread, quoted
+from lineside.usecases.scorers import ScorerDeclaration
 
 RULE_LENGTH_MAX = 200
 PERCENTILES = ("p50", "p90", "p95", "p99")
@@ -58,6 +60,43 @@ class GateRule:
     def read(text: object) -> "GateRule":
         """Read a rule; raises `Misread`."""
         return _Sentence(text, shapes=_SHAPES).gate_rule()
+
+    def misfit(self, kinds: Mapping[str, str]) -> Misread | None:
+        """What this rule asks of scores that they cannot give; nothing where it fits.
+
+        Args:
+            kinds: Name of each score that is measured, and the kind of its scorer.
+        """
+        if self.score not in kinds:
+            near = did_you_mean(self.score, kinds)
+            known = ", ".join(f"`{name}`" for name in kinds)
+            return Misread(
+                f"the score {quoted(self.score)} in {quoted(self.text)}",
+                f"a score that is measured: {known}",
+                hint=f"Did you mean `{near}`?" if near else "Declare it in `tests.scorers`.",
+                code="bad_gate_rule",
+            )
+        limit = self.margin if self.margin is not None else self.threshold
+        kind = ScorerDeclaration.kind_of(kinds[self.score])
+        if kind is None or not kind.is_share or limit is None or 0 <= limit <= 1:
+            return None
+        return Misread(
+            quoted(self.text),
+            f"a number from 0 to 1, since `{self.score}` is a share",
+            hint=f"Did you mean `{limit:g}%`?" if 1 < limit <= 100 else "Write `85%`.",
+            code="bad_gate_rule",
+        )
+
+    def require_fit(self, kinds: Mapping[str, str]) -> None:
+        """Go on only if scores of these kinds can answer this rule.
+
+        Raises:
+            Invalid: `bad_gate_rule` says what was read and expected.
+        """
+        wrong = self.misfit(kinds)
+        if wrong is not None:
+            message = f"A rule cannot be judged: read {wrong.read}, expected {wrong.expected}"
+            raise Invalid(wrong.code, message, hint=wrong.hint)
 
     def __str__(self) -> str:
         return self.text

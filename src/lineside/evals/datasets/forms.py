@@ -126,13 +126,24 @@ def _inspect(entry: Raw, unread: Counter[str]) -> Case:
     given = _fields(entry.get("input"), "input")
     if entry.get("choices"):
         given = given | {"choices": entry["choices"]}
-    expected = _fields(entry.get("target"), "target")
+    target = _one_of(entry.get("target"))
+    if entry.get("choices") and isinstance(target, list):
+        # Whether all of them are to be picked or any stands in the solver, not in the sample.
+        unread["target of several choices"] += 1
+        target = None
+    expected = _fields(target, "target")
     slices = _slices(entry.get("metadata"), unread, "metadata")
     return Case(_text(entry.get("id")), given, expected, slices)
 
 
 def _openai(entry: Raw, unread: Counter[str]) -> Case:  # noqa: ARG001 # it reads all there is
-    return Case("", _fields(entry.get("input"), "input"), _fields(entry.get("ideal"), "ideal"))
+    ideal = _one_of(entry.get("ideal"))
+    return Case("", _fields(entry.get("input"), "input"), _fields(ideal, "ideal"))
+
+
+def _one_of(value: Any) -> Any:
+    """What counts as right: of a list any one, as our scorers of single values read a list too."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _deepeval(entry: Raw, unread: Counter[str]) -> Case:

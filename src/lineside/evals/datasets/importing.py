@@ -1,8 +1,9 @@
 """Brings cases of other tools along, and says what of them could not be kept."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from lineside.evals.datasets.forms import (
     form_of,
     unknown_form,
 )
+
+Fill = Callable[[dict[str, Any]], dict[str, Any]]
 
 _CASES_MAX = 1_000_000
 _HOLDERS = ("goldens", "conversational_goldens", "data", "items", "samples", "records")
@@ -68,7 +71,11 @@ def import_cases(
     chosen = "table" if columns else form or form_of(place.name, first)
     if not columns and chosen not in FORMS:
         raise unknown_form(f"`{chosen[:40]}` is no form of cases")
-    cases, left_out = _read(entries, columns.form() if columns else FORMS[chosen], unread)
+    fill: Fill | None = None
+    if chosen in promptfoo.FORMS:
+        fill = partial(promptfoo.filled, folder=place if place.is_dir() else place.parent)
+    how = columns.form() if columns else FORMS[chosen]
+    cases, left_out = _read(entries, how, unread, fill=fill)
     if not cases:
         reasons = "; ".join(f"{count:,}: {text}" for text, count in left_out.items())
         raise Invalid(
@@ -121,7 +128,7 @@ def _limited(place: Path, entries: Iterator[FileEntry]) -> list[FileEntry]:
 
 
 def _read(
-    entries: list[FileEntry], form: CaseForm, unread: Counter[str]
+    entries: list[FileEntry], form: CaseForm, unread: Counter[str], *, fill: Fill | None
 ) -> tuple[list[Case], Counter[str]]:
     cases: dict[str, Case] = {}
     left_out: Counter[str] = Counter()
@@ -131,7 +138,11 @@ def _read(
             left_out[reason] += 1
             continue
         told: Counter[str] = Counter()
-        case = form.case(value, told)
+        try:
+            case = form.case(fill(value) if fill else value, told)
+        except promptfoo.NotTaken as wrong:
+            left_out[str(wrong)] += 1
+            continue
         if not any(given not in (None, "", [], {}) for given in case.input.values()):
             left_out["no input"] += 1
             continue

@@ -29,7 +29,7 @@ class Bar(Record):
     So a licence takes enough labels: a judge without an error takes about 20 of each class.
 
     Attributes:
-        labels: Answers with a label and a verdict.
+        labels: Answers with a label and a verdict; those of one case or cluster count as one.
         answered: Share of the labelled answers on which it must give a verdict at all.
         self_agreement: Where it was asked more than once.
         orders_disagree: At most, for a pairwise judge.
@@ -52,7 +52,7 @@ class Bar(Record):
         return list(self._checks(found))
 
     def _checks(self, found: JudgeMeasure) -> Iterator[BarCheck]:
-        yield _count("labelled answers", found.labelled, self.labels)
+        yield _count("labelled answers", found, self.labels)
         yield _share("answers with a verdict", found.answered, at_least=self.answered)
         yield _reaches("agreement beyond chance (kappa)", found.kappa, self.kappa)
         yield _reaches("says yes where people do", found.sensitivity, self.sensitivity)
@@ -74,9 +74,14 @@ def range_of(found: Estimate) -> str:
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 
-def _count(name: str, found: int, asked: int) -> BarCheck:
-    fails = None if found >= asked else f"{found:,} labelled answers, asked are {asked:,}"
-    return BarCheck(name=name, found=f"{found:,}", asked=f"at least {asked:,}", fails=fails)
+def _count(name: str, found: JudgeMeasure, asked: int) -> BarCheck:
+    fails = None
+    if found.independent < asked:
+        fails = f"{found.independent:,} labelled answers, asked are {asked:,}"
+        if found.independent < found.labelled:
+            rows = f"({found.labelled:,} rows)"
+            fails = f"{found.independent:,} independent {name} {rows}, asked are {asked:,}"
+    return BarCheck(name=name, found=found.counted, asked=f"at least {asked:,}", fails=fails)
 
 
 def _reaches(name: str, found: Estimate, asked: float) -> BarCheck:

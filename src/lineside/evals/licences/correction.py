@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from lineside.core import Record
+from lineside.evals.licences.labels import keys_of
 from lineside.evals.run import CONFIDENCE
 from lineside.stats import Interval, corrected, mean_interval, prediction_powered
 
@@ -86,11 +87,11 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
             people=people,
             are_shares=True,
             confidence=CONFIDENCE,
-            clusters=_keys(rest, said),
-            labelled_clusters=_keys(labelled, said),
+            clusters=keys_of(rest, said),
+            labelled_clusters=keys_of(labelled, said),
         )
         if rest
-        else mean_interval(people, confidence=CONFIDENCE, clusters=_keys(labelled, said))
+        else mean_interval(people, confidence=CONFIDENCE, clusters=keys_of(labelled, said))
     )
     return CorrectedScore(
         value=found.value,
@@ -119,8 +120,7 @@ def correct_elsewhere(
     Raises:
         Invalid: As `prediction_powered_mean`.
     """
-    is_shared = bool({item.case_id for item in said} & {item.case_id for item in labelled})
-    keys = [_keys(some, [*said, *labelled], always=is_shared) for some in (said, labelled)]
+    keys = [keys_of(some, [*said, *labelled]) for some in (said, labelled)]
     found = prediction_powered.prediction_powered_mean(
         [item.judge for item in said],
         judge=[item.judge for item in labelled],
@@ -161,8 +161,8 @@ def correct_with_error(
         judge=[item.judge for item in labelled],
         people=[float(item.people or 0) for item in labelled],
         confidence=CONFIDENCE,
-        clusters=_keys(said, said),
-        labelled_clusters=_keys(labelled, labelled),
+        clusters=keys_of(said),
+        labelled_clusters=keys_of(labelled),
     )
     return CorrectedScore(
         value=found.value,
@@ -173,19 +173,6 @@ def correct_with_error(
         n=found.n,
         method="rogan_gladen",
     )
-
-
-def keys_of(said: Sequence[SaidOfAnswer]) -> list[str] | None:
-    """What answers belong together, where any do."""
-    return _keys(said, said)
-
-
-def _keys(
-    some: Sequence[SaidOfAnswer], all_of_them: Sequence[SaidOfAnswer], *, always: bool = False
-) -> list[str] | None:
-    if not always and all(item.cluster is None for item in all_of_them):
-        return None
-    return [f"c:{item.cluster}" if item.cluster else f"i:{item.case_id}" for item in some]
 
 
 def _percent(share: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isclose, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -23,6 +23,14 @@ _PLAIN = {
 }
 
 Row = Mapping[str, Any]
+
+
+class _Answer(Protocol):
+    @property
+    def case_id(self) -> str: ...
+
+    @property
+    def cluster(self) -> str | None: ...
 
 
 class LabelColumns(Record):
@@ -245,7 +253,7 @@ def recorded_answers(
     said = [of_raters(row, columns, scale, line=at) for at, row in enumerate(rows, start=2)]
     return [
         LabelledAnswer(
-            case_id=str(row.get(columns.case) or at),
+            case_id=_case_of(row, columns, at),
             people=people,
             raters=raters,
             judge=scale.of_judge(row.get(columns.verdict)),
@@ -256,6 +264,21 @@ def recorded_answers(
         )
         for at, (row, (raters, people)) in enumerate(zip(rows, said, strict=True), start=1)
     ]
+
+
+def keys_of(some: Sequence[_Answer], among: Sequence[_Answer] | None = None) -> list[str] | None:
+    """What each of some answers belongs to; nothing where each of all stands for itself.
+
+    Answers of one case are related as those of one cluster are, whatever was said of clusters.
+
+    Args:
+        among: All that are looked at together; else only these.
+    """
+    everything = some if among is None else among
+    case_ids = {item.case_id for item in everything}
+    if len(case_ids) == len(everything) and all(item.cluster is None for item in everything):
+        return None
+    return [f"c:{item.cluster}" if item.cluster else f"i:{item.case_id}" for item in some]
 
 
 def labels_by_case(
@@ -282,6 +305,12 @@ def labels_by_case(
     if not found:
         check_rows([])
     return found
+
+
+def _case_of(row: Row, columns: LabelColumns, at: int) -> str:
+    """The id of a case; a row without one stands for itself."""
+    case_id = row.get(columns.case)
+    return f"row {at}" if case_id is None or case_id == "" else str(case_id)
 
 
 def _csv(name: str, text: str) -> list[Row]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun
-from lineside.evals.licences.correction import keys_of
+from lineside.evals.licences.labels import keys_of
 from lineside.evals.licences.licence import get_licence, labels_of
 from lineside.evals.licences.standing import (
     JudgeStanding,

@@ -8,7 +8,7 @@ from statistics import median
 from pydantic import Field
 
 from lineside.core import Invalid, Record
-from lineside.evals.licences.labels import LabelledAnswer
+from lineside.evals.licences.labels import LabelledAnswer, keys_of
 from lineside.evals.run import CONFIDENCE
 from lineside.stats import Interval, agreement, judges, paired_difference, slice_gap
 
@@ -69,6 +69,27 @@ class JudgeMeasure(Record):
     slice_gaps: dict[str, Estimate] = Field(default_factory=dict)
 
     @property
+    def independent(self) -> int:
+        """Labelled answers that stand for themselves: those of one case or cluster count as one."""
+        return self.accuracy.n
+
+    @property
+    def counted(self) -> str:
+        """How many independent answers there are, and of how many rows: `2 (100 rows)`."""
+        rows = f" ({self.labelled:,} rows)" if self.independent < self.labelled else ""
+        return f"{self.independent:,}{rows}"
+
+    @property
+    def note(self) -> str:
+        """What to know where rows are related; else empty."""
+        if self.independent == self.labelled:
+            return ""
+        return (
+            f"{self.labelled:,} rows hold {self.independent:,} independent answers: rows of one "
+            "case or cluster are related and count as one"
+        )
+
+    @property
     def answered(self) -> float:
         """Share of the labelled answers on which the judge gave a verdict."""
         return self.labelled / (self.labelled + self.no_verdict)
@@ -102,7 +123,7 @@ def measure(
         )
     judge = [float((item.judge or 0) >= passes_at) for item in both]
     people = [float((item.people or 0) >= passes_at) for item in both]
-    keys = _clusters(both)
+    keys = keys_of(both)
     found = judges.measure_judge(judge, people, confidence=CONFIDENCE, clusters=keys)
     asked_again = [
         item.judge == item.again
@@ -137,9 +158,7 @@ def _levels_kappa(both: Sequence[LabelledAnswer]) -> Estimate | None:
     judge, people = [item.judge for item in both], [item.people for item in both]
     if len({*judge, *people}) < 3:
         return None
-    return _estimate(
-        agreement.cohen_kappa(judge, people, weights="linear", clusters=_clusters(both))
-    )
+    return _estimate(agreement.cohen_kappa(judge, people, weights="linear", clusters=keys_of(both)))
 
 
 def _people_alpha(answers: Sequence[LabelledAnswer]) -> Estimate | None:
@@ -148,7 +167,7 @@ def _people_alpha(answers: Sequence[LabelledAnswer]) -> Estimate | None:
     if len(raters) < 2:
         return None
     try:
-        found = agreement.krippendorff_alpha(raters, level="interval", clusters=_clusters(labelled))
+        found = agreement.krippendorff_alpha(raters, level="interval", clusters=keys_of(labelled))
     except Invalid as error:
         # People who shared no answer cannot be held against each other; that is no mistake.
         if error.code in {"no_overlap", "one_class"}:
@@ -168,7 +187,7 @@ def _length_bias(
     shorter = [at for at, length in enumerate(lengths) if length <= middle]
     if not longer or not shorter:
         return None
-    keys = _clusters(both)
+    keys = keys_of(both)
     excess = [
         paired_difference(
             [people[at] for at in half],
@@ -192,7 +211,7 @@ def _slice_gaps(
     gaps: dict[str, Estimate] = {}
     for name in sorted({name for item in both for name in item.slices}):
         inside = [at for at, item in enumerate(both) if name in item.slices]
-        keys = _clusters(both)
+        keys = keys_of(both)
         gap = slice_gap(
             [float(judge[at] == people[at]) for at in inside],
             [both[at].slices[name] for at in inside],
@@ -202,12 +221,6 @@ def _slice_gaps(
         if gap.value is not None and gap.low is not None and gap.high is not None:
             gaps[name] = Estimate(value=gap.value, low=gap.low, high=gap.high, n=gap.n)
     return gaps
-
-
-def _clusters(answers: Sequence[LabelledAnswer]) -> list[str] | None:
-    if all(item.cluster is None for item in answers):
-        return None
-    return [f"c:{item.cluster}" if item.cluster else f"i:{item.case_id}" for item in answers]
 
 
 def _estimate(found: Interval | agreement.RaterAgreement) -> Estimate:

@@ -58,6 +58,18 @@ def same(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
+def alternatives(read: Any, wanted: Any) -> list[Any]:
+    """The values that count as right: of two or more for an answer that is no list, each of them.
+
+    So it is for texts, see `wanted_texts`. An answer that is a list itself must be that very list.
+    """
+    plain = (str, int, float)
+    is_choice = isinstance(wanted, list) and len(wanted) > 1 and isinstance(read, plain)
+    if is_choice and all(isinstance(item, plain) for item in wanted):
+        return list(wanted)
+    return [wanted]
+
+
 def f1(matched: float, *, given: int, wanted: int) -> float:
     """The harmonic mean of precision and recall; two empty sides match fully."""
     return 2 * matched / (given + wanted) if given + wanted else 1.0

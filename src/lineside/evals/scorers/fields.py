@@ -7,12 +7,15 @@ from typing import Any
 import orjson
 
 from lineside.evals.scorer import Score, Scorer, ScorerContext
-from lineside.evals.scorers.answers import f1, normalised, nothing_expected, same
+from lineside.evals.scorers.answers import alternatives, f1, normalised, nothing_expected, same
 from lineside.gateway import Form, show
 
 
 def exact(*, name: str, fields: Sequence[str] | None = None) -> Scorer:
-    """1 when every field that the case expects (or each of `fields`) is exactly right, else 0."""
+    """1 when every field that the case expects (or each of `fields`) is exactly right, else 0.
+
+    Of several expected texts or numbers an answer that is no list needs to be any one.
+    """
 
     def score(context: ScorerContext) -> Score:
         names = list(context.expected) if fields is None else fields
@@ -23,7 +26,7 @@ def exact(*, name: str, fields: Sequence[str] | None = None) -> Scorer:
         wrong = [
             f"`{field}` is {show(read)}, expected {show(wanted)}"
             for field, read, wanted in pairs
-            if not same(read, wanted)
+            if not any(same(read, item) for item in alternatives(read, wanted))
         ]
         return Score(name, 0.0 if wrong else 1.0, explanation="; ".join(wrong) or None)
 
@@ -81,7 +84,8 @@ def field_match(
     """Share of the expected fields that are right, 1 is all; the detail says which.
 
     Fields inside objects count one by one, a list counts as one. With `normalise` texts are
-    compared without case, punctuation and articles; `relative` is what a number may be off.
+    compared without case, punctuation and articles; `relative` is what a number may be off. Of
+    several expected texts or numbers an answer that is no list needs to be any one.
     """
 
     def right(read: Any, wanted: Any) -> bool:
@@ -99,8 +103,9 @@ def field_match(
         if not leaves:
             return Score(name, None, explanation="the case expects nothing of these fields")
         shares = {
-            ".".join(path): float(right(_at(context.output, path), value))
+            ".".join(path): float(any(right(read, item) for item in alternatives(read, value)))
             for path, value in leaves.items()
+            for read in [_at(context.output, path)]
         }
         wrong = [word for word, share in shares.items() if not share]
         said = f"wrong: {', '.join(f'`{word}`' for word in wrong[:10])}" if wrong else None

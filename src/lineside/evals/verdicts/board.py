@@ -21,7 +21,10 @@ class BoardEntry(Record):
     """One candidate, by its newest run.
 
     Attributes:
-        low: The intervals of all entries hold at once; None where there are too few cases.
+        mean: Over the cases that it has a score of.
+        low: The intervals of all entries hold at once, whatever the failed cases would have scored;
+            None where there are too few cases, or where the score has no bounds and cases failed.
+        failed: Cases that it should have a score of and has none.
         rank_best: The best rank it may truly have, 1 being the first; as sure as all intervals.
         tied_with: Runs of which neither it is surely better nor they.
         cost_usd: Mean per case; None where it is not known.
@@ -40,15 +43,17 @@ class BoardEntry(Record):
     cost_usd: float | None
     latency_ms: float | None
     is_on_frontier: bool
+    failed: int = 0
 
 
 class Board(Record):
-    """Candidates over the cases of one dataset that all of them have a score of.
+    """Candidates over the cases of one dataset that all of them were asked.
 
     Attributes:
-        entries: The best mean first; its place alone says nothing, `rank_best` to `rank_worst` do.
+        entries: The best mean first, with failed cases at their worst; its place alone says
+            nothing, `rank_best` to `rank_worst` do.
         cases: Cases that all entries have in common.
-        left_out: Cases of the first entry that some other has no score of.
+        left_out: Cases of the first entry that expect nothing, or that some other was not asked.
         datasets: Names of all datasets of the use case that were judged.
         problem: Why nothing can be ranked, in a sentence.
         judge_note: Why the score may decide nothing, where a judge without a licence gave it.
@@ -149,7 +154,7 @@ def _has(judged: JudgedRun, name: str) -> bool:
 def _ranked(
     base: Board, judged: list[JudgedRun], name: str, trait: ScoreTrait, models: Mapping[str, str]
 ) -> Board:
-    by_run = {one.run.id: {case.id: case for case in one.scored(name)} for one in judged}
+    by_run = {one.run.id: _scores(one, name, trait) for one in judged}
     common = set.intersection(*(set(cases) for cases in by_run.values()))
     order = [case.id for case in judged[0].cases if case.id in common]
     kept = base.model_copy(
@@ -160,14 +165,20 @@ def _ranked(
             "left_out": len(judged[0].cases) - len(order),
         }
     )
-    clusters = clusters_of([by_run[judged[0].run.id][case_id] for case_id in order])
-    units = len(set(clusters)) if clusters else len(order)
+    held = {case.id: case for case in judged[0].cases}
+    clusters = clusters_of([held[case_id] for case_id in order]) if order else None
+    scored = [
+        clusters[at] if clusters else case_id
+        for at, case_id in enumerate(order)
+        if all(scores[case_id] is not None for scores in by_run.values())
+    ]
+    units = len(set(scored))
     if len(judged) < 2 or units < 2:
         few = "Two candidates at least are needed for a rank"
         lone = "Fewer than two independent cases have a score from every candidate"
         return kept.model_copy(update={"problem": few if len(judged) < 2 else lone})
     found = leaderboard.leaderboard(
-        {run_id: [cases[one].scores[name] for one in order] for run_id, cases in by_run.items()},
+        {run_id: [scores[one] for one in order] for run_id, scores in by_run.items()},
         lower_is_better=not trait.higher_is_better,
         confidence=CONFIDENCE,
         clusters=clusters,
@@ -176,8 +187,20 @@ def _ranked(
     runs = {one.run.id: one for one in judged}
     entries = [_entry(entry, runs[entry.name], models) for entry in found.entries]
     return kept.model_copy(
-        update={"entries": _with_frontier(entries, trait.higher_is_better), "problem": None}
+        update={"entries": _with_frontier(entries, kept, trait), "problem": None}
     )
+
+
+def _scores(judged: JudgedRun, name: str, trait: ScoreTrait) -> dict[str, float | None]:
+    """The score of each case that should have one; nothing where it failed.
+
+    Times and money are those of answers: a case without one is left out of them.
+    """
+    return {
+        case.id: case.scores.get(name)
+        for case in judged.cases
+        if name in case.scores or (name in case.missing and not trait.is_amount)
+    }
 
 
 def _entry(
@@ -196,16 +219,21 @@ def _entry(
         cost_usd=_mean(judged, "cost_usd"),
         latency_ms=_mean(judged, "latency_ms"),
         is_on_frontier=False,
+        failed=entry.failed,
     )
 
 
-def _with_frontier(entries: list[BoardEntry], higher_is_better: bool) -> list[BoardEntry]:
-    sign = 1 if higher_is_better else -1
+def _with_frontier(entries: list[BoardEntry], board: Board, trait: ScoreTrait) -> list[BoardEntry]:
+    sign = 1 if trait.higher_is_better else -1
     priced = [one for one in entries if one.cost_usd is not None]
 
+    def placed(one: BoardEntry) -> tuple[float, float]:
+        worst = one.mean if trait.unit != "%" else 0.0 if sign > 0 else 1.0
+        mean = one.mean + (worst - one.mean) * one.failed / board.cases
+        return sign * mean, -(one.cost_usd or 0.0)
+
     def is_beaten(one: BoardEntry) -> bool:
-        mine = (sign * one.mean, -(one.cost_usd or 0.0))
-        others = [(sign * other.mean, -(other.cost_usd or 0.0)) for other in priced]
+        mine, others = placed(one), [placed(other) for other in priced]
         return any(
             other != mine and other[0] >= mine[0] and other[1] >= mine[1] for other in others
         )

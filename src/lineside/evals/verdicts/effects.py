@@ -7,7 +7,7 @@ from typing import Literal
 from lineside.core import Record
 from lineside.evals.measures import Measured, MeasureKind
 from lineside.evals.run import CONFIDENCE
-from lineside.stats import multiplicity, paired
+from lineside.stats import ends, multiplicity
 
 Role = Literal["main", "guard", "watched"]
 Standing = Literal["better", "worse", "open"]
@@ -23,7 +23,8 @@ class Effect(Record):
         unit: Of the two means, `%` for shares from 0 to 1.
         difference_unit: `points` between shares, and for the share of cases that got better on an
             ordinal score less the share that got worse.
-        low: None where the data set no limit, as every other end.
+        low: None where the data set no limit, as every other end. Ends hold whatever the `missing`
+            cases would have scored; a verdict rests on them.
         together_low: The interval that holds at once with those of all measures beside the main
             score; that one has its own.
         p_adjusted: Two-sided; beside the main score after Holm's correction for all of them.
@@ -73,9 +74,9 @@ def effects_of(
 
     The intervals of all others hold at once by Bonferroni: each is made at a higher level.
     """
-    effects = [] if main is None else [_effect(main, "main", margin, 1, main.difference.p_value)]
+    effects = [] if main is None else [_effect(main, "main", margin, 1, _p_value(main))]
     together = len(others)
-    p_values = [_two_sided(one) for one in others]
+    p_values = [_ends(one).p_value for one in others]
     rest = [
         _effect(
             one,
@@ -92,12 +93,11 @@ def effects_of(
 def _effect(
     one: Measured, role: Role, allowed: float | None, together: int, p_adjusted: float
 ) -> Effect:
-    found, pivot = one.difference, paired.paired_pivot(one.difference)
-    tail = (1 - CONFIDENCE) / 2 / together
-    at_once = (pivot.low(tail), pivot.high(tail)) if together > 1 else (found.low, found.high)
+    found, own = one.difference, _ends(one)
+    at_once = _ends(one, 1 - (1 - CONFIDENCE) / together) if together > 1 else own
     standing: Standing = "open"
-    if at_once[0] > 0 or at_once[1] < 0:
-        standing = "better" if (at_once[0] > 0) == one.higher_is_better else "worse"
+    if at_once.low > 0 or at_once.high < 0:
+        standing = "better" if (at_once.low > 0) == one.higher_is_better else "worse"
     return Effect(
         name=one.name,
         label=one.label,
@@ -109,10 +109,10 @@ def _effect(
         baseline=one.baseline,
         candidate=one.candidate,
         difference=found.value,
-        low=_known(found.low),
-        high=_known(found.high),
-        together_low=_known(at_once[0]),
-        together_high=_known(at_once[1]),
+        low=_known(own.low),
+        high=_known(own.high),
+        together_low=_known(at_once.low),
+        together_high=_known(at_once.high),
         p_adjusted=p_adjusted,
         standing=standing,
         margin=None if allowed is None else margin_of(one, allowed),
@@ -123,9 +123,14 @@ def _effect(
     )
 
 
-def _two_sided(one: Measured) -> float:
-    pivot = paired.paired_pivot(one.difference)
-    return min(1.0, 2 * min(pivot.p_above(0.0), pivot.p_below(0.0)))
+def _ends(one: Measured, confidence: float = CONFIDENCE) -> ends.Ends:
+    bounds = (0.0, 1.0) if one.unit == "%" else None
+    return ends.difference_ends(one.difference, one.missing, bounds=bounds, confidence=confidence)
+
+
+def _p_value(one: Measured) -> float:
+    """McNemar's exact one where no case is missing; the ends speak for the others."""
+    return _ends(one).p_value if one.missing else one.difference.p_value
 
 
 def _known(end: float) -> float | None:

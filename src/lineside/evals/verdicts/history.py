@@ -7,7 +7,7 @@ from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.standing import unlicensed
 from lineside.evals.run import CONFIDENCE, Run, list_runs
-from lineside.stats import mean_interval, multiplicity
+from lineside.stats import ends, mean_interval, multiplicity
 from lineside.trust import Scope
 
 RUNS_MAX = 30
@@ -18,9 +18,12 @@ class HistoryPoint(Record):
     """One run of a use case, against the one before it.
 
     Attributes:
-        low: None where the cases cannot bound the truth, as is `high`.
-        change: Against the run before, over the cases that both asked; nothing where none is.
-        p_adjusted: Against no change, corrected for having looked at every step.
+        low: None where the cases cannot bound the truth, as is `high`; cases that failed count both
+            ways.
+        missing: Cases that should have the score and have none.
+        change: Against the run before, over the cases that both scored; nothing where none is.
+        p_adjusted: Against no change, whatever the failed cases would have scored, corrected for
+            having looked at every step.
         standing: `better` or `worse` where the change cannot be luck.
         judge_note: Why the score may decide nothing, where a judge without a licence gave it.
     """
@@ -94,11 +97,15 @@ def run_history(
 
 def _step(before: JudgedRun, judged: JudgedRun, name: str) -> _Step | None:
     """The change since the run before, over the cases that both have, with the same input."""
-    found = pair(before, judged, name).difference()
+    pairing = pair(before, judged, name)
+    found = pairing.difference()
     if found is None:
         return None
-    is_up_good = judged.trait(name).higher_is_better
-    return _Step(found.value, found.p_value, (found.value > 0) == is_up_good)
+    trait = judged.trait(name)
+    p_value = found.p_value
+    if pairing.missing and not trait.is_amount:
+        p_value = ends.difference_ends(found, pairing.missing, bounds=pairing.bounds).p_value
+    return _Step(found.value, p_value, (found.value > 0) == trait.higher_is_better)
 
 
 def _point(
@@ -115,16 +122,19 @@ def _point(
     if step is not None and p_adjusted is not None:
         is_clear = p_adjusted < 1 - CONFIDENCE
         standing = "open" if not is_clear else "better" if step.is_better else "worse"
-    bounded = abs(found.low) != float("inf")
+    missing = judged.count_missing(name)
+    failed = 0 if trait.is_amount else missing
+    low, high, _ = ends.mean_ends(found, failed, bounds=trait.bounds)
+    bounded = abs(low) != float("inf")
     return HistoryPoint(
         run=judged.run,
         score=name,
         unit=trait.unit,
         value=found.value,
-        low=found.low if bounded else None,
-        high=found.high if bounded else None,
+        low=low if bounded else None,
+        high=high if bounded else None,
         cases=len(cases),
-        missing=judged.count_missing(name),
+        missing=missing,
         change=step.change if step else None,
         p_adjusted=p_adjusted,
         standing=standing,

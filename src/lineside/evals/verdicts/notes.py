@@ -22,6 +22,8 @@ def notes_of(
         lacking = "1 case lacks" if pairing.missing == 1 else f"{pairing.missing:,} cases lack"
         notes.append(f"{lacking} a score in one of the runs, counted both ways")
     main = effects[0] if effects and effects[0].role == "main" else None
+    if main is not None and (ground := candidate.rests_on(main.name)):
+        notes.append(f"`{main.name}` {ground}")
     if main is not None:
         notes += _about_cases(main, pairing)
     notes += [

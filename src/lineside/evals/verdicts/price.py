@@ -14,6 +14,8 @@ class MoreCases(Record):
     """How many more cases would settle a verdict, and what judging them in both runs takes.
 
     Attributes:
+        failed: Those among them that failed and are to be asked again; where it is all of them,
+            only in the runs that lack them.
         cost_usd: Judges included; None where a run does not know what its answers or judges cost.
         seconds: At the pace of both runs, one after the other, all asked anew; None for runs
             without an end.
@@ -22,13 +24,22 @@ class MoreCases(Record):
     cases: int
     cost_usd: float | None
     seconds: float | None
+    failed: int = 0
 
     @property
     def in_words(self) -> str:
         """Such as `about 420 more cases, 4.10 USD and 9 min`."""
-        words = [wording.show_cases(self.cases), _money(self.cost_usd), _time(self.seconds)]
+        what = f"about {wording.show_cases(self.cases)}"
+        if self.failed == self.cases:
+            count = "1 failed case" if self.cases == 1 else f"{self.cases:,} failed cases"
+            taken = " and ".join(filter(None, (_money(self.cost_usd), _time(self.seconds))))
+            return f"ask the {count} again" + (f", {taken}" if taken else "")
+        if self.failed:
+            ones = "one that failed" if self.failed == 1 else f"{self.failed:,} that failed"
+            what += f", the {ones} first"
+        words = [what, _money(self.cost_usd), _time(self.seconds)]
         *first, last = [word for word in words if word]
-        return f"about {', '.join(first)} and {last}" if first else f"about {last}"
+        return f"{', '.join(first)} and {last}" if first else last
 
 
 class CasePace(NamedTuple):
@@ -65,7 +76,7 @@ def _judges_usd(run: Run) -> float | None:
     return judges.cost_usd / judges.answers if judges.answers and not judges.cost_unknown else None
 
 
-def price_of(cases: int, *paces: CasePace) -> MoreCases:
+def price_of(cases: int, *paces: CasePace, failed: int = 0) -> MoreCases:
     """What so many more cases take, in all of the runs."""
     costs, times = [pace.cost_usd for pace in paces], [pace.seconds for pace in paces]
     known_costs = [cost for cost in costs if cost is not None]
@@ -74,6 +85,7 @@ def price_of(cases: int, *paces: CasePace) -> MoreCases:
         cases=cases,
         cost_usd=cases * sum(known_costs) if len(known_costs) == len(costs) else None,
         seconds=cases * sum(known_times) if len(known_times) == len(times) else None,
+        failed=failed,
     )
 
 

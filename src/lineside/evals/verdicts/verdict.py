@@ -8,7 +8,7 @@ from typing import Literal
 from lineside.core import Invalid, Record, did_you_mean
 from lineside.evals.compare import Pairing, Pairs, met, pair
 from lineside.evals.gate import obstacle, require_done
-from lineside.evals.judged import read_judged
+from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.measures import COST_PER_SUCCESS, FAILED, Measured, measure, other_measures
 from lineside.evals.run import CONFIDENCE, get_run
@@ -122,8 +122,7 @@ def judge_pair(
     if hindrance is not None:
         sentence = f"Not enough data: {hindrance}"
         answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
-    paces = pace_of(baseline), pace_of(candidate)
-    more = price_of(answer.cases_needed, *paces) if answer.cases_needed else None
+    more = _more_cases(answer, baseline, candidate, main_name)
     effects = effects_of(main, others, margin=margin, guards=guards)
     is_judged = any(leaning.has_judge(name) for name in (main_name, *guards))
     if hindrance is not None or (is_judged and more is None):
@@ -236,6 +235,19 @@ def _direction(one: Measured | None) -> wording.Direction:
     return ">=" if one is None or one.higher_is_better else "<="
 
 
+def _more_cases(
+    answer: Verdict, baseline: JudgedRun, candidate: JudgedRun, score: str
+) -> MoreCases | None:
+    if not answer.cases_needed:
+        return None
+    open_ones = [one for one in answer.findings if one.decision == "more"]
+    failed = max((min(one.failed, answer.cases_needed) for one in open_ones), default=0)
+    runs = [baseline, candidate]
+    if failed == answer.cases_needed:
+        runs = [run for run in runs if run.count_missing(score)] or runs
+    return price_of(answer.cases_needed, *map(pace_of, runs), failed=failed)
+
+
 def _nothing_in_common(pairing: Pairing) -> str | None:
     if pairing.ids:
         return None
@@ -249,6 +261,12 @@ def _headline(
 ) -> str:
     """The answer in a line; its reason stands in the verdict's own sentence."""
     if answer.decision == "more":
+        lone = next((one for one in answer.findings if one.is_of_one_cluster), None)
+        if lone is not None and lone.decision == "more":
+            return (
+                f"Not enough data: all {lone.cases:,} cases are of one conversation or document; "
+                "cases of others are needed"
+            )
         if more is not None:
             return f"Not enough data: {more.in_words}"
         if answer.cases_needed is None and effects:
