@@ -296,3 +296,38 @@ def test_the_stock_exporter_sends_and_a_client_that_hangs_up_harms_nobody(server
     assert (outer["service"], outer["use_case"]) == ("shop", None)
     assert outer["raw"]["attributes"] == {"user.id": "u1"}
     assert inner["raw"]["events"][0]["name"] == "exception"
+
+
+@pytest.mark.parametrize("path", ["traces", "logs", "metrics"])
+@pytest.mark.parametrize("key", ["resourceSpan", "resourceSpans", "resourceLogs"])
+def test_a_body_of_another_signal_is_refused_by_its_keys(
+    client: TestClient, path: str, key: str
+) -> None:
+    own = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}[path]
+
+    answer = client.post(f"/v1/{path}", json={key: [], "extra": 1})
+
+    if key == own:
+        assert answer.status_code == 200
+    else:
+        assert (answer.status_code, answer.json()["code"]) == (400, 3)
+        assert f"it has `{key}`, `extra`, expected `{own}`" in answer.json()["message"]
+    assert client.post(f"/v1/{path}", json={}).status_code == 200
+
+
+def test_a_key_of_one_use_case_asks_for_its_own_figures(client: TestClient) -> None:
+    secret = make_key(client, rights=("ingest", "read"), use_cases=["triage"])
+    both = {"authorization": f"Bearer {secret}"}
+    client.post("/v1/traces", json=message(service__name="other"))
+    client.post("/v1/traces", json=message(), headers=both)
+
+    for path in ("traces/stats", "traces/chart", "traces/arrivals"):
+        own = client.get(f"/api/{path}", params={"use_case": "triage"}, headers=both)
+        assert own.status_code == 200
+        for wanted in ({}, {"use_case": "other"}):
+            refused = client.get(f"/api/{path}", params=wanted, headers=both)
+            assert refused.status_code == 403
+    (figures,) = client.get("/api/traces/stats", params={"use_case": "triage"}).json()
+    assert (figures["name"], figures["count"]) == ("triage", 1)
+    chart = client.get("/api/traces/chart", params={"use_case": "triage"}).json()
+    assert chart is None or chart["whole"]["count"] <= 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lineside.core import Invalid, Settings
+from lineside.core import Invalid, Settings, now
 from lineside.store import Store
 from lineside.traces import (
     Span,
@@ -185,3 +185,24 @@ def test_arrivals_are_found_by_their_words(scope: Scope, store: Store) -> None:
     found = search.arrivals(scope, search.read_filters(text="Parcel"), after="0")
 
     assert [row.trace_id for row in found.traces] == [parcel]
+
+
+def test_a_clock_of_another_century_does_not_stretch_the_chart(scope: Scope) -> None:
+    keep(scope, now() - HOUR)
+    keep(scope, datetime(2500, 1, 1, tzinfo=UTC))
+
+    chart = search.chart(scope, search.parse_query("since 1d"))
+
+    assert chart
+    assert (chart.whole.count, chart.ahead) == (1, 1)
+    assert chart.until < now() + HOUR
+    assert chart.width_seconds <= 1_800
+    until = search.chart(scope, search.parse_query("since 2499-01-01 and until 2501-01-01"))
+    assert until
+    assert (until.whole.count, until.ahead) == (1, 0)
+
+
+def test_only_clocks_that_are_ahead_leave_nothing_to_draw(scope: Scope) -> None:
+    keep(scope, datetime(2500, 1, 1, tzinfo=UTC))
+
+    assert search.chart(scope, search.parse_query("since 1d")) is None

@@ -69,6 +69,7 @@ def root_of(number: int, **given: Any) -> Span:
 
 def call_of(root: Span, **given: Any) -> Span:
     fields: dict[str, Any] = {"duration_ms": 50.0, "model": "big", "tokens_in": 50}
+    fields["use_case"] = root.use_case
     return Span(
         **(fields | given),
         trace_id=root.trace_id,

@@ -213,14 +213,20 @@ def test_what_is_older_than_its_use_case_is_kept_goes_as_a_whole(scope: Scope) -
     old = now() - timedelta(days=9)
     long_one = new_trace_id()
     gone = step(started_at=old, input="qwxyz gone")
+    first = step(started_at=old, trace_id=long_one)
     record_spans(
         scope,
         [
             gone,
             step(started_at=old, use_case="billing"),
             step(started_at=old, use_case=None),
-            step(started_at=old, trace_id=long_one),
-            step(started_at=now(), trace_id=long_one, parent_span_id="1" * 16, use_case=None),
+            first,
+            step(
+                started_at=now(),
+                trace_id=long_one,
+                parent_span_id=first.span_id,
+                use_case=None,
+            ),
             step(),
         ],
     ).result()

@@ -24,6 +24,7 @@ from lineside.traces import (
 )
 from lineside.traces.span import new_span_id, new_trace_id
 from lineside.trust import Scope, ledger_entries
+from traces.otlp_messages import attributes, message, take
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -254,3 +255,43 @@ def test_what_is_over_goes_with_upkeep_though_nobody_asks_again(
     scope.store.forget_deleted()
     for file in scope.store.home.glob("records.sqlite*"):
         assert b"aardvark" not in file.read_bytes()
+
+
+def over_midnight(scope: Scope, *use_cases: str) -> str:
+    """A received trace of three steps of these use cases, the last of them the next day."""
+    trace_id, midnight = new_trace_id(), datetime(2026, 3, 2, tzinfo=UTC)
+    for number, (minutes, tokens) in enumerate([(-60, 500), (-1, 500), (1, 1_000)]):
+        nanoseconds = str(int((midnight + timedelta(minutes=minutes)).timestamp()) * 10**9)
+        named = attributes(gen_ai__operation__name="chat", lineside__usecase=use_cases[number])
+        named.append({"key": "gen_ai.usage.input_tokens", "value": {"intValue": str(tokens)}})
+        span = {
+            "traceId": trace_id,
+            "spanId": f"{number + 1:016x}",
+            "parentSpanId": f"{1:016x}" if number else "",
+            "startTimeUnixNano": nanoseconds,
+            "endTimeUnixNano": nanoseconds,
+            "attributes": named,
+        }
+        take(scope, message(span), use_cases=("shop", "other"))
+    scope.store.flusher.flush()
+    return trace_id
+
+
+def test_reading_anew_what_began_since_a_day_keeps_all_steps_of_a_trace(scope: Scope) -> None:
+    trace_id = over_midnight(scope, "shop", "shop", "shop")
+
+    done = rewriting.remap(scope, since=datetime(2026, 3, 2, tzinfo=UTC), everything=True)
+
+    (row,) = search.list_traces(scope).traces
+    assert (done.traces, done.steps, len(get_trace(scope, trace_id))) == (1, 3, 3)
+    assert (row.steps, row.tokens_in) == (3, 2_000)
+
+
+def test_reading_anew_one_use_case_keeps_the_steps_of_others(scope: Scope) -> None:
+    trace_id = over_midnight(scope, "shop", "shop", "other")
+
+    done = rewriting.remap(scope, use_case="shop", everything=True)
+
+    found = {row.use_case: (row.steps, row.tokens_in) for row in search.list_traces(scope).traces}
+    assert (done.traces, len(get_trace(scope, trace_id))) == (1, 3)
+    assert found == {"shop": (2, 1_000), "other": (1, 1_000)}

@@ -74,3 +74,10 @@ def test_a_service_is_claimed_for_a_new_use_case_only_where_that_is_meant(scope:
     assert shelf.list_unclaimed(scope) == []
     (row,) = search.list_traces(scope, search.parse_query("use_case = checkout-help")).traces
     assert row.trace_id == span.trace_id
+
+
+def test_a_claim_that_fails_leaves_no_use_case_behind(scope: Scope) -> None:
+    with pytest.raises(Invalid, match="no name of a service"):
+        claim_service(scope, "", use_case="nn-uc", is_new=True)
+
+    assert "nn-uc" not in [known.name for known in list_use_cases(scope)]

@@ -123,13 +123,16 @@ def traces_arrow(
 
 
 @router.get("/traces/stats")
-def trace_stats(scope: Caller, q: str = "", by: str = "use_case") -> list[search.TraceFigures]:
+def trace_stats(
+    scope: Caller, q: str = "", by: str = "use_case", use_case: str | None = None
+) -> list[search.TraceFigures]:
     """Count, errors, latency, tokens and cost of the traces that meet `q`.
 
     `by` is use_case, release, model, service, arm, name, user, session, key, team or
     `attribute.NAME`.
     """
-    return search.figures(scope, _named(scope, search.parse_query(q)), by=by)
+    filters = search.read_filters(q, use_case=use_case)
+    return search.figures(scope, _named(scope, filters), by=by)
 
 
 @router.get("/traces/{trace_id}")

@@ -9,6 +9,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_on_line
+from lineside.core import Unavailable
 
 if TYPE_CHECKING:
     from lineside.traces import rewriting
@@ -110,7 +111,15 @@ def remap(use_case: str | None, since: datetime | None, everything: bool, as_jso
         )
     if as_json:
         print_json(done)
-    elif done.traces:
+    elif done.traces or done.traces_left:
         say(f"{done.traces:,} traces read anew, {done.changed:,} of {done.steps:,} steps changed")
     else:
         say("Today's mapping has read everything already")
+    if done.traces_left:
+        ids = ", ".join(done.left) + (", …" if done.traces_left > len(done.left) else "")
+        raise Unavailable(
+            "traces_left",
+            f"{done.traces_left:,} traces take more memory than the lake may, and stay as they "
+            f"were: {ids}",
+            hint="Set LINESIDE_LAKE_MEMORY_MB higher and run it again.",
+        )

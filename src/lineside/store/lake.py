@@ -42,6 +42,9 @@ class Lake:
     Any number of processes may read; whoever writes holds the lake's lock, which the store gives.
     """
 
+    out_of_memory = OUT_OF_MEMORY
+    """Code of the error when something takes more memory than DuckDB may."""
+
     def __init__(self, place: LakePlace) -> None:
         self._place = place
         self._database: duckdb.DuckDBPyConnection | None = None

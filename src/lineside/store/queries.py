@@ -311,6 +311,7 @@ SELECT places.place, places.key FROM {table} CROSS JOIN places ON places.place =
 WHERE {table} MATCH ? AND {table}.rowid >= ? AND {table}.rowid < ? AND places.workspace = ?
 ORDER BY {table}.rowid DESC LIMIT ?
 """
+        self.has = f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?"
         self.unindex = f"INSERT INTO {table} ({table}, rowid, body) VALUES ('delete', ?, ?)"
         self.optimise = f"INSERT INTO {table} ({table}) VALUES ('optimize')"
 

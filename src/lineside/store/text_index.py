@@ -72,7 +72,10 @@ class TextIndex(Protocol):
         """
 
     def remove(self, found: Sequence[Indexed]) -> None:
-        """Let these be found no more; they need all words they had, and no more than `add` got."""
+        """Let these be found no more; they need all words they had, and no more than `add` got.
+
+        Those given with the same words are pieces of one thing, which need not have all of them.
+        """
 
     def compact(self) -> None:
         """Leave nothing of what was removed on the disk; takes a while where much is kept."""
@@ -82,6 +85,16 @@ def words_in(text: str) -> list[str]:
     """The words of a text that one looks for, in small letters, 16 at most."""
     found = [word[:WORD_CHARACTERS_MAX] for word in _WORD.findall(text.lower())]
     return list(dict.fromkeys(found))[:WORDS_PER_QUERY_MAX]
+
+
+def _there(
+    connection: sqlite3.Connection, segment: queries.TextSegment, place: int, words: str
+) -> str:
+    """Those of the words that stand at a place."""
+    found = dict.fromkeys(_WORD.findall(words))
+    return " ".join(
+        word for word in found if connection.execute(segment.has, (f'"{word}"', place)).fetchone()
+    )
 
 
 class FolderTextIndex:
@@ -135,12 +148,19 @@ class FolderTextIndex:
 
     def remove(self, found: Sequence[Indexed]) -> None:
         with self._clear_errors(), self._connection() as connection:
+            pieces: dict[tuple[str, str], list[tuple[int, int]]] = {}
             for one in found:
                 name = (one.workspace, one.key)
-                for place, number in connection.execute(queries.TEXT_PLACES, name).fetchall():
-                    segment = queries.TextSegment(number)
-                    connection.execute(segment.unindex, (place, one.words))
+                places = connection.execute(queries.TEXT_PLACES, name).fetchall()
+                pieces.setdefault((one.workspace, one.words), []).extend(places)
                 connection.execute(queries.TEXT_FORGET, name)
+            for (_, words), places in pieces.items():
+                for place, number in places:
+                    segment = queries.TextSegment(number)
+                    # FTS5 takes the file for broken once more is taken out than was put in.
+                    is_whole = len(places) == 1
+                    there = words if is_whole else _there(connection, segment, place, words)
+                    connection.execute(segment.unindex, (place, there))
 
     def compact(self) -> None:
         with self._clear_errors(), self._connection() as connection:

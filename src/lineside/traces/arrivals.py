@@ -1,7 +1,7 @@
 """Which spans arrived before: senders repeat what they are not sure of, and it must not count."""
 
-from collections.abc import Collection, Iterator
-from datetime import date, timedelta
+from collections.abc import Collection, Container, Iterator, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from lineside.store import intake
@@ -12,16 +12,35 @@ _DAY = timedelta(days=1)
 _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 12, 30)
 
 
+SpanKey = tuple[str, str, str | None, str]
+"""Workspace, trace id, use case and span id: ids are no secret, and anybody may repeat them."""
+
+
 class Arrived(NamedTuple):
     """What of a batch is in the lake already.
 
     Attributes:
-        traces: Workspace and trace id of traces that some step was kept of.
-        spans: Workspace, trace id and span id of steps that were kept.
+        parts: Workspace, trace id and use case of parts of traces that some step was kept of.
+        spans: Keys of steps that were kept.
+        moments: Between which the steps of those traces began.
     """
 
-    traces: set[tuple[str, str]]
-    spans: set[tuple[str, str, str]]
+    parts: set[tuple[str, str, str | None]]
+    spans: set[SpanKey]
+    moments: list[datetime]
+
+    def has(self, key: SpanKey, *, beside: Container[SpanKey]) -> bool:
+        """Whether a step was kept before: also as one of no use case, where it has one by now.
+
+        Nobody who is limited to some use cases can send a step of none.
+
+        Args:
+            beside: Keys of what comes together with it.
+        """
+        unclaimed = (*key[:2], None, key[3])
+        return key in self.spans or (
+            key != unclaimed and (unclaimed in self.spans or unclaimed in beside)
+        )
 
 
 def arrived(rows: Collection[dict[str, Any]], ask: intake.Ask) -> Arrived:
@@ -30,19 +49,40 @@ def arrived(rows: Collection[dict[str, Any]], ask: intake.Ask) -> Arrived:
     The lake is asked for the days the spans began and the days beside them: a span that comes again
     begins when it began. First which of the traces it knows, which for most is none.
     """
-    found = Arrived(set(), set())
+    found = Arrived(set(), set(), [])
     for start, end, of_days in _stretches(rows):
         keys = sorted({trace_key(row["trace_id"]) for row in of_days})
         known = ask(queries.KNOWN_TRACES, [start, end, keys])
         if not known:
             continue
-        found.traces.update((row["workspace"], row["trace_id"]) for row in known)
+        found.parts.update((row["workspace"], row["trace_id"], row["use_case"]) for row in known)
         trace_ids = sorted({row["trace_id"] for row in known})
         first, last = min(row["first_at"] for row in known), max(row["last_at"] for row in known)
+        found.moments.extend((first, last))
         span_ids = sorted({row["span_id"] for row in of_days})
         for row in ask(queries.KNOWN_SPANS, [first, last, trace_ids, span_ids]):
-            found.spans.add((row["workspace"], row["trace_id"], row["span_id"]))
+            found.spans.add(span_key(row))
     return found
+
+
+def span_key(row: dict[str, Any]) -> SpanKey:
+    """By what one step is told from another."""
+    return row["workspace"], row["trace_id"], row["use_case"], row["span_id"]
+
+
+def steps_above(
+    rows: Sequence[dict[str, Any]], before: Arrived, ask: intake.Ask
+) -> list[dict[str, Any]]:
+    """Steps in the lake right above some, of traces in which a use case has a part there."""
+    claimed = {part[:2] for part in before.parts if part[2] is not None}
+    lost = [row for row in rows if (row["workspace"], row["trace_id"]) in claimed]
+    if not lost:
+        return []
+    trace_ids = sorted({row["trace_id"] for row in lost})
+    wanted = {(row["workspace"], row["trace_id"], row["parent_span_id"]) for row in lost}
+    parents = sorted({parent for *_, parent in wanted})
+    found = ask(queries.KNOWN_SPANS, [min(before.moments), max(before.moments), trace_ids, parents])
+    return [row for row in found if (*span_key(row)[:2], row["span_id"]) in wanted]
 
 
 def trace_key(trace_id: str) -> int:

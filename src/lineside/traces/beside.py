@@ -15,6 +15,7 @@ from lineside.traces.logs.previews import told_by
 from lineside.traces.logs.receiving import FORM as LOGS
 from lineside.traces.logs.receiving import logs_in, score_in
 from lineside.traces.mapping import moment_of
+from lineside.traces.parts import words_name
 from lineside.traces.receive import says_use_case
 from lineside.traces.rollup import words_in
 from lineside.traces.scores.record import TraceScore, score_row
@@ -47,7 +48,7 @@ def read_beside(envelopes: list[intake.Envelope]) -> Beside:
 
 
 def _read_logs(envelope: intake.Envelope, found: Beside) -> None:
-    by_trace: dict[str, list[Row]] = {}
+    by_part: dict[str, list[Row]] = {}
     for log, use_case in logs_in(envelope.payload, envelope.about):
         fields = score_in(log)
         if fields is not None:
@@ -56,24 +57,25 @@ def _read_logs(envelope: intake.Envelope, found: Beside) -> None:
             is_said = envelope.about["limit"] is not None or says_use_case(log)
             use_case = use_case if is_said or log.trace_id is None else None
             found.scores.append(score_row(envelope.workspace, _score(log, use_case, fields)))
-        elif (row := _event_row(envelope.workspace, log, use_case)) is not None:
+        elif (row := _event_row(envelope, log, use_case)) is not None:
             found.events.append(row)
-            by_trace.setdefault(row["trace_id"], []).append(row)
-    for trace_id, rows in by_trace.items():
+            by_part.setdefault(words_name(row["trace_id"], use_case), []).append(row)
+    for name, rows in by_part.items():
         moment = datetime.fromisoformat(min(row["happened_at"] for row in rows))
         words = words_in(row["event"] for row in rows)
-        found.texts.append(text_index.Indexed(envelope.workspace, trace_id, moment, words))
+        found.texts.append(text_index.Indexed(envelope.workspace, name, moment, words))
 
 
-def _event_row(workspace: str, log: RawLog, use_case: str | None) -> Row | None:
+def _event_row(envelope: intake.Envelope, log: RawLog, use_case: str | None) -> Row | None:
     event = events_of(log)
     if event is None:
         return None
     moment = moment_of(log.time_ns).replace(tzinfo=None)
     event = storable(event)
     return {
-        "workspace": workspace,
+        "workspace": envelope.workspace,
         "use_case": use_case,
+        "is_limited": envelope.about["limit"] is not None,
         "service": first_text(log.resource, "service.name"),
         "trace_id": log.trace_id,
         "trace_key": trace_key(log.trace_id or ""),

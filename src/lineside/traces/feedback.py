@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from lineside.core import Invalid, NotFound, Record, new_id, now
 from lineside.traces import privacy, queries
+from lineside.traces.parts import may_see
 from lineside.traces.record import load_trace
 from lineside.trust import Scope
 
@@ -57,7 +58,9 @@ def give_feedback(
             "comment_too_long",
             f"The comment has {len(comment):,} characters, the limit is {COMMENT_CHARACTERS_MAX:,}",
         )
-    root = next((span for span in load_trace(scope, trace_id) if not span.parent_span_id), None)
+    roots = [span for span in load_trace(scope, trace_id) if not span.parent_span_id]
+    # Where several use cases have a part in the trace, the answer is that of one within the limit.
+    root = next((one for one in roots if may_see(scope, one.use_case)), next(iter(roots), None))
     if root is None:
         raise NotFound(
             "unknown_trace",

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from lineside.core import Invalid
-from lineside.traces.json_values import attributes_in, get, object_in, objects_in, text_in
+from lineside.traces.json_values import (
+    attributes_in,
+    get,
+    groups_in,
+    object_in,
+    objects_in,
+    text_in,
+)
 from lineside.traces.otlp import NotASpan, Refusal, attributes_of
 
 
@@ -70,7 +77,7 @@ def walk_json(document: Any, layout: Layout) -> Iterator[Packed | Refusal]:
         Invalid: It is not the shape of such a message.
     """
     try:
-        groups = objects_in(document, *_names(layout.groups))
+        groups = groups_in(document, *_names(layout.groups))
     except NotASpan as error:
         raise Invalid(
             f"not_otlp_{layout.what}",

@@ -2,21 +2,21 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Any
 
 import orjson
 
-from lineside.store import LakeTable, text_index
+from lineside.store import LakeTable
 from lineside.store import intake as intakes
 from lineside.traces import queries
-from lineside.traces.arrivals import arrived
+from lineside.traces.arrivals import SpanKey, arrived, span_key, steps_above
 from lineside.traces.beside import BESIDE, read_beside
 from lineside.traces.logs.queries import SPAN_EVENTS
+from lineside.traces.parts import by_part, indexed
 from lineside.traces.payloads import set_apart
 from lineside.traces.prices import PriceTables, price_row
 from lineside.traces.receive import OTLP, spans_in
-from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_of
+from lineside.traces.rollup import PAID_KINDS, call_row, roll_up
 from lineside.traces.row import span_row
 from lineside.traces.scores.arriving import scores_of_spans
 from lineside.traces.scores.queries import SCORES
@@ -66,23 +66,33 @@ class TracesIntake:
         self, envelopes: Sequence[intakes.Envelope], *, ask: intakes.Ask, keeps: bool
     ) -> intakes.Prepared:
         """Rows of spans that the lake has not, of their traces, and the words in them."""
-        spans: dict[tuple[str, str, str], Row] = {}
         beside = [one for one in envelopes if one.form in BESIDE]
-        for envelope in envelopes:
-            if envelope.form not in BESIDE:
-                for row in self._spans_of(envelope, remembers=not keeps):
-                    spans.setdefault(_key(row), row)
-        self._routes.apply(spans.values())
-        before = arrived(spans.values(), ask)
-        fresh = [row for key, row in spans.items() if key not in before.spans]
-        found = by_trace(fresh)
-        traces = [
-            roll_up(of_trace, is_more=_key(of_trace[0])[:2] in before.traces) for of_trace in found
+        came_rows = [
+            row
+            for envelope in envelopes
+            if envelope.form not in BESIDE
+            for row in self._spans_of(envelope, remembers=not keeps)
         ]
-        calls = [call_row(row) for row in fresh if row["kind"] in PAID_KINDS]
+        self._routes.apply(came_rows)
+        spans: dict[SpanKey, Row] = {}
+        for row in came_rows:
+            spans.setdefault(span_key(row), row)
+        before = arrived(spans.values(), ask)
+        fresh = [row for key, row in spans.items() if not before.has(key, beside=spans)]
+        found = by_part(fresh, lambda lost: steps_above(lost, before, ask))
+        traces = [
+            roll_up(rows, use_case=part[2], is_more=part in before.parts)
+            for part, rows in found.items()
+        ]
+        calls = [
+            call_row(row, use_case=part[2])
+            for part, rows in found.items()
+            for row in rows
+            if row["kind"] in PAID_KINDS
+        ]
         came = read_beside(beside)
         came.scores.extend(scores_of_spans(fresh))
-        texts = [_indexed(of_trace) for of_trace in found]
+        texts = [indexed(*one) for one in found.items()]
         if keeps:
             fresh = set_apart(fresh, self._keep_apart)
         return intakes.Prepared(
@@ -125,17 +135,7 @@ class TracesIntake:
         return rows
 
 
-def _indexed(spans: list[Row]) -> text_index.Indexed:
-    first = min(spans, key=lambda span: span["started_at"])
-    moment = datetime.fromisoformat(first["started_at"])
-    return text_index.Indexed(first["workspace"], first["trace_id"], moment, words_of(spans))
-
-
 def _packed(rows: list[Row]) -> Iterator[bytes]:
     """JSON arrays of a moderate length, which is what DuckDB reads quickest."""
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         yield orjson.dumps(rows[start : start + _ROWS_AT_ONCE])
-
-
-def _key(row: Row) -> tuple[str, str, str]:
-    return row["workspace"], row["trace_id"], row["span_id"]

@@ -12,6 +12,7 @@ from lineside.core import Invalid
 from lineside.traces.otlp import ATTRIBUTE_DEPTH_MAX, NotASpan, finite, id_of_bytes, named
 
 _NS_MAX = 2**64 - 1
+_KEYS_SHOWN_MAX = 5
 _FORGIVEN = (b"NaN", b"Infinity", b"\\ud", b"\\uD")
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
@@ -163,6 +164,17 @@ def list_in(holder: Any, *names: str) -> list[Any]:
     if not isinstance(value, list | None):
         raise NotASpan(f"{names[0]} is {type(value).__name__}, expected a list")
     return value or []
+
+
+def groups_in(document: Any, *names: str) -> list[dict[str, Any]]:
+    """The groups at the top of a message; one that holds only something else is no such message.
+
+    An empty one is: it says that there is nothing to send.
+    """
+    if isinstance(document, dict) and document and not document.keys() & set(names):
+        others = ", ".join(f"`{str(key)[:40]}`" for key in list(document)[:_KEYS_SHOWN_MAX])
+        raise NotASpan(f"it has {others}, expected `{names[0]}`")
+    return objects_in(document, *names)
 
 
 def objects_in(holder: Any, *names: str) -> list[dict[str, Any]]:

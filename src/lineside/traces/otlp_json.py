@@ -9,6 +9,7 @@ from lineside.traces.json_values import (
     attributes_in,
     enum_in,
     get,
+    groups_in,
     id_in,
     list_in,
     moment_in,
@@ -41,7 +42,7 @@ def read_document(document: Any) -> Read:
         Invalid: It is not the shape of an OTLP traces message.
     """
     try:
-        groups = objects_in(document, "resourceSpans", "resource_spans")
+        groups = groups_in(document, "resourceSpans", "resource_spans")
     except NotASpan as error:
         raise Invalid(
             "not_otlp_json",

@@ -116,6 +116,11 @@ def first_of(column: str) -> str:
     return f"arg_min({column}, {place})"
 
 
+# What one use case did in a trace is a trace of its own; see decisions/0015.
+OF_PART = "trace_key, use_case"
+PART = f"hash({OF_PART})"
+"""A number for the part that a row is of, by which rows of other tables are found."""
+
 _IS_CALL = "kind = 'app' AND parent_span_id IS NULL AND run_id IS NULL"
 
 TRACE_BOUNDS = """
@@ -133,22 +138,25 @@ SELECT span_id, parent_span_id, name, kind, status, left(error, 300) AS error, s
     duration_ms, use_case, service, model, agent_name, tool_name, tokens_in, tokens_out, cost_usd
 {_OF_TRACE} {_IN_ORDER}
 """
+TRACE_PLACES = f"SELECT span_id, parent_span_id, use_case {_OF_TRACE}"
 # DuckDB looks for ids in a list while it reads, and then unpacks no payload but theirs.
 TRACE_STEPS = f"SELECT * {_OF_TRACE} AND list_contains(?::VARCHAR[], span_id) {_IN_ORDER}"
 TRACE_DIGESTS = f"""
-SELECT span_id, hash(input, output, messages_in, messages_out) AS digest {_OF_TRACE} {_IN_ORDER}
+SELECT span_id, use_case, hash(input, output, messages_in, messages_out) AS digest
+{_OF_TRACE} {_IN_ORDER}
 """
 TRACE_HINTS = f"""
-SELECT span_id, raw {_OF_TRACE}
+SELECT span_id, use_case, raw {_OF_TRACE}
   AND regexp_matches(raw, 'graph.node|langgraph_node|handoff|from_agent') {_IN_ORDER} LIMIT ?
 """
 KNOWN_TRACES = """
-SELECT workspace, trace_id, min(first_at) AS first_at, max(last_at) AS last_at FROM {traces}
+SELECT workspace, trace_id, use_case, min(first_at) AS first_at, max(last_at) AS last_at
+FROM {traces}
 WHERE last_at >= ? AND first_at < ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
-GROUP BY workspace, trace_id
+GROUP BY workspace, trace_id, use_case
 """
 KNOWN_SPANS = """
-SELECT workspace, trace_id, span_id FROM {spans}
+SELECT workspace, trace_id, use_case, span_id FROM {spans}
 WHERE started_at >= ? AND started_at <= ?
   AND trace_id IN (SELECT unnest(?::VARCHAR[])) AND span_id IN (SELECT unnest(?::VARCHAR[]))
 """

@@ -8,6 +8,7 @@ from typing import Any
 from lineside.store import Reading, text_index
 from lineside.traces import queries
 from lineside.traces.arrivals import trace_key
+from lineside.traces.parts import Part, part_of_words, whole_name
 from lineside.traces.sums import Made, made
 from lineside.trust import Scope
 
@@ -68,8 +69,8 @@ class TraceReading:
         before: datetime,
         after: datetime,
         limit: int,
-    ) -> list[tuple[str, datetime]]:
-        """Ids of traces that hold every word, with about when they began, newest first.
+    ) -> list[tuple[Part, datetime]]:
+        """Parts of traces that hold every word, with about when they began, newest first.
 
         A trace that came in several batches may hold one word here and another there; it is found
         if it is among the newest 5,000 that hold each of them.
@@ -95,13 +96,12 @@ class TraceReading:
             in_pieces: dict[str, datetime] | None = None
             for word in wanted:
                 held = find([word], _PIECES_MAX, may_go_on=word == wanted[-1])
-                both = held.keys() if in_pieces is None else held.keys() & in_pieces.keys()
-                in_pieces = {key: max(held[key], (in_pieces or held)[key]) for key in both}
+                in_pieces = held if in_pieces is None else _in_both(in_pieces, held)
                 if not in_pieces:
                     break
             found = (in_pieces or {}) | found
         newest = sorted(found.items(), key=lambda one: one[1], reverse=True)
-        return newest[:limit]
+        return [(part_of_words(name), moment) for name, moment in newest[:limit]]
 
 
 @contextmanager
@@ -116,6 +116,17 @@ def open_reading(scope: Scope) -> Iterator[TraceReading]:
         return
     with store.reading(name, workspace=scope.workspace) as (lake, waiting):
         yield TraceReading(lake, store.texts, waiting)
+
+
+def _in_both(one: dict[str, datetime], other: dict[str, datetime]) -> dict[str, datetime]:
+    """Names that both have; words kept under the name of a whole trace are those of each part."""
+    found: dict[str, datetime] = {}
+    for name in one.keys() | other.keys():
+        whole = whole_name(name)
+        moments = [held.get(name) or held.get(whole) for held in (one, other)]
+        if all(moments):
+            found[name] = max(moment for moment in moments if moment)
+    return found
 
 
 def of_trace(

@@ -17,6 +17,7 @@ from lineside.traces.logs.joining import events_of_trace, with_events
 from lineside.traces.logs.queries import DIGESTS as EVENT_DIGESTS
 from lineside.traces.metrics.receiving import MetricsIntake
 from lineside.traces.outline import Outline, outlines_of
+from lineside.traces.parts import Owners, may_see, own_steps, sent_id, told_apart
 from lineside.traces.payloads import Whole
 from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
@@ -69,14 +70,14 @@ def open_traces(store: Store) -> None:
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:
     """All steps of a trace in the order they began; empty when there is none.
 
+    Of several use cases, a limited actor gets the steps of those within the limit.
+
     Args:
         whole: Put back what was too long to stay in its step, 64 MiB of it at most; else, and
             for the rest, `{"$blob": digest, …}` stands in its place.
     """
-    spans = load_trace(scope, trace_id, whole=whole)
-    if spans:
-        scope.require("read", use_case=spans[0].use_case)
-    return spans
+    spans = own_steps(scope, load_trace(scope, trace_id, whole=whole))
+    return told_apart(spans, _renamed)
 
 
 def load_trace(scope: Scope, trace_id: str, *, whole: bool = False) -> list[Span]:
@@ -165,21 +166,21 @@ def get_outline(scope: Scope, trace_id: str) -> list[Outline]:
             return []
         asked = [scope.workspace, *bounds, trace_id]
         found = outlines_of(reading.columns(queries.TRACE_OUTLINE, asked))
-    if found:
-        scope.require("read", use_case=found[0].use_case)
-    return found
+    return told_apart(own_steps(scope, found), Outline._replace)
 
 
 def get_steps(scope: Scope, trace_id: str, span_ids: Sequence[str]) -> dict[str, Span]:
     """Some steps of a trace whole, by their ids; what is not there is left out."""
-    wanted = list(span_ids)[:STEPS_WHOLE_MAX]
+    wanted = [sent_id(span_id) for span_id in list(span_ids)[:STEPS_WHOLE_MAX]]
     with open_reading(scope) as reading:
         rows = of_trace(reading, queries.TRACE_STEPS, scope.workspace, trace_id, [wanted])
         events = events_of_trace(reading, scope.workspace, trace_id) if rows else {}
-    spans = [with_events(span_of(row), events) for row in rows]
-    for use_case in {span.use_case for span in spans}:
-        scope.require("read", use_case=use_case)
-    return {span.span_id: span for span in spans}
+        owners = Owners()
+        if scope.use_cases is not None:
+            for place in of_trace(reading, queries.TRACE_PLACES, scope.workspace, trace_id):
+                owners.add(*place.values())
+    spans = own_steps(scope, [with_events(span_of(row), events) for row in rows], owners)
+    return {span.span_id: span for span in told_apart(spans, _renamed)}
 
 
 def payload_digests(scope: Scope, trace_id: str) -> dict[str, int]:
@@ -188,10 +189,22 @@ def payload_digests(scope: Scope, trace_id: str) -> dict[str, int]:
         rows = of_trace(reading, queries.TRACE_DIGESTS, scope.workspace, trace_id)
         beside = of_trace(reading, EVENT_DIGESTS, scope.workspace, trace_id) if rows else []
     events = {row["span_id"]: row["digest"] for row in beside}
-    return {row["span_id"]: row["digest"] ^ events.get(row["span_id"], 0) for row in rows}
+    return {
+        row["span_id"]: row["digest"] ^ events.get(row["span_id"], 0)
+        for row in rows
+        if row["use_case"] is None or may_see(scope, row["use_case"])
+    }
 
 
 def graph_hints(scope: Scope, trace_id: str) -> dict[str, Hint]:
     """What the steps themselves say of their place in the graph of agents, by span id."""
     rows = _rows(scope, queries.TRACE_HINTS, trace_id, HINTS_MAX)
-    return {row["span_id"]: hint_of(orjson.loads(row["raw"])) for row in rows}
+    return {
+        row["span_id"]: hint_of(orjson.loads(row["raw"]))
+        for row in rows
+        if row["use_case"] is None or may_see(scope, row["use_case"])
+    }
+
+
+def _renamed(span: Span, **ids: str | None) -> Span:
+    return span.model_copy(update=ids)

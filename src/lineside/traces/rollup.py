@@ -26,7 +26,6 @@ _NULL = "null"
 _OF_FIRST = (
     "workspace",
     "trace_id",
-    "use_case",
     "release",
     "arm",
     "service",
@@ -39,7 +38,6 @@ _OF_FIRST = (
 
 _OF_CALL = (
     "workspace",
-    "use_case",
     "release",
     "arm",
     "service",
@@ -58,19 +56,12 @@ _OF_CALL = (
 Row = dict[str, Any]
 
 
-def by_trace(spans: Iterable[Row]) -> list[list[Row]]:
-    """Rows of spans as the lake keeps them, those of one trace together."""
-    found: dict[tuple[str, str], list[Row]] = {}
-    for span in spans:
-        found.setdefault((span["workspace"], span["trace_id"]), []).append(span)
-    return list(found.values())
-
-
-def roll_up(spans: list[Row], *, is_more: bool) -> Row:
-    """The row of one trace, from rows of its spans.
+def roll_up(spans: list[Row], *, use_case: str | None, is_more: bool) -> Row:
+    """The row of one part of a trace, from rows of its spans.
 
     Args:
-        is_more: Whether the lake has a row of the trace already, which this one adds to.
+        use_case: Whose part it is.
+        is_more: Whether the lake has a row of the part already, which this one adds to.
     """
     head = min(spans, key=_place)
     has_root = head["parent_span_id"] is None
@@ -82,6 +73,7 @@ def roll_up(spans: list[Row], *, is_more: bool) -> Row:
     answered = min(served, key=_place) if served else head
     row = {name: head[name] for name in _OF_FIRST}
     row.update(
+        use_case=use_case,
         release=answered["release"],
         arm=answered["arm"],
         trace_key=trace_key(head["trace_id"]),
@@ -110,9 +102,9 @@ def roll_up(spans: list[Row], *, is_more: bool) -> Row:
     return row
 
 
-def call_row(span: Row) -> Row:
-    """The narrow row of a step that costs tokens."""
-    row = {name: span[name] for name in _OF_CALL}
+def call_row(span: Row, *, use_case: str | None) -> Row:
+    """The narrow row of a step that costs tokens, in the part of a use case."""
+    row = {name: span[name] for name in _OF_CALL} | {"use_case": use_case}
     return row | {"trace_key": trace_key(span["trace_id"]), "first_at": span["started_at"]}
 
 

@@ -55,6 +55,7 @@ def claim_service(
         Unavailable: The lake cannot be written. The rule counts; claim again to move the rest.
     """
     scope.require("claim")
+    unclaimed.check_service(service)
     if is_new:
         watch(scope, use_case)
     names = [known.name for known in list_use_cases(scope)]

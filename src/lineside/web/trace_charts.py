@@ -63,6 +63,7 @@ def charts(request: Request) -> Response:
         scores=search.scored.score_names(scope, since=found.since) if found else [],
         cut=_cut_said(found) if found else None,
         is_rounded=found is not None and found.is_rounded,
+        ahead=found.ahead if found else 0,
         is_unscored=bool(score and cards and not of_score),
         legend=legend,
         span=stretch_said(found.since, found.until) if found else None,

@@ -1,7 +1,7 @@
 """Puts events that came as log records back on the steps they tell of."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -15,7 +15,19 @@ EVENTS_PER_TRACE_MAX = 10_000
 # What the steps' own rows say of their place, and of their cost, stays as it was decided then.
 _TOLD = ("messages_in", "messages_out", "input", "output", "raw")
 
-Events = Mapping[str, Sequence[dict[str, Any]]]
+
+class Told(NamedTuple):
+    """One event that came beside its step.
+
+    Attributes:
+        only: The use case that its sender may write to; nothing where that is any.
+    """
+
+    event: dict[str, Any]
+    only: str | None
+
+
+Events = Mapping[str, Sequence[Told]]
 
 
 def events_of_trace(reading: TraceReading, workspace: str, trace_id: str) -> Events:
@@ -36,11 +48,16 @@ def events_of_traces(
 
 
 def with_events(span: Span, events: Events) -> Span:
-    """The step as if its events had come on it; which of both arrived first is all the same."""
-    raw = received(span) if span.span_id in events else None
+    """The step as if its events had come on it; which of both arrived first is all the same.
+
+    Whoever may write to one use case only tells nothing of the steps of another.
+    """
+    told_of = events.get(span.span_id, ())
+    fitting = [one.event for one in told_of if one.only in (None, span.use_case)]
+    raw = received(span) if fitting else None
     if raw is None:
         return span
-    read = map_span(joined(raw, list(events[span.span_id])))
+    read = map_span(joined(raw, fitting))
     told = {name: getattr(read, name) for name in _TOLD if getattr(read, name) is not None}
     left_open = {
         name: value
@@ -51,7 +68,8 @@ def with_events(span: Span, events: Events) -> Span:
 
 
 def _by_span(rows: Sequence[dict[str, Any]]) -> Events:
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[Told]] = {}
     for row in rows:
-        found.setdefault(row["span_id"], []).append(orjson.loads(row["event"]))
+        told = Told(orjson.loads(row["event"]), row["only"])
+        found.setdefault(row["span_id"], []).append(told)
     return found

@@ -1,5 +1,6 @@
 """What a trace was asked and answered, for lists, where only log records beside it say so."""
 
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -44,12 +45,37 @@ def with_told(
         max(moments) + _DAY,
         [trace_key(row["trace_id"]) for row in open_ones],
     ]
-    told = {row["trace_id"]: row for row in reading.rows(queries.TOLD, asked)}
-    return [row | _missing(row, told.get(row["trace_id"], {})) for row in rows]
+    told: dict[str, list[dict[str, Any]]] = {}
+    for row in reading.rows(queries.TOLD, asked):
+        told.setdefault(row["trace_id"], []).append(row)
+    if not told:
+        return rows
+    parted = {row["trace_key"] for row in reading.rows(queries.SEVERAL_PARTS, asked)}
+    return [row | _missing(row, told.get(row["trace_id"], ()), parted) for row in rows]
 
 
-def _missing(row: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    return {name: told.get(name) for name in ("input", "output") if row[name] is None}
+def _missing(
+    row: dict[str, Any], told: Sequence[dict[str, Any]], parted: Collection[int]
+) -> dict[str, Any]:
+    """What events say of a line: its own use case's first, then what names none or another.
+
+    Where several use cases have a part in the trace, only its own say anything; whoever may write
+    to one use case only says nothing of another.
+    """
+    is_parted = trace_key(row["trace_id"]) in parted
+    fitting = sorted(
+        (
+            one
+            for one in told
+            if one["use_case"] == row["use_case"] or not (is_parted or one["is_limited"])
+        ),
+        key=lambda one: one["use_case"] != row["use_case"],
+    )
+    return {
+        name: next((one[name] for one in fitting if one[name] is not None), None)
+        for name in ("input", "output")
+        if row[name] is None
+    }
 
 
 def _start(value: Any) -> str | None:

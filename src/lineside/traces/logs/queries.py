@@ -7,6 +7,7 @@ SPAN_EVENTS = LakeTable(
     {
         "workspace": "VARCHAR",
         "use_case": "VARCHAR",
+        "is_limited": "BOOLEAN",
         "service": "VARCHAR",
         "trace_id": "VARCHAR",
         "trace_key": "BIGINT",
@@ -21,12 +22,14 @@ SPAN_EVENTS = LakeTable(
 )
 """`event` is the text of a JSON object, as an event of a span has it.
 
-`input` and `output` are how what it says that was asked and answered begins.
+`input` and `output` are how what it says that was asked and answered begins. Where its sender
+may write to some use cases only, `is_limited`, it tells of steps of its `use_case` alone.
 """
 
 # Its steps and the records of them come from one clock, so that a day around them is plenty.
-OF_TRACE = """
-SELECT span_id, event FROM {span_events}
+_ONLY = "CASE WHEN is_limited THEN use_case END AS only"
+OF_TRACE = f"""
+SELECT span_id, event, {_ONLY} FROM {{span_events}}
 WHERE workspace = ? AND happened_at >= ?::TIMESTAMP - INTERVAL 1 DAY
   AND happened_at <= ?::TIMESTAMP + INTERVAL 1 DAY AND trace_id = ?
 ORDER BY happened_at LIMIT ?
@@ -44,21 +47,30 @@ GROUP BY span_id
 """
 
 TOLD = """
-SELECT trace_id, arg_min(input, first_at) AS input, arg_max(output, first_at) AS output
+SELECT trace_id, use_case, is_limited,
+    arg_min(input, first_at) AS input, arg_max(output, first_at) AS output
 FROM (
-    SELECT trace_id, span_id, min(happened_at) AS first_at,
+    SELECT trace_id, use_case, coalesce(is_limited, false) AS is_limited, span_id,
+        min(happened_at) AS first_at,
         arg_max(input, happened_at) AS input, arg_max(output, happened_at) AS output
     FROM {span_events}
     WHERE workspace = ? AND happened_at >= ? AND happened_at <= ?
       AND trace_key IN (SELECT unnest(?::BIGINT[]))
       AND (input IS NOT NULL OR output IS NOT NULL)
-    GROUP BY trace_id, span_id
+    GROUP BY ALL
 )
-GROUP BY trace_id
+GROUP BY trace_id, use_case, is_limited
 """
 
-OF_TRACES = """
-SELECT trace_id, span_id, event FROM {span_events}
+SEVERAL_PARTS = """
+SELECT trace_key FROM {traces}
+WHERE workspace = ? AND first_at >= ? AND first_at <= ?
+  AND trace_key IN (SELECT unnest(?::BIGINT[]))
+GROUP BY trace_key HAVING count(DISTINCT coalesce(use_case, '')) > 1
+"""
+
+OF_TRACES = f"""
+SELECT trace_id, span_id, event, {_ONLY} FROM {{span_events}}
 WHERE workspace = ? AND happened_at >= ? AND happened_at <= ?
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 ORDER BY happened_at LIMIT ?

@@ -10,6 +10,7 @@ from lineside.core import Denied, Invalid, NotFound, Record, new_id, now
 from lineside.traces import privacy
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks import queries
+from lineside.traces.parts import may_see
 from lineside.traces.reading import open_reading
 from lineside.trust import Scope
 
@@ -161,7 +162,8 @@ def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:
     scope.require("feedback", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.write() as connection:
         rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
-        mark = next((TraceMark.model_validate(row) for row in rows if row["id"] == mark_id), None)
+        own = [row for row in rows if may_see(scope, row["use_case"])]
+        mark = next((TraceMark.model_validate(row) for row in own if row["id"] == mark_id), None)
         if mark is None:
             raise NotFound(
                 "unknown_mark",
@@ -181,7 +183,7 @@ def marks_on(scope: Scope, trace_id: str) -> list[TraceMark]:
     scope.require("read", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.read() as connection:
         rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
-    return [TraceMark.model_validate(row) for row in rows]
+    return [TraceMark.model_validate(row) for row in rows if may_see(scope, row["use_case"])]
 
 
 def list_marks(
@@ -278,10 +280,14 @@ def _check_room(there: Sequence[dict[str, Any]]) -> None:
 
 
 def _heads(scope: Scope, trace_ids: Sequence[str]) -> dict[str, str | None]:
-    """The use case of each of these traces that is here."""
+    """The use case of each of these traces that is here.
+
+    Where several have a part in it, one within the actor's limit, else that of the first root.
+    """
     keys = [trace_key(trace_id) for trace_id in trace_ids]
     with open_reading(scope) as reading:
         rows = reading.rows(queries.TRACE_HEADS, [scope.workspace, keys]) if keys else []
+    rows.sort(key=lambda row: may_see(scope, row["use_case"]))
     return {row["trace_id"]: row["use_case"] for row in rows}
 
 

@@ -1,12 +1,12 @@
 """Tags, notes and links in the records, and whose trace they are put on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from lineside.store import Moment, metadata
-from lineside.traces.queries import PLACE
+from lineside.traces.queries import PART, PLACE
 
 marks = sa.Table(
     "marks",
@@ -27,14 +27,32 @@ sa.Index(None, marks.c.workspace, marks.c.kind, marks.c.text)
 _SHOWN = [column for column in marks.c if column.name != "workspace"]
 
 TRACE_HEADS = f"""
-SELECT trace_id, arg_min(use_case, {PLACE}) AS use_case
-FROM {{traces}} WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[])) GROUP BY trace_id
+SELECT trace_id, use_case FROM {{traces}}
+WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
+GROUP BY trace_id, use_case ORDER BY min({PLACE}) DESC
 """
 
 
 def among(*, has: bool) -> str:
-    """Whether a trace is one of those whose keys are bound."""
-    return f"trace_key {'IN' if has else 'NOT IN'} (SELECT unnest(?::BIGINT[]))"
+    """Whether a part of a trace is among those bound: keys and use cases of some, keys of others.
+
+    Of the latter, every part is meant.
+    """
+    return f"""{"" if has else "NOT "}({PART} IN (
+        SELECT hash(key, use_case)
+        FROM (SELECT unnest(?::BIGINT[]) AS key, unnest(?::VARCHAR[]) AS use_case)
+    ) OR trace_key IN (SELECT unnest(?::BIGINT[])))"""
+
+
+def bound_among(parts: Iterable[tuple[int, str | None]]) -> list[Any]:
+    """What is bound in `among`: keys of traces, with the use case where it is one part only."""
+    found = list(parts)
+    ones = [(key, use_case) for key, use_case in found if use_case is not None]
+    return [
+        [key for key, _ in ones],
+        [use_case for _, use_case in ones],
+        [key for key, use_case in found if use_case is None],
+    ]
 
 
 def insert_marks(
@@ -83,15 +101,15 @@ def newest_marks(
 
 def tagged(
     connection: sa.Connection, workspace: str, *, text: str | None, is_part: bool, limit: int
-) -> list[str]:
-    """Ids of the traces with a tag, or with any at all; `is_part` asks for a part of the tag."""
-    query = sa.select(marks.c.trace_id).distinct()
+) -> list[tuple[str, str | None]]:
+    """Ids and use cases of the traces with a tag, or with any; `is_part`: a part of the tag."""
+    query = sa.select(marks.c.trace_id, marks.c.use_case).distinct()
     query = query.where(marks.c.workspace == workspace, marks.c.kind == "tag")
     if text is not None and is_part:
         query = query.where(marks.c.text.contains(text, autoescape=True))
     elif text is not None:
         query = query.where(marks.c.text == text)
-    return list(connection.scalars(query.limit(limit)))
+    return [(trace_id, use_case) for trace_id, use_case in connection.execute(query.limit(limit))]
 
 
 def delete_marks(connection: sa.Connection, workspace: str, trace_ids: Sequence[str]) -> None:

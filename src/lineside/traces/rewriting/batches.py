@@ -10,11 +10,12 @@ import orjson
 from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks.queries import delete_marks
+from lineside.traces.parts import PartKey, by_part, indexed, whole_name, words_name
 from lineside.traces.payloads import Whole, set_apart
 from lineside.traces.queries import delete_feedback
 from lineside.traces.replies.queries import delete_replies
 from lineside.traces.rewriting import queries
-from lineside.traces.rollup import PAID_KINDS, by_trace, call_row, roll_up, words_in, words_of
+from lineside.traces.rollup import PAID_KINDS, call_row, roll_up, words_in
 
 STEPS_PER_BATCH = 5_000
 TRACES_PER_BATCH = 1_000
@@ -50,11 +51,11 @@ def rewrite(
     workspace: str,
     batch: Sequence[Found],
     change: Callable[[Row], Row],
-) -> list[list[Row]]:
+) -> tuple[list[Row], dict[PartKey, list[Row]]]:
     """Replace every step of some traces by what `change` makes of it.
 
     All or nothing, also when the process is killed; roll-ups are made anew. Gives the steps as they
-    were, by trace. What arrives meanwhile waits, because the lake's lock is held.
+    were, and as they are by part. What arrives meanwhile waits, because the lake's lock is held.
     """
     trace_ids = [one.trace_id for one in batch]
     first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
@@ -62,23 +63,29 @@ def rewrite(
         with store.lake.reading(queries.TABLES) as reading:
             steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
         whole = Whole(store.payloads.get)
-        before = by_trace(_written(whole.row(step)) for step in steps)
-        after = [[change(step) for step in steps] for steps in before]
+        before = [_written(whole.row(step)) for step in steps]
+        after = by_part(change(step) for step in before)
         keys = [trace_key(trace_id) for trace_id in trace_ids]
         store.lake.change(
             queries.CHANGED_TABLES,
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.STEPS_TABLES),
             {
                 queries.STEPS_TABLES[0]: _packed(
-                    set_apart([step for steps in after for step in steps], store.payloads.put_all)
+                    set_apart(
+                        [step for steps in after.values() for step in steps],
+                        store.payloads.put_all,
+                    )
                 ),
                 queries.STEPS_TABLES[1]: _packed(
-                    [roll_up(steps, is_more=False) for steps in after]
+                    [
+                        roll_up(steps, use_case=part[2], is_more=False)
+                        for part, steps in after.items()
+                    ]
                 ),
                 queries.STEPS_TABLES[2]: _packed(
                     [
-                        call_row(step)
-                        for steps in after
+                        call_row(step, use_case=part[2])
+                        for part, steps in after.items()
                         for step in steps
                         if step["kind"] in PAID_KINDS
                     ]
@@ -86,7 +93,7 @@ def rewrite(
             },
         )
         _remove_unnamed(store, before)
-    return before
+    return before, after
 
 
 class Forgotten(NamedTuple):
@@ -132,8 +139,8 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
             keys = [trace_key(trace_id) for trace_id in trace_ids]
             beside = reading.rows(queries.EVENTS, [workspace, keys])
         whole = Whole(store.payloads.get)
-        before = by_trace(_written(whole.row(step)) for step in steps)
-        store.texts.remove([_with_words_of(indexed(steps), beside) for steps in before])
+        before = [_written(whole.row(step)) for step in steps]
+        store.texts.remove(list(_with_words_of(before, beside)))
         store.lake.change(
             queries.CHANGED_TABLES,
             queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
@@ -143,15 +150,32 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
     return Forgotten(opinions, beside_traces, sessions)
 
 
-def _with_words_of(one: text_index.Indexed, beside: list[Row]) -> text_index.Indexed:
-    """A trace with the words of what came beside its steps as well."""
-    words = words_in(row["event"] for row in beside if row["trace_id"] == one.key)
-    return one._replace(words=f"{one.words} {words}")
+def _with_words_of(before: list[Row], beside: list[Row]) -> Iterator[text_index.Indexed]:
+    """All that some traces are found by, with the words of what came beside their steps as well.
+
+    Each name has all words of its trace: what no use case had may be of one by now.
+    """
+    words: dict[str, list[str]] = {}
+    found: dict[str, text_index.Indexed] = {}
+    for part, steps in by_part(before).items():
+        one = indexed(part, steps)
+        words.setdefault(part[1], []).append(one.words)
+        whole = one._replace(key=whole_name(one.key))
+        found |= {one.key: one, whole.key: whole}
+    for row in beside:
+        name = words_name(row["trace_id"], row["use_case"])
+        words.setdefault(row["trace_id"], []).append(words_in([row["event"]]))
+        like = found.get(whole_name(name))
+        if like is not None:
+            found[name] = like._replace(key=name)
+    for name, one in found.items():
+        said = dict.fromkeys(" ".join(words[whole_name(name)]).split())
+        yield one._replace(words=" ".join(said))
 
 
-def _remove_unnamed(store: Store, before: list[list[Row]]) -> None:
+def _remove_unnamed(store: Store, before: list[Row]) -> None:
     """Delete the payloads of steps that were changed, where no step names them any more."""
-    left = {digest for steps in before for step in steps for digest in step["blobs"] or ()}
+    left = {digest for step in before for digest in step["blobs"] or ()}
     if not left:
         return
     with store.lake.reading(queries.TABLES) as reading:
@@ -163,12 +187,6 @@ def _remove_unnamed(store: Store, before: list[list[Row]]) -> None:
 def _written(step: Row) -> Row:
     """A step as it is written into the lake, from how it is read."""
     return step | {"started_at": step["started_at"].isoformat(timespec="microseconds")}
-
-
-def indexed(steps: list[Row]) -> text_index.Indexed:
-    """A trace with its words."""
-    moment = min(datetime.fromisoformat(step["started_at"]) for step in steps)
-    return text_index.Indexed(steps[0]["workspace"], steps[0]["trace_id"], moment, words_of(steps))
 
 
 def _packed(rows: list[Row]) -> list[bytes]:

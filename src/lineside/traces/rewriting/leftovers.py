@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lineside.store import Store, text_index
 from lineside.traces.arrivals import trace_key
 from lineside.traces.logs.queries import SPAN_EVENTS
+from lineside.traces.parts import words_name
 from lineside.traces.rewriting import queries
 from lineside.traces.rewriting.batches import Found, batches
 from lineside.traces.rollup import words_in
@@ -107,15 +108,16 @@ def _take(
 
 def _indexed(workspace: str, events: list[dict[str, Any]]) -> list[text_index.Indexed]:
     """The traces of some records, with the words the records put into the index."""
-    by_trace: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in events:
-        by_trace[row["trace_id"]].append(row)
+        for name in {row["trace_id"], words_name(row["trace_id"], row["use_case"])}:
+            by_name[name].append(row)
     return [
         text_index.Indexed(
             workspace,
-            trace_id,
+            name,
             min(row["happened_at"] for row in rows),
             words_in(row["event"] for row in rows),
         )
-        for trace_id, rows in by_trace.items()
+        for name, rows in by_name.items()
     ]

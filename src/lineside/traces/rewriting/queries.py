@@ -31,15 +31,19 @@ SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id IN (
 """
 OF_SESSION = OF_USER.replace("user_id", "session_id")
 
+# Parameters: the workspace, a moment, a use case, the id after which to go on, a mapping, a limit.
+# Whole traces, of which one step may be as old, or of that use case.
 READ_BEFORE = f"""
-SELECT {_EXTENT} FROM {{spans}}
-WHERE workspace = ? AND started_at >= ? AND (?::VARCHAR IS NULL OR use_case = ?)
-  AND trace_id > ?
-GROUP BY trace_id
-HAVING bool_or(mapping BETWEEN 1 AND ?) OR trace_id NOT IN (
-    SELECT trace_id FROM {{traces}} WHERE workspace = ?
-)
-ORDER BY trace_id LIMIT ?
+SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ?1 AND trace_id IN (
+    SELECT trace_id FROM {{spans}}
+    WHERE workspace = ?1 AND started_at >= ?2 AND (?3::VARCHAR IS NULL OR use_case = ?3)
+      AND trace_id > ?4
+    GROUP BY trace_id
+    HAVING bool_or(mapping BETWEEN 1 AND ?5) OR trace_id NOT IN (
+        SELECT trace_id FROM {{traces}} WHERE workspace = ?1
+    )
+    ORDER BY trace_id LIMIT ?6
+) GROUP BY trace_id ORDER BY trace_id
 """
 STEPS = """
 SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= ?
@@ -47,13 +51,20 @@ SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= 
 """
 
 
-# A trace belongs to the use case of its root, or of its first step where the root is missing.
+# A trace belongs to the use case of its root, or of its first step where the root is missing; where
+# others have steps in it as well, it is kept as long as the one that keeps it longest.
+# Parameters: the workspace, a moment, a use case, then all that are not kept for ever with the
+# moment of each, a limit.
 OLDER_THAN = f"""
-SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? GROUP BY trace_id
-HAVING last_at < ? AND coalesce(
+SELECT {_EXTENT} FROM {{spans}} LEFT JOIN (
+    SELECT unnest(?4::VARCHAR[]) AS owner, unnest(?5::TIMESTAMP[]) AS before
+) AS kept ON use_case = owner
+WHERE workspace = ?1 GROUP BY trace_id
+HAVING last_at < ?2 AND coalesce(
     min_by(coalesce(use_case, ''), (parent_span_id IS NOT NULL, started_at)), ''
-) = ?
-ORDER BY first_at, trace_id LIMIT ?
+) = ?3 AND bool_and(use_case IS NULL OR use_case = ?3 OR before IS NOT NULL)
+  AND last_at < coalesce(min(before), ?2)
+ORDER BY first_at, trace_id LIMIT ?6
 """
 
 SESSIONS_OF_USER = """
@@ -106,9 +117,8 @@ class Meant(NamedTuple):
 
     @property
     def events(self) -> str:
-        return (
-            f"SELECT trace_id, happened_at, event FROM {{{self.table.name}}} WHERE {self.condition}"
-        )
+        columns = "trace_id, use_case, happened_at, event"
+        return f"SELECT {columns} FROM {{{self.table.name}}} WHERE {self.condition}"
 
     @property
     def deleted(self) -> str:
@@ -122,7 +132,7 @@ DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <=
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 """
 EVENTS = """
-SELECT trace_id, event FROM {span_events}
+SELECT trace_id, use_case, event FROM {span_events}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
 """
 STILL_NAMED = """

@@ -113,9 +113,10 @@ def _apply(scope: Scope) -> list[Expired]:
     # By whole days, so that files are written anew once a day and not all the time.
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
+    befores = {row["use_case"]: today - timedelta(days=row["days"]) for row in rows}
     for row in rows:
-        before = today - timedelta(days=row["days"])
-        expired = _expire(store, scope.workspace, row["use_case"], before)
+        before = befores[row["use_case"]]
+        expired = _expire(store, scope.workspace, row["use_case"], befores)
         moment = before.replace(tzinfo=None)
         beside = sum(leftovers.older_than(store, scope.workspace, row["use_case"], moment))
         if not expired.traces and not beside:
@@ -131,12 +132,14 @@ def _apply(scope: Scope) -> list[Expired]:
     return found
 
 
-def _expire(store: Store, workspace: str, use_case: str, before: datetime) -> Expired:
+def _expire(store: Store, workspace: str, use_case: str, befores: dict[str, datetime]) -> Expired:
     """Take out every trace that is old enough, and say what went."""
+    before = befores[use_case]
     traces = steps = beside = 0
     elsewhere: Counter[str] = Counter()
     moment = before.replace(tzinfo=None)
-    asked = [workspace, moment, use_case, _FOUND_MAX]
+    others = [other.replace(tzinfo=None) for other in befores.values()]
+    asked = [workspace, moment, use_case, list(befores), others, _FOUND_MAX]
     for _ in range(_ROUNDS_MAX):
         with store.lake.reading(TABLES) as reading:
             found = [Found(**row) for row in reading.rows(OLDER_THAN, asked)]

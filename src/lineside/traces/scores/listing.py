@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from lineside.traces.arrivals import trace_key
+from lineside.traces.parts import own_words
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.scores import queries
 from lineside.traces.scores.record import TraceScore, score_of_row
@@ -45,10 +46,7 @@ def list_scores(
             rows = _of_session(reading, scope.workspace, session_id, wanted)
         else:
             rows = reading.rows(queries.LATEST, [scope.workspace, BEGINNING, *wanted])
-    scores = [score_of_row(row) for row in rows]
-    for found in {score.use_case for score in scores}:
-        scope.require("read", use_case=found)
-    return scores
+    return own_words(scope, [score_of_row(row) for row in rows])
 
 
 def _of_session(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineside.store import LakeTable
-from lineside.traces.queries import SERVED, UNIT_SUMS, first_of
+from lineside.traces.queries import PART, PLACE, SERVED, UNIT_SUMS, first_of
 
 SCORES = LakeTable(
     "scores",
@@ -40,7 +40,7 @@ _OF_CHOSEN = "trace_key IN (SELECT DISTINCT trace_key FROM once)"
 # A sender repeats what it is not sure of, so that a score may lie here twice, once before its trace
 # came and once with the trace's session. What a score leaves open is what its trace says of itself,
 # once that has come; a release of ours goes before that of another program, which a score may have
-# been given with.
+# been given with. Of a trace in which several use cases have a part, one that says none is of none.
 def _found(chosen: str, among: str) -> str:
     return f"""
 WITH once AS MATERIALIZED (
@@ -51,9 +51,9 @@ WITH once AS MATERIALIZED (
         ORDER BY value
     ) = 1
 ), heads AS (
-    SELECT trace_id, {_HEADS} FROM {{traces}}
+    SELECT trace_id, {_HEADS}, count(*) OVER (PARTITION BY trace_id) AS parts FROM {{traces}}
     WHERE workspace = ?1 AND {among}
-    GROUP BY trace_id
+    GROUP BY trace_id, use_case
 ), found AS (
     SELECT once.* EXCLUDE (use_case, release, session_id),
         coalesce(once.use_case, heads.use_case) AS use_case,
@@ -62,7 +62,8 @@ WITH once AS MATERIALIZED (
              THEN heads.release ELSE coalesce(once.release, heads.release) END AS release,
         coalesce(once.session_id, heads.session_id) AS session_id,
         heads.arm, heads.service, heads.user_id
-    FROM once LEFT JOIN heads USING (trace_id)
+    FROM once LEFT JOIN heads ON once.trace_id = heads.trace_id
+        AND coalesce(once.use_case = heads.use_case, heads.parts = 1)
 )
 """
 
@@ -172,10 +173,11 @@ SELECT DISTINCT span_id, trace_id FROM {spans}
 WHERE workspace = ? AND span_id IN (SELECT unnest(?::VARCHAR[])) LIMIT ?
 """
 
+# The part whose root came first is the last.
 TRACES_KNOWN = f"""
 SELECT trace_id, {_HEADS} FROM {{traces}}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
-GROUP BY trace_id
+GROUP BY trace_id, use_case ORDER BY min({PLACE}) DESC
 """
 
 # A session is of the use case that its first trace is of.
@@ -201,12 +203,14 @@ def compared(sign: str, values: Sequence[Any]) -> tuple[str, list[Any]]:
 
 
 def scored(condition: str, *, has: bool) -> str:
-    """Whether a trace has a score that meets a condition; a workspace and a name are bound first.
+    """Whether a part of a trace has a score that meets a condition.
 
-    Scores of whole sessions are of no trace, and have no key of one.
+    A workspace and a name are bound first, and all of that twice: for scores of the part's use
+    case, and for those that say none. Scores of whole sessions are of no trace, and have no key
+    of one.
     """
+    of_one = f"workspace = ? AND name = ? AND trace_key >= 0 AND {condition}"
     return f"""
-    trace_key {"IN" if has else "NOT IN"} (
-        SELECT trace_key FROM {{scores}}
-        WHERE workspace = ? AND name = ? AND trace_key >= 0 AND {condition}
-    )"""
+    {"" if has else "NOT "}({PART} IN (
+        SELECT {PART} FROM {{scores}} WHERE {of_one} AND use_case IS NOT NULL
+    ) OR trace_key IN (SELECT trace_key FROM {{scores}} WHERE {of_one} AND use_case IS NULL))"""

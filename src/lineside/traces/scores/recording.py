@@ -12,6 +12,7 @@ from lineside.store import intake
 from lineside.traces import privacy
 from lineside.traces import queries as traces
 from lineside.traces.arrivals import trace_key
+from lineside.traces.parts import may_see
 from lineside.traces.reading import open_reading
 from lineside.traces.scores import queries
 from lineside.traces.scores.record import (
@@ -120,13 +121,14 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
     """
     keys = sorted({trace_key(score.trace_id) for score in scores if score.trace_id})
     sessions = sorted({score.session_id or "" for score in scores if not score.trace_id})
-    traces: dict[str, dict[str, Any]] = {}
+    traces: dict[str, list[dict[str, Any]]] = {}
     use_cases: dict[str, str | None] = {}
     if keys or sessions:
         with open_reading(scope) as reading:
             if keys:
                 rows = reading.rows(queries.TRACES_KNOWN, [scope.workspace, keys])
-                traces = {row["trace_id"]: row for row in rows}
+                for row in rows:
+                    traces.setdefault(row["trace_id"], []).append(row)
             if sessions:
                 rows = reading.rows(queries.SESSIONS_KNOWN, [scope.workspace, sessions])
                 use_cases = {row["session_id"]: row["use_case"] for row in rows}
@@ -134,9 +136,24 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
     def update(score: TraceScore) -> dict[str, Any]:
         if score.trace_id is None:
             return {"use_case": score.use_case or use_cases.get(score.session_id or "")}
-        return _update(score, traces[score.trace_id]) if score.trace_id in traces else {}
+        if score.trace_id not in traces:
+            return {}
+        return _update(score, _meant(scope, score, traces[score.trace_id]))
 
     return [score.model_copy(update=update(score)) for score in scores]
+
+
+def _meant(scope: Scope, score: TraceScore, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The part of its trace that a score is of: within the limit of who gave it, best as it says.
+
+    Else the one whose root came first, which stands last.
+    """
+
+    def fits(part: dict[str, Any]) -> tuple[bool, bool]:
+        use_case = part["use_case"]
+        return may_see(scope, use_case), score.use_case is not None and use_case == score.use_case
+
+    return max(reversed(parts), key=fits)
 
 
 def _update(score: TraceScore, head: dict[str, Any]) -> dict[str, Any]:

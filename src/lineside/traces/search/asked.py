@@ -1,12 +1,14 @@
 """Filters as what the lake is asked: conditions in SQL, words, and bounds of time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from lineside.core import clock
 from lineside.store import text_index
 from lineside.traces.filters import ATTRIBUTE, Filters
+from lineside.traces.marks import queries as marks
+from lineside.traces.parts import Part
 from lineside.traces.search import queries
 from lineside.traces.search.given import given_condition
 from lineside.traces.sums.queries import FIELDS
@@ -50,6 +52,11 @@ class Asked(NamedTuple):
         """The same stretch of time, whichever traces of it are wanted."""
         of_nothing = self._replace(traces=[], rows=[], attributes=[], words=[], has_text=False)
         return of_nothing._replace(fields=frozenset())
+
+    def among(self, parts: Iterable[Part]) -> "Asked":
+        """The same of some parts of traces alone."""
+        is_one = (marks.among(has=True), marks.bound_among(parts))
+        return self._replace(traces=[*self.traces, is_one])
 
     @property
     def is_of_sums(self) -> bool:

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
 from lineside.traces.marks import queries as marks
+from lineside.traces.parts import Part
 from lineside.traces.reading import TraceReading
 from lineside.traces.search import queries
 from lineside.traces.search.asked import EARLIEST, LATEST, Asked, asked_of, earlier, later
@@ -21,14 +21,14 @@ class Counted(NamedTuple):
     """Some traces, in one state of the lake.
 
     Attributes:
-        of_words: Keys of those that hold the words asked for; nothing where none are.
+        of_words: Those that hold the words asked for; nothing where none are.
         read_since: Since when all of them are looked at.
     """
 
     reading: TraceReading
     workspace: str
     asked: Asked
-    of_words: list[int] | None
+    of_words: list[Part] | None
     read_since: datetime
 
     @property
@@ -41,7 +41,7 @@ class Counted(NamedTuple):
         """What each of them meets as a whole, but for attributes."""
         if self.of_words is None:
             return self.asked.traces
-        return [*self.asked.traces, (marks.among(has=True), [self.of_words])]
+        return [*self.asked.traces, (marks.among(has=True), marks.bound_among(self.of_words))]
 
     @property
     def wanted(self) -> str:
@@ -76,11 +76,11 @@ def counted(reading: TraceReading, scope: Scope, asked: Asked) -> Counted:
     found = [] if reading.is_empty else _of_words(reading, scope, asked)
     is_cut = len(found) == WORDS_TRACES_MAX
     read_since = max(asked.since, found[-1][1]) if is_cut else asked.since
-    keys = [trace_key(id_) for id_, _ in found]
-    return Counted(reading, scope.workspace, asked, keys, read_since)
+    parts = [part for part, _ in found]
+    return Counted(reading, scope.workspace, asked, parts, read_since)
 
 
-def _of_words(reading: TraceReading, scope: Scope, asked: Asked) -> list[tuple[str, datetime]]:
+def _of_words(reading: TraceReading, scope: Scope, asked: Asked) -> list[tuple[Part, datetime]]:
     return reading.find_words(
         scope.workspace,
         asked.words,

@@ -10,7 +10,7 @@ from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.row import TraceFigures, trace_figures
 from lineside.traces.search import queries
 from lineside.traces.search.asked import EARLIEST, LATEST, Asked, plain
-from lineside.traces.search.counted import asked_of_figures, counted
+from lineside.traces.search.counted import Counted, asked_of_figures, counted
 from lineside.traces.search.streamed import Streamed
 from lineside.traces.search.summed import summed
 from lineside.trust import Scope
@@ -27,6 +27,7 @@ _WIDTHS = tuple(
 )
 
 _HOUR = timedelta(hours=1)
+_AHEAD = timedelta(minutes=5)
 GROUPS = (
     *("use_case", "release", "model", "service", "arm", "name", "user", "session"),
     *OF_PAYERS,
@@ -53,6 +54,8 @@ class Chart(Record):
         by: What the figures are split by.
         read_since: Since when all is in it: `since`, or later where more than 200,000 traces hold
             the words asked for, of which the newest so many are looked at.
+        ahead: Traces that a wrong clock dates more than five minutes after now. They are left out
+            where no `until` is given, so that one of them does not stretch the chart over years.
         is_rounded: Whether percentiles come from histograms, and are 1 % off at most.
         whole: What all of it comes to.
         names: What the figures are split by, the most frequent first, then `All others` where
@@ -65,6 +68,7 @@ class Chart(Record):
     width_seconds: float
     by: str | None
     read_since: datetime
+    ahead: int = 0
     is_rounded: bool
     whole: TraceFigures
     names: tuple[str | None, ...]
@@ -82,6 +86,7 @@ class _Drawn(NamedTuple):
     names: list[str | None]
     rows: list[dict[str, Any]]
     whole: dict[str, Any]
+    ahead: int = 0
 
 
 def figures(
@@ -141,6 +146,7 @@ def chart(
         width_seconds=drawn.width.total_seconds(),
         by=group,
         read_since=drawn.read_since.replace(tzinfo=UTC),
+        ahead=drawn.ahead,
         is_rounded=drawn.is_rounded,
         whole=trace_figures(drawn.whole),
         names=tuple(drawn.names),
@@ -190,6 +196,11 @@ def _drawn(
     if stretch is None:
         return None
     since, until = stretch
+    soon = plain(now()) + _AHEAD
+    if asked.until >= LATEST and until > soon:
+        by_now = _drawn(reading, scope, asked._replace(until=soon), group, names_max)
+        ahead = _count(counted(reading, scope, asked._replace(since=max(asked.since, soon))))
+        return by_now and by_now._replace(ahead=ahead)
     width = _width(until - since)
     source = Streamed(found) if sums is None or width % _HOUR else sums
     names: list[str | None] = [None]
@@ -202,6 +213,11 @@ def _drawn(
         return None
     read_since = max(since, found.read_since)
     return _Drawn(since, until, read_since, width, source.is_rounded, names, rows, whole)
+
+
+def _count(found: Counted) -> int:
+    rows = Streamed(found).figures("use_case", named="")
+    return int(rows[-1]["count"]) if rows else 0
 
 
 def _stretch(

@@ -32,7 +32,7 @@ def _score(scope: Scope, condition: Condition) -> Bound:
     compared, of_score = scores.compared(sign, values)
     has = (sign == "!=") == (values[0] == "")
     bound = [scope.workspace, name, *of_score]
-    return scores.scored(compared, has=has), bound
+    return scores.scored(compared, has=has), bound * 2
 
 
 def _tag(scope: Scope, condition: Condition) -> Bound:
@@ -53,5 +53,5 @@ def _tag(scope: Scope, condition: Condition) -> Bound:
             hint="Ask for another tag, or for an attribute that the steps were sent with.",
         )
     has = (sign == "!=") == (not text)
-    keys = [trace_key(id_) for id_ in found]
-    return marks.among(has=has), [keys]
+    keys = ((trace_key(id_), use_case) for id_, use_case in found)
+    return marks.among(has=has), marks.bound_among(keys)

@@ -6,10 +6,10 @@ from operator import itemgetter
 from typing import Any
 
 from lineside.core import Invalid, NotFound, now
-from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
 from lineside.traces.logs.joining import events_of_trace, events_of_traces, with_events
 from lineside.traces.logs.previews import with_told
+from lineside.traces.parts import Owners, own_steps
 from lineside.traces.payloads import Whole
 from lineside.traces.reading import TraceReading, of_trace, open_reading
 from lineside.traces.record import span_of
@@ -64,7 +64,13 @@ def list_traces(
         Invalid: The cursor is not one of ours.
         Denied: The right `read` is missing, here or on the use case that is asked for.
     """
-    filters = filters or Filters()
+    page, older = _listed(scope, filters or Filters(), limit, before)
+    return Page(traces=tuple(map(trace_row, page)), older=older)
+
+
+def _listed(
+    scope: Scope, filters: Filters, limit: int, before: str | None
+) -> tuple[Rows, str | None]:
     scope.require("read", use_case=filters.use_case)
     limit = max(1, min(limit, PAGE_TRACES_MAX))
     asked = asked_of(filters, scope)
@@ -73,8 +79,7 @@ def list_traces(
         rows = newest(reading, scope.workspace, asked, cursor, limit + 1)
         page = with_told(reading, scope.workspace, rows[:limit])
     older = f"{page[-1]['started_at'].isoformat()}~{page[-1]['trace_id']}" if page else None
-    found = tuple(trace_row(row) for row in page)
-    return Page(traces=found, older=older if len(rows) > limit else None)
+    return page, older if len(rows) > limit else None
 
 
 def spans_of(
@@ -86,6 +91,9 @@ def spans_of(
 ) -> Iterator[list[Span]]:
     """All steps of every trace that the filters let through, one trace after the other.
 
+    Of a trace in which several use cases have a part, a limited actor gets the steps of those
+    within the limit; it comes once, whichever parts of it the filters let through.
+
     Args:
         in_parts: Give a trace of more than 5,000 steps in several lists, so that no more than
             some thousands of steps are held at a time; else a trace is one list.
@@ -94,15 +102,18 @@ def spans_of(
         Denied: The right `read` is missing, here or on the use case that is asked for.
     """
     before, left = None, traces_max
+    parted: set[str] = set()
     while left > 0:
-        page = list_traces(scope, filters, limit=min(left, 200), before=before)
-        for some in _a_few(page.traces):
+        rows, before = _listed(scope, filters or Filters(), min(left, 200), before)
+        fresh = [row for row in rows if row["trace_id"] not in parted]
+        parted.update(row["trace_id"] for row in fresh if row["is_parted"])
+        once = {row["trace_id"]: trace_row(row) for row in fresh}
+        for some in _a_few(list(once.values())):
             if in_parts and some[0].steps > STEPS_AT_ONCE:
                 yield from parts_of_trace(scope, some[0].trace_id)
             else:
                 yield from _steps(scope, some)
-        left -= len(page.traces)
-        before = page.older
+        left -= len(rows)
         if before is None:
             return
 
@@ -115,6 +126,7 @@ def parts_of_trace(scope: Scope, trace_id: str) -> Iterator[list[Span]]:
     """
     whole = Whole(scope.store.payloads.get)
     after: Cursor = (EARLIEST, "")
+    owners = Owners()
     while True:
         with open_reading(scope) as reading:
             cursor = (*after[:1], *after, STEPS_AT_ONCE)
@@ -122,9 +134,9 @@ def parts_of_trace(scope: Scope, trace_id: str) -> Iterator[list[Span]]:
             events = events_of_trace(reading, scope.workspace, trace_id) if rows else {}
         if not rows:
             return
-        scope.require("read", use_case=rows[0]["use_case"])
         after = (rows[-1]["started_at"], rows[-1]["span_id"])
-        yield [with_events(span_of(whole.row(row)), events) for row in rows]
+        spans = [with_events(span_of(whole.row(row)), events) for row in rows]
+        yield own_steps(scope, spans, owners)
         if len(rows) < STEPS_AT_ONCE:
             return
 
@@ -185,7 +197,7 @@ def _by_words(
 ) -> Rows:
     """Look through the traces that hold the words, newest first, until enough meet the rest."""
     before = later(cursor[0])
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[tuple[str, str | None], dict[str, Any]] = {}
     for _ in range(_CANDIDATES_TURNS_MAX):
         held = reading.find_words(
             workspace, asked.words, before=before, after=earlier(asked.since), limit=_CANDIDATES
@@ -193,12 +205,12 @@ def _by_words(
         if not held:
             break
         rows = [
-            {"trace_key": trace_key(trace_id), "first_at": moment, "last_at": moment}
-            for trace_id, moment in held
+            {"trace_key": key, "first_at": moment, "last_at": moment} for (key, _), moment in held
         ]
         stretch = (asked.since, *cursor)
-        for row in _page(reading, workspace, asked, rows, stretch, wanted):
-            found.setdefault(row["trace_id"], row)
+        of_words = asked.among(part for part, _ in held)
+        for row in _page(reading, workspace, of_words, rows, stretch, wanted):
+            found.setdefault((row["trace_id"], row["use_case"]), row)
         if len(found) >= wanted or len(held) < _CANDIDATES:
             break
         before = min(moment for _, moment in held)
@@ -316,7 +328,8 @@ def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
         events = events_of_traces(reading, scope.workspace, bounds, ids)
     for id_ in ids:
         if id_ in by_trace:
-            yield [with_events(span, events.get(id_, {})) for span in by_trace[id_]]
+            own = own_steps(scope, by_trace[id_])
+            yield [with_events(span, events.get(id_, {})) for span in own]
 
 
 def _cursor(text: str) -> Cursor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from lineside.traces.filters import ATTRIBUTE, OF_PAYERS
-from lineside.traces.queries import PLACE, first_of
+from lineside.traces.queries import OF_PART, PART, PLACE, first_of
 
 _OF_FIRST = (
     "trace_id",
@@ -22,7 +22,7 @@ _OF_FIRST = (
     "input",
 )
 _FIRST = ",\n    ".join(f"{first_of(column)} AS {column}" for column in _OF_FIRST)
-# A trace whose steps came in several batches has a row for each; together they are the trace.
+# A part of a trace whose steps came in several batches has a row for each; together they are it.
 WHOLE = f"""
     {_FIRST},
     coalesce(
@@ -61,6 +61,9 @@ _NUMBERS = {"latency_ms": "duration_ms"} | {name: name for name in _SUMS}
 # Twice as quick as ILIKE and as lower(), measured on a million messages.
 _CONTAINS = "regexp_matches({}, regexp_escape(?::VARCHAR), 'i')"
 
+PART_BY_ID = "hash(trace_id, use_case)"
+"""A number for the part that a row or a step is of, where steps have to be looked at."""
+
 Bound = tuple[str, list[Any]]
 """A piece of SQL with the values that are bound in it."""
 
@@ -92,13 +95,16 @@ def trace_condition(field: str, sign: str, values: Sequence[Any]) -> Bound:
 
 
 def attribute_condition(name: str, sign: str, values: Sequence[Any]) -> Bound:
-    """What some step of a trace was sent with; a workspace and two moments are bound before it."""
+    """What some step of a part of a trace was sent with.
+
+    A workspace and two moments are bound before it.
+    """
     value, bound = attribute_value(name)
     compared = _CONTAINS.format(value) if sign == "~" else f"{value} = ?"
     return (
         f"""
-    trace_id {"NOT IN" if sign == "!=" else "IN"} (
-        SELECT trace_id FROM {{spans}}
+    {PART_BY_ID} {"NOT IN" if sign == "!=" else "IN"} (
+        SELECT {PART_BY_ID} FROM {{spans}}
         WHERE workspace = ? AND started_at >= ? AND started_at <= ? AND {compared}
     )""",
         [*bound, values[0]],
@@ -198,9 +204,9 @@ def page_query(traces: Sequence[str], *, runs: bool, few: bool = False) -> str:
     wanted = "".join(f" AND {condition}" for condition in traces)
     return f"""
 WITH whole AS (
-    SELECT trace_key, {WHOLE} FROM {{traces}}
-    WHERE {within(runs)} AND {among}
-    GROUP BY trace_key
+    SELECT trace_key, {WHOLE}, count(*) OVER (PARTITION BY trace_key) > 1 AS is_parted
+    FROM {{traces}} WHERE {within(runs)} AND {among}
+    GROUP BY {OF_PART}
 )
 SELECT * FROM whole
 WHERE started_at >= ? AND (started_at < ? OR (started_at = ? AND trace_id < ?)){wanted}
@@ -237,7 +243,7 @@ ORDER BY started_at, span_id LIMIT ?
 """
 
 
-SET_APART = " AND trace_key IN (SELECT trace_key FROM set_apart)"
+SET_APART = f" AND {PART} IN (SELECT part FROM set_apart)"
 """Of a reader that has set traces apart, only those; see `streamed.set_apart`."""
 
 
@@ -296,7 +302,7 @@ def label_of(named: Named) -> str:
 
 
 def said_query(by: str) -> Bound:
-    """Keep what the first step of each trace that has an attribute says; for this reader alone.
+    """Keep what the first step of each part that has an attribute says; for this reader alone.
 
     It is read once, as nothing takes longer than to look into the attributes of every step.
     Workspace and bounds are bound after it.
@@ -305,20 +311,20 @@ def said_query(by: str) -> Bound:
     return (
         f"""
 CREATE OR REPLACE TEMP TABLE said_of AS
-SELECT trace_id, arg_min(said, started_at) AS said
-FROM (SELECT trace_id, started_at, {value} AS said FROM {{spans}}
+SELECT part, arg_min(said, started_at) AS said
+FROM (SELECT {PART_BY_ID} AS part, started_at, {value} AS said FROM {{spans}}
       WHERE workspace = ? AND started_at >= ? AND started_at <= ?)
-WHERE said IS NOT NULL GROUP BY trace_id
+WHERE said IS NOT NULL GROUP BY part
 """,
         bound,
     )
 
 
 def named_as_said(traces: str) -> str:
-    """Rows of traces, named by their id, with what `said_query` has kept as their name instead."""
+    """Rows of traces, named by `PART_BY_ID`, with what `said_query` kept as their name instead."""
     return f"""
-    SELECT * EXCLUDE (name, trace_id, said), said AS name
-    FROM ({traces}) LEFT JOIN said_of ON name = trace_id
+    SELECT of_traces.* EXCLUDE (name), said AS name
+    FROM ({traces}) AS of_traces LEFT JOIN said_of ON name = said_of.part
 """
 
 
@@ -334,7 +340,7 @@ def rows_of(by: str, wanted: str) -> str:
     if by == "model":
         return _calls(wanted)
     if by.startswith(ATTRIBUTE):
-        return named_as_said(_traces("trace_id", wanted))
+        return named_as_said(_traces(PART_BY_ID, wanted))
     return _traces(_COLUMNS[by], wanted)
 
 
@@ -358,7 +364,7 @@ def _traces(column: str, wanted: str) -> str:
              WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
              ELSE max(duration_ms) END,
         bool_or(NOT is_more)::INT, {summed}, NULL
-    FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root) GROUP BY trace_key
+    FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root) GROUP BY {OF_PART}
 """
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from lineside.core import Invalid, Record
-from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import Filters
 from lineside.traces.logs.previews import with_told
 from lineside.traces.reading import TraceReading, open_reading
@@ -82,7 +81,8 @@ def _arrived(
         held = reading.find_words(
             workspace, asked.words, before=bounds[1], after=bounds[0], limit=ARRIVALS_LOOKED_MAX
         )
-        keys = list({*keys} & {trace_key(trace_id) for trace_id, _ in held})
+        keys = list({*keys} & {key for (key, _), _ in held})
+        asked = asked.among(part for part, _ in held)
     rows = page_rows(
         reading, workspace, asked, (bounds, keys, (asked.since, asked.until, "~")), limit
     )

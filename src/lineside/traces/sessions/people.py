@@ -63,7 +63,9 @@ class People:
             return (found[0] if found else None), [], None
         bounds = [min(row["page_at"] for row in shown), max(row["page_end"] for row in shown)]
         keys = [row["page_key"] for row in shown]
-        rows = self._reading.rows(queries.TRACES_OF_PAGE, [self._workspace, *bounds, keys])
+        parts = [row["page_part"] for row in shown]
+        asked = [self._workspace, *bounds, keys, parts]
+        rows = self._reading.rows(queries.TRACES_OF_PAGE, asked)
         following = f"{shown[-1]['page_at'].isoformat()}~{shown[-1]['page_key']}"
         return found[0], rows, following if len(places) > limit else None
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from lineside.traces.queries import PLACE
+from lineside.traces.queries import OF_PART, PART, PLACE
 from lineside.traces.search.queries import WHOLE
 
 Column = Literal["session_id", "user_id"]
@@ -42,7 +42,8 @@ def session_query() -> str:
     """
     return f"""
 WITH {_whole("session_id", 1)}, totals AS ({_sums(1)}), page AS (
-    SELECT trace_key AS page_key, first_at AS page_at, last_at AS page_end FROM whole
+    SELECT trace_key AS page_key, {PART} AS page_part, first_at AS page_at, last_at AS page_end
+    FROM whole
     WHERE name = ? AND (first_at > ? OR (first_at = ? AND trace_key > ?))
     ORDER BY page_at, page_key LIMIT ?
 )
@@ -52,7 +53,7 @@ SELECT * FROM totals LEFT JOIN page ON true ORDER BY page_at, page_key
 
 def _whole(column: Column, names: int) -> str:
     return f"""{_rows(column, names)}, whole AS MATERIALIZED (
-    SELECT trace_key, arg_min({column}, {PLACE}) AS name,
+    SELECT {OF_PART}, arg_min({column}, {PLACE}) AS name,
         arg_min(status, {PLACE}) AS status,
         arg_min(user_id, {PLACE}) AS user_id,
         arg_min(session_id, {PLACE}) AS session_id,
@@ -60,7 +61,7 @@ def _whole(column: Column, names: int) -> str:
         sum(steps) AS steps, sum(errors) AS failed_steps, sum(paid) AS paid,
         sum(tokens_in) AS tokens_in, sum(tokens_out) AS tokens_out, sum(counted) AS counted,
         sum(cost_usd) AS cost_usd, sum(priced) AS priced
-    FROM rows GROUP BY trace_key
+    FROM rows GROUP BY {OF_PART}
 )"""
 
 
@@ -79,7 +80,7 @@ FROM whole WHERE name IN ({_marks(names)}) GROUP BY name
 
 
 # Without the id of the trace: to read that column would take as long as all the others.
-_NARROW = """trace_key, session_id, user_id, status, head_at, has_root, first_at, last_at,
+_NARROW = """trace_key, use_case, session_id, user_id, status, head_at, has_root, first_at, last_at,
         steps, errors, paid, tokens_in, tokens_out, counted, cost_usd, priced"""
 
 
@@ -97,7 +98,7 @@ def _rows(column: Column, names: int) -> str:
     UNION ALL SELECT {_NARROW} FROM {{traces}}
     WHERE workspace = ? AND run_id IS NULL AND first_at >= ? AND first_at <= ?
       AND {parts} AND ({column} IS NULL OR {column} NOT IN ({_marks(names)}))
-      AND trace_key IN (SELECT trace_key FROM mine)"""
+      AND {PART} IN (SELECT {PART} FROM mine)"""
         for parts in ("is_more > false", "is_more = false AND has_root < true")
     )
     return f"""mine AS MATERIALIZED (
@@ -117,5 +118,6 @@ TRACES_OF_PAGE = f"""
 SELECT {WHOLE} FROM {{traces}}
 WHERE workspace = ? AND run_id IS NULL AND first_at >= ? AND first_at <= ?
   AND trace_key IN (SELECT unnest(?::BIGINT[]))
-GROUP BY trace_key ORDER BY started_at, trace_key
+  AND {PART} IN (SELECT unnest(?::UBIGINT[]))
+GROUP BY {OF_PART} ORDER BY started_at, trace_key
 """

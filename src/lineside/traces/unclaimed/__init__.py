@@ -4,6 +4,7 @@ from lineside.traces.unclaimed.routes import ServiceRoute
 from lineside.traces.unclaimed.shelf import (
     Claim,
     UnclaimedService,
+    check_service,
     claim_service,
     list_routes,
     list_unclaimed,
@@ -14,6 +15,7 @@ __all__ = [
     "Claim",
     "ServiceRoute",
     "UnclaimedService",
+    "check_service",
     "claim_service",
     "list_routes",
     "list_unclaimed",

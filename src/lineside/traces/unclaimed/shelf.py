@@ -95,6 +95,17 @@ def claim_service(
             else "`lineside usecases ls` lists them; "
             f"`lineside traces claim {service[:80]} --new NAME` watches a new one.",
         )
+    check_service(service)
+    route = _set_route(scope, service, use_case)
+    return Claim(route=route, traces_moved=_move(scope, route))
+
+
+def check_service(service: str) -> None:
+    """Go on only if this can be the name of a service.
+
+    Raises:
+        Invalid: It is empty or longer than 500 characters.
+    """
     if not service.strip() or len(service) > NAME_CHARACTERS_MAX:
         raise Invalid(
             "bad_service",
@@ -102,8 +113,6 @@ def claim_service(
             f"expected 1 to {NAME_CHARACTERS_MAX}",
             hint="`lineside traces unclaimed` lists the services.",
         )
-    route = _set_route(scope, service, use_case)
-    return Claim(route=route, traces_moved=_move(scope, route))
 
 
 def list_routes(scope: Scope) -> list[ServiceRoute]:

@@ -1,9 +1,10 @@
 """What a score comes to over many traces, each of which counts once."""
 
 from lineside.traces.filters import ATTRIBUTE
-from lineside.traces.queries import first_of
+from lineside.traces.queries import OF_PART, PART, first_of
 from lineside.traces.search.queries import (
     OTHERS,
+    PART_BY_ID,
     Named,
     column_of,
     label_of,
@@ -14,15 +15,17 @@ from lineside.traces.search.queries import (
 # number is their mean, its label the last that was given.
 _SAID = """
 said AS (
-    SELECT trace_key AS key, avg(value) AS value, arg_max(label, scored_at) AS label
+    SELECT part, avg(value) AS value, arg_max(label, scored_at) AS label
     FROM (
-        SELECT trace_key, value, label, scored_at FROM {scores}
-        WHERE workspace = ? AND name = ? AND scored_at >= ? AND trace_key >= 0
-          AND trace_key IN (SELECT trace_key FROM heads)
+        SELECT heads.part, value, label, scored_at
+        FROM {scores} AS scores JOIN (SELECT DISTINCT trace_key, use_case, part FROM heads) AS heads
+          ON scores.trace_key = heads.trace_key
+          AND coalesce(scores.use_case = heads.use_case, scores.use_case IS NULL)
+        WHERE workspace = ? AND scores.name = ? AND scored_at >= ? AND scores.trace_key >= 0
         QUALIFY row_number() OVER (
-            PARTITION BY trace_key, span_id, source, given_by, scored_at ORDER BY value
+            PARTITION BY heads.part, span_id, source, given_by, scored_at ORDER BY value
         ) = 1
-    ) GROUP BY trace_key
+    ) GROUP BY part
 )"""
 
 NAMES = """
@@ -44,8 +47,9 @@ def scored_query(by: str, *, wanted: str, bucketed: bool, named: Named, labels_m
     place = "epoch_us(first_at) // ?" if bucketed else "0"
     return f"""
 WITH heads AS MATERIALIZED ({_heads(by, wanted)}), {_SAID}, found AS (
-    SELECT {place} AS bucket, {label_of(named)} AS name, key IS NOT NULL AS is_scored, value, label
-    FROM heads LEFT JOIN said ON trace_key = key
+    SELECT {place} AS bucket, {label_of(named)} AS name, said.part IS NOT NULL AS is_scored,
+        value, label
+    FROM heads LEFT JOIN said ON heads.part = said.part
 ), common AS (
     SELECT label FROM found WHERE label IS NOT NULL
     GROUP BY label ORDER BY count(*) DESC, label LIMIT {labels_max}
@@ -62,15 +66,15 @@ def _heads(by: str, wanted: str) -> str:
     """Every trace once, with when it began and its name; by model, once for each of its models."""
     if by == "model":
         return f"""
-        SELECT trace_key, min(first_at) AS first_at, model AS name
-        FROM {{model_calls}} WHERE {wanted} GROUP BY trace_key, model"""
-    column = "trace_id" if by.startswith(ATTRIBUTE) else column_of(by)
+        SELECT {OF_PART}, {PART} AS part, min(first_at) AS first_at, model AS name
+        FROM {{model_calls}} WHERE {wanted} GROUP BY {OF_PART}, model"""
+    column = PART_BY_ID if by.startswith(ATTRIBUTE) else column_of(by)
     # As in `figures_query`: nearly all traces are one row with their root.
     traces = f"""
-        SELECT trace_key, first_at, {column} AS name
+        SELECT {OF_PART}, {PART} AS part, first_at, {column} AS name
         FROM {{traces}} WHERE {wanted} AND has_root AND NOT is_more
         UNION ALL
-        SELECT trace_key, min(first_at), {first_of(column)}
+        SELECT {OF_PART}, {PART}, min(first_at), {first_of(column)}
         FROM {{traces}} WHERE {wanted} AND (is_more OR NOT has_root)
-        GROUP BY trace_key HAVING bool_or(NOT is_more)"""
+        GROUP BY {OF_PART} HAVING bool_or(NOT is_more)"""
     return named_as_said(traces) if by.startswith(ATTRIBUTE) else traces

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lineside.traces.queries import OF_PART, PART
 from lineside.traces.search.queries import ADDED, WHOLE, Named, label_of
 from lineside.traces.search.queries import Bound as Bound
 from lineside.traces.search.summed.queries import added_up
@@ -40,18 +41,19 @@ def chosen_query(
     met = "".join(f" AND {condition}" for condition in conditions)
     added = ", ".join(ADDED)
     simple = f"""
-    SELECT trace_key, trace_id, first_at, {column} AS name, status, duration_ms, 1 AS traces,
-        {added}, NULL::DOUBLE AS first_chunk_ms
+    SELECT trace_key, use_case, trace_id, first_at, {column} AS name, status, duration_ms,
+        1 AS traces, {added}, NULL::DOUBLE AS first_chunk_ms
     FROM {{traces}} WHERE {within} AND has_root AND NOT is_more"""
     if not has_parts:
         return simple + met
     rest = ", ".join(f"sum({name}) AS {name}" for name in ADDED if f"AS {name}" not in WHOLE)
     return f"""{simple} AND trace_key NOT IN (SELECT trace_key FROM parted){met}
     UNION ALL
-    SELECT trace_key, trace_id, started_at, {column}, status, duration_ms, 1, {added}, NULL
+    SELECT trace_key, use_case, trace_id, started_at, {column}, status, duration_ms, 1, {added},
+        NULL
     FROM (
         SELECT trace_key, {WHOLE}, {rest} FROM {{traces}}
-        WHERE {around} AND trace_key IN (SELECT trace_key FROM parted) GROUP BY trace_key
+        WHERE {around} AND trace_key IN (SELECT trace_key FROM parted) GROUP BY {OF_PART}
     ) WHERE started_at >= ? AND started_at <= ?{met}
 """
 
@@ -62,9 +64,8 @@ def set_apart_query(rows: str, conditions: Sequence[str]) -> str:
     Parameters: those of the rows and of the conditions.
     """
     met = "".join(f" AND {condition}" for condition in conditions)
-    return (
-        f"CREATE OR REPLACE TEMP TABLE set_apart AS SELECT trace_key FROM ({rows}) WHERE true{met}"
-    )
+    kept = f"SELECT {PART} AS part FROM ({rows}) WHERE true{met}"
+    return f"CREATE OR REPLACE TEMP TABLE set_apart AS {kept}"
 
 
 def matched_query(rows: str, limit: int) -> str:

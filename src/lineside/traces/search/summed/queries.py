@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from lineside.traces.queries import PLACE, first_of
+from lineside.traces.queries import OF_PART, PART, PLACE, first_of
 from lineside.traces.search.queries import Bound, Named, label_of
 from lineside.traces.sums.queries import ADDED, FIELDS, SOURCES, ms_of, slot_of
 
@@ -237,7 +237,7 @@ FROM (
              WHEN bool_or(has_root) THEN arg_min(duration_ms, {PLACE})
              ELSE max(duration_ms) END AS duration_ms,
         NULL::DOUBLE AS first_chunk_ms, bool_or(NOT is_more)::INT AS count, {summed}
-    FROM ({found}) GROUP BY trace_key
+    FROM ({found}) GROUP BY {OF_PART}
 )
 """,
         values,
@@ -257,12 +257,12 @@ def _of_wanted(where: SummedTime, found: str, values: list[Any]) -> Bound:
         f"""
 SELECT parts.* REPLACE ({whole}) FROM ({found}) AS parts JOIN (
     SELECT * FROM (
-        SELECT trace_key, {fields} FROM {{traces}}
+        SELECT {PART} AS part, {fields} FROM {{traces}}
         WHERE workspace = ? AND run_id IS NULL{within}
           AND trace_key IN (SELECT trace_key FROM ({found}))
-        GROUP BY trace_key
+        GROUP BY {OF_PART}
     ) WHERE true{met}
-) AS whole USING (trace_key)
+) AS whole ON whole.part = hash(parts.trace_key, parts.use_case)
 """,
         [*values, where.workspace, *of_within, *values, *of_met],
     )
