@@ -316,18 +316,18 @@ def test_a_body_of_another_signal_is_refused_by_its_keys(
 
 
 def test_a_key_of_one_use_case_asks_for_its_own_figures(client: TestClient) -> None:
-    secret = make_key(client, rights=("ingest", "read"), use_cases=["triage"])
+    secret = make_key(client, rights=("ingest", "read"), use_cases=["sorting"])
     both = {"authorization": f"Bearer {secret}"}
     client.post("/v1/traces", json=message(service__name="other"))
     client.post("/v1/traces", json=message(), headers=both)
 
     for path in ("traces/stats", "traces/chart", "traces/arrivals"):
-        own = client.get(f"/api/{path}", params={"use_case": "triage"}, headers=both)
+        own = client.get(f"/api/{path}", params={"use_case": "sorting"}, headers=both)
         assert own.status_code == 200
         for wanted in ({}, {"use_case": "other"}):
             refused = client.get(f"/api/{path}", params=wanted, headers=both)
             assert refused.status_code == 403
-    (figures,) = client.get("/api/traces/stats", params={"use_case": "triage"}).json()
-    assert (figures["name"], figures["count"]) == ("triage", 1)
-    chart = client.get("/api/traces/chart", params={"use_case": "triage"}).json()
+    (figures,) = client.get("/api/traces/stats", params={"use_case": "sorting"}).json()
+    assert (figures["name"], figures["count"]) == ("sorting", 1)
+    chart = client.get("/api/traces/chart", params={"use_case": "sorting"}).json()
     assert chart is None or chart["whole"]["count"] <= 1

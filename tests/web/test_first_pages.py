@@ -45,7 +45,7 @@ def test_a_run_without_answers_says_why_and_how_many(settings: Settings, tmp_pat
         failed = words(html(client, f"/runs/{tested.run.id}?only=failed"))
 
     assert "100 cases without an answer" in page
-    assert "It is never counted as zero" in page
+    assert "A failed case is in no mean and never a zero" in page
     assert "No answer" in failed
 
 
