@@ -28,7 +28,8 @@ def server(settings: Settings, make_folder: Callable[[], Path]) -> Iterator[tupl
     scope = local_scope(store)
     release_folder(scope, read_folder(make_folder()))
     deploy(scope, "triage", knobs={"hand_off_below": "1"})
-    proving.prove_knob(scope, "triage", "autonomy", "act")
+    proof = proving.prove_knob(scope, "triage", "autonomy", "act")
+    assert proof.decision == "ship", proof.sentence
     config = uvicorn.Config(
         build(settings), port=0, log_level="critical", timeout_graceful_shutdown=1
     )
@@ -76,7 +77,7 @@ def test_a_turn_reaches_its_user_and_everybody_hears_of_a_deploy(
     turned = httpx.put(
         f"{url}/knobs/autonomy", json={"value": "act"}, headers={"x-lineside-user": "u1"}
     )
-    assert turned.status_code == 200
+    assert turned.status_code == 200, turned.text
     mine.wait_for(1)
     details = OFREPProvider(url).resolve_string_details(
         "autonomy", "none", EvaluationContext(targeting_key="u1")
