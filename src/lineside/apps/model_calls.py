@@ -17,7 +17,7 @@ from lineside.apps.kept_answers import CacheWish
 from lineside.apps.metered import payer_of as payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
 from lineside.apps.serving import Serving
-from lineside.core import Invalid, LinesideError, Settings, now
+from lineside.core import Invalid, LinesideError, NotFound, Settings, now
 from lineside.gateway import budgets, cache, calls, canonical
 from lineside.guardrails import judging, probes
 from lineside.traces import new_span_id
@@ -224,6 +224,12 @@ class ModelCalls:
     async def _vectors(
         self, call: calls.ModelCall, asked: canonical.EmbeddingRequest
     ) -> calls.Events:
+        if call.use_case is not None:
+            raise NotFound(
+                "unknown_model",
+                f"`{call.use_case[:80]}` is no embedding model: a use case answers in words",
+                hint=f"Name one as `provider/model`; `{calls.EMBEDDED}` is on this machine.",
+            )
         # All of it as the steps left it, with what they masked.
         left = call.request
         texts = tuple(turn.text for turn in left.turns)

@@ -176,7 +176,8 @@ def scope_for_key(
         raise Denied(
             "bad_key",
             "The API key does not open this workspace",
-            hint="Check that it was copied whole, or make a new one: `lineside keys create`.",
+            hint="Check that it was copied whole (it begins with `lsk_`), or make a new one: "
+            "`lineside keys create`. A model client on this machine may send `local` instead.",
         )
     note = partial(_note_use, store, row)
     if soon is None:

@@ -157,9 +157,16 @@ def test_errors_are_in_the_words_of_each_wire(
     assert messages.json()["request_id"] == messages.headers["request-id"]
 
 
+def test_a_use_case_gives_no_vectors(openai_client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match=r"use case answers in words.*embedded/words"):
+        openai_client.embeddings.create(model="topics", input="Good morning")
+
+
 def test_a_bad_key_opens_no_door(server: str) -> None:
     with pytest.raises(openai.AuthenticationError):
         openai.OpenAI(base_url=f"{server}/v1", api_key="lsk_no").models.list()
+    with pytest.raises(openai.AuthenticationError, match="may send `local`"):
+        openai.OpenAI(base_url=f"{server}/v1", api_key="sk-somebody-elses").models.list()
     with pytest.raises(anthropic.AuthenticationError):
         anthropic.Anthropic(base_url=server, api_key="lsk_no").messages.create(
             model="play/any", max_tokens=5, messages=ASK
