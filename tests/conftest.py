@@ -232,6 +232,11 @@ def make_folder(tmp_path: Path) -> FolderMaker:
 
     The test set has 100 cases, half by mail and half by chat; `wrong` of them are answered wrongly.
     """
+    return folder_maker(tmp_path)
+
+
+def folder_maker(parent: Path) -> FolderMaker:
+    """Writes such folders below one of its own."""
     made = 0
 
     def make(
@@ -239,7 +244,7 @@ def make_folder(tmp_path: Path) -> FolderMaker:
     ) -> Path:
         nonlocal made
         made += 1
-        folder = tmp_path / f"folder{made}"
+        folder = parent / f"folder{made}"
         folder.mkdir()
         rules = gate if gate is not None else ["accuracy >= 0.85", "not worse than live by 0.05"]
         (folder / "usecase.yaml").write_text(

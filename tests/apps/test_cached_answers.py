@@ -39,7 +39,7 @@ def ask(scope: Scope, tmp_path: Path) -> Callable[..., str]:
     async def asked(words: str, workspace: str, cache_s: int | None) -> str:
         caller = model_calls.ModelCaller(
             scope=dataclasses.replace(scope, workspace=workspace),
-            parent=model_calls.TraceParent.read(None),
+            place=model_calls.CallPlace.read(None),
             cache_s=cache_s,
         )
         turn = canonical.Turn(role="user", parts=(canonical.TextPart(text=words),))

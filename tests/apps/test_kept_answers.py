@@ -228,7 +228,7 @@ async def test_the_doors_of_models_replay_and_mark_it(
 
     async def opened(cache_s: int | None = None) -> tuple[object, str]:
         caller = model_calls.ModelCaller(
-            scope=scope, parent=model_calls.TraceParent.read(None), cache_s=cache_s
+            scope=scope, place=model_calls.CallPlace.read(None), cache_s=cache_s
         )
         turn = canonical.Turn(role="user", parts=(canonical.TextPart(text="message 1"),))
         request = canonical.ModelRequest(

@@ -40,8 +40,8 @@ def gateway(tmp_path: Path) -> calls.Gateway:
 
 @pytest.fixture
 def caller(scope: Scope) -> model_calls.ModelCaller:
-    parent = model_calls.TraceParent.read(f"00-{TRACE_ID}-b7ad6b7169203331-01")
-    return model_calls.ModelCaller(scope=scope, parent=parent, session="s1", user="u1")
+    place = model_calls.CallPlace.read(f"00-{TRACE_ID}-b7ad6b7169203331-01")
+    return model_calls.ModelCaller(scope=scope, place=place, session="s1", user="u1")
 
 
 async def test_the_live_release_answers_where_the_model_is_a_use_case(

@@ -106,7 +106,7 @@ async def test_the_trace_and_the_headers_say_which_model_answered_and_why(
     await asyncio.to_thread(released, scope, folder())
     serving = Serving(scope.store)
     door = model_calls.ModelCalls(serving, calls.Gateway(scope.store.settings.home / "none"))
-    caller = model_calls.ModelCaller(scope=scope, parent=model_calls.TraceParent.read(None))
+    caller = model_calls.ModelCaller(scope=scope, place=model_calls.CallPlace.read(None))
     turn = canonical.Turn(role="user", parts=(canonical.TextPart(text="message 1"),))
     opened = await door.open(
         caller, canonical.ModelRequest(wire="chat", model="triage", turns=(turn,))
@@ -116,7 +116,7 @@ async def test_the_trace_and_the_headers_say_which_model_answered_and_why(
 
     served = opened.call.served
     assert (served.provider, served.why) == ("quick", ["after down/small: model_down"])
-    model = next(one for one in get_trace(scope, caller.parent.trace_id) if one.kind == "model")
+    model = next(one for one in get_trace(scope, caller.place.trace_id) if one.kind == "model")
     assert model.attributes["route"] == served.why
     assert [one["target"] for one in model.attributes["tries"]] == ["down/small", "quick/small"]
 

@@ -57,6 +57,11 @@ def test_one_call_reads_the_same_in_every_family(
     assert (span.input, span.output) == ("Where is my order?", "On its way")
 
 
+@pytest.mark.parametrize("name", ["gen_ai.response.id", "ai.response.id"])
+def test_a_step_says_what_its_provider_calls_the_answer(name: str) -> None:
+    assert mapped({name: "chatcmpl-7"}).response_id == "chatcmpl-7"
+
+
 def test_the_newest_generation_tells_caches_thinking_and_the_first_chunk() -> None:
     span = mapped(
         CURRENT

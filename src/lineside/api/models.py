@@ -65,7 +65,7 @@ class _Knock:
     def __init__(self, request: Request, scope: Scope) -> None:
         self.started = time.perf_counter()
         self.id = f"req_{uuid4().hex}"
-        self.parent = model_calls.TraceParent.read(request.headers.get("traceparent"))
+        self.place = model_calls.CallPlace.read(request.headers.get("traceparent"))
         self.request = request
         self.scope = scope
         self.error: LinesideError | None = None
@@ -75,7 +75,7 @@ class _Knock:
         wish = cache_wish(self.request.headers)
         return model_calls.ModelCaller(
             scope=self.scope,
-            parent=self.parent,
+            place=self.place,
             session=self.request.headers.get("x-lineside-session"),
             user=self.request.headers.get("x-lineside-user"),
             cache_s=wish.seconds,
@@ -92,15 +92,16 @@ class _Knock:
         found = {
             "x-request-id": self.id,
             "request-id": self.id,
-            "x-lineside-trace-id": self.parent.trace_id,
+            "x-lineside-trace-id": self.place.trace_id,
         }
+        if opened is not None or self.place.is_kept:
+            found["traceparent"] = self.place.header
         if opened is None:
             return found
         served = opened.call.served
         found |= served.limits
         own_ms = (time.perf_counter() - self.started - served.waited_s) * 1000
         found["x-lineside-own-ms"] = f"{max(0.0, own_ms):.3f}"
-        found["traceparent"] = f"00-{self.parent.trace_id}-{opened.span_id}-01"
         named = {
             "x-lineside-release": served.release,
             "x-lineside-arm": served.arm,
@@ -183,7 +184,7 @@ class _Doors:
             except LinesideError as error:
                 return _failed(wire, error, knock)
 
-        return AnsweredOnce(begun, answered, knock.is_final, trace_id=knock.parent.trace_id)
+        return AnsweredOnce(begun, answered, knock.is_final, trace_id=knock.place.trace_id)
 
     async def _answer(self, name: WireWord, knock: _Knock) -> Response:
         wire = wires.wire_named(name)

@@ -1,41 +1,26 @@
 """The trace of a call by one of the model doors, and how it joins the caller's own."""
 
-import re
 import time
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
+from lineside.apps.call_place import CallPlace
 from lineside.apps.metered import payer_said
 from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
 from lineside.core import LinesideError, now
 from lineside.gateway import cache, calls, canonical
-from lineside.traces import Message, Span, new_span_id, new_trace_id, record
+from lineside.traces import Message, Span, record
 from lineside.trust import Scope
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
-
-
-class TraceParent(NamedTuple):
-    """Where a call hangs: in the caller's trace, or at the head of one of its own."""
-
-    trace_id: str
-    span_id: str | None
-
-    @classmethod
-    def read(cls, header: str | None) -> "TraceParent":
-        """Read a `traceparent`; one that is missing or no such header begins a trace."""
-        match = _TRACEPARENT.fullmatch(header or "")
-        if match is None or not match[1].strip("0"):
-            return cls(new_trace_id(), None)
-        return cls(match[1], match[2])
 
 
 class CallTrace:
-    """Watches the events of one call and keeps its span when it ends, however it ends."""
+    """Watches the events of one call and keeps its span when it ends, however it ends.
 
-    def __init__(self, scope: Scope, call: calls.ModelCall, parent: TraceParent) -> None:
-        self.span_id = call.traceparent.split("-")[2] if call.traceparent else new_span_id()
-        self._scope, self._call, self._parent = scope, call, parent
+    A call that its use case has written down is not written down again.
+    """
+
+    def __init__(self, scope: Scope, call: calls.ModelCall, place: CallPlace) -> None:
+        self._scope, self._call, self._place = scope, call, place
         self._started_at, self._clock = now(), time.perf_counter()
         self._first_ms: float | None = None
         self._assembly = canonical.Assembly()
@@ -59,18 +44,18 @@ class CallTrace:
 
     async def keep(self) -> None:
         """Write down a call that was answered; it is durable when this returns."""
-        if self._call.served.release is None:  # a use case has written its own
+        if not self._place.is_kept:
             await record.keep_spans(self._scope, [self._span(None)])
 
     async def keep_error(self, error: LinesideError) -> None:
         """Write down a call that failed, with what had come of the answer."""
-        if self._call.served.release is None:
+        if not self._place.is_kept:
             failed = self._span(f"{error.code}: {error.message}")
             await record.keep_spans(self._scope, [failed])
 
     def keep_left(self) -> None:
         """Write down that the caller left; nobody waits for it."""
-        if self._call.served.release is None:
+        if not self._place.is_kept:
             record.keep_spans(
                 self._scope, [self._span("caller_left: The caller left before the end")]
             )
@@ -86,9 +71,7 @@ class CallTrace:
             tokens = canonical.TokenCounts(tokens_in=0, tokens_out=0)
         model = answer.model or served.model or request.model
         return Span(
-            trace_id=self._parent.trace_id,
-            span_id=self.span_id,
-            parent_span_id=self._parent.span_id,
+            **self._place.keep(),
             name=call.use_case or model,
             kind="app" if call.use_case else "model",
             status="error" if error else "ok",

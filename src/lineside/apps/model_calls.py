@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 
 from lineside.apps.call import Call, CallAnswer
+from lineside.apps.call_place import CallPlace as CallPlace
 from lineside.apps.call_trace import CallTrace
-from lineside.apps.call_trace import TraceParent as TraceParent
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.kept_answers import CacheWish
@@ -20,7 +20,6 @@ from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, NotFound, Settings, now
 from lineside.gateway import budgets, cache, calls, canonical
 from lineside.guardrails import judging, probes
-from lineside.traces import new_span_id
 from lineside.trust import Scope
 
 _VECTORS = "vectors"
@@ -28,7 +27,7 @@ _VECTORS = "vectors"
 
 @dataclass(frozen=True)
 class ModelCaller:
-    """Who calls by a model door, and where the call hangs.
+    """Who calls by a model door, and where the call stands in a trace.
 
     Attributes:
         session: Ties calls of one conversation together; `user` whom the caller serves.
@@ -38,7 +37,7 @@ class ModelCaller:
     """
 
     scope: Scope
-    parent: TraceParent
+    place: CallPlace
     session: str | None = None
     user: str | None = None
     cache_s: int | None = None
@@ -50,7 +49,6 @@ class OpenAnswer:
 
     def __init__(self, call: calls.ModelCall, trace: CallTrace, events: calls.Events) -> None:
         self.call = call
-        self.span_id = trace.span_id
         self._trace, self._events = trace, events
         self._first: canonical.AnswerEvent | None = None
 
@@ -169,12 +167,12 @@ class ModelCalls:
             use_case=use_case,
             session=caller.session,
             user=caller.user or request.user,
-            trace_id=caller.parent.trace_id,
-            traceparent=f"00-{caller.parent.trace_id}-{new_span_id()}-01",
+            trace_id=caller.place.trace_id,
+            traceparent=caller.place.header,
             cache_s=caller.cache_s,
             cache_similarity_min=caller.cache_similarity_min,
         )
-        trace = CallTrace(caller.scope, call, caller.parent)
+        trace = CallTrace(caller.scope, call, caller.place)
 
         def last(asked: calls.ModelCall) -> calls.Events:
             if asked.wants == "count":
@@ -204,8 +202,7 @@ class ModelCalls:
             caller.scope,
             use_case,
             given,
-            trace_id=caller.parent.trace_id,
-            parent_span_id=caller.parent.span_id,
+            place=caller.place,
             limits=call.served.limits,
             wish=CacheWish(call.cache_s, call.cache_similarity_min),
         )

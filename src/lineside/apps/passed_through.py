@@ -11,7 +11,7 @@ from lineside.apps.model_calls import ModelCaller
 from lineside.core import Denied, Invalid, LinesideError, now
 from lineside.gateway import budgets, calls
 from lineside.guardrails import probes
-from lineside.traces import Span, new_span_id, record
+from lineside.traces import Span, record
 from lineside.trust import Scope
 
 _WHY_UNGUARDED = "passed on unread: `gateway.yaml` switches it on with `pass_through`"
@@ -95,7 +95,7 @@ class PassedCalls:
         passing = _Passing(caller, asked, name)
         try:
             answer = await calls.pass_through.pass_on(
-                name, upstream, asked, traceparent=passing.traceparent
+                name, upstream, asked, traceparent=caller.place.header
             )
         except LinesideError as error:
             await self._meter.settle(hold, budgets.NOTHING)
@@ -147,12 +147,6 @@ class _Passing:
         self._started_at, self._clock = now(), time.perf_counter()
         self._tail = calls.pass_through.UsageTail()
         self._bytes_out = 0
-        self._span_id = new_span_id()
-
-    @property
-    def traceparent(self) -> str:
-        """Its own step, as a header says it."""
-        return f"00-{self._caller.parent.trace_id}-{self._span_id}-01"
 
     def see(self, piece: bytes) -> None:
         self._bytes_out += len(piece)
@@ -173,9 +167,7 @@ class _Passing:
         if error is None and status is not None and status >= 400:
             error = f"status_{status}: The provider answered with status {status}"
         return Span(
-            trace_id=caller.parent.trace_id,
-            span_id=self._span_id,
-            parent_span_id=caller.parent.span_id,
+            **caller.place.keep(),
             name=f"{asked.method} /v1/{asked.kind}",
             # Of a kind that costs, its cost counts as unknown where nobody can tell it.
             kind="model" if is_paid else "step",

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lineside.apps.call import Call
+from lineside.apps.call_place import CallPlace
 from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.metered import payer_said
 from lineside.apps.rollout import Arm
@@ -24,17 +25,13 @@ class ServedTrace:
         arm: Arm,
         call: Call,
         started: datetime,
-        trace_id: str,
-        parent_span_id: str | None,
+        place: CallPlace,
     ) -> None:
-        self.id = trace_id
-        self._parent_span_id = parent_span_id
-        self._span_id = new_span_id()
+        self._place = place
         self._scope = scope
         self._started = started
         self._input = call.input
         self._common: dict[str, Any] = {
-            "trace_id": self.id,
             "use_case": use_case,
             "release": arm.release_id,
             "arm": arm.name,
@@ -42,11 +39,6 @@ class ServedTrace:
             "user_id": call.user,
             "started_at": started,
         }
-
-    @property
-    def traceparent(self) -> str:
-        """The call's own step, as a header says it."""
-        return f"00-{self.id}-{self._span_id}-01"
 
     async def keep(
         self,
@@ -66,8 +58,7 @@ class ServedTrace:
         reply = None if error else guarded.reply
         root = Span(
             **self._common,
-            span_id=self._span_id,
-            parent_span_id=self._parent_span_id,
+            **self._place.keep(),
             name=self._common["use_case"],
             kind="app",
             status="error" if error else "ok",
@@ -83,16 +74,14 @@ class ServedTrace:
         steps = reply.steps if reply else ()
         spans = [
             root,
-            *self._guard_spans(root.span_id, guarded),
-            *self._step_spans(root.span_id, steps),
+            *self._guard_spans(guarded),
+            *self._step_spans(steps),
         ]
         if reply is not None and reply.attempts:
             before_ms = sum(step.duration_ms for step in steps)
             spans.append(
                 Span(
-                    **self._at(before_ms),
-                    span_id=new_span_id(),
-                    parent_span_id=root.span_id,
+                    **self._below(before_ms),
                     name=reply.model,
                     kind="model",
                     duration_ms=model_ms - before_ms,
@@ -106,14 +95,12 @@ class ServedTrace:
             )
         await record.keep_spans(self._scope, spans)
 
-    def _step_spans(self, parent_span_id: str, steps: Sequence[ReplyStep]) -> list[Span]:
+    def _step_spans(self, steps: Sequence[ReplyStep]) -> list[Span]:
         spans, before_ms = list[Span](), 0.0
         for step in steps:
             spans.append(
                 Span(
-                    **self._at(before_ms),
-                    span_id=new_span_id(),
-                    parent_span_id=parent_span_id,
+                    **self._below(before_ms),
                     name=step.name,
                     kind=step.kind,
                     duration_ms=step.duration_ms,
@@ -125,8 +112,14 @@ class ServedTrace:
             before_ms += step.duration_ms
         return spans
 
-    def _at(self, after_ms: float) -> dict[str, Any]:
-        return self._common | {"started_at": self._started + timedelta(milliseconds=after_ms)}
+    def _below(self, after_ms: float = 0) -> dict[str, Any]:
+        """Fields of a step below the call's own."""
+        return self._common | {
+            "trace_id": self._place.trace_id,
+            "span_id": new_span_id(),
+            "parent_span_id": self._place.span_id,
+            "started_at": self._started + timedelta(milliseconds=after_ms),
+        }
 
     def _kept_input(self, guarded: GuardedAnswer) -> Any:
         """The input as guards let it pass: what they mask or hide is not kept in the clear."""
@@ -134,12 +127,10 @@ class ServedTrace:
             return None
         return self._input if guarded.seen is None else guarded.seen
 
-    def _guard_spans(self, parent_span_id: str, guarded: GuardedAnswer) -> list[Span]:
+    def _guard_spans(self, guarded: GuardedAnswer) -> list[Span]:
         return [
             Span(
-                **self._common,
-                span_id=new_span_id(),
-                parent_span_id=parent_span_id,
+                **self._below(),
                 name=one.guard,
                 kind="guard",
                 status="ok" if one.is_enforced else "error",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lineside.apps.app import App, Around
 from lineside.apps.call import Call, CallAnswer
+from lineside.apps.call_place import CallPlace
 from lineside.apps.choosing import choose_arm, is_in_audience, key_of
 from lineside.apps.kept_answers import CacheWish, Told, kept_answers
 from lineside.apps.knob_board import KnobBoard
@@ -22,7 +23,6 @@ from lineside.core import LinesideError, now
 from lineside.gateway import ModelReply, budgets
 from lineside.guardrails import GuardChain, probes
 from lineside.store import Store
-from lineside.traces import new_trace_id
 from lineside.trust import Scope
 
 About = dict[str, Any]
@@ -37,8 +37,7 @@ class _Way(NamedTuple):
     rollout: Rollout
     arm: Arm
     call: Call
-    trace_id: str
-    traceparent: str
+    place: CallPlace
     limits: dict[str, str] | None
     wish: CacheWish | None
 
@@ -68,15 +67,14 @@ class Serving:
         use_case: str,
         call: Call,
         *,
-        trace_id: str | None = None,
-        parent_span_id: str | None = None,
+        place: CallPlace | None = None,
         limits: dict[str, str] | None = None,
         wish: CacheWish = CacheWish(),  # noqa: B008 # a tuple
     ) -> CallAnswer:
         """Answer one call and keep its trace; the trace is durable before this returns.
 
         Args:
-            trace_id: Trace of the caller that the call belongs to, below `parent_span_id`.
+            place: In the caller's trace; without one the call begins a trace.
             limits: Takes in what is left of the caller's budgets, as headers.
             wish: What the caller says of answers that were given before.
 
@@ -98,8 +96,7 @@ class Serving:
             arm,
             call,
             live=live,
-            trace_id=trace_id or new_trace_id(),
-            parent_span_id=parent_span_id,
+            place=place or CallPlace(),
             limits=limits,
             wish=wish,
             about=None if is_meant is None else {"audience": is_meant},
@@ -109,7 +106,7 @@ class Serving:
         return answer
 
     async def answer_by(
-        self, scope: Scope, arm: Arm, call: Call, *, live: Live, trace_id: str, about: About
+        self, scope: Scope, arm: Arm, call: Call, *, live: Live, place: CallPlace, about: About
     ) -> tuple[CallAnswer | LinesideError, ModelReply | None]:
         """Answer one call of many by an arm that stands fast, and say what the model took for it.
 
@@ -128,7 +125,7 @@ class Serving:
         outcome: CallAnswer | LinesideError
         try:
             outcome = await self._answered(
-                scope, arm, call, live=live, trace_id=trace_id, about=about, heard=heard.append
+                scope, arm, call, live=live, place=place, about=about, heard=heard.append
             )
         except LinesideError as error:
             outcome = error
@@ -149,8 +146,7 @@ class Serving:
         call: Call,
         *,
         live: Live,
-        trace_id: str,
-        parent_span_id: str | None = None,
+        place: CallPlace,
         limits: dict[str, str] | None = None,
         wish: CacheWish | None = None,
         about: About | None = None,
@@ -164,8 +160,8 @@ class Serving:
         started, clock = now(), time.perf_counter()
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
-        trace = ServedTrace(scope, use_case, arm, call, started, trace_id, parent_span_id)
-        way = _Way(scope, app, live.rollout, arm, call, trace.id, trace.traceparent, limits, wish)
+        trace = ServedTrace(scope, use_case, arm, call, started, place)
+        way = _Way(scope, app, live.rollout, arm, call, place, limits, wish)
         guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
@@ -203,7 +199,7 @@ class Serving:
             hand_off=reason is not None,
             hand_off_reason=reason,
             knobs=settings,
-            trace_id=trace.id,
+            trace_id=place.trace_id,
             release=arm.label,
             release_id=arm.release_id,
             arm=arm.name,
@@ -212,7 +208,9 @@ class Serving:
             tokens_in=reply.tokens_in,
             tokens_out=reply.tokens_out,
             guards=[one for one in guarded.decisions if one.guard != probes.PROBE],
-            provenance=app.guarded.provenance(guarded, release=arm.release_id, trace_id=trace.id),
+            provenance=app.guarded.provenance(
+                guarded, release=arm.release_id, trace_id=place.trace_id
+            ),
             provider=reply.provider,
             why=list(reply.why),
             cache=told,
@@ -228,7 +226,7 @@ class Serving:
         ) -> ModelReply:
             route = app.route_at(settings)
             metered = Metered(
-                app.folder, passed, settings, route, call.user, traceparent=way.traceparent
+                app.folder, passed, settings, route, call.user, traceparent=way.place.header
             )
             paid = partial(metered.answer, self.meter, payer, ask, way.limits)
             if way.wish is None:
@@ -240,7 +238,7 @@ class Serving:
                 rollout=way.rollout,
                 arm=way.arm,
                 knobs=settings,
-                trace_id=way.trace_id,
+                trace_id=way.place.trace_id,
                 wish=way.wish,
                 told=told,
             )
@@ -253,7 +251,7 @@ class Serving:
     ) -> None:
         live = await self._releases.live(scope, use_case)
         about = {"copy_of": copy_of}
-        await self._answered(scope, arm, call, live=live, trace_id=new_trace_id(), about=about)
+        await self._answered(scope, arm, call, live=live, place=CallPlace(), about=about)
 
     async def input_fields(self, scope: Scope, use_case: str) -> list[str]:
         """Names of the fields that the live release takes."""

@@ -23,6 +23,7 @@ _NAMES = {
     "gen_ai.provider.name": "provider",
     "gen_ai.request.model": "model_asked",
     "gen_ai.response.model": "model",
+    "gen_ai.response.id": "response_id",
     "gen_ai.agent.name": "agent_name",
     "gen_ai.tool.name": "tool_name",
     "gen_ai.usage.input_tokens": "tokens_in",

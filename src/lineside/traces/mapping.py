@@ -41,6 +41,7 @@ _TAKEN_AS_THEY_ARE = (
     "run_id",
     "case_id",
     "service",
+    "response_id",
     "agent_name",
     "messages_in",
     "messages_out",

@@ -32,6 +32,7 @@ SPANS = LakeTable(
         "provider": "VARCHAR",
         "model": "VARCHAR",
         "model_asked": "VARCHAR",
+        "response_id": "VARCHAR",
         "agent_name": "VARCHAR",
         "tool_name": "VARCHAR",
         "messages_in": "VARCHAR",

@@ -42,6 +42,7 @@ class Span(Record):
         run_id: Set when the step belongs to a test run, with the case it judged.
         service: Name of the program that sent the step, when it was not lineside itself.
         model: The model that answered; `model_asked` is the one that was asked for.
+        response_id: What the provider calls its answer, as `gen_ai.response.id` has it.
         messages_in: The conversation that a model or agent was given; `messages_out` what it said.
         tokens_in: Tokens read by the model, cached ones included; nothing means not counted.
         tokens_cached_in: Part of `tokens_in` that came from the provider's cache.
@@ -75,6 +76,7 @@ class Span(Record):
     provider: str | None = None
     model: str | None = None
     model_asked: str | None = None
+    response_id: str | None = None
     agent_name: str | None = None
     tool_name: str | None = None
     messages_in: list[Message] | None = None

@@ -158,10 +158,10 @@ def gateway_yaml(_upstream: FakeUpstream) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def server(
+def home(
     made_folder: Path, tmp_path_factory: pytest.TempPathFactory, gateway_yaml: dict[str, Any]
-) -> Iterator[str]:
-    """Address of a real server, over a real socket, so that hanging up is a real hanging up."""
+) -> Iterator[Path]:
+    """State folder of the server, with what its gateway knows."""
     import shutil
 
     patch = pytest.MonkeyPatch()
@@ -169,6 +169,13 @@ def server(
     home = shutil.copytree(made_folder, tmp_path_factory.mktemp("models") / "home")
     (home / "gateway.yaml").write_text(json.dumps(gateway_yaml))
     (home / "play.jsonl").write_text("\n".join(map(json.dumps, SCRIPT)))
+    yield home
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    """Address of a real server, over a real socket, so that hanging up is a real hanging up."""
     app = build(Settings(home=home, flush_seconds=0.05, otlp_grpc_port=0))
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="on")
     server = uvicorn.Server(config)
@@ -181,7 +188,6 @@ def server(
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(20)
-    patch.undo()
 
 
 @pytest.fixture(scope="module")

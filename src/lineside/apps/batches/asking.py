@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from lineside.apps.batches.batch import Batch
 from lineside.apps.batches.rows import RawRow
 from lineside.apps.call import Call
+from lineside.apps.call_place import CallPlace
 from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.release import load_release
 from lineside.apps.rollout import Arm, Rollout
@@ -16,7 +17,6 @@ from lineside.core import LinesideError
 from lineside.evals import dataset, target
 from lineside.gateway import Form, ModelReply, budgets, hear_rate_limit
 from lineside.store import Store
-from lineside.traces import new_trace_id
 from lineside.trust import Scope, keys
 
 RowToAsk = tuple[tuple[int, int, dataset.Case], target.Answered | None]
@@ -74,13 +74,13 @@ class AskedRows:
     async def answer_case(self, case: dataset.Case, _repetition: int) -> ModelReply:
         """Answer one row; where that fails, the reply says why and what it took all the same."""
         await self._wait_for_the_lake()
-        trace_id = new_trace_id()
+        place = CallPlace()
         outcome, reply = await self._serving.answer_by(
             self._scope,
             self._arm,
             Call(input=case.input),
             live=self._live,
-            trace_id=trace_id,
+            place=place,
             about={"batch": self._batch.id, "batch_line": int(case.id)},
         )
         taken = RowReply(
@@ -89,7 +89,7 @@ class AskedRows:
             tokens_in=reply.tokens_in if reply else None,
             tokens_out=reply.tokens_out if reply else None,
             cost_usd=reply.cost_usd if reply else 0.0,
-            trace_id=trace_id,
+            trace_id=place.trace_id,
         )
         if isinstance(outcome, LinesideError):
             return replace(taken, failure=_failure(outcome))

@@ -127,6 +127,7 @@ _FIELDS: tuple[_Field, ...] = (
     ("provider", text, ("gen_ai.provider.name", "gen_ai.system")),
     ("model", text, ("gen_ai.response.model",)),
     ("model_asked", text, ("gen_ai.request.model",)),
+    ("response_id", text, ("gen_ai.response.id",)),
     ("agent_name", text, ("gen_ai.agent.name", "gen_ai.workflow.name", "gen_ai.agent.id")),
     ("tool_name", text, ("gen_ai.tool.name",)),
     ("session_id", text, ("gen_ai.conversation.id",)),

@@ -28,6 +28,7 @@ def read(span: RawSpan) -> Reading:
             "provider": first_text(attributes, "ai.model.provider"),
             "model": first_text(attributes, "ai.response.model"),
             "model_asked": first_text(attributes, "ai.model.id"),
+            "response_id": first_text(attributes, "ai.response.id"),
             "agent_name": first_text(attributes, "ai.telemetry.functionId"),
             "tool_name": first_text(attributes, "ai.toolCall.name"),
             "session_id": first_text(attributes, _OF_PEOPLE + "sessionId"),
