@@ -67,7 +67,8 @@ def sample(name: str, count: int, run_id: str | None, use_case: str | None, as_j
     writer = csv.DictWriter(sys.stdout, list(licences.AnswerToLabel.model_fields))
     writer.writeheader()
     writer.writerows(rows)
-    note(f"{len(rows)} answers of {drawn.run_id}; label each with {' or '.join(drawn.levels)}")
+    words = " or ".join(drawn.levels) or "yes or no, or a number from 0 to 1"
+    note(f"{len(rows)} answers of {drawn.run_id}; label each with {words}")
 
 
 @judges.command(

@@ -19,6 +19,8 @@ _SLICES_MAX = 5
 
 class _Judge(Protocol):
     @property
+    def models(self) -> list[str]: ...
+    @property
     def calls(self) -> int: ...
     @property
     def recalled(self) -> int: ...
@@ -108,6 +110,10 @@ def print_scores(summary: "_Summary") -> None:
 
 
 def _judge_line(name: str, judge: "_Judge") -> str:
+    if not judge.calls and not judge.recalled and judge.cost_usd is None:
+        # A metric of another library asks by itself; we see only what it returns.
+        models = ", ".join(judge.models) or "a model that nobody named"
+        return f"{name}: asks {models} itself; what that takes is not seen"
     shares = (
         ("agrees with itself", judge.self_agreement),
         ("jurors agree", judge.jury_agreement),

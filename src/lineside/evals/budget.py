@@ -140,7 +140,7 @@ def tokens_of(answered: Answered) -> int:
 def _with_judges(spent: JudgesSpent, answered: Answered) -> JudgesSpent:
     """What judges took before and for this answer."""
     bills = [score.detail or {} for score in (answered.verdicts or {}).values()]
-    new = [bill for bill in bills if "judge_digest" in bill and RECALLED not in bill]
+    new = [bill for bill in bills if "calls" in bill and RECALLED not in bill]
     for bill in new:
         spent = with_bill(spent, bill)
     return spent.model_copy(update={"answers": spent.answers + 1}) if new else spent

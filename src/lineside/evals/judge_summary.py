@@ -5,7 +5,7 @@ from typing import Any
 
 from lineside.core import Record
 from lineside.evals import queries
-from lineside.evals.run import Run
+from lineside.evals.run import Run, RunScorer
 from lineside.evals.target import RECALLED
 from lineside.store import Store
 from lineside.usecases import ScorerDeclaration
@@ -58,7 +58,7 @@ class _Tally:
         detail = score.get("detail") or {}
         self.judged += score.get("value") is not None
         self.failed += score.get("error") is not None
-        if not detail:
+        if "judge_digest" not in detail:
             return
         self.digest = detail["judge_digest"]
         self.models.update(detail["models"])
@@ -70,9 +70,9 @@ class _Tally:
                 self.shares[word] = (total + detail[word], count + 1)
 
     def _add_bill(self, detail: Mapping[str, Any]) -> None:
-        self.calls += detail["calls"]
+        self.calls += detail.get("calls", 0)
         for word, total in self.sums.items():
-            given = detail[word]
+            given = detail.get(word)
             self.sums[word] = None if total is None or given is None else total + given
 
     def summary(self) -> JudgeSummary:
@@ -84,11 +84,13 @@ class _Tally:
 
 def judge_names(run: Run) -> list[str]:
     """The scores of a run that models gave."""
-    return [
-        item.name
-        for item in run.scorers
-        if ScorerDeclaration(item.name, item.kind, item.arguments).models
-    ]
+    known = run.judges or {}
+    return [item.name for item in run.scorers if item.name in known or is_judge(item)]
+
+
+def is_judge(item: RunScorer) -> bool:
+    """Whether a run declares that a model gives a score."""
+    return bool(ScorerDeclaration(item.name, item.kind, item.arguments).models)
 
 
 def judge_summaries(store: Store, run: Run) -> dict[str, JudgeSummary]:
@@ -98,10 +100,14 @@ def judge_summaries(store: Store, run: Run) -> dict[str, JudgeSummary]:
     """
     if run.judges is not None:
         return {name: JudgeSummary.model_validate(said) for name, said in run.judges.items()}
-    tallies = {name: _Tally() for name in judge_names(run)}
+    declared = set(judge_names(run))
+    # What one's own function returns may show that a model gave it, where nothing else does.
+    own = {item.name for item in run.scorers if item.kind == "python"}
+    tallies = {item.name: _Tally() for item in run.scorers if item.name in declared | own}
     if tallies:
         with store.records.read() as connection:
             for row in queries.judged_rows(connection, run.id, with_input=False):
                 for name, tally in tallies.items():
                     tally.add(row.scores.get(name, {}))
-    return {name: tally.summary() for name, tally in tallies.items()}
+    judges = {name: one for name, one in tallies.items() if name in declared or one.digest}
+    return {name: tally.summary() for name, tally in judges.items()}

@@ -15,7 +15,7 @@ from lineside.evals.plan import RunLook, RunPlan, RunSpent
 from lineside.evals.scorers import Declared, build_scorers, files_named
 from lineside.store import Store, digest_of
 from lineside.trust import Scope
-from lineside.usecases import GateRule, parse_rule
+from lineside.usecases import GateRule, ScorerDeclaration, parse_rule
 
 JOB = "evals.run"
 REPETITIONS_MAX = 100
@@ -148,7 +148,7 @@ def start_run(
     plan.limits.check()
     chosen = _chosen(scorers, output_schema)
     files = _used(chosen, scorer_files or {})
-    build_scorers(chosen, files=files)
+    chosen = _with_models(chosen, files)
     require_rules([parse_rule(text) for text in plan.rules], chosen)
     run = Run(
         id=new_id("run"),
@@ -308,6 +308,27 @@ def _chosen(
         if kind not in names
     ]
     return chosen
+
+
+def _with_models(scorers: list[RunScorer], files: Mapping[str, bytes]) -> list[RunScorer]:
+    """The scorers, checked; one's own function that asks a model says which, as far as is known.
+
+    It is part of the run, so that no older run stands in that took it for no judge.
+    """
+    asked = {item.name: item.asked for item in build_scorers(scorers, files=files) if item.asked}
+    return [
+        item.model_copy(
+            update={
+                "arguments": {
+                    "model": asked[item.name].model or ScorerDeclaration.UNKNOWN_MODEL,
+                    **item.arguments,
+                }
+            }
+        )
+        if item.name in asked
+        else item
+        for item in scorers
+    ]
 
 
 def _used(scorers: Sequence[RunScorer], files: Mapping[str, bytes]) -> dict[str, bytes]:

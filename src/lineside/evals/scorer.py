@@ -81,14 +81,17 @@ class NamedScorer:
     @cached_property
     def is_awaited(self) -> bool:
         """Whether it is asked with `judge_awaited`."""
-        return iscoroutinefunction(self.scorer) or iscoroutinefunction(
-            getattr(self.scorer, "__call__", None)  # noqa: B004 # objects may be scorers too
-        )
+        return is_awaited(self.scorer)
+
+    @property
+    def asked(self) -> Any:
+        """The model that one's own function asks; see `scorers.wrapped.AskedModel`."""
+        return getattr(getattr(self.scorer, "witness", None), "asked", None)
 
     def judge(self, context: ScorerContext) -> Score:
         """Return the score of one answer; a scorer that fails gives no score and the reason."""
         try:
-            return _read_score(self.name, self.scorer(context))
+            return self._read(self.scorer(context))
         except Exception as error:  # noqa: BLE001 # the scorer is the person's own code
             return self._failed(error)
 
@@ -97,7 +100,7 @@ class NamedScorer:
         try:
             # A jury keeps the deadline itself, to say what the calls before it took.
             async with asyncio.timeout(None if self.jury is not None else SECONDS_MAX):
-                return _read_score(self.name, await self.scorer(context))  # type: ignore[misc]
+                return self._read(await self.scorer(context))  # type: ignore[misc]
         except TimeoutError:
             return Score(self.name, None, error=f"No score within {SECONDS_MAX:.0f} s")
         except Exception as error:  # noqa: BLE001 # the scorer is the person's own code
@@ -108,8 +111,19 @@ class NamedScorer:
         if self.jury is not None:
             await self.jury.close()
 
+    def _read(self, given: Any) -> Score:
+        score, witness = _read_score(self.name, given), getattr(self.scorer, "witness", None)
+        return score if witness is None else witness(given, score)
+
     def _failed(self, error: Exception) -> Score:
         return Score(self.name, None, error=_cut(f"{type(error).__name__}: {error}"))
+
+
+def is_awaited(scorer: Any) -> bool:
+    """Whether what a function or an object gives when it is called must be awaited."""
+    return iscoroutinefunction(scorer) or iscoroutinefunction(
+        getattr(scorer, "__call__", None)  # noqa: B004 # objects may be scorers too
+    )
 
 
 def _read_score(name: str, given: Any) -> Score:

@@ -146,7 +146,10 @@ KINDS: dict[str, ScorerKind] = {
         "{judge_pairwise: {model: 'openai:gpt-4.1-mini', field: reply}}",
     ),
     "python": ScorerKind(
-        {"function": "a text"}, ("function",), "{python: scorers/polite.py:score}", unit=""
+        {"function": "a text", "model": "a text"},
+        ("function",),
+        "{python: scorers/polite.py:score}",
+        unit="",
     ),
 }  # fmt: skip
 JUDGES = frozenset({"judge", "judge_reference", "judge_pairwise"})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import yaml
 
@@ -26,7 +26,12 @@ class ScorerDeclaration:
         arguments: By name, as the scorer takes them, such as `field`, `fields` (output fields) or
             `function` of a Python file (`scorers/polite.py:score`); for a plugin whatever was
             declared.
+        NO_MODEL: Stands for the model of one's own function that asks none; `UNKNOWN_MODEL` where
+            it asks one, and nobody knows which.
     """
+
+    NO_MODEL: ClassVar = "none"
+    UNKNOWN_MODEL: ClassVar = "unknown"
 
     name: str
     kind: str
@@ -82,8 +87,10 @@ class ScorerDeclaration:
 
     @property
     def models(self) -> list[str]:
-        """The models that a judge asks."""
+        """The models that a judge asks, or that one's own function does."""
         one, many = self.arguments.get("model"), self.arguments.get("models", [])
+        if self.kind == "python":
+            return [one] if one and one != self.NO_MODEL else []
         return ([one] if one else list(many)) if self.kind in JUDGES else []
 
     @staticmethod

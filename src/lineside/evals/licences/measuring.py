@@ -9,7 +9,7 @@ import orjson
 
 from lineside.core import Conflict, Invalid, NotFound, Record, new_id, now
 from lineside.evals.dataset import unknown_cases
-from lineside.evals.judge_summary import judge_summaries
+from lineside.evals.judge_summary import judge_names, judge_summaries
 from lineside.evals.judged import read_judged
 from lineside.evals.licences.bar import Bar
 from lineside.evals.licences.correction import (
@@ -34,7 +34,6 @@ from lineside.evals.run import Run, RunScorer, get_run, list_runs
 from lineside.evals.scorers.answers import as_text
 from lineside.evals.scorers.judges import level_values
 from lineside.trust import Scope
-from lineside.usecases import ScorerDeclaration
 
 DAYS = 90
 DAYS_MAX = 366
@@ -180,7 +179,8 @@ def run_with_judge(
             f"Run `{run.id}` is {run.status} after {run.cases_done:,} of {run.cases_total:,} cases",
             hint="Hold the judge against people on a run that came to its end.",
         )
-    judges = {item.name: item for item in run.scorers if _asks_models(item)}
+    known = judge_names(run)
+    judges = {item.name: item for item in run.scorers if item.name in known}
     if judge not in judges:
         raise Invalid(
             "no_judge",
@@ -195,10 +195,6 @@ def run_with_judge(
             hint="Label a run with one repetition.",
         )
     return run, judges[judge]
-
-
-def _asks_models(item: RunScorer) -> bool:
-    return bool(ScorerDeclaration(item.name, item.kind, item.arguments).models)
 
 
 def _from_run(
@@ -216,6 +212,13 @@ def _from_run(
             "no_verdicts",
             f"The judge `{judge}` gave no verdict on any answer of run `{run.id}`",
             hint=f"See why with `lineside evals show {run.id} --only failed`.",
+        )
+    if scorer.kind == "python" and not summary.models:
+        raise Invalid(
+            "model_unknown",
+            f"Nobody knows which model `{judge}` asks, so a licence would not end with that model",
+            hint=f"State it: `- {judge}: {{python: {{function: "
+            f'"{scorer.arguments.get("function", "")}", model: NAME}}}}`, and test again.',
         )
     scale = Scale(levels=level_values(scorer.kind, scorer.arguments), yes=yes)
     labels = labels_by_case(rows, columns, scale)

@@ -136,7 +136,12 @@ def judge_pairwise(
 
 
 def level_values(kind: str, arguments: Mapping[str, Any]) -> dict[str, float]:
-    """The words that a judge may say, from worst to best, each with the score it gives."""
+    """The words that a judge may say, from worst to best, each with the score it gives.
+
+    One's own function that asks a model says numbers only.
+    """
+    if kind not in KINDS:
+        return {}
     if kind == "judge_pairwise":
         return _evenly(_OUTCOMES)
     return _evenly([word for level in arguments.get("levels", _AGREES) for word in level])

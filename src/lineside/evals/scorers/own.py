@@ -4,18 +4,39 @@ import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from types import ModuleType
+from typing import Any
 
 from lineside.core import Invalid, did_you_mean
-from lineside.evals.scorer import Scorer
+from lineside.evals.scorer import Scorer, ScorerContext, is_awaited
+from lineside.evals.scorers.wrapped import Witness
 
 Files = Mapping[str, bytes]
 
 
-def python(*, name: str, function: str, files: Files) -> Scorer:
+class OwnScorer:
+    """One's own function, with what is known of the model that it asks."""
+
+    def __init__(self, function: Scorer, witness: Witness) -> None:
+        self._function = function
+        self.witness = witness
+
+    def __call__(self, context: ScorerContext) -> Any:
+        return self._function(context)
+
+
+class AwaitedOwnScorer(OwnScorer):
+    """The same where it is awaited."""
+
+    async def __call__(self, context: ScorerContext) -> Any:
+        return await self._function(context)  # type: ignore[misc]
+
+
+def python(*, name: str, function: str, files: Files, model: str | None = None) -> Scorer:
     """One's own function from a file of the use case folder, as `scorers.py:politeness`.
 
-    It is the person's own code and runs with the rights of the process that judges; only judge
-    folders whose code you would run.
+    Where it asks a model it is a judge. Metrics of other libraries show that themselves; else
+    `model` states which one, or `none`. It is the person's own code and runs with the rights of the
+    process that judges; only judge folders whose code you would run.
     """
     path, _, word = function.rpartition(":")
     content = files.get(path)
@@ -35,8 +56,9 @@ def python(*, name: str, function: str, files: Files) -> Scorer:
             f"Scorer `{name}`: `{path}` has no function `{word}`",
             hint=f"Did you mean `{near}`?" if near else "It takes one ScorerContext.",
         )
-    function_found: Scorer = found
-    return function_found
+    witness = Witness(found, name=name, reference=function, content=content, model=model)
+    kind = AwaitedOwnScorer if is_awaited(found) else OwnScorer
+    return kind(found, witness)
 
 
 def _loaded(name: str, path: str, content: bytes) -> ModuleType:
