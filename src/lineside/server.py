@@ -38,7 +38,7 @@ from lineside.evals import list_runs
 from lineside.store import Store
 from lineside.trust import Scope as TrustScope
 from lineside.trust import local_scope, webhooks
-from lineside.web import build_web
+from lineside.web import KeptToReviews, build_web
 
 _WARM_AFTER_SECONDS = 5.0
 _FINISH_SECONDS = 10.0
@@ -103,8 +103,7 @@ def build(settings: Settings | None = None) -> Starlette:
     large, small, api_small = _body_limits(settings)
     server = Starlette(
         routes=[
-            Route("/healthz", _health(store, otlp_grpc, guarding)),
-            Route("/health", _health(store, otlp_grpc, guarding)),
+            *[Route(at, _health(store, otlp_grpc, guarding)) for at in ("/healthz", "/health")],
             # Traces come in larger bodies than anything else; their routes count by themselves.
             *otlp_routes(local),
             Mount("/v1", routes=model_routes(local, models, passed), middleware=large),
@@ -114,6 +113,7 @@ def build(settings: Settings | None = None) -> Starlette:
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_LOCAL_NAMES),
             Middleware(Doorkeeper, answered=answered, visited=visited),
+            Middleware(KeptToReviews),
         ],
         lifespan=lifespan,
     )

@@ -44,7 +44,11 @@ def test_a_review_goes_from_a_run_to_labels(lineside, write_folder, monkeypatch)
     assert f"{differing[0]['case_id']},no,yes,no,,1.0,yes\n" in exported
     cases = lineside("reviews", "export", "mail", "--as", "cases").out
     assert json.loads(cases)["expected"] == {"right": "no"}
+    invited = lineside("reviews", "invite", "mail", "cem")
+    assert "/begin?key=lsk_" in invited.out
+    assert "to cem alone" in invited.err
     assert "is closed" in lineside("reviews", "close", "mail").out
+    assert "nobody can be let in" in lineside("reviews", "invite", "mail", "dan").err
     assert "closed" in lineside("reviews", "ls").out
 
 

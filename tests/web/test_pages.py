@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from lineside.web.reviewers import COOKIE
+from lineside.web.render import KEPT_COOKIE
 from web.small_case import first_link, html, words
 
 pytestmark = pytest.mark.xdist_group("pages")
@@ -161,9 +161,9 @@ def test_what_waits_for_others_keeps_no_other_page_waiting(
     nobody_waits(client)
 
     assert client.get("/usecases/triage/guards").status_code == 200
-    client.cookies.set(COOKIE, "lsk_unknown")
+    client.cookies.set(KEPT_COOKIE, "lsk_unknown")
     refused = client.post("/reviews/rev_unknown/close")
-    client.cookies.delete(COOKIE)
+    client.cookies.delete(KEPT_COOKIE)
     assert refused.status_code in (401, 403)
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from lineside.apps import open_line
 from lineside.evals import list_runs, reviews
-from lineside.trust import create_key, local_scope
+from lineside.trust import local_scope
 from web.chromium import DESK, PHONE, OpenPage, running, scrolled_sideways
 from web.small_case import settings_for
 
@@ -26,12 +26,12 @@ MANY = [
 
 class Made(NamedTuple):
     home: Path
-    keys: dict[str, str]
+    links: dict[str, str]
 
 
 @pytest.fixture(scope="module", autouse=True)  # before the browser, whose loop jobs refuse
 def made(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """A state folder with a run, two reviews of it, and a key for each of two raters."""
+    """A state folder with a run, two reviews of it, and a link for each of two raters."""
     root = tmp_path_factory.mktemp("reviews")
     shutil.copytree(line_home, root / "home")
     store = open_line(settings_for(root / "home"))
@@ -40,9 +40,11 @@ def made(line_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     for name, questions, items in (("topics", [RIGHT], 4), ("details", MANY, 3)):
         fields: dict[str, Any] = {"name": name, "questions": questions, "source": {"run": run.id}}
         reviews.open_review(scope, reviews.ReviewWish.model_validate(fields | {"items": items}))
-    keys = {name: create_key(scope, name, rights=["review"])[1] for name in ("ben", "cem")}
+    links = {
+        name: reviews.inviting.invite(scope, "topics", name).path for name in ("ben", "cem", "dan")
+    }
     store.close()
-    return Made(root, keys)
+    return Made(root, links)
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +53,10 @@ def server(made: Made) -> Iterator[str]:
         yield address
 
 
-def signed_in(browser: Browser, server: str, key: str) -> Page:
+def begun(browser: Browser, server: str, link: str) -> Page:
     page = browser.new_context(base_url=server, viewport={"width": DESK, "height": 800}).new_page()
-    page.goto("/reviews/topics/sign-in")
-    page.keyboard.type(key)
-    page.keyboard.press("Enter")
+    page.goto(link)
+    page.get_by_role("button", name="Begin").click()
     expect(page.get_by_text("Is the topic right?")).to_be_visible()
     return page
 
@@ -63,7 +64,7 @@ def signed_in(browser: Browser, server: str, key: str) -> Page:
 def test_two_raters_at_once_by_keys_alone_are_blind_and_agree(
     browser: Browser, server: str, made: Made, open_page: OpenPage
 ) -> None:
-    raters = [signed_in(browser, server, key) for key in made.keys.values()]
+    raters = [begun(browser, server, made.links[name]) for name in ("ben", "cem")]
     for turn in range(4):
         for page in raters:
             expect(page.get_by_text(f"{turn} judged, {4 - turn} left")).to_be_visible()
@@ -85,6 +86,39 @@ def test_two_raters_at_once_by_keys_alone_are_blind_and_agree(
         for name in ("ben", "cem"):
             expect(page.get_by_role("row", name=f"{name} 4 0")).to_be_visible()
         expect(page.get_by_role("link", name="Labels as CSV")).to_be_visible()
+
+
+def test_a_browser_that_rates_opens_nothing_else_until_the_rater_leaves(
+    browser: Browser, server: str, made: Made, open_page: OpenPage
+) -> None:
+    rater = begun(browser, server, made.links["dan"])
+    port = server.rpartition(":")[2]
+    for path in ("/", "/runs", "/compare", "/releases/live", "/traces", "/api/runs", "/v1/models"):
+        assert rater.goto(path).status == 403, path
+        expect(rater.get_by_text("This browser opens nothing but reviews")).to_be_visible()
+        assert rater.goto(f"http://localhost:{port}{path}").status == 403, path
+    rater.set_content(f'<a href="{server}/runs">of a mail</a>')  # a link on a page of another site
+    rater.get_by_text("of a mail").click()
+    expect(rater.get_by_role("heading", name="This browser rates answers")).to_be_visible()
+    assert rater.evaluate("fetch('/api/runs').then(answer => answer.status)") == 403
+    rater.get_by_role("link", name="Go on rating").click()
+    expect(rater.get_by_text("topics")).to_be_visible()
+    for path in ("/reviews/new", "/reviews/topics", "/reviews/topics/settle"):
+        assert rater.goto(path).status == 403, path
+
+    with open_page() as owner:  # at once, in another browser
+        assert owner.goto("/runs").status == 200
+        rater.goto("/reviews/topics/rate")
+        rater.get_by_role("link", name="Leave").first.click()
+        rater.get_by_role("button", name="Leave").click()
+        expect(rater.get_by_role("heading", name="Portfolio")).to_be_visible()
+        assert rater.goto("/runs").status == 200
+        owner.goto("/reviews/topics")
+        expect(owner.get_by_role("row", name="dan").get_by_text("Left")).to_be_visible()
+        owner.goto("/ledger")
+        expect(owner.get_by_text("left the review")).to_be_visible()
+    assert rater.goto(made.links["dan"]).status == 403  # what was seen cannot be forgotten
+    rater.context.close()
 
 
 @pytest.mark.parametrize("script", [True, False])
@@ -130,7 +164,10 @@ def test_a_review_is_opened_in_the_browser_and_its_differences_settled(
         expect(page.get_by_role("button", name="Send")).to_be_visible()
         press(page, "1")
         expect(page.get_by_role("heading", name="All done")).to_be_visible()
-        other = signed_in_elsewhere(browser, server, made.keys["ben"])
+        page.goto("/reviews/opened")
+        page.get_by_label("Who rates").fill("eve")
+        page.get_by_role("button", name="Make a link").click()
+        other = begun_elsewhere(browser, page.locator(".notice pre").inner_text())
         press(other, "2")
         expect(other.get_by_role("heading", name="All done")).to_be_visible()
         other.context.close()
@@ -148,10 +185,11 @@ def press(page: Page, key: str) -> None:
     page.keyboard.press(key)
 
 
-def signed_in_elsewhere(browser: Browser, server: str, key: str) -> Page:
-    page = browser.new_context(base_url=server).new_page()
-    page.goto("/reviews/opened/sign-in")
+def begun_elsewhere(browser: Browser, link: str) -> Page:
+    address, _, key = link.partition("?key=")
+    page = browser.new_context().new_page()
+    page.goto(address)
     page.get_by_label("Key").fill(key)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Begin").click()
     expect(page.get_by_text("Is it right?")).to_be_visible()
     return page

@@ -18,6 +18,12 @@ class SaidWish(Record):
     said: dict[str, Any] | None
 
 
+class RaterWish(Record):
+    """Who is to rate, as people know them."""
+
+    rater: str
+
+
 class SettledWish(Record):
     """The last word on an item, and why."""
 
@@ -49,6 +55,12 @@ def state(scope: Caller, review: str) -> reviews.ReviewState:
 def close(scope: Caller, review: str) -> reviews.Review:
     """Let nobody answer any more."""
     return reviews.close_review(scope, review)
+
+
+@router.post("/reviews/{review}/invitations", status_code=201)
+def invite(scope: Caller, review: str, wish: RaterWish) -> reviews.inviting.Invitation:
+    """Make a personal link for a rater, whose browser then opens nothing but reviews."""
+    return reviews.inviting.invite(scope, review, wish.rater)
 
 
 @router.post("/reviews/{review}/turn")

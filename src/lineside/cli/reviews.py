@@ -93,7 +93,28 @@ def open_one(**given: Any) -> None:
         print_json(review)
         return
     say(f"✓ Review `{review.name}` is open: {review.items} items, {given['raters']} raters on each")
-    note(f"Raters begin at {server_address()}/reviews/{review.id}/rate while `lineside up` runs")
+    note(f"Let people rate with `lineside reviews invite {review.name} NAME`, or rate yourself at")
+    note(f"{server_address()}/reviews/{review.id}/rate while `lineside up` runs")
+
+
+@reviews.command(examples=("lineside reviews invite tone ben",))
+@click.argument("name")
+@click.argument("rater")
+@json_option
+def invite(name: str, rater: str, as_json: bool) -> None:
+    """Make a personal link for a rater.
+
+    Their browser then opens nothing but reviews, until they leave. The link is shown this once.
+    """
+    from lineside.evals import reviews as room
+
+    with scope_here() as scope:
+        made = room.inviting.invite(scope, name, rater)
+    if as_json:
+        print_json(made)
+        return
+    say(f"{server_address()}{made.path}")
+    note(f"Give it to {made.rater} alone; it works while `lineside up` runs")
 
 
 @reviews.command("ls", examples=("lineside reviews ls", "lineside reviews ls --open"))
@@ -359,7 +380,9 @@ def _print_state(state: "_room.ReviewState") -> None:
                     rater.passed,
                     f"{rater.minutes:.0f}",
                     f"{rater.known_right} of {rater.known}" if rater.known else "–",
-                    local_time(rater.last_at),
+                    f"left {local_time(rater.left_at)}"
+                    if rater.left_at
+                    else local_time(rater.last_at),
                 )
                 for rater in state.raters
             ],

@@ -155,6 +155,36 @@ def revoke_key(scope: Scope, key_id: str) -> ApiKey:
     return _api_key(row)
 
 
+def give_up_key(scope: Scope, *, why: str) -> None:
+    """Let a program or person give up the key they act by; nobody else need allow it.
+
+    Raises:
+        Denied: They do not act by a key.
+        Conflict: It was revoked before.
+    """
+    if scope.actor.kind != "key":
+        raise Denied(
+            "no_key", f"`{scope.actor.name}` acts without a key, so there is none to give up"
+        )
+    with scope.store.records.write() as connection:
+        if not mark_key_revoked(connection, scope.workspace, scope.actor.id, at=now()):
+            raise Conflict(
+                "key_already_revoked", f"The API key `{scope.actor.name}` was revoked before"
+            )
+        details = {"name": scope.actor.name, "why": why}
+        record(connection, scope, "key.revoked", scope.actor.id, details)
+
+
+def when_revoked(scope: Scope, key_ids: Iterable[str]) -> dict[str, datetime]:
+    """Of these keys of the workspace, those that were revoked, with the moment."""
+    asked = set(key_ids)
+    with scope.store.records.read() as connection:
+        rows = select_keys(connection, scope.workspace)
+    return {
+        row["id"]: row["revoked_at"] for row in rows if row["id"] in asked and row["revoked_at"]
+    }
+
+
 def scope_for_key(
     store: Store, secret: str, *, soon: Callable[[Callable[[], None]], object] | None = None
 ) -> Scope:

@@ -1,6 +1,7 @@
 """`/reviews/{id}/rate`: one item at a time for a rater, by keys or by thumb."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from lineside.evals import reviews
 from lineside.trust import Scope
 from lineside.web.passages import said_in
 from lineside.web.render import page
-from lineside.web.reviewers import is_signed_in, reviewer, sign_in, sign_out
+from lineside.web.reviewers import keep, let_go, rater_with, reviewer, under_other_name
 
 _ITEM_DIGITS_MAX = 6
 
@@ -31,27 +32,83 @@ async def answer(request: Request) -> Response:
     return await asyncio.to_thread(_answered, request, typed)
 
 
-def sign_in_form(request: Request) -> Response:
-    """Where a rater gives the key they got."""
-    return page(request, "review_sign_in.html", review_id=request.path_params["review"], error=None)
+def begin(request: Request) -> Response:
+    """What a rater's link opens: who they are, and what beginning means; without a key, its field.
+
+    Only the button begins, so that whoever made the link may look at where it leads.
+    """
+    return _begin(request, request.query_params.get("key", ""))
 
 
-async def signed_in(request: Request) -> Response:
-    """Take the key and go on to the items."""
+async def begun(request: Request) -> Response:
+    """Keep the browser to reviews from now on, and go on to the items."""
     form = await request.form()
-    secret, review = str(form.get("key", "")).strip(), request.path_params["review"]
-    response = RedirectResponse(f"/reviews/{review}/rate", 303)
-    try:
-        await asyncio.to_thread(sign_in, response, request.app.state.local, secret)
-    except Denied as error:
-        return page(request, "review_sign_in.html", status_code=403, review_id=review, error=error)
+    secret = str(form.get("key", "")).strip()
+    return await asyncio.to_thread(_begun, request, secret)
+
+
+def begun_elsewhere(request: Request) -> Response:
+    """Keep the browser to reviews under the machine's other name too, and go back to the first."""
+    secret, path = request.query_params.get("key", ""), f"/reviews/{request.path_params['review']}"
+    rater_with(request.app.state.local, secret)
+    response = RedirectResponse(under_other_name(request, f"{path}/rate") or f"{path}/rate", 303)
+    keep(response, secret)
     return response
 
 
-async def signed_out(request: Request) -> Response:
-    """Forget the key, and let somebody else sign in."""
-    response = RedirectResponse(f"/reviews/{request.path_params['review']}/sign-in", 303)
-    sign_out(response)
+def leave(request: Request) -> Response:
+    """What leaving means."""
+    return page(request, "review_leave.html")
+
+
+async def left(request: Request) -> Response:
+    """Give up the rater's key and let the browser open every page again."""
+
+    def work() -> None:
+        # A key that no longer works was taken back: nothing is left to give up.
+        with contextlib.suppress(Denied):
+            reviews.inviting.leave(reviewer(request))
+
+    await asyncio.to_thread(work)
+    response = RedirectResponse("/", 303)
+    let_go(response)
+    return response
+
+
+def _begin(request: Request, secret: str, error: Denied | None = None) -> Response:
+    review_id, rater = request.path_params["review"], None
+    if secret and error is None:
+        try:
+            scope = rater_with(request.app.state.local, secret)
+            reviews.inviting.let_in(scope, review_id)
+            rater = scope.actor.name
+        except Denied as refused:
+            error = refused
+    return page(
+        request,
+        "review_begin.html",
+        status_code=403 if error else 200,
+        review_id=review_id,
+        rater=rater,
+        key=secret,
+        error=error,
+    )
+
+
+def _begun(request: Request, secret: str) -> Response:
+    review_id = request.path_params["review"]
+    try:
+        reviews.inviting.let_in(rater_with(request.app.state.local, secret), review_id)
+    except Denied as error:
+        return _begin(request, secret, error)
+    onward = under_other_name(request, f"/reviews/{review_id}/begun?key={secret}")
+    # A form may lead to no other site, so that a page goes on to the machine's other name.
+    response = (
+        page(request, "review_begun.html", onward=onward)
+        if onward
+        else RedirectResponse(f"/reviews/{review_id}/rate", 303)
+    )
+    keep(response, secret)
     return response
 
 
@@ -83,7 +140,6 @@ def _rated(request: Request, *, item: int | None, error: Invalid | None = None) 
         status_code=422 if error else 200,
         turn=turn,
         rater=scope.actor.name,
-        is_signed_in=is_signed_in(request),
         is_single=is_single,
         error=error,
         is_owner=_is_owner(scope, turn.review),
@@ -102,7 +158,9 @@ def _is_owner(scope: Scope, review_id: str) -> bool:
 ROUTES = [
     Route("/reviews/{review}/rate", rate),
     Route("/reviews/{review}/rate", answer, methods=["POST"]),
-    Route("/reviews/{review}/sign-in", sign_in_form),
-    Route("/reviews/{review}/sign-in", signed_in, methods=["POST"]),
-    Route("/reviews/{review}/sign-out", signed_out, methods=["POST"]),
+    Route("/reviews/{review}/begin", begin),
+    Route("/reviews/{review}/begin", begun, methods=["POST"]),
+    Route("/reviews/{review}/begun", begun_elsewhere),
+    Route("/reviews/leave", leave),
+    Route("/reviews/leave", left, methods=["POST"]),
 ]

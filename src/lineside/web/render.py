@@ -21,6 +21,9 @@ from lineside.web.found import found_passages, gist
 from lineside.web.media import blob_of, medium_of
 from lineside.web.passages import passage_lines
 
+KEPT_COOKIE = "lineside_rater"
+"""Holds the key of a rater whose browser opens nothing but reviews."""
+
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
@@ -45,8 +48,14 @@ def page(request: Request, template: str, *, status_code: int = 200, **values: A
         (word, target, any(path == root or path.startswith(f"{root}/") for root in roots))
         for word, target, roots in _STATIONS
     ]
-    text = _environment().get_template(template).render(path=path, stations=stations, **values)
+    values |= {"path": path, "stations": stations, "is_kept": is_kept(request)}
+    text = _environment().get_template(template).render(**values)
     return HTMLResponse(text, status_code)
+
+
+def is_kept(request: Request) -> bool:
+    """Whether the browser opens nothing but reviews."""
+    return KEPT_COOKIE in request.cookies
 
 
 def said(text: str) -> Markup:

@@ -43,6 +43,29 @@ async def opened(request: Request) -> Response:
 
 def state(request: Request) -> Response:
     """How a review stands."""
+    return _state(request)
+
+
+async def invited(request: Request) -> Response:
+    """Make a personal link for a rater and show it, this once."""
+    form = await request.form()
+    return await asyncio.to_thread(_invited, request, str(form.get("rater", "")))
+
+
+def _invited(request: Request, rater: str) -> Response:
+    try:
+        made = reviews.inviting.invite(reviewer(request), request.path_params["review"], rater)
+    except Invalid as error:
+        return _state(request, error=error)
+    return _state(request, made=made)
+
+
+def _state(
+    request: Request,
+    *,
+    made: reviews.inviting.Invitation | None = None,
+    error: Invalid | None = None,
+) -> Response:
     scope = reviewer(request)
     found = reviews.review_state(scope, request.path_params["review"])
     return page(
@@ -53,6 +76,10 @@ def state(request: Request) -> Response:
         tone=_TONES[found.questions[0].decision] if found.answers else "more",
         plot=_plot(found),
         may_change="test" in scope.rights,
+        status_code=422 if error else 200,
+        invited=made,
+        invited_at=str(request.base_url).rstrip("/") + made.path if made else "",
+        error=error,
     )
 
 
@@ -199,6 +226,7 @@ ROUTES = [
     Route("/reviews/{review}", state),
     Route("/reviews/{review}/settle", differing),
     Route("/reviews/{review}/settle", settled, methods=["POST"]),
+    Route("/reviews/{review}/invite", invited, methods=["POST"]),
     Route("/reviews/{review}/close", close, methods=["POST"]),
     Route("/reviews/{review}/labels", labels),
 ]

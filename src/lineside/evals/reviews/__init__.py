@@ -1,11 +1,12 @@
 """Reviews: what people say of answers, and how far they may be believed.
 
-Each step of a review has a front door of its own: giving answers (`rating`), answers that differ
-and the last word on them (`settling`), what came of it as files (`labels`), and labels that people
-gave elsewhere (`importing`).
+Each step of a review has a front door of its own: letting raters in (`inviting`), giving answers
+(`rating`), answers that differ and the last word on them (`settling`), what came of it as files
+(`labels`), and labels that people gave elsewhere (`importing`).
 """
 
 from lineside.evals.reviews import importing as importing
+from lineside.evals.reviews import inviting as inviting
 from lineside.evals.reviews import labels as labels
 from lineside.evals.reviews import rating as rating
 from lineside.evals.reviews import settling as settling

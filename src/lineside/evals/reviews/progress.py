@@ -12,7 +12,7 @@ from lineside.evals.reviews.review import Review, get_review
 from lineside.evals.reviews.said import ItemSaid, SaidByRater, said_from
 from lineside.evals.reviews.texts import text_of
 from lineside.stats import wilson
-from lineside.trust import Scope
+from lineside.trust import Scope, keys
 
 KNOWN_MIN = 0.8
 """A rater whose share of right known answers surely lies below it is named in a warning."""
@@ -30,6 +30,7 @@ class RaterRecord(Record):
         known_right: Answers to known items that were right, out of `known`; `known_low` and
             `known_high` are the 95 % interval of the share.
         is_idle: Whether they have begun, did not answer for a day, and could.
+        left_at: When they left for good or their key was revoked; they may see everything since.
     """
 
     name: str
@@ -44,6 +45,7 @@ class RaterRecord(Record):
     known_high: float | None
     last_at: datetime | None
     is_idle: bool
+    left_at: datetime | None = None
 
 
 class ReviewState(Record):
@@ -77,6 +79,7 @@ class _Rater(NamedTuple):
     name: str
     opened_at: datetime
     answers: list[tuple[ItemSaid, SaidByRater]]
+    left_at: datetime | None
 
 
 def review_state(scope: Scope, name_or_id: str) -> ReviewState:
@@ -96,7 +99,7 @@ def review_state(scope: Scope, name_or_id: str) -> ReviewState:
     texts = {row["item"]: text_of(row["shown"]["output"]) for row in rows} if has_spans else {}
     every = said_from(rows, answers)
     asked = [one for one in every if one.known is None]
-    raters = _raters(every, turns)
+    raters = _raters(scope, every, turns)
     left = sum(_left(review, one) for one in asked)
     seconds = [said.seconds for rater in raters.values() for _, said in rater.answers]
     disputed = [one for one in asked if one.settled is None and one.is_disputed(review.questions)]
@@ -130,15 +133,19 @@ def names_of(turns: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     }
 
 
-def _raters(every: Sequence[ItemSaid], turns: Sequence[queries.Row]) -> dict[str, _Rater]:
+def _raters(
+    scope: Scope, every: Sequence[ItemSaid], turns: Sequence[queries.Row]
+) -> dict[str, _Rater]:
     opened: dict[str, datetime] = {}
     for turn in turns:
         opened[turn["rater"]] = max(turn["opened_at"], opened.get(turn["rater"], turn["opened_at"]))
+    revoked = keys.when_revoked(scope, (rater.removeprefix("key:") for rater in opened))
     return {
         rater: _Rater(
             name,
             opened[rater],
             [(one, one.by_rater[rater]) for one in every if rater in one.by_rater],
+            revoked.get(rater.removeprefix("key:")),
         )
         for rater, name in names_of(turns).items()
     }
@@ -175,7 +182,8 @@ def _record(review: Review, rater: _Rater, is_work_left: bool) -> RaterRecord:
         known_low=right.low if right else None,
         known_high=right.high if right else None,
         last_at=last,
-        is_idle=is_late and is_work_left and review.closed_at is None,
+        is_idle=is_late and is_work_left and not (review.closed_at or rater.left_at),
+        left_at=rater.left_at,
     )
 
 
