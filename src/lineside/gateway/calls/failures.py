@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
 
 from lineside.core import Denied, Invalid, LinesideError, Unavailable, now
@@ -47,6 +48,22 @@ def given_up(error: Passing, *, tries: int, seconds: float, wait_max_s: float) -
     given = Passing(error.code, message, hint=hint, asked_s=asked_s)
     given.private = error.private
     return given
+
+
+@contextmanager
+def marking(provider: str, *, base_url: str | None, variable: str | None) -> Iterator[None]:
+    """Mark in each error what only whoever runs lineside should read.
+
+    Args:
+        provider: What callers read in place of its address.
+        variable: Name of the environment variable that holds its key.
+    """
+    try:
+        yield
+    except LinesideError as error:
+        words = ((base_url, f"`{provider}`"), (variable, "…"))
+        error.private = tuple((word, instead) for word, instead in words if word)
+        raise
 
 
 def for_callers(error: LinesideError) -> LinesideError:

@@ -6,6 +6,7 @@ another key or a fallback that no step has seen.
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -20,7 +21,7 @@ from pydantic import Field, ValidationError
 
 from lineside.core import Invalid, LinesideError, Record, Unavailable
 from lineside.gateway.calls.endpoint import CacheSeconds, Seconds
-from lineside.gateway.calls.failures import down, refused, slow
+from lineside.gateway.calls.failures import down, marking, refused, slow
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
@@ -36,6 +37,8 @@ _QUIET = {
     "LITELLM_OFFLINE_MODE": "true",  # nor anything else that no call asked for
     "LITELLM_MODE": "PRODUCTION",  # no `.env` of whatever folder this is
 }
+_OF_A_KEY = re.compile(r"KEY|TOKEN|SECRET|PASSWORD")
+_KEY_CHARACTERS_MIN = 8  # what is shorter might stand in any words
 # One thread, so that whoever waits for the import takes none from anybody else.
 _IMPORTING = ThreadPoolExecutor(1, "lineside-litellm")
 
@@ -81,6 +84,13 @@ class LitellmUpstream:
 
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Upstream`; the connection closes as soon as nobody asks on."""
+        named = self._settings
+        with marking(self._name, base_url=named.base_url, variable=named.api_key_env):
+            async with aclosing(self._events(request)) as events:
+                async for event in events:
+                    yield event
+
+    async def _events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         asked = self._arguments(request)
         loop = asyncio.get_running_loop()
         complete = await loop.run_in_executor(_IMPORTING, _acompletion)
@@ -116,6 +126,7 @@ class LitellmUpstream:
             plain = plain.model_copy(update={"wants_stream_tokens": True})
         if settings.api_key_env:
             key = key_in(settings.api_key_env, where=self._name)
+        headers = {"traceparent": request.traceparent} if request.traceparent else {}
         return {
             **settings.options,
             **self._wire.write_request(plain),
@@ -123,6 +134,7 @@ class LitellmUpstream:
             "timeout": settings.total_s,
             "num_retries": 0,  # who routes also asks again
             "max_retries": 0,
+            **({"extra_headers": headers} if headers else {}),
             **({"api_key": key} if key else {}),
             **({"api_base": settings.base_url} if settings.base_url else {}),
         }
@@ -184,9 +196,18 @@ class LitellmUpstream:
         )
 
     def _text(self, error: Exception) -> str:
-        key = os.environ.get(self._settings.api_key_env or "", "").strip()
-        text = without_keys(str(error).removeprefix("litellm."), key=key or None)
+        text = without_keys(str(error).removeprefix("litellm."))
+        for key in self._keys():
+            text = without_keys(text, key=key)
         return shorten(" ".join(text.split()), 400)
+
+    def _keys(self) -> list[str]:
+        """What may be the key: where no variable is named litellm takes one that it knows of."""
+        named = self._settings.api_key_env
+        if named is not None:
+            return [os.environ.get(named, "").strip()]
+        found = [value.strip() for name, value in os.environ.items() if _OF_A_KEY.search(name)]
+        return [key for key in found if len(key) >= _KEY_CHARACTERS_MIN]
 
     @staticmethod
     def _readable(where: str, read: Callable[[], Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import orjson
 from pydantic import ValidationError
 
-from lineside.core import Invalid, LinesideError, Unavailable, now
+from lineside.core import Invalid, Unavailable, now
 from lineside.gateway.calls.endpoint import Endpoint
-from lineside.gateway.calls.failures import Passing, down, refused, slow
+from lineside.gateway.calls.failures import Passing, down, marking, refused, slow
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent, joined
 from lineside.gateway.canonical.request import ModelRequest
@@ -143,19 +143,10 @@ class HttpUpstream:
         """Model and provider as an error names them."""
         return f"`{model}` at {self._base_url}"
 
-    @contextmanager
-    def marking(self) -> Iterator[None]:
+    def marking(self) -> AbstractContextManager[None]:
         """Mark in each error what only whoever runs lineside should read."""
-        try:
-            yield
-        except LinesideError as error:
-            name = f"`{self._name.partition(' ')[0]}`"
-            variable = self.endpoint.api_key_env
-            error.private = (
-                (self._base_url, name),
-                *([(variable, "…")] if variable else []),
-            )
-            raise
+        provider, variable = self._name.partition(" ")[0], self.endpoint.api_key_env
+        return marking(provider, base_url=self._base_url, variable=variable)
 
     def _exchange(
         self,
