@@ -13,7 +13,7 @@ from lineside.core import Invalid, now
 from lineside.evals import Run, results_of
 from lineside.evals.dataset import Dataset
 from lineside.evals.forecast import forecast_run
-from lineside.evals.plan import RunLimits, RunPlan
+from lineside.evals.plan import RunLimits, RunPlan, RunTarget
 from lineside.evals.targets import ANSWER_BYTES_MAX, read_target, subject_of
 from lineside.store import Store
 from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans
@@ -117,6 +117,54 @@ def test_outputs_that_would_be_left_out_are_refused(
         target()
     lines("c1", "c3")
     assert target()
+
+
+def test_answers_on_file_are_the_tries_and_none_is_judged_twice(
+    store: Store,
+    read: Callable[..., Dataset],
+    run_cases: RunCases,
+    target: ScriptedTarget,
+    tmp_path: Path,
+) -> None:
+    def on_file(*lines: tuple[str, int | None], repetitions: int | None = None) -> RunTarget:
+        written = [
+            orjson.dumps(
+                {"id": case_id, "output": {"topic": "refund" if number else "card"}}
+                | ({} if number is None else {"repetition": number})
+            )
+            for case_id, number in lines
+        ]
+        (tmp_path / "out.jsonl").write_bytes(b"\n".join(written))
+        dataset = read(rows(2))
+        return read_target(
+            store, "out.jsonl", folder=tmp_path, dataset=dataset, repetitions=repetitions
+        )
+
+    once = [("c1", None), ("c2", None)]
+    with pytest.raises(Invalid, match=r"one answer of 2 cases \(`c1`, `c2`\), and 3 of each"):
+        on_file(*once, repetitions=3)
+    twice = on_file(*((case_id, number) for case_id in ("c1", "c2") for number in (0, 1)))
+    assert twice.answers == 2
+    run = run_cases(rows(2), subject=subject_of(twice), plan=RunPlan(target=twice), repetitions=2)
+    assert (run.cases_total, run.spent.right, target.asked) == (
+        4,
+        2,
+        [],
+    )  # the second try of each is right
+    assert on_file(*once, *once, repetitions=2).answers == 2
+    with pytest.raises(Invalid, match="more than one output of 2 cases"):
+        on_file(*once, *once)
+    with pytest.raises(Invalid, match=r"one answer of 1 case \(`c2`\), and 2 of each"):
+        on_file(("c1", 0), ("c1", 1), ("c2", 0))
+    with pytest.raises(Invalid, match=r"leaves numbers out among the answers of 1 case \(`c1`\)"):
+        on_file(("c1", 1), ("c2", 0))
+
+
+def test_a_recorded_trace_is_not_judged_as_several_tries(run_cases: RunCases) -> None:
+    traces = RunTarget(kind="traces")
+
+    with pytest.raises(Invalid, match="hold one answer of each case, and 3 are to be judged"):
+        run_cases(rows(2), subject="traces", plan=RunPlan(target=traces), repetitions=3)
 
 
 def test_recorded_traces_are_judged_by_what_they_answered(

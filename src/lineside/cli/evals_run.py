@@ -152,12 +152,11 @@ def run(
         running.require_baseline(parsed, before)
         release = _release(scope, target)
         cases = _read(dataset, scope.store.settings.dataset_bytes_max)
+        named = {"version": version, "dataset": cases, "repetitions": repetitions}
         plan = plans.RunPlan(
             target=plans.RunTarget()
             if release is not None
-            else targets.read_target(
-                scope.store, target, folder=Path.cwd(), version=version, dataset=cases
-            ),
+            else targets.read_target(scope.store, target, folder=Path.cwd(), **named),
             limits=limits,
             rules=[rule.text for rule in parsed],
             baseline_run_id=before.id if before else None,
@@ -168,7 +167,7 @@ def run(
             "subject": release.release.digest if release else targets.subject_of(plan.target),
             "dataset": cases,
             "plan": plan,
-            "repetitions": repetitions or (release.repetitions if release else 1),
+            "repetitions": repetitions or (release or plan.target).repetitions,
             "fresh": fresh,
         }
         if release is not None and not declared:

@@ -94,6 +94,7 @@ def forecast_run(
     """
     scope.require("test", use_case)
     plan = plan or RunPlan()
+    plan.target.require_answers(repetitions)
     require_rules([parse_rule(text) for text in plan.rules], scorers)
     answers = len(dataset) * repetitions
     declared = [

@@ -27,6 +27,34 @@ class RunTarget(Record):
     options: dict[str, str] = Field(default_factory=dict)
     is_fixed: bool = True
 
+    @property
+    def answers(self) -> int | None:
+        """How many answers of each case are on file; nothing where it can be asked at will."""
+        if self.kind not in ("traces", "outputs"):
+            return None
+        return int(self.options.get("answers", 1))
+
+    @property
+    def repetitions(self) -> int:
+        """How often each case is judged where nobody says: as often as there are answers."""
+        return self.answers or 1
+
+    def require_answers(self, repetitions: int) -> None:
+        """Refuse to judge the same recorded answer several times as if it were several.
+
+        Raises:
+            Invalid: `too_few_answers`.
+        """
+        if self.answers is not None and repetitions > self.answers:
+            held = "one answer" if self.answers == 1 else f"{self.answers} answers"
+            what = "Recorded traces hold" if self.kind == "traces" else "The file holds"
+            raise Invalid(
+                "too_few_answers",
+                f"{what} {held} of each case, and {repetitions} are to be judged",
+                hint="Leave `--repetitions` out, or judge what can be asked again: a release, a "
+                "function, an endpoint, or a file with so many answers of each case.",
+            )
+
 
 class RunLimits(Record):
     """What a run may take, its judges included; nothing means no limit.

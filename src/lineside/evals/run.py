@@ -146,6 +146,7 @@ def start_run(
         )
     plan = (plan or RunPlan()).model_copy(update={"recalls": not fresh})
     plan.limits.check()
+    plan.target.require_answers(repetitions)
     chosen = _chosen(scorers, output_schema)
     files = _used(chosen, scorer_files or {})
     chosen = _with_models(chosen, files)

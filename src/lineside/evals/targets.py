@@ -37,6 +37,7 @@ def read_target(
     folder: Path,
     version: str = "",
     dataset: Iterable[Case] | None = None,
+    repetitions: int | None = None,
 ) -> RunTarget:
     """Read what a person names as the target of a run.
 
@@ -47,6 +48,7 @@ def read_target(
         version: A word that changes whenever answers may; only with it are answers of an endpoint
             kept for later runs.
         dataset: The cases that are to be judged; outputs of others are refused.
+        repetitions: Answers of each case that are to be judged; nothing takes all on file.
 
     Raises:
         Invalid: `bad_target`, or what is wrong with the file.
@@ -67,7 +69,7 @@ def read_target(
         return RunTarget(kind="http", reference=text, options=options, is_fixed=bool(version))
     if text == "traces":
         return RunTarget(kind="traces")
-    return RunTarget(kind="outputs", reference=_keep_outputs(store, folder / text, dataset))
+    return _keep_outputs(store, folder / text, dataset, repetitions)
 
 
 def subject_of(target: RunTarget) -> str:
@@ -195,13 +197,14 @@ class _Outputs:
     def __init__(self, store: Store, target: RunTarget) -> None:
         self._content = store.blobs.get(target.reference)
         self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        unnumbered: Counter[str] = Counter()
         start = 0
         while start < len(self._content):
             end = self._content.find(b"\n", start)
             end = len(self._content) if end < 0 else end
             if self._content[start:end].strip():
                 row = orjson.loads(memoryview(self._content)[start:end])
-                self._places[row["id"], row.get("repetition", 0)] = start, end
+                self._places[row["id"], _repetition(row, unnumbered)] = start, end
             start = end + 1
 
     async def answer_case(self, case: Case, repetition: int) -> ModelReply:
@@ -248,7 +251,9 @@ def _function(target: RunTarget) -> Callable[[dict[str, Any]], Any]:
     return found  # type: ignore[no-any-return] # whatever it returns is read by `reply_from`
 
 
-def _keep_outputs(store: Store, path: Path, dataset: Iterable[Case] | None) -> str:
+def _keep_outputs(
+    store: Store, path: Path, dataset: Iterable[Case] | None, repetitions: int | None
+) -> RunTarget:
     """Check a file of outputs line by line and keep it, so that the run can go on without it."""
     if not path.is_file():
         raise Invalid(
@@ -264,6 +269,7 @@ def _keep_outputs(store: Store, path: Path, dataset: Iterable[Case] | None) -> s
         hint="Run the dataset in parts, with a file of outputs for each.",
     )
     seen: Counter[tuple[str, int]] = Counter()
+    unnumbered: Counter[str] = Counter()
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -275,20 +281,75 @@ def _keep_outputs(store: Store, path: Path, dataset: Iterable[Case] | None) -> s
                     f"`{path.name}`, line {number:,}: expected an object with `id` and `output`",
                     hint='Write one answer a line, such as {"id": "case-1", "output": {…}}.',
                 )
-            seen[row["id"], row.get("repetition", 0)] += 1
+            seen[row["id"], _repetition(row, unnumbered)] += 1
     known = None if dataset is None else {case.id for case in dataset}
-    _refuse_outputs(path.name, seen, known)
-    return store.blobs.put(path.read_bytes())
-
-
-def _refuse_outputs(name: str, seen: Counter[tuple[str, int]], known: set[str] | None) -> None:
-    """Refuse what would be left out without a word: second outputs, and those of other cases."""
     twice = [case_id for (case_id, _), count in seen.items() if count > 1]
+    if repetitions is None or repetitions == 1:
+        # Whether a second line is a second answer or a mistake is for a person to say.
+        twice += [case_id for case_id, count in unnumbered.items() if count > 1]
+    _refuse_outputs(path.name, seen, known, twice=list(dict.fromkeys(twice)))
+    answers = _answers_of_each(path.name, seen, repetitions)
+    return RunTarget(
+        kind="outputs",
+        reference=store.blobs.put(path.read_bytes()),
+        options={"answers": str(answers)} if answers > 1 else {},
+    )
+
+
+def _repetition(row: Mapping[str, Any], unnumbered: Counter[str]) -> int:
+    """The number of an answer among those to its case: its own, or else its place in the file."""
+    number = row.get("repetition")
+    if number is None:
+        number = unnumbered[row["id"]]
+        unnumbered[row["id"]] += 1
+    return int(number)
+
+
+def _answers_of_each(name: str, seen: Counter[tuple[str, int]], repetitions: int | None) -> int:
+    """How many answers of each case are judged.
+
+    A case with fewer on file than another would weigh less, and one that is judged twice by the
+    same answer would look steadier than it is.
+    """
+    numbers: dict[str, set[int]] = {}
+    for case_id, number in seen:
+        numbers.setdefault(case_id, set()).add(number)
+    gaps = [case_id for case_id, known in numbers.items() if known != set(range(len(known)))]
+    if gaps:
+        raise Invalid(
+            "bad_outputs",
+            f"`{name}` leaves numbers out among the answers of {_counted(gaps)}",
+            hint="Number the answers of a case with `repetition`: 0, 1, ….",
+        )
+    most = max(map(len, numbers.values()), default=1)
+    wanted = most if repetitions is None else repetitions
+    short = [case_id for case_id, known in numbers.items() if len(known) < wanted]
+    if short:
+        fewest = min(len(numbers[case_id]) for case_id in short)
+        raise Invalid(
+            "too_few_answers",
+            f"`{name}` has {_answers(fewest)} of {_counted(short)}, and {wanted} of each case "
+            "are to be judged",
+            hint=f"Record {wanted} answers of each case, numbered with `repetition`: 0, 1, …, or "
+            f"judge fewer: `--repetitions {fewest}`. The same answer again would say nothing new.",
+        )
+    return wanted
+
+
+def _answers(count: int) -> str:
+    return "one answer" if count == 1 else f"{count} answers"
+
+
+def _refuse_outputs(
+    name: str, seen: Counter[tuple[str, int]], known: set[str] | None, *, twice: Sequence[str]
+) -> None:
+    """Refuse what would be left out without a word: second outputs, and those of other cases."""
     if twice:
         raise Invalid(
             "bad_outputs",
             f"`{name}` has more than one output of {_counted(twice)}",
-            hint="Keep one line for each case; number several answers with `repetition`: 0, 1, ….",
+            hint="Keep one line for each case. If these are several answers, say so: "
+            "`--repetitions 2`, or number them with `repetition`: 0, 1, ….",
         )
     ids = list(dict.fromkeys(case_id for case_id, _ in seen))
     unknown = [] if known is None else [case_id for case_id in ids if case_id not in known]
@@ -312,4 +373,5 @@ def _output(line: bytes) -> dict[str, Any] | None:
     except orjson.JSONDecodeError:
         return None
     is_output = isinstance(row, dict) and isinstance(row.get("id"), str) and "output" in row
-    return row if is_output and isinstance(row.get("repetition", 0), int) else None
+    number = row.get("repetition", 0) if is_output else None
+    return row if isinstance(number, int) and not isinstance(number, bool) else None
