@@ -84,14 +84,14 @@ def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path)
     health = client.get("/healthz").json()["guards"]
     assert (health["state"], health["proven"]) == ("enforced", 1.0)
     page = client.get("/guards").text
-    assert "100 % of 122 probes" in page
+    assert "100 % of 266 probes" in page
     assert client.get("/api/traces").json()["traces"] == []
 
 
 def test_a_place_of_a_request_that_no_guard_sees_is_found_out(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lineside.apps.request_texts._is_exempt", lambda *_: True)
+    monkeypatch.setattr("lineside.apps.wire_texts._is_exempt", lambda *_: True)
     found = client.post("/api/guards/probe").json()
 
     open_ones = {one["place"] for one in found["results"] if not one["is_held_back"]}

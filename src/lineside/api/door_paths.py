@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message
 
-from lineside.api import probed_places
+from lineside.api import probed_answers, probed_places
 from lineside.api.streaming import given
 from lineside.guardrails import probes
 
@@ -54,12 +54,19 @@ _COUNTING: tuple[tuple[str, str, Body], ...] = (
     ("/v1/messages/count_tokens", "anthropic.count_tokens", _chat),
 )
 _WORDS_IN = ("input", "pre_model_call")
+_WORDS_OUT = ("post_model_call", "output")
 
 # A plain model is passed all that a caller writes; a use case only the fields of its input.
 _PLACES: tuple[tuple[str, str, Body, Callable[[str], probed_places.Places]], ...] = (
     ("/v1/chat/completions", "openai.chat", _chat, probed_places.chat_places),
     ("/v1/responses", "openai.responses", _responses, probed_places.responses_places),
     ("/v1/messages", "anthropic.messages", _chat, probed_places.messages_places),
+)
+
+_ANSWERS: tuple[tuple[str, str, Body, Callable[[str], probed_answers.Answers]], ...] = (
+    ("/v1/chat/completions", "openai.chat", _chat, probed_answers.chat_answers),
+    ("/v1/responses", "openai.responses", _responses, probed_answers.responses_answers),
+    ("/v1/messages", "anthropic.messages", _chat, probed_answers.messages_answers),
 )
 
 
@@ -85,12 +92,29 @@ def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPa
             one = _path(app, fields_of, path, form, _placed(body, places, place), is_streamed=False)
             more = {"subject": _PLAIN_MODEL, "points": _WORDS_IN, "place": place}
             found.append(one.model_copy(update=more))
+    for path, form, body, answers in _ANSWERS:
+        for place in answers(""):
+            for is_streamed in (False, True):
+                asked = _answered(body, answers, place)
+                one = _path(app, fields_of, path, form, asked, is_streamed=is_streamed)
+                more = {"subject": _PLAIN_MODEL, "points": _WORDS_OUT, "place": place}
+                found.append(one.model_copy(update=more))
     return found
 
 
 def _placed(body: Body, places: Callable[[str], probed_places.Places], place: str) -> Body:
     def asked(model: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
         return body(model, field, "-", is_streamed) | places(text)[place]
+
+    return asked
+
+
+def _answered(body: Body, answers: Callable[[str], probed_answers.Answers], place: str) -> Body:
+    """A request whose words are the answer that the probe is to get."""
+
+    def asked(model: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
+        answer = orjson.dumps(answers(text)[place]).decode()
+        return body(model, field, answer, is_streamed)
 
     return asked
 

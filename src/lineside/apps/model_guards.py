@@ -7,10 +7,12 @@ file `guards.yaml`.
 from contextlib import aclosing
 from typing import Any
 
+from lineside.apps.answer_texts import EventTexts
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.request_texts import RequestTexts
+from lineside.apps.wire_texts import SEALS, quoted, unescaped
 from lineside.core import Denied
-from lineside.gateway import calls, canonical
+from lineside.gateway import calls, canonical, wires
 from lineside.guardrails import (
     GuardDecision,
     GuardedCall,
@@ -25,6 +27,8 @@ _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
 """Where a call's decisions stand among what is known of how it was served."""
 _LOGPROBS = "logprobs"
+_Key = tuple[int, int]
+"""Of a part: its choice, and its place there."""
 _GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
 
 
@@ -46,15 +50,17 @@ class ModelGuards:
             await guarded.message(point, texts.runs)
         asked = call.served.attributes[_SEEN] = texts.request
         events = _echo(asked, texts) if _is_probe(texts) else proceed(call.asking(asked))
-        answer = _Answer(guarded)
+        answer = _Answer(guarded, texts)
         call.served.attributes[_COSTS] = answer.costs
-        drops_logprobs = answer.is_guarded and _wants_logprobs(asked)
+        if answer.is_guarded and _wants_logprobs(asked):
+            answer.left_out.add(_LOGPROBS)
         async with aclosing(events):
             async for event in events:
-                if drops_logprobs and _LOGPROBS not in call.served.left_out:
-                    call.served.left_out = [*call.served.left_out, _LOGPROBS]
-                for passed in await answer.passed(event):
-                    yield passed
+                passed = await answer.passed(event)
+                if new := answer.left_out.difference(call.served.left_out):
+                    call.served.left_out = [*call.served.left_out, *sorted(new)]
+                for one in passed:
+                    yield one
 
 
 def _is_declared(guarded: GuardedCall, points: tuple[GuardPoint, ...]) -> bool:
@@ -79,14 +85,18 @@ class _Answer:
 
     Attributes:
         is_guarded: Somebody wants a guard here. Where nobody does, all of it passes as it comes.
+        left_out: Of what came beside the words, by name.
     """
 
-    def __init__(self, guarded: GuardedCall) -> None:
-        self._guarded = guarded
+    def __init__(self, guarded: GuardedCall, asked: RequestTexts) -> None:
+        self._guarded, self._asked = guarded, asked
         self.is_guarded = _is_declared(guarded, _ANSWER_POINTS)
         self.costs: list[StreamCost] = []
-        self._streams: dict[tuple[int, int], GuardedStream] = {}
-        self._held: dict[tuple[int, int], list[str]] = {}
+        self.left_out: set[str] = set()
+        self._streams: dict[_Key, GuardedStream] = {}
+        self._held: dict[_Key, list[str]] = {}
+        self._seals: dict[_Key, canonical.PartGrew] = {}
+        self._echoed: frozenset[str] = frozenset()
 
     async def passed(self, event: canonical.AnswerEvent) -> list[canonical.AnswerEvent]:
         """The events that may go on now."""
@@ -95,18 +105,18 @@ class _Answer:
         if isinstance(event, canonical.PartGrew):
             return await self._grew(event)
         if isinstance(event, canonical.PartEnded):
-            return [*await self._ended(event), event]
+            return [*await self._ended(event), await self._beside(event)]
+        if isinstance(event, canonical.AnswerStarted) and event.wire == "responses":
+            # The only wire whose answers repeat what was asked.
+            self._echoed = frozenset(self._asked.texts)
         if isinstance(event, canonical.AnswerEnded) and (self._streams or self._held):
             raise Denied("guard_denied", "The answer ended within a part; it was held back")
-        return [event]
+        return [await self._beside(event)]
 
-    async def _started(self, event: canonical.PartStarted) -> canonical.PartStarted:
+    async def _started(self, event: canonical.PartStarted) -> canonical.AnswerEvent:
         part, key = event.part, (event.choice, event.at)
         if not isinstance(part, canonical.TextPart | canonical.ReasoningPart | canonical.ToolCall):
-            raw = part.model_dump(mode="json")
-            passed = await self._value(raw)
-            kept = part if passed == raw else type(part).model_validate(passed)
-            return event.model_copy(update={"part": kept})
+            return await self._beside(event)
         name = "arguments" if isinstance(part, canonical.ToolCall) else "text"
         words = text = str(getattr(part, name))
         if self.is_guarded and not isinstance(part, canonical.TextPart):
@@ -115,28 +125,54 @@ class _Answer:
         else:
             stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
             text = await stream.feed(words)
-        changes: dict[str, Any] = {} if text == words else {name: text}
-        if self.is_guarded and isinstance(part, canonical.TextPart) and part.logprobs:
-            changes["logprobs"] = ()
-        return (
-            event.model_copy(update={"part": part.model_copy(update=changes)}) if changes else event
-        )
+        passed: canonical.Part = part
+        if not _is_bare(event):
+            rest: canonical.Part = part.model_copy(update={name: ""})
+            rest = self._unsealed(rest, key) if self.is_guarded else rest
+            judged = await self._beside(event.model_copy(update={"part": rest}))
+            assert isinstance(judged, canonical.PartStarted)  # noqa: S101 # it stays what it is
+            passed = judged.part.model_copy(update={name: words})
+        if text != words:
+            passed = passed.model_copy(update={name: text})
+        return event if passed == part else event.model_copy(update={"part": passed})
+
+    def _unsealed(self, part: canonical.Part, key: _Key) -> canonical.Part:
+        """The part without what seals its words, which must not stand before the last of them."""
+        if isinstance(part, canonical.ToolCall):
+            return part  # its provider wants it back as it is, with the call
+        sealed = {name: value for name, value in part.extras.items() if name in SEALS}
+        signature = part.signature if isinstance(part, canonical.ReasoningPart) else None
+        if not sealed and not signature:
+            return part
+        self._seal(key, signature or "", sealed)
+        extras = {name: value for name, value in part.extras.items() if name not in sealed}
+        changes = {"extras": extras, **({"signature": None} if signature else {})}
+        return part.model_copy(update=changes)
+
+    def _seal(self, key: _Key, signature: str, extras: dict[str, Any]) -> None:
+        before = self._seals.get(key, canonical.PartGrew(choice=key[0], at=key[1]))
+        more = {"signature": before.signature + signature, "extras": before.extras | extras}
+        self._seals[key] = before.model_copy(update=more)
 
     async def _grew(self, event: canonical.PartGrew) -> list[canonical.AnswerEvent]:
         key = event.choice, event.at
+        if self.is_guarded and (event.signature or event.extras):
+            self._seal(key, event.signature, event.extras)
+            event = event.model_copy(update={"signature": "", "extras": {}})
+        if self.is_guarded and event.logprobs:
+            # Probabilities of words would tell the words that were masked.
+            event = event.model_copy(update={"logprobs": ()})
+            self.left_out.add(_LOGPROBS)
         if key in self._held:
             self._held[key].append(event.text)
-            text = ""
-        elif key in self._streams:
-            text = await self._streams[key].feed(event.text)
-        else:
+            return []
+        if key not in self._streams:
             raise Denied("guard_denied", "A part grew that had not begun; it was held back")
-        # Probabilities of words would tell the words that were masked.
-        logprobs = () if self.is_guarded else event.logprobs
-        if text != event.text or logprobs != event.logprobs:
-            event = event.model_copy(update={"text": text, "sizes": (), "logprobs": logprobs})
-        is_more = text or event.signature or (not self.is_guarded and (logprobs or event.extras))
-        return [event] if is_more else []
+        text = await self._streams[key].feed(event.text)
+        if text != event.text:
+            event = event.model_copy(update={"text": text, "sizes": ()})
+        is_more = text or event.signature or event.logprobs or event.extras
+        return [await self._beside(event)] if is_more else []
 
     async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:
         key, rest = (event.choice, event.at), ""
@@ -145,22 +181,54 @@ class _Answer:
             rest = await stream.finish()
             self.costs.append(stream.cost)
         elif key in self._held:
-            rest = await self._value("".join(self._held.pop(key)))
-        grown = canonical.PartGrew(choice=event.choice, at=event.at, text=rest)
-        return [grown] if rest else []
+            rest = await self._whole("".join(self._held.pop(key)))
+        grown = self._seals.pop(key, canonical.PartGrew(choice=event.choice, at=event.at))
+        grown = grown.model_copy(update={"text": rest})
+        is_more = rest or grown.signature or grown.extras
+        return [await self._beside(grown)] if is_more else []
 
-    async def _value(self, value: Any) -> Any:
+    async def _whole(self, words: str) -> str:
+        """A thought, or the arguments of a call, which may hide a sign behind an escape."""
+        plain = passed = unescaped(words)
         for point in _ANSWER_POINTS:
-            value = await self._guarded.value(point, value)
-        return self._guarded.reveal(value)
+            [passed] = await self._guarded.texts(point, [passed], value=passed)
+        text: str = self._guarded.reveal(words if passed == plain else quoted(plain, passed))
+        return text
+
+    async def _beside(self, event: canonical.AnswerEvent) -> canonical.AnswerEvent:
+        """An event with all that it holds but words."""
+        if _is_bare(event):
+            return event
+        is_edge = isinstance(event, canonical.AnswerStarted | canonical.AnswerEnded)
+        asked = self._echoed if is_edge else frozenset[str]()
+        texts = EventTexts(event, asked=asked, is_guarded=self.is_guarded)
+        if texts.runs:
+            for point in _ANSWER_POINTS:
+                await self._guarded.message(point, texts.runs, is_whole=False)
+        passed = texts.event(self._guarded.reveal)
+        self.left_out |= texts.left_out
+        return passed
+
+
+def _is_bare(event: canonical.AnswerEvent) -> bool:
+    """Whether there is nothing in it but words, as in most events; looking costs more than that."""
+    if isinstance(event, canonical.PartGrew):
+        return not (event.signature or event.extras)
+    if isinstance(event, canonical.PartStarted):
+        part = event.part
+        return isinstance(part, canonical.TextPart) and not (part.extras or part.logprobs)
+    return isinstance(event, canonical.PartEnded | canonical.AnswerEnded) and not event.extras
 
 
 async def _echo(request: canonical.ModelRequest, texts: RequestTexts) -> calls.Events:
-    """What comes back of a probe that got as far as the model: what was asked."""
+    """What comes back of a probe that got as far as the model: its answer, or what was asked."""
     part = canonical.TextPart(text=" ".join(texts.texts))
     turn = canonical.Turn(role="assistant", parts=(part,), is_plain=True)
     choice = canonical.Choice(turn=turn, finish_reason="stop")
     answer = canonical.ModelAnswer(wire="lineside", model=request.model, choices=(choice,))
+    said = request.turns[-1].text if request.turns else ""
+    if said.startswith("{"):
+        answer = wires.wire_named(request.wire).read_answer(wires.read_object(said.encode()))
     for event in canonical.events_of(answer):
         yield event
 

@@ -67,8 +67,13 @@ class GuardedCall:
             self._asked = "\n".join(passing)
         return passing
 
-    async def message(self, point: GuardPoint, runs: Sequence[TextRun]) -> None:
+    async def message(
+        self, point: GuardPoint, runs: Sequence[TextRun], *, is_whole: bool = True
+    ) -> None:
         """Let a message with all that goes with it pass; its texts change as guards mend them.
+
+        Args:
+            is_whole: It is all of the message; else guards that see one as a whole do not see it.
 
         Raises:
             Denied: As `texts`; also where a guard would mend what nothing can take the place of.
@@ -76,7 +81,9 @@ class GuardedCall:
         said = [one for run in runs for one in run if one.is_said]
         for guard in self.chain.at(point):
             if guard.sees == "each":
-                self.keep(guard, await pass_runs(guard, runs, self))
+                self.keep(guard, await pass_runs(guard, runs, self), joins=not is_whole)
+                continue
+            if not is_whole:
                 continue
             texts = await self._whole(guard, [one.text for one in said], None)
             for one, text in zip(said, texts, strict=False):
@@ -121,9 +128,17 @@ class GuardedCall:
         """A text as this call's guards get it."""
         return Passage(text, point, self._asked, self._sources, self.pseudonyms, value)
 
-    def keep(self, guard: Guard, decision: GuardDecision) -> None:
-        """Keep a decision, and end the call where it is a no."""
-        self.decisions.append(decision)
+    def keep(self, guard: Guard, decision: GuardDecision, *, joins: bool = False) -> None:
+        """Keep a decision, and end the call where it is a no.
+
+        Args:
+            joins: It is on one more piece of a message; then one decision stands for all of them.
+        """
+        said = [at for at, one in enumerate(self.decisions) if joins and _is_same(one, decision)]
+        if said:
+            self.decisions[said[0]] = together(self.decisions[said[0]], decision)
+        else:
+            self.decisions.append(decision)
         if decision.verdict == "deny":
             self.is_hidden = self.is_hidden or guard.hides_text
             raise held_back(decision)
@@ -150,6 +165,10 @@ class GuardedCall:
         if said is not None:
             self.keep(guard, said)
         return passed
+
+
+def _is_same(one: GuardDecision, other: GuardDecision) -> bool:
+    return (one.guard, one.point) == (other.guard, other.point)
 
 
 _SAID_OF = {

@@ -68,7 +68,8 @@ class ProbeResult(Record):
         use_case: Or the plain model that was asked.
         path: The door the call came in by, such as `POST /api/usecases/{name}/run`.
         format: What the door speaks, such as `lineside` or `openai.chat`.
-        place: What of the request carried the probe, where it was not the words of a message.
+        place: What of the request or answer carried the probe, where it was not the words of a
+            message.
         is_held_back: The guard of that very point said no. Anything else is not enforced: an
             answer, and an error of another kind as well, since it proves nothing.
         said: What came instead.
@@ -183,7 +184,7 @@ class ServedPath(Record):
     Attributes:
         subject: What is asked there in place of each use case, such as a plain model.
         points: Those at which there are words to judge.
-        place: What of a request carries the text, where it is not the words of a message.
+        place: What of a request or answer carries the text, where it is not the words of a message.
         send: Sends one text to a use case by this path and returns all that a caller would get,
             the words of an error among it, or raises that error.
     """
