@@ -121,7 +121,8 @@ def test_steps_are_exported_one_a_line(lineside: Run, place: Path) -> None:
     steps = [json.loads(line) for line in shown.out.splitlines()]
     assert {step["trace_id"] for step in steps} == {FAILED}
     assert shown.err == "1 traces, 2 steps\n"
-    assert whole.data == {"traces": 2, "steps": 4, "file": "all.jsonl"}
+    said = {"scores": 0, "marks": 0, "feedback": 0}
+    assert whole.data == {"traces": 2, "steps": 4, "file": "all.jsonl"} | said
     lines = (place / "all.jsonl").read_text().splitlines()
     assert ["resourceSpans" in json.loads(line) for line in lines] == [True, True]
 

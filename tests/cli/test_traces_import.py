@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from cli.conftest import Run
 
 ROW = {
@@ -66,10 +68,41 @@ def test_a_file_that_nobody_knows_stops_before_anything_is_taken(
 
     assert wrong.code == 2
     assert "`other.json` is no export that is known: its entries have the keys a" in wrong.err
-    assert "--format otlp|" in wrong.err
+    assert "--format lineside|otlp|" in wrong.err
     assert lineside("traces", "ls", "--json").data["traces"] == []
     assert (
         "There is no format `foo`"
         in lineside("traces", "import", "rows.jsonl", "--format", "foo").err
     )
     assert lineside("traces", "import", "rows.jsonl", "--use-case", "none").code == 2
+
+
+def test_what_was_exported_in_one_place_is_imported_in_another(
+    lineside: Run, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "rows.jsonl").write_text(json.dumps(ROW))
+    trace_id = str(ROW["traceId"])
+    lineside("traces", "import", "rows.jsonl")
+    lineside("traces", "score", trace_id, "--name", "tone", "--label", "rude")
+    lineside("traces", "tag", trace_id, "beta")
+    lineside("traces", "note", trace_id, "Too short")
+    before = shown(lineside, trace_id)
+    told = lineside("traces", "export", "own.jsonl")
+    lineside("traces", "export", "otlp.jsonl", "--otlp")
+
+    for name in ("own", "otlp"):
+        monkeypatch.setenv("LINESIDE_HOME", str(place / f"home-{name}"))
+        for _ in range(2):
+            brought = lineside("traces", "import", f"{name}.jsonl", "--json")
+            assert (brought.code, brought.data[0]["kept"], brought.data[0]["notes"]) == (0, 1, 1)
+        assert shown(lineside, trace_id) == before
+
+    assert told.err == "1 traces, 1 steps, 1 scores, 2 marks\n"
+
+
+def shown(lineside: Run, trace_id: str) -> list[object]:
+    """What a trace and the lists it stands in say; ids of marks are another in every place."""
+    marks = [one | {"id": ""} for one in lineside("traces", "marks", "--json").data]
+    lists = ("ls", "scores", "stats")
+    found = [lineside("traces", name, "--json").data for name in lists]
+    return [lineside("traces", "show", trace_id, "--json").data, *found, marks]

@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from lineside.core import Denied, Invalid, NotFound, Settings, now
 from lineside.traces import (
     Span,
+    exports,
     new_span_id,
     record_spans,
     search,
@@ -181,7 +182,8 @@ def test_an_exported_line_is_read_by_a_receiver_of_opentelemetry(scope: Scope) -
     keep(scope, model={"status": "error", "error": "timeout: too slow"})
     (spans,) = search.spans_of(scope)
 
-    request = ParseDict(orjson.loads(search.otlp_line(spans)), ExportTraceServiceRequest())
+    (line,) = exports.otlp_lines(spans)
+    request = ParseDict(orjson.loads(line), ExportTraceServiceRequest())
 
     sent = request.resource_spans[0].scope_spans[0].spans
     assert [span.name for span in sent] == [span.name for span in spans]

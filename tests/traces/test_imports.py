@@ -14,7 +14,7 @@ import pytest
 
 from lineside.core import Denied, Invalid, Unavailable
 from lineside.store import Store
-from lineside.traces import imports, search
+from lineside.traces import exports, imports
 from lineside.trust import Scope
 from traces.imported import Write, all_spans, by_name
 
@@ -53,7 +53,7 @@ def test_lines_of_a_collector_are_taken_and_each_broken_one_is_named(
     scope: Scope, write: Write
 ) -> None:
     good = json.dumps(otlp(OTLP_SPAN))
-    logs = json.dumps({"resourceLogs": []})
+    logs = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [{"body": {}}]}]}]})
     nameless = json.dumps(otlp({**OTLP_SPAN, "spanId": "zz"}))
 
     receipt = imports.import_file(
@@ -63,7 +63,7 @@ def test_lines_of_a_collector_are_taken_and_each_broken_one_is_named(
     assert (receipt.format, receipt.kept, receipt.refused) == ("otlp", 1, 3)
     assert {(one.reason, one.example) for one in receipt.why} == {
         ("it is not JSON", "line 2"),
-        ("it holds logs, not spans", "line 3"),
+        ("it is a log record that says no score", "`` (no span_id)"),
         ("span_id has 1 bytes, expected 8", "`chat` (zz)"),
     }
 
@@ -74,7 +74,7 @@ def test_what_is_exported_here_comes_back_the_same_and_twice_changes_nothing(
     imports.import_file(scope, write("a.json", otlp(OTLP_SPAN | MORE_OF_OTLP)))
     first = all_spans(scope)
     lines = tmp_path / "again.jsonl.gz"
-    lines.write_bytes(gzip.compress(search.otlp_line(first)))
+    lines.write_bytes(gzip.compress(b"".join(exports.otlp_lines(first))))
     other = dataclasses.replace(scope, workspace=uuid.uuid4().hex)
 
     for _ in range(2):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lineside.trust import Scope
 
 _ID_DIGITS = 12
+_EXPORTED = ("traces", "steps", "scores", "marks", "feedback")
 _QUERY_HELP = "Only traces that meet this, such as `status = error and latency_ms > 2000`."
 
 query_option = click.option("--query", "-q", default="", metavar="QUERY", help=_QUERY_HELP)
@@ -221,26 +222,23 @@ def show(trace_id: str, number: int | None, form: str | None, as_json: bool) -> 
 @click.option("--otlp", is_flag=True, help="OTLP JSON, a trace a line, as collectors read it.")
 @json_option
 def export(file: IO[bytes], query: str, otlp: bool, as_json: bool) -> None:
-    """Write the steps of traces as JSON Lines, one step a line; `-` is stdout.
+    """Write traces, with what was said of them, as JSON Lines that an import reads; `-` is stdout.
 
-    With --otlp, a trace of more than 5,000 steps stands in several lines.
+    Each step is a line, and each score, tag, note, link and piece of feedback one after them. With
+    --otlp, a trace is a line, several where it is long, and what was said of it a log record.
     """
-    from lineside.traces import search
+    from lineside.traces import exports, search
 
-    found = written = 0
     with scope_on_line() as scope:
-        last_id = None
-        for spans in search.spans_of(scope, read_query(scope, query), in_parts=True):
-            found += spans[0].trace_id != last_id
-            written, last_id = written + len(spans), spans[0].trace_id
-            if otlp:
-                file.write(search.otlp_line(spans))
-            else:
-                file.writelines(f"{span.model_dump_json()}\n".encode() for span in spans)
+        written = exports.Export(scope, form="otlp" if otlp else "lineside")
+        found = search.spans_of(scope, read_query(scope, query), in_parts=True)
+        file.writelines(written.lines(found))
+    counts = {name: getattr(written, name) for name in _EXPORTED}
     if as_json and file.name != "-":
-        print_json({"traces": found, "steps": written, "file": file.name})
+        print_json(counts | {"file": file.name})
         return
-    note(f"{found:,} traces, {written:,} steps")
+    always = ("traces", "steps")
+    note(", ".join(f"{n:,} {name}" for name, n in counts.items() if n or name in always))
 
 
 def read_query(scope: "Scope", query: str) -> "search.Filters":

@@ -41,19 +41,20 @@ _SOMETHING_REFUSED = 1
     "--format",
     "format_name",
     metavar="FORMAT",
-    help="otlp, langfuse, phoenix, mlflow, inspect, atif or deepeval; the content tells otherwise.",
+    help="lineside, otlp, langfuse, phoenix, mlflow, inspect, atif or deepeval; the content tells "
+    "otherwise.",
 )
 @click.option("--use-case", metavar="NAME", help="The use case that takes every step.")
 @json_option
 def import_files(
     files: tuple[Path, ...], format_name: str | None, use_case: str | None, as_json: bool
 ) -> int:
-    """Bring along traces that other products have recorded and exported.
+    """Bring along traces that other products, or another lineside, have recorded and exported.
 
-    Reads OTLP JSON, Langfuse, Phoenix, MLflow, Inspect AI, ATIF and DeepEval, compressed by gzip or
-    not. Scores and tags come along as if they had been given here. The same file may be imported
-    again: nothing is kept twice. Whatever is not taken is counted and named, and the exit code is
-    then 1.
+    Reads what `lineside traces export` writes, OTLP JSON, Langfuse, Phoenix, MLflow, Inspect AI,
+    ATIF and DeepEval, compressed by gzip or not. Scores, tags, notes, links and feedback come along
+    as if they had been given here. The same file may be imported again: nothing is kept twice.
+    Whatever is not taken is counted and named, and the exit code is then 1.
     """
     from lineside.traces import imports
     from lineside.usecases import get_use_case, list_use_cases
@@ -84,7 +85,10 @@ def import_files(
 
 
 def _print(receipts: list["imports.ImportReceipt"]) -> None:
-    numbers = ("traces", "steps", "scores", "tags", "tokens in", "out", "refused")
+    numbers = (
+        *("traces", "steps", "scores", "tags", "notes", "feedback"),
+        *("tokens in", "out", "refused"),
+    )
     print_table(
         ("file", "format", *numbers, "models"),
         [
@@ -95,6 +99,8 @@ def _print(receipts: list["imports.ImportReceipt"]) -> None:
                 f"{receipt.kept:,}",
                 f"{receipt.scores:,}",
                 f"{receipt.tags:,}",
+                f"{receipt.notes:,}",
+                f"{receipt.feedback:,}",
                 f"{receipt.tokens_in:,}",
                 f"{receipt.tokens_out:,}",
                 f"{receipt.refused:,}",

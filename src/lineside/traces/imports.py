@@ -19,16 +19,16 @@ from lineside.traces.importers import (
     langfuse,
     mlflow,
     otlp,
+    own,
     phoenix,
 )
 from lineside.traces.importers.files import Entry, ExportFile
-from lineside.traces.importers.said import Found, Tagged
-from lineside.traces.mapping import map_span
+from lineside.traces.importers.said import Found, Said
 from lineside.traces.opinions import Opinions
 from lineside.traces.otlp import Refusal
+from lineside.traces.otlp_lines import restored
 from lineside.traces.record import record_spans
 from lineside.traces.scores.arriving import count_scores
-from lineside.traces.scores.record import TraceScore
 from lineside.traces.span import Span
 from lineside.trust import Scope
 
@@ -47,6 +47,7 @@ class _Format(NamedTuple):
 
 # In the order they are asked, those with the plainest marks first.
 _FORMATS = {
+    "lineside": _Format(own.recognises, own.read_own),
     "otlp": _Format(otlp.recognises, otlp.read_otlp),
     "inspect": _Format(inspect_logs.recognises, inspect_logs.read_inspect),
     "atif": _Format(atif.recognises, atif.read_atif),
@@ -63,7 +64,8 @@ class RefusedReason(Record):
     """One reason for which something of a file was not taken.
 
     Attributes:
-        count: How many steps, scores or tags, or entries that could not be told apart into them.
+        count: How many steps, scores, marks or feedback, or entries that could not be told apart
+            into them.
         example: The first of them, as its exporter would know it.
     """
 
@@ -78,7 +80,8 @@ class ImportReceipt(Record):
     Attributes:
         kept: Steps that were taken; those taken before are counted again and not kept twice.
         traces: Traces that they belong to; one whose steps lie far apart may count twice.
-        scores: What people, judges and programs said that was taken, once each; `tags` on traces.
+        scores: What people, judges and programs said that was taken, once each; `tags`, and `notes`
+            and links, on traces; `feedback` on answers.
         models: Names of the models that answered, with how many steps each.
         tokens_in: Read by models, over the steps that say so; `tokens_out` written.
         refused: What was not taken; `why` says each reason, the most frequent first.
@@ -90,6 +93,8 @@ class ImportReceipt(Record):
     traces: int
     scores: int = 0
     tags: int = 0
+    notes: int = 0
+    feedback: int = 0
     models: dict[str, int]
     tokens_in: int
     tokens_out: int
@@ -200,26 +205,34 @@ class _Import:
     def refused(self) -> int:
         return self._reasons.total()
 
-    def take(self, raw: RawSpan | Refusal | TraceScore | Tagged) -> bool:
+    def take(self, found: RawSpan | Span | Refusal | Said) -> bool:
         """Add one to what waits, and say whether that filled it, so that it was written."""
-        if isinstance(raw, Refusal):
-            self._refuse(raw)
+        if isinstance(found, Refusal):
+            self._refuse(found)
             return False
-        if isinstance(raw, TraceScore | Tagged):
-            is_full = self._said.add(raw)
-            if is_full:
-                self.write()
-            return is_full
-        return self._take_span(raw)
+        if isinstance(found, RawSpan):
+            return self._take_raw(found)
+        if isinstance(found, Span):
+            return self._take_span(found)
+        is_full = self._said.add(found)
+        if is_full:
+            self.write()
+        return is_full
 
-    def _take_span(self, raw: RawSpan) -> bool:
+    def _take_raw(self, raw: RawSpan) -> bool:
         try:
-            span = map_span(raw)
+            claimed = self._claimed(raw)
+            span = restored(raw, use_case=claimed)
         except Exception as error:  # noqa: BLE001 # one span must not cost the file all the others
             label = f"`{raw.name[:80]}` ({raw.span_id})"
             self._refuse(Refusal(f"it could not be mapped ({type(error).__name__})", label))
             return False
-        self._batch.append(span.model_copy(update={"use_case": self._claimed(raw)}))
+        return self._take_span(span)
+
+    def _take_span(self, span: Span) -> bool:
+        if self._use_case is not None:
+            span = span.model_copy(update={"use_case": self._use_case})
+        self._batch.append(span)
         self._batch_bytes += len(orjson.dumps(span.raw, default=str))
         if len(self._batch) < _BATCH_SPANS and self._batch_bytes < _BATCH_BYTES:
             return False
@@ -288,7 +301,9 @@ class _Import:
             kept=self.kept,
             traces=self._traces,
             scores=self._said.scores + self._scores_in_events,
-            tags=self._said.tags,
+            tags=self._said.marks["tag"],
+            notes=self._said.marks["note"] + self._said.marks["link"],
+            feedback=self._said.feedback,
             models=dict(self._models.most_common()),
             tokens_in=self._tokens_in,
             tokens_out=self._tokens_out,
@@ -316,8 +331,6 @@ class _Import:
         self._examples.setdefault(reason, refusal.span)
 
     def _claimed(self, raw: RawSpan) -> str | None:
-        if self._use_case is not None:
-            return self._use_case
         names = (
             raw.attributes.get("lineside.usecase"),
             raw.resource.get("lineside.usecase"),

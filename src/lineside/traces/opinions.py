@@ -1,18 +1,21 @@
-"""Scores and tags of an import, on their way to where people's and programs' own are kept."""
+"""What was said of imported traces, on its way to where people's and programs' own is kept."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
-from lineside.core import Denied
+from lineside.core import Denied, new_id, now
 from lineside.traces import marks
-from lineside.traces.importers.said import Tagged
+from lineside.traces.feedback import Feedback, bring_feedback
+from lineside.traces.importers.said import Said, Tagged
+from lineside.traces.marks import TraceMark
 from lineside.traces.otlp import Refusal
 from lineside.traces.scores.record import TraceScore
 from lineside.traces.scores.recording import SCORES_MAX, record_scores, traces_of_steps
 from lineside.trust import Scope
 
 WAITING_MAX = 10_000
-"""Scores and tags that are kept at once: each time, the lake is asked for their traces."""
+"""How much of it is kept at once: each time, the lake is asked for their traces."""
 
 Keep = Callable[[Callable[[], "Future[None]"]], None]
 
@@ -22,7 +25,8 @@ class Opinions:
 
     Attributes:
         scores: How many were taken; those taken before are counted again and not kept twice.
-        tags: How many tags were put on traces, or are on them already.
+        marks: How many of each kind were put on traces, or are on them already.
+        feedback: How much of it was kept, or is kept already.
     """
 
     def __init__(self, scope: Scope, *, keep: Keep, refuse: Callable[[Refusal], object]) -> None:
@@ -30,37 +34,67 @@ class Opinions:
         self._keep = keep
         self._refuse = refuse
         self._scores: list[TraceScore] = []
-        self._tags: set[tuple[str, str]] = set()
-        self.scores = self.tags = 0
+        self._tags: set[Tagged] = set()
+        self._marks: list[TraceMark] = []
+        self._feedback: list[Feedback] = []
+        self.scores = self.feedback = 0
+        self.marks: Counter[str] = Counter()
 
-    def add(self, said: TraceScore | Tagged) -> bool:
+    def add(self, said: Said) -> bool:
         """Take one, and say whether it is time to write."""
-        if isinstance(said, Tagged):
-            self._tags.add((said.trace_id, said.tag))
-        else:
-            self._scores.append(said)
-        return len(self._scores) + len(self._tags) >= WAITING_MAX
+        match said:
+            case Tagged():
+                self._tags.add(said)
+            case TraceMark():
+                self._marks.append(said)
+            case Feedback():
+                self._feedback.append(said)
+            case TraceScore():
+                self._scores.append(said)
+        of_traces = len(self._tags) + len(self._marks) + len(self._feedback)
+        return len(self._scores) + of_traces >= WAITING_MAX
 
     @property
     def is_any(self) -> bool:
-        return bool(self._scores or self._tags)
+        return self.needs_traces or bool(self._scores)
 
     @property
     def needs_traces(self) -> bool:
         """Whether some of it can only be kept where its trace is found."""
-        return bool(self._tags) or any(one.span_id and not one.trace_id for one in self._scores)
+        is_of_traces = bool(self._tags or self._marks or self._feedback)
+        return is_of_traces or any(one.span_id and not one.trace_id for one in self._scores)
 
     def write(self) -> None:
         """Keep what has come; the steps that it is about are kept already, where they are here."""
-        if self._tags:
-            refused = marks.tag_traces(self._scope, self._tags)
-            self.tags += len(self._tags) - len(refused)
-            for trace_id, tag, why in refused:
-                self._refuse(Refusal(why, f"tag `{tag[:80]}` ({trace_id})"))
+        self._write_marks([*map(self._tag, sorted(self._tags)), *self._marks])
+        if self._feedback:
+            lost = bring_feedback(self._scope, self._feedback)
+            self.feedback += len(self._feedback) - len(lost)
+            for one, why in lost:
+                self._refuse(Refusal(why, f"feedback of {one.given_by[:80]} ({one.trace_id})"))
         scores = self._with_traces()
         for start in range(0, len(scores), SCORES_MAX):
             self._write_scores(scores[start : start + SCORES_MAX])
-        self._scores, self._tags = [], set()
+        self._scores, self._tags, self._marks, self._feedback = [], set(), [], []
+
+    def _tag(self, said: Tagged) -> TraceMark:
+        return TraceMark(
+            id=new_id("mark"),
+            trace_id=said.trace_id,
+            use_case=None,
+            kind="tag",
+            text=said.tag,
+            made_by=self._scope.actor.name,
+            made_at=now(),
+        )
+
+    def _write_marks(self, found: list[TraceMark]) -> None:
+        if not found:
+            return
+        self.marks.update(one.kind for one in found)
+        for one, why in marks.bring_marks(self._scope, found):
+            self.marks[one.kind] -= 1
+            self._refuse(Refusal(why, f"{one.kind} `{one.text[:80]}` ({one.trace_id})"))
 
     def _write_scores(self, scores: list[TraceScore]) -> None:
         try:

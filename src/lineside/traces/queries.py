@@ -330,6 +330,16 @@ def latest_feedback(
     return [dict(row._mapping) for row in rows]
 
 
+def feedback_on(
+    connection: sa.Connection, workspace: str, trace_ids: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What was said of these traces, in the order it was."""
+    columns = [column for column in feedback.c if column.name != "workspace"]
+    is_theirs = feedback.c.trace_id.in_(trace_ids)
+    query = sa.select(*columns).where(feedback.c.workspace == workspace, is_theirs)
+    return [dict(row._mapping) for row in connection.execute(query.order_by(feedback.c.id))]
+
+
 def thumbs_since(
     connection: sa.Connection, workspace: str, use_case: str, *, since: datetime, limit: int
 ) -> dict[str, float]:

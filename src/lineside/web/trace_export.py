@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from lineside.core import NotFound
-from lineside.traces import search
+from lineside.traces import exports, search
 from lineside.trust import Scope
 from lineside.web.trace_form import read_trace_form
 
@@ -18,14 +18,15 @@ _ID_DIGITS = 12
 def export(request: Request) -> Response:
     """Every trace that the form lets through, a line each, made while it is sent.
 
-    A trace of more than 5,000 steps stands in several lines, so that nobody has to hold it.
+    What was said of some stands in a line after them. A trace of more than 5,000 steps stands in
+    several lines, so that nobody has to hold it.
     """
     scope: Scope = request.app.state.local
     form = read_trace_form(request)
     if form.refused is not None:
         raise form.refused
     found = search.spans_of(scope, form.filters, in_parts=True)
-    return _download(map(search.otlp_line, found), "traces")
+    return _download(exports.Export(scope, form="otlp").lines(found), "traces")
 
 
 def export_one(request: Request) -> Response:
@@ -36,7 +37,7 @@ def export_one(request: Request) -> Response:
     first = next(parts, None)
     if first is None:
         raise NotFound("unknown_trace", f"No trace has the id `{trace_id[:64]}`")
-    lines = map(search.otlp_line, chain([first], parts))
+    lines = exports.Export(scope, form="otlp").lines(chain([first], parts))
     return _download(lines, f"trace-{first[0].trace_id[:_ID_DIGITS]}")
 
 

@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from lineside.traces.conventions.received import RawSpan, storable
+from lineside.traces.feedback import Feedback
 from lineside.traces.importers.steps import SPAN_DIGITS, TRACE_DIGITS, hex_id, moment_ns
 from lineside.traces.mapping import moment_of
+from lineside.traces.marks import TraceMark
 from lineside.traces.otlp import Refusal
 from lineside.traces.scores.record import (
     EXPLANATION_CHARACTERS_MAX,
@@ -20,6 +22,7 @@ from lineside.traces.scores.record import (
     ScoreSource,
     TraceScore,
 )
+from lineside.traces.span import Span
 
 
 class Tagged(NamedTuple):
@@ -29,7 +32,8 @@ class Tagged(NamedTuple):
     tag: str
 
 
-Found = Iterator[RawSpan | Refusal | TraceScore | Tagged]
+Said = TraceScore | Tagged | TraceMark | Feedback
+Found = Iterator[RawSpan | Span | Refusal | Said]
 """What a file holds: steps, what was said of them, and what cannot be taken."""
 
 KINDS: dict[str, ScoreSource] = {

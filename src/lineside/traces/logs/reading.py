@@ -43,7 +43,16 @@ def read_json(body: bytes) -> Logs:
     Raises:
         Invalid: The body is not JSON, or not the shape of such a message.
     """
-    found = walk_json(parsed_json(body), LAYOUT)
+    return read_document(parsed_json(body))
+
+
+def read_document(document: Any) -> Logs:
+    """The same of a message that has been parsed.
+
+    Raises:
+        Invalid: It is not the shape of such a message.
+    """
+    found = walk_json(document, LAYOUT)
     return (one if isinstance(one, Refusal) else _of_json(one) for one in found)
 
 

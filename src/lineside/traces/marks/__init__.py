@@ -3,25 +3,31 @@
 from lineside.traces.marks.marks import (
     MarkKind,
     TraceMark,
+    bring_marks,
     is_tag,
     link_trace,
     list_marks,
+    marks_of,
     marks_on,
     note_on_trace,
     remove_mark,
     tag_trace,
-    tag_traces,
+    use_case_among,
+    use_cases_of,
 )
 
 __all__ = [
     "MarkKind",
     "TraceMark",
+    "bring_marks",
     "is_tag",
     "link_trace",
     "list_marks",
+    "marks_of",
     "marks_on",
     "note_on_trace",
     "remove_mark",
     "tag_trace",
-    "tag_traces",
+    "use_case_among",
+    "use_cases_of",
 ]

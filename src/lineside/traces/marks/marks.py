@@ -10,7 +10,7 @@ from lineside.core import Denied, Invalid, NotFound, Record, new_id, now
 from lineside.traces import privacy
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks import queries
-from lineside.traces.parts import may_see
+from lineside.traces.parts import may_see, own_words
 from lineside.traces.reading import open_reading
 from lineside.trust import Scope
 
@@ -23,6 +23,7 @@ NOTE_CHARACTERS_MAX = 5_000
 TITLE_CHARACTERS_MAX = 200
 ADDRESS_CHARACTERS_MAX = 2_000
 _TRACES_AT_ONCE = 200
+_TOLD_BY = ("kind", "text", "address", "made_by", "made_at")
 _TAG = re.compile(r"[a-z0-9][a-z0-9 ._:/-]*")
 
 
@@ -58,51 +59,58 @@ def tag_trace(scope: Scope, trace_id: str, tag: str) -> TraceMark:
         Invalid: The tag cannot be one, or the trace has 200 marks.
         Denied: The right `feedback` is missing.
     """
-    clean = _clean_tag(tag)
-    if not is_tag(tag):
-        raise Invalid(
-            "bad_tag",
-            f"`{tag[:80]}` cannot be a tag",
-            hint=f"Use at most {TAG_CHARACTERS_MAX} letters, digits, blanks and . _ : / - "
-            "beginning with a letter or a digit.",
-        )
-    return _put(scope, trace_id, "tag", clean)
+    return _put(scope, trace_id, "tag", _tag(tag))
 
 
-def tag_traces(scope: Scope, tags: Collection[tuple[str, str]]) -> list[tuple[str, str, str]]:
-    """Put many tags on many traces, each as `tag_trace` does: pairs of a trace's id and a tag.
+def bring_marks(scope: Scope, brought: Sequence[TraceMark]) -> list[tuple[TraceMark, str]]:
+    """Put marks on traces that were made elsewhere, with who made them and when; each once.
 
     Returns:
         Those that could not be put, each with why in words.
     """
-    refused: list[tuple[str, str, str]] = []
-    wanted: dict[str, list[str]] = {}
-    for trace_id, tag in sorted(tags):
-        if is_tag(tag):
-            wanted.setdefault(trace_id, []).append(tag)
-        else:
-            refused.append((trace_id, tag, "it cannot be a tag"))
+    refused: list[tuple[TraceMark, str]] = []
+    wanted: dict[str, list[TraceMark]] = {}
+    heads = use_cases_of(scope, {one.trace_id for one in brought})
+    for one in sorted(brought, key=lambda one: one.made_at):
+        if one.kind == "tag" and not is_tag(one.text):
+            refused.append((one, "it cannot be a tag"))
+            continue
+        try:
+            use_case = use_case_among(heads, one.trace_id)
+            scope.require("feedback", use_case=use_case)
+            own = {"id": new_id("mark"), "use_case": use_case} | _checked(scope, one)
+            wanted.setdefault(one.trace_id, []).append(one.model_copy(update=own))
+        except (NotFound, Invalid, Denied) as error:
+            refused.append((one, error.message))
     ids = sorted(wanted)
-    heads = _heads(scope, ids)
     for start in range(0, len(ids), _TRACES_AT_ONCE):
         some = ids[start : start + _TRACES_AT_ONCE]
         with scope.store.records.write() as connection:
             there = _there(connection, scope, some)
             fresh: list[dict[str, Any]] = []
-            for trace_id in some:
-                for tag in wanted[trace_id]:
-                    try:
-                        use_case = _known(heads, trace_id)
-                        scope.require("feedback", use_case=use_case)
-                        mark = _mark(scope, trace_id, use_case, "tag", _clean_tag(tag))
-                        if _same_tag(there[trace_id], mark) is None:
-                            _check_room(there[trace_id])
-                            there[trace_id].append(mark.model_dump())
-                            fresh.append(mark.model_dump())
-                    except (NotFound, Invalid, Denied) as error:
-                        refused.append((trace_id, tag, error.message))
+            for mark in (mark for trace_id in some for mark in wanted[trace_id]):
+                if _same(there[mark.trace_id], mark) is not None:
+                    continue
+                try:
+                    _check_room(there[mark.trace_id])
+                except Invalid as error:
+                    refused.append((mark, error.message))
+                    continue
+                there[mark.trace_id].append(mark.model_dump())
+                fresh.append(mark.model_dump())
             queries.insert_marks(connection, scope.workspace, fresh)
     return refused
+
+
+def _checked(scope: Scope, mark: TraceMark) -> dict[str, Any]:
+    """Text and address of a mark as they may be kept."""
+    if mark.kind == "tag":
+        return {"text": _tag(mark.text), "address": None}
+    if mark.kind == "note":
+        return {"text": _note(scope, mark.text), "address": None}
+    title = "" if mark.text == mark.address else mark.text
+    text, address = _link(scope, mark.address or "", title)
+    return {"text": text, "address": address}
 
 
 def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
@@ -114,14 +122,7 @@ def note_on_trace(scope: Scope, trace_id: str, text: str) -> TraceMark:
             200 marks.
         Denied: The right `feedback` is missing.
     """
-    clean = text.strip()
-    if not 0 < len(clean) <= NOTE_CHARACTERS_MAX:
-        raise Invalid(
-            "bad_note",
-            f"The note has {len(clean):,} characters, expected 1 to {NOTE_CHARACTERS_MAX:,}",
-        )
-    masked = privacy.masked_words(scope.store, scope.workspace, note=clean)["note"]
-    return _put(scope, trace_id, "note", masked)
+    return _put(scope, trace_id, "note", _note(scope, text))
 
 
 def link_trace(scope: Scope, trace_id: str, address: str, *, title: str = "") -> TraceMark:
@@ -135,21 +136,8 @@ def link_trace(scope: Scope, trace_id: str, address: str, *, title: str = "") ->
             or the trace has 200 marks.
         Denied: The right `feedback` is missing.
     """
-    clean, title = address.strip(), " ".join(title.split())
-    if len(clean) > ADDRESS_CHARACTERS_MAX or not _is_web_address(clean):
-        raise Invalid(
-            "bad_link",
-            f"`{clean[:80]}` is no address of a page",
-            hint="Give one such as `https://tickets.example/SHOP-17`, "
-            f"of at most {ADDRESS_CHARACTERS_MAX:,} characters.",
-        )
-    if len(title) > TITLE_CHARACTERS_MAX:
-        raise Invalid(
-            "bad_title",
-            f"The title has {len(title):,} characters, the limit is {TITLE_CHARACTERS_MAX}",
-        )
-    masked = privacy.masked_words(scope.store, scope.workspace, title=title or None)["title"]
-    return _put(scope, trace_id, "link", masked or clean, address=clean)
+    text, address = _link(scope, address, title)
+    return _put(scope, trace_id, "link", text, address=address)
 
 
 def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:
@@ -184,6 +172,13 @@ def marks_on(scope: Scope, trace_id: str) -> list[TraceMark]:
     with scope.store.records.read() as connection:
         rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
     return [TraceMark.model_validate(row) for row in rows if may_see(scope, row["use_case"])]
+
+
+def marks_of(scope: Scope, trace_ids: Sequence[str]) -> list[TraceMark]:
+    """What people put on these traces, in the order they did, as far as the actor may see it."""
+    with scope.store.records.read() as connection:
+        rows = queries.marks_of_traces(connection, scope.workspace, trace_ids)
+    return own_words(scope, [TraceMark.model_validate(row) for row in rows])
 
 
 def list_marks(
@@ -225,8 +220,8 @@ def _put(
     mark = _mark(scope, trace_id, use_case, kind, text, address=address)
     with scope.store.records.write() as connection:
         there = _there(connection, scope, [trace_id])[trace_id]
-        if known := _same_tag(there, mark):
-            return TraceMark.model_validate(known)
+        if same := _same(there, mark):
+            return TraceMark.model_validate(same)
         _check_room(there)
         queries.insert_marks(connection, scope.workspace, [mark.model_dump()])
     return mark
@@ -265,9 +260,11 @@ def _there(
     return there
 
 
-def _same_tag(there: Sequence[dict[str, Any]], mark: TraceMark) -> dict[str, Any] | None:
-    tags = (row for row in there if row["kind"] == mark.kind == "tag")
-    return next((row for row in tags if row["text"] == mark.text), None)
+def _same(there: Sequence[dict[str, Any]], mark: TraceMark) -> dict[str, Any] | None:
+    """The mark that is there already: a tag of this text, or what was made at the same moment."""
+    names = ("kind", "text") if mark.kind == "tag" else _TOLD_BY
+    said = {name: getattr(mark, name) for name in names}
+    return next((row for row in there if all(row[name] == said[name] for name in names)), None)
 
 
 def _check_room(there: Sequence[dict[str, Any]]) -> None:
@@ -279,7 +276,7 @@ def _check_room(there: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def _heads(scope: Scope, trace_ids: Sequence[str]) -> dict[str, str | None]:
+def use_cases_of(scope: Scope, trace_ids: Collection[str]) -> dict[str, str | None]:
     """The use case of each of these traces that is here.
 
     Where several have a part in it, one within the actor's limit, else that of the first root.
@@ -291,7 +288,7 @@ def _heads(scope: Scope, trace_ids: Sequence[str]) -> dict[str, str | None]:
     return {row["trace_id"]: row["use_case"] for row in rows}
 
 
-def _known(heads: Mapping[str, str | None], trace_id: str) -> str | None:
+def use_case_among(heads: Mapping[str, str | None], trace_id: str) -> str | None:
     if trace_id not in heads:
         raise NotFound(
             "unknown_trace",
@@ -302,12 +299,54 @@ def _known(heads: Mapping[str, str | None], trace_id: str) -> str | None:
 
 
 def _use_case_of(scope: Scope, trace_id: str) -> str | None:
-    return _known(_heads(scope, [trace_id]), trace_id)
+    return use_case_among(use_cases_of(scope, [trace_id]), trace_id)
 
 
 def _asked_use_case(scope: Scope, trace_id: str) -> str | None:
     """Looked up only for actors who are limited to some; the trace may be gone for the others."""
     return None if scope.use_cases is None else _use_case_of(scope, trace_id)
+
+
+def _tag(tag: str) -> str:
+    clean = _clean_tag(tag)
+    if not is_tag(tag):
+        raise Invalid(
+            "bad_tag",
+            f"`{tag[:80]}` cannot be a tag",
+            hint=f"Use at most {TAG_CHARACTERS_MAX} letters, digits, blanks and . _ : / - "
+            "beginning with a letter or a digit.",
+        )
+    return clean
+
+
+def _note(scope: Scope, text: str) -> str:
+    clean = text.strip()
+    if not 0 < len(clean) <= NOTE_CHARACTERS_MAX:
+        raise Invalid(
+            "bad_note",
+            f"The note has {len(clean):,} characters, expected 1 to {NOTE_CHARACTERS_MAX:,}",
+        )
+    masked: str = privacy.masked_words(scope.store, scope.workspace, note=clean)["note"]
+    return masked
+
+
+def _link(scope: Scope, address: str, title: str) -> tuple[str, str]:
+    """What a link is called, and where it leads."""
+    clean, title = address.strip(), " ".join(title.split())
+    if len(clean) > ADDRESS_CHARACTERS_MAX or not _is_web_address(clean):
+        raise Invalid(
+            "bad_link",
+            f"`{clean[:80]}` is no address of a page",
+            hint="Give one such as `https://tickets.example/SHOP-17`, "
+            f"of at most {ADDRESS_CHARACTERS_MAX:,} characters.",
+        )
+    if len(title) > TITLE_CHARACTERS_MAX:
+        raise Invalid(
+            "bad_title",
+            f"The title has {len(title):,} characters, the limit is {TITLE_CHARACTERS_MAX}",
+        )
+    masked = privacy.masked_words(scope.store, scope.workspace, title=title or None)["title"]
+    return masked or clean, clean
 
 
 def _clean_tag(text: str) -> str:

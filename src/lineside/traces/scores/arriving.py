@@ -7,6 +7,7 @@ import orjson
 
 from lineside.traces.mapping import moment_of
 from lineside.traces.scores.record import EVENT, TraceScore, score_row, stated
+from lineside.traces.span import Span
 
 _EVENTS_PER_SPAN_MAX = 1_000
 
@@ -20,6 +21,13 @@ def scores_of_spans(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             continue
         for event, fields in _scores_in(orjson.loads(raw).get("events")):
             yield score_row(row["workspace"], _of_span(row, event, fields))
+
+
+def event_scores(spans: Iterable[Span]) -> Iterator[tuple[object, ...]]:
+    """Identities of the scores in the events of some steps."""
+    for span in spans:
+        for event, fields in _scores_in((span.raw or {}).get("events")):
+            yield _of_span(vars(span), event, fields).identity
 
 
 def count_scores(events: list[dict[str, Any]] | None) -> int:

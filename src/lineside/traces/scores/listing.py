@@ -49,6 +49,17 @@ def list_scores(
     return own_words(scope, [score_of_row(row) for row in rows])
 
 
+def scores_of(
+    scope: Scope, trace_ids: Sequence[str], *, session_ids: Sequence[str] = ()
+) -> list[TraceScore]:
+    """What was scored of these traces and, as a whole, of these sessions, the earliest first."""
+    keys = [trace_key(trace_id) for trace_id in trace_ids]
+    with open_reading(scope) as reading:
+        asked = [scope.workspace, keys, list(trace_ids), list(session_ids)]
+        rows = reading.rows(queries.OF_SEVERAL, asked)
+    return own_words(scope, [score_of_row(row) for row in rows])
+
+
 def _of_session(
     reading: TraceReading, workspace: str, session_id: str, wanted: Sequence[Any]
 ) -> list[dict[str, Any]]:

@@ -84,6 +84,20 @@ LATEST_OF_TRACE = (
     + _NEWEST
 )
 
+# Parameters: the workspace, keys of traces, their ids, sessions.
+OF_SEVERAL = (
+    _found(
+        """
+    SELECT * FROM {scores} WHERE workspace = ?1 AND trace_key IN (SELECT unnest(?2::BIGINT[]))
+      AND trace_id IN (SELECT unnest(?3::VARCHAR[]))
+    UNION ALL
+    SELECT * FROM {scores} WHERE workspace = ?1 AND trace_id IS NULL
+      AND session_id IN (SELECT unnest(?4::VARCHAR[]))""",
+        "trace_key IN (SELECT unnest(?2::BIGINT[]))",
+    )
+    + "SELECT * FROM found ORDER BY scored_at, name"
+)
+
 # Parameters: the workspace, the session.
 PLACES_OF_SESSION = """
 SELECT coalesce(list(DISTINCT trace_key), []) AS keys,

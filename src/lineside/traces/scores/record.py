@@ -50,6 +50,12 @@ class TraceScore(Record):
     release: str | None = None
     at: datetime = Field(default_factory=now)
 
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What a score that arrives twice has in common with itself."""
+        of = (self.trace_id, self.span_id, None if self.trace_id else self.session_id)
+        return (*of, self.name, self.source, self.by, self.at)
+
 
 def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
     """A score as the lake keeps it."""

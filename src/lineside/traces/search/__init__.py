@@ -1,6 +1,5 @@
 """Finding traces: lists, figures and charts of them, and the steps of all that was found."""
 
-from lineside.traces.export import otlp_line
 from lineside.traces.filters import UNCLAIMED, Filters, parse_query, read_filters
 from lineside.traces.row import Page, TraceFigures, TraceRow
 from lineside.traces.search import scored as scored
@@ -34,7 +33,6 @@ __all__ = [
     "figures",
     "length_ms",
     "list_traces",
-    "otlp_line",
     "parse_query",
     "parts_of_trace",
     "read_filters",

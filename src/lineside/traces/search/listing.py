@@ -319,16 +319,17 @@ def _a_few(traces: Sequence[TraceRow]) -> Iterator[list[TraceRow]]:
 def _steps(scope: Scope, traces: Sequence[TraceRow]) -> Iterator[list[Span]]:
     moments = [plain(row.started_at) for row in traces]
     ids = [row.trace_id for row in traces]
-    by_trace: dict[str, list[Span]] = {}
-    whole = Whole(scope.store.payloads.get)
+    by_trace: dict[str, Rows] = {}
     with open_reading(scope) as reading:
         bounds = [earlier(min(moments)), later(max(moments))]
         for row in reading.rows(queries.STEPS_OF, [scope.workspace, *bounds, ids]):
-            by_trace.setdefault(row["trace_id"], []).append(span_of(whole.row(row)))
+            by_trace.setdefault(row["trace_id"], []).append(row)
         events = events_of_traces(reading, scope.workspace, bounds, ids)
     for id_ in ids:
         if id_ in by_trace:
-            own = own_steps(scope, by_trace[id_])
+            whole = Whole(scope.store.payloads.get)
+            spans = [span_of(whole.row(row)) for row in by_trace.pop(id_)]
+            own = own_steps(scope, spans)
             yield [with_events(span, events.get(id_, {})) for span in own]
 
 
