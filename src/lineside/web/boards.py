@@ -115,7 +115,7 @@ def themes(request: Request) -> Response:
 
 def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[plots.IntervalRow]:
     return [
-        plots.IntervalRow(label, entry.mean, entry.low, entry.high, _rank(entry))
+        plots.IntervalRow(label, entry.mean, entry.together_low, entry.together_high, _rank(entry))
         for entry, label in zip(board.entries, labels, strict=True)
     ]
 
