@@ -56,6 +56,8 @@ def board(
         return entry.model or "unknown" if by == "model" else labels[entry.subject]
 
     named = {entry.run_id: label(entry) for entry in found.entries}
+    if undecided := found.undecided(named):
+        say(undecided)
     print_table(
         ("rank", by, "mean", "95 % interval", "at once", "failed", "tied with", "cost a case"),
         [

@@ -13,6 +13,7 @@ from lineside.stats import Interval, leaderboard, np
 from lineside.trust import Scope
 
 ENTRIES_MAX = 20
+_NAMED_MAX = 4
 _RUNS_READ_MAX = 1_000
 
 By = Literal["subject", "model"]
@@ -75,6 +76,24 @@ class Board(Record):
     datasets: list[str]
     problem: str | None
     judge_note: str | None = None
+
+    @property
+    def may_be_first(self) -> list[str]:
+        """Runs of those that may truly be the best, in the order of the entries."""
+        return [entry.run_id for entry in self.entries if entry.rank_best == 1]
+
+    def undecided(self, called: Mapping[str, str]) -> str | None:
+        """That nobody is surely the first, in a sentence; nothing where somebody is.
+
+        Args:
+            called: What each run's candidate is called.
+        """
+        names = [called[run_id] for run_id in self.may_be_first]
+        if len(names) < 2:
+            return None
+        named, more = names[:_NAMED_MAX], len(names) - _NAMED_MAX
+        last = f"{more} more" if more > 0 else named.pop()
+        return f"Not enough data to rank: {', '.join(named)} and {last} may each be first"
 
 
 def rank_runs(
