@@ -21,6 +21,7 @@ def test_verdicts_of_two_runs_and_a_gate_taken_apart(lineside, write_folder) -> 
 
     board = lineside("verdicts", "board", "post-room", "--json").data
     assert [entry["run_id"] for entry in board["entries"]] == [after, before]
+    assert "may each be first" not in lineside("verdicts", "board", "post-room").out
     history = lineside("verdicts", "history", "post-room", "--json").data
     assert [point["standing"] for point in history] == ["better", "first"]
     assert lineside("verdicts", "themes", before, "--json").data["failed"] == 20

@@ -33,6 +33,31 @@ def test_candidates_that_cannot_be_told_apart_are_tied(
         verdicts.rank_runs(scope, "triage", dataset="other")
 
 
+def test_who_may_each_be_first_is_said_where_nobody_surely_is(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    """20 cases, and candidates that are 5 points apart: the best mean is no first rank."""
+    for subject, wrong in (("a", 2), ("b", 3), ("c", 3), ("d", 2), ("e", 3), ("f", 3)):
+        target.answers.clear()
+        target.answers |= {f"m{n}": "lost_card" for n in range(1, wrong + 1)}
+        run_cases(rows(20), subject=subject)
+        board = verdicts.rank_runs(scope, "triage")
+        named = {entry.run_id: entry.subject for entry in board.entries}
+        if subject == "c":
+            said = board.undecided(named)
+
+    assert said is not None
+    assert said.startswith("Not enough data to rank: a, ")
+    assert said.endswith(" may each be first")
+    assert "2 more may each be first" in str(board.undecided(named))
+
+    target.answers.clear()
+    target.answers["*"] = "lost_card"
+    run_cases(rows(20), subject="z")
+    lost = verdicts.rank_runs(scope, "triage")
+    assert len(lost.may_be_first) == 6
+
+
 def test_one_candidate_is_no_leaderboard(
     run_cases: RunCases, target: ScriptedTarget, scope: Scope
 ) -> None:

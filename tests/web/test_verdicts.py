@@ -103,6 +103,19 @@ def test_candidates_that_were_never_released_go_by_their_day_and_model(
     assert re.search(rf'<a href="/runs/run_\w+">{called}[^<]*</a>', board)
 
 
+def test_a_leaderboard_says_that_nobody_is_surely_first(tmp_path: Path, settings: Settings) -> None:
+    store = open_line(settings)
+    for name, wrong in (("one", 5), ("other", 8)):
+        judge_folder(
+            local_scope(store), read_folder(write_folder(tmp_path / name, wrong=wrong, note=name))
+        )
+    store.close()
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        board = words(html(client, "/leaderboard?use_case=triage"))
+
+    assert re.search(r"Not enough data to rank: candidate of .* may each be first", board)
+
+
 JUDGE = """\
   scorers:
     - accuracy: exact

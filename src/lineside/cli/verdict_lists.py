@@ -56,8 +56,10 @@ def board(
         return entry.model or "unknown" if by == "model" else labels[entry.subject]
 
     named = {entry.run_id: label(entry) for entry in found.entries}
+    if undecided := found.undecided(named):
+        say(undecided)
     print_table(
-        ("rank", by, "mean", "95 % interval, at once", "failed", "tied with", "cost a case"),
+        ("rank", by, "mean", "95 % interval", "at once", "failed", "tied with", "cost a case"),
         [
             (
                 str(entry.rank_best)
@@ -66,6 +68,7 @@ def board(
                 named[entry.run_id],
                 amount(entry.mean, found.unit),
                 interval(entry.low, entry.high, found.unit),
+                interval(entry.together_low, entry.together_high, found.unit),
                 f"{entry.failed:,}",
                 ", ".join(named[run_id] for run_id in entry.tied_with) or "nobody",
                 amount(entry.cost_usd, "USD") + (" *" if entry.is_on_frontier else ""),
@@ -126,9 +129,7 @@ def history(
                 amount(point.value, point.unit),
                 interval(point.low, point.high, point.unit),
                 f"{point.missing:,}",
-                "–"
-                if point.change is None
-                else signed(point.change, "points" if point.unit == "%" else point.unit),
+                "–" if point.change is None else signed(point.change, point.change_unit),
                 "" if point.standing == "first" else point.standing,
             )
             for point in points

@@ -1,7 +1,7 @@
 """How two runs differ, case by case."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +10,12 @@ from lineside.evals.judged import (
     Column,
     JudgedCase,
     JudgedRun,
-    ScoreTrait,
     cluster_keys,
     read_judged,
-    where_shared,
 )
 from lineside.evals.run import get_run
-from lineside.evals.sheet import Sheet, places_by_slice
-from lineside.stats import PairedDifference, ends, paired_difference
+from lineside.evals.sheet import Sheet
+from lineside.stats import PairedDifference, paired_difference
 from lineside.trust import Scope
 
 if TYPE_CHECKING:
@@ -32,10 +30,12 @@ class Comparison(Record):
     """Candidate minus baseline over the cases that both runs scored.
 
     Attributes:
+        unit: Of the difference. An ordinal score, such as a grade, is judged by the share of cases
+            that got better less the share that got worse, as in a gate: `%`.
         difference: Its ends and p-value hold whatever `missing_cases` would have scored.
         unpaired_cases: Cases that only one run has, has with another input, or has no score of.
         missing_cases: Those among them that lack a score in one of the runs, since they failed.
-        slices: Name of a slice to its values, each with the difference within, over scored cases.
+        slices: Name of a slice to its values, each with the difference within.
         improved: Ids of cases that the candidate scored higher, in dataset order; at most 1,000.
         worsened: The same, scored lower.
         judge_note: Why the score may decide nothing, where a judge without a licence gave it.
@@ -64,7 +64,8 @@ class Pairing:
         ids: Cases that both scored, in the candidate's order.
         before: The score of each in the baseline.
         after: The score of each in the candidate, with its cluster and slices.
-        missing: Pairs in which one of the two should have a score and has none.
+        missing_codes: Pairs in which one of the two should have a score and has none: the slices
+            that each lies in.
         unpaired: Cases of either run that are in no pair.
         bounds: Lowest and highest score there can be, as of `ScoreTrait`.
     """
@@ -72,10 +73,15 @@ class Pairing:
     ids: list[str]
     before: "NDArray[Any]"
     after: Column
-    missing: int
+    missing_codes: "NDArray[Any]"
     unpaired: int
     bounds: tuple[float, float] | None
     _runs: tuple[JudgedRun, JudgedRun] = field(repr=False)
+
+    @property
+    def missing(self) -> int:
+        """Pairs in which one of the two should have a score and has none."""
+        return len(self.missing_codes)
 
     @cached_property
     def pairs(self) -> Pairs:
@@ -94,18 +100,6 @@ class Pairing:
             clusters=self.after.clusters,
             bounds=self.bounds,
         )
-
-    def by_slice(self) -> dict[str, dict[str, PairedDifference]]:
-        """Name of a slice to its values, each with the difference within."""
-        values, clusters, slices, slice_codes = self.after
-        found: dict[str, dict[str, PairedDifference]] = {}
-        for name, inside in places_by_slice(slices, slice_codes).items():
-            for value, places in inside.items():
-                keys = clusters and where_shared([clusters[place] for place in places.tolist()])
-                found.setdefault(name, {})[value] = paired_difference(
-                    self.before[places], values[places], clusters=keys, bounds=self.bounds
-                )
-        return found
 
     def ids_where(self, is_so: "NDArray[Any]") -> list[str]:
         """The first cases for which it is so."""
@@ -128,6 +122,8 @@ def compare(
     """
     # Licences compare runs themselves, so that they cannot be imported before this.
     from lineside.evals.licences.standing import unlicensed
+    from lineside.evals.measures import measure
+    from lineside.evals.slicewise import differences_by_slice
 
     before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
     baseline = read_judged(scope.store, before, beside=after)
@@ -136,8 +132,8 @@ def compare(
     trait = candidate.trait(name)
     baseline.trait(name)
     pairing = pair(baseline, candidate, name)
-    difference = pairing.difference()
-    if difference is None:
+    measured = measure(baseline, candidate, name, confidence=candidate.confidence)
+    if measured is None:
         raise Invalid(
             "no_paired_cases",
             f"Runs `{baseline_run_id}` and `{candidate_run_id}` share no case that both scored "
@@ -149,26 +145,16 @@ def compare(
         baseline_run_id=baseline_run_id,
         candidate_run_id=candidate_run_id,
         score=name,
-        unit=trait.unit,
+        unit=measured.unit,
         higher_is_better=trait.higher_is_better,
-        difference=_with_missing(difference, pairing, trait),
+        difference=measured.deciding,
         missing_cases=pairing.missing,
         unpaired_cases=pairing.unpaired + pairing.missing,
-        slices=pairing.by_slice(),
+        slices=differences_by_slice(pairing, trait.unit),
         improved=pairing.ids_where(change > 0),
         worsened=pairing.ids_where(change < 0),
         judge_note=unlicensed(scope, [before, after], name),
     )
-
-
-def _with_missing(
-    difference: PairedDifference, pairing: Pairing, trait: ScoreTrait
-) -> PairedDifference:
-    """The interval that decides, as in a gate and a verdict."""
-    if trait.is_amount or not pairing.missing:
-        return difference
-    found = ends.difference_ends(difference, pairing.missing, bounds=pairing.bounds)
-    return replace(difference, low=found.low, high=found.high, p_value=found.p_value)
 
 
 def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
@@ -190,7 +176,7 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
             new.slices,
             new.slice_codes[there][has_both],
         ),
-        missing=int((lacks & ~has_both).sum()),
+        missing_codes=new.slice_codes[there][lacks & ~has_both],
         unpaired=len(old.ids) + len(new.ids) - 2 * len(there),
         # Scores that are all 0 or 1 in one run only are no shares.
         bounds=bounds if baseline.trait(score).bounds == bounds else None,

@@ -7,10 +7,10 @@ from lineside.core import Conflict, Invalid, Record, did_you_mean
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.leaning import Leaning
+from lineside.evals.means import failed_bounds, mean_of
 from lineside.evals.measures import measure
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
 from lineside.evals.run import Run
-from lineside.evals.target import CASE_SECONDS_MAX
 from lineside.stats import (
     Finding,
     Verdict,
@@ -167,23 +167,16 @@ def _find(
 
 
 def _find_mean(rule: GateRule, judged: JudgedRun) -> Finding:
-    trait, cases = judged.trait(rule.score), judged.scored(rule.score)
-    missing = judged.count_missing(rule.score)
-    values = [case.scores[rule.score] for case in cases]
-    bounds = None
-    if trait.unit == "ms" and missing and values:
-        # No case is waited for longer than the limit, so a failed one has a worst latency too.
-        bounds = (0.0, max(CASE_SECONDS_MAX * 1000, *values))
+    trait, column = judged.trait(rule.score), judged.column(rule.score)
     return judge_threshold(
-        values,
+        mean_of(column, trait, confidence=judged.confidence) or [],
         _number(rule, rule.threshold),
         ">=" if rule.comparator == ">=" else "<=",
         rule=rule.text,
         label=trait.label,
         unit=trait.unit,
-        failed=missing,
-        bounds=bounds,
-        clusters=clusters_of(cases) if cases else None,
+        failed=judged.count_missing(rule.score),
+        bounds=failed_bounds(column, trait),
         confidence=judged.confidence,
     )
 

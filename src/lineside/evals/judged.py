@@ -81,6 +81,11 @@ class Column(NamedTuple):
     slices: list[dict[str, str]]
     slice_codes: "NDArray[Any]"
 
+    def at(self, places: "NDArray[Any]") -> "Column":
+        """The same of some of the cases."""
+        keys = self.clusters and where_shared([self.clusters[place] for place in places.tolist()])
+        return Column(self.values[places], keys, self.slices, self.slice_codes[places])
+
 
 class JudgedRun:
     """All cases of a run, in the order of its dataset.

@@ -1,12 +1,16 @@
 """What two runs are compared on: every score they share, failures, and cost per success."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from lineside.evals.compare import Pairs, pair
+from lineside.evals.compare import Pairing, Pairs, pair
 from lineside.evals.judged import JudgedRun, clusters_of
 from lineside.evals.run import CONFIDENCE
-from lineside.stats import Interval, PairedDifference, paired_difference, ratios
+from lineside.stats import Interval, PairedDifference, ends, paired_difference, ratios
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MeasureKind = Literal["binary", "ordinal", "continuous", "rate", "ratio"]
 
@@ -15,7 +19,7 @@ COST_PER_SUCCESS = "cost_per_success"
 
 _ORDINAL_LEVELS = range(3, 11)
 _BOOTSTRAP_CASES_MAX = 1_000
-_TIME_AND_MONEY = ("ms", "USD")
+TIME_AND_MONEY = ("ms", "USD")
 
 
 class Measured(NamedTuple):
@@ -39,6 +43,43 @@ class Measured(NamedTuple):
     difference: PairedDifference
     missing: int
 
+    def ends(self, confidence: float | None = None) -> ends.Ends:
+        """The ends that decide: they hold whatever the missing cases would have scored."""
+        bounds = (0.0, 1.0) if self.unit == "%" else None
+        return ends.difference_ends(
+            self.difference, self.missing, bounds=bounds, confidence=confidence
+        )
+
+    @property
+    def deciding(self) -> PairedDifference:
+        """The difference with the ends that decide.
+
+        Its p-value is McNemar's exact one where no case is missing; the ends speak for the others.
+        """
+        if not self.missing:
+            return self.difference
+        low, high, p_value = self.ends()
+        return replace(self.difference, low=low, high=high, p_value=p_value)
+
+
+class Sides(NamedTuple):
+    """What is held against what: the scores, or of grades who got worse and who got better."""
+
+    kind: Literal["binary", "ordinal", "continuous"]
+    unit: str
+    before: "NDArray[Any]"
+    after: "NDArray[Any]"
+
+    @classmethod
+    def of(cls, pairing: Pairing, unit: str) -> "Sides":
+        """The sides of a pairing, whose scores have this unit."""
+        before, after = pairing.before, pairing.after.values
+        kind = _kind(before.tolist() + after.tolist())
+        if kind == "ordinal" and unit == "":
+            worse, better = (after < before).astype(float), (after > before).astype(float)
+            return cls(kind, "%", worse, better)
+        return cls("continuous" if kind == "ordinal" else kind, unit, before, after)
+
 
 def measure(
     baseline: JudgedRun, candidate: JudgedRun, name: str, *, confidence: float = CONFIDENCE
@@ -53,40 +94,28 @@ def measure(
     pairing = pair(baseline, candidate, name)
     if not pairing.ids:
         return None
-    before, after = pairing.before.tolist(), pairing.after.values.tolist()
-    clusters = pairing.after.clusters
-    kind, unit = _kind(before + after), trait.unit
-    if kind == "ordinal" and unit == "":
-        unit = "%"
-        difference = paired_difference(
-            [float(new < old) for old, new in zip(before, after, strict=True)],
-            [float(new > old) for old, new in zip(before, after, strict=True)],
-            confidence=confidence,
-            clusters=clusters,
-        )
-    else:
-        kind = "continuous" if kind == "ordinal" else kind
-        # Over so many cases Student's t is as good, and a page need not wait for the bootstrap.
-        is_quick = trait.unit in _TIME_AND_MONEY and len(before) > _BOOTSTRAP_CASES_MAX
-        difference = paired_difference(
-            before,
-            after,
-            confidence=confidence,
-            clusters=clusters,
-            method="t" if is_quick else "auto",
-            bounds=pairing.bounds,
-        )
+    sides = Sides.of(pairing, trait.unit)
+    # Over so many cases Student's t is as good, and a page need not wait for the bootstrap.
+    is_quick = trait.unit in TIME_AND_MONEY and len(pairing.ids) > _BOOTSTRAP_CASES_MAX
+    difference = paired_difference(
+        sides.before,
+        sides.after,
+        confidence=confidence,
+        clusters=pairing.after.clusters,
+        method="t" if is_quick else "auto",
+        bounds=None if sides.kind == "ordinal" else pairing.bounds,
+    )
     return Measured(
         name=name,
         label=trait.label,
-        kind=kind,
-        unit=unit,
+        kind=sides.kind,
+        unit=sides.unit,
         higher_is_better=trait.higher_is_better,
-        baseline=sum(before) / len(before),
-        candidate=sum(after) / len(after),
+        baseline=float(pairing.before.mean()),
+        candidate=float(pairing.after.values.mean()),
         difference=difference,
         # Time and money are those of answers; cases without one have a measure of their own.
-        missing=0 if trait.unit in _TIME_AND_MONEY else pairing.missing,
+        missing=0 if trait.unit in TIME_AND_MONEY else pairing.missing,
     )
 
 
@@ -96,7 +125,9 @@ def other_measures(
     """Everything beside the main score that both runs can be compared on."""
     shared = {item.name for item in baseline.run.scorers}
     names = [item.name for item in candidate.run.scorers if item.name in shared]
-    found = (measure(baseline, candidate, name) for name in names if name != main)
+    names = [name for name in names if name != main]
+    level = candidate.confidence
+    found = (measure(baseline, candidate, name, confidence=level) for name in names)
     yield from (one for one in found if one is not None)
     yield from _failed(both, main)
     if candidate.trait(main).unit == "%":

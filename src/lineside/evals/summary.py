@@ -1,24 +1,15 @@
 """A run in a few numbers, each with its interval."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from pydantic import Field
 
 from lineside.core import Record
 from lineside.evals.judge_summary import JudgeSummary, judge_summaries
-from lineside.evals.judged import (
-    Column,
-    JudgedRun,
-    ScoreTrait,
-    clusters_of,
-    read_judged,
-    where_shared,
-)
+from lineside.evals.judged import JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.standing import JudgeStanding, judge_standings
+from lineside.evals.means import deciding_mean
 from lineside.evals.run import Run
 from lineside.evals.sheet import places_by_slice
-from lineside.stats import Interval, attempts, ends, mean_interval
+from lineside.stats import Interval, attempts
 from lineside.trust import Scope
 
 
@@ -26,8 +17,8 @@ class ScoreSummary(Record):
     """The mean of one score over a run.
 
     Attributes:
-        interval: Nothing where no case was scored. Its value is of the cases that were; its ends
-            hold whatever the missing ones would have scored, unless it is a time, money or a count.
+        interval: Nothing where no case was scored; else the one that a gate decides by. Its value
+            is of the cases that were scored; its ends hold whatever the missing ones would have.
         unit: `%` for shares from 0 to 1, else what to print behind the number.
         missing: Cases that should have the score and have none.
         rests_on: On how many cases, where others expect nothing it can be held against.
@@ -93,7 +84,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
         trait, column = judged.trait(item.name), judged.column(item.name)
         missing = judged.count_missing(item.name)
         scores[item.name] = ScoreSummary(
-            interval=_interval(column, trait, missing),
+            interval=deciding_mean(column, trait, missing, confidence=judged.confidence),
             label=trait.label,
             unit=trait.unit,
             higher_is_better=trait.higher_is_better,
@@ -135,35 +126,16 @@ def _by_slice(judged: JudgedRun, score: str) -> dict[str, dict[str, Interval]]:
     lacking = places_by_slice(sheet.slices, sheet.slice_codes[sheet.missing[judged.row(score)]])
     return {
         name: {
-            value: _with_missing(
-                mean_interval(
-                    column.values[places],
-                    clusters=_clusters_at(column, places.tolist()),
-                    bounds=trait.bounds,
-                ),
-                trait,
-                len(lacking.get(name, {}).get(value, ())),
-            )
+            value: found
             for value, places in values.items()
+            if (
+                found := deciding_mean(
+                    column.at(places),
+                    trait,
+                    len(lacking.get(name, {}).get(value, ())),
+                    confidence=judged.confidence,
+                )
+            )
         }
         for name, values in places_by_slice(column.slices, column.slice_codes).items()
     }
-
-
-def _clusters_at(column: Column, places: Sequence[int]) -> list[str] | None:
-    return column.clusters and where_shared([column.clusters[place] for place in places])
-
-
-def _interval(column: Column, trait: ScoreTrait, missing: int) -> Interval | None:
-    if not len(column.values):
-        return None
-    found = mean_interval(column.values, clusters=column.clusters, bounds=trait.bounds)
-    return _with_missing(found, trait, missing)
-
-
-def _with_missing(found: Interval, trait: ScoreTrait, missing: int) -> Interval:
-    """The interval that decides: what a gate says of the same cases."""
-    if trait.is_amount:
-        return found
-    low, high, _ = ends.mean_ends(found, missing, bounds=trait.bounds)
-    return replace(found, low=low, high=high)

@@ -47,12 +47,14 @@ def leaderboard(request: Request) -> Response:
         entry.model or "unknown model" if by == "model" else names_of[entry.subject]
         for entry in board.entries
     ]
+    named = {entry.run_id: label for entry, label in zip(board.entries, labels, strict=True)}
     return page(
         request,
         "leaderboard.html",
         board=board,
+        undecided=board.undecided(named),
         rows=list(zip(board.entries, labels, strict=True)),
-        named={entry.run_id: label for entry, label in zip(board.entries, labels, strict=True)},
+        named=named,
         by=by,
         use_case=use_case,
         use_cases=names,
@@ -115,7 +117,7 @@ def themes(request: Request) -> Response:
 
 def _rows(board: verdicts.Board, labels: Sequence[str]) -> list[plots.IntervalRow]:
     return [
-        plots.IntervalRow(label, entry.mean, entry.low, entry.high, _rank(entry))
+        plots.IntervalRow(label, entry.mean, entry.together_low, entry.together_high, _rank(entry))
         for entry, label in zip(board.entries, labels, strict=True)
     ]
 

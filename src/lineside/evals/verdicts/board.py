@@ -1,17 +1,19 @@
 """Runs over one dataset, ranked: who is surely ahead of whom, and what quality costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from lineside.core import Invalid, Record, did_you_mean
 from lineside.evals.judged import JudgedRun, ScoreTrait, clusters_of, read_judged
 from lineside.evals.licences.standing import unlicensed
+from lineside.evals.means import deciding_mean
 from lineside.evals.run import CONFIDENCE, Run, list_runs
 from lineside.evals.verdicts import queries
-from lineside.stats import leaderboard
+from lineside.stats import Interval, leaderboard, np
 from lineside.trust import Scope
 
 ENTRIES_MAX = 20
+_NAMED_MAX = 4
 _RUNS_READ_MAX = 1_000
 
 By = Literal["subject", "model"]
@@ -22,8 +24,10 @@ class BoardEntry(Record):
 
     Attributes:
         mean: Over the cases that it has a score of.
-        low: The intervals of all entries hold at once, whatever the failed cases would have scored;
-            None where there are too few cases, or where the score has no bounds and cases failed.
+        low: Its own interval, the one that a gate decides by, as `high`; None where there are too
+            few cases, or where the score has no bounds and cases failed.
+        together_low: The intervals of all entries hold at once, whatever the failed cases would
+            have scored, as `together_high`. Ranks and ties rest on such.
         failed: Cases that it should have a score of and has none.
         rank_best: The best rank it may truly have, 1 being the first; as sure as all intervals.
         tied_with: Runs of which neither it is surely better nor they.
@@ -37,6 +41,8 @@ class BoardEntry(Record):
     mean: float
     low: float | None
     high: float | None
+    together_low: float | None
+    together_high: float | None
     rank_best: int
     rank_worst: int
     tied_with: list[str]
@@ -70,6 +76,24 @@ class Board(Record):
     datasets: list[str]
     problem: str | None
     judge_note: str | None = None
+
+    @property
+    def may_be_first(self) -> list[str]:
+        """Runs of those that may truly be the best, in the order of the entries."""
+        return [entry.run_id for entry in self.entries if entry.rank_best == 1]
+
+    def undecided(self, called: Mapping[str, str]) -> str | None:
+        """That nobody is surely the first, in a sentence; nothing where somebody is.
+
+        Args:
+            called: What each run's candidate is called.
+        """
+        names = [called[run_id] for run_id in self.may_be_first]
+        if len(names) < 2:
+            return None
+        named, more = names[:_NAMED_MAX], len(names) - _NAMED_MAX
+        last = f"{more} more" if more > 0 else named.pop()
+        return f"Not enough data to rank: {', '.join(named)} and {last} may each be first"
 
 
 def rank_runs(
@@ -185,7 +209,9 @@ def _ranked(
         bounds=trait.bounds,
     )
     runs = {one.run.id: one for one in judged}
-    entries = [_entry(entry, runs[entry.name], models) for entry in found.entries]
+    entries = [
+        _entry(entry, runs[entry.name], models, score=name, cases=common) for entry in found.entries
+    ]
     return kept.model_copy(
         update={"entries": _with_frontier(entries, kept, trait), "problem": None}
     )
@@ -204,15 +230,23 @@ def _scores(judged: JudgedRun, name: str, trait: ScoreTrait) -> dict[str, float 
 
 
 def _entry(
-    entry: leaderboard.LeaderboardEntry, judged: JudgedRun, models: Mapping[str, str]
+    entry: leaderboard.LeaderboardEntry,
+    judged: JudgedRun,
+    models: Mapping[str, str],
+    *,
+    score: str,
+    cases: Collection[str],
 ) -> BoardEntry:
+    own = _own(judged, score, cases) or entry.mean
     return BoardEntry(
         run_id=entry.name,
         subject=judged.run.subject,
         model=models.get(entry.name),
         mean=entry.mean.value,
-        low=_known(entry.mean.low),
-        high=_known(entry.mean.high),
+        low=_known(own.low),
+        high=_known(own.high),
+        together_low=_known(entry.mean.low),
+        together_high=_known(entry.mean.high),
         rank_best=entry.rank_best,
         rank_worst=entry.rank_worst,
         tied_with=list(entry.tied_with),
@@ -221,6 +255,17 @@ def _entry(
         is_on_frontier=False,
         failed=entry.failed,
     )
+
+
+def _own(judged: JudgedRun, score: str, cases: Collection[str]) -> Interval | None:
+    """The interval of one candidate by itself, as its run shows it, over the cases of the board."""
+    trait, held = judged.trait(score), judged.scored(score)
+    kept = [place for place, case in enumerate(held) if case.id in cases]
+    missing = sum(score in case.missing for case in judged.cases if case.id in cases)
+    if len(kept) == len(held):
+        missing = judged.count_missing(score)
+    column = judged.column(score).at(np.array(kept, dtype=int))
+    return deciding_mean(column, trait, missing, confidence=judged.confidence)
 
 
 def _with_frontier(entries: list[BoardEntry], board: Board, trait: ScoreTrait) -> list[BoardEntry]:

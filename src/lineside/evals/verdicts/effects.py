@@ -6,8 +6,7 @@ from typing import Literal
 
 from lineside.core import Record
 from lineside.evals.measures import Measured, MeasureKind
-from lineside.evals.run import CONFIDENCE
-from lineside.stats import ends, multiplicity
+from lineside.stats import multiplicity
 
 Role = Literal["main", "guard", "watched"]
 Standing = Literal["better", "worse", "open"]
@@ -74,9 +73,9 @@ def effects_of(
 
     The intervals of all others hold at once by Bonferroni: each is made at a higher level.
     """
-    effects = [] if main is None else [_effect(main, "main", margin, 1, _p_value(main))]
+    effects = [] if main is None else [_effect(main, "main", margin, 1, main.deciding.p_value)]
     together = len(others)
-    p_values = [_ends(one).p_value for one in others]
+    p_values = [one.ends().p_value for one in others]
     rest = [
         _effect(
             one,
@@ -93,8 +92,8 @@ def effects_of(
 def _effect(
     one: Measured, role: Role, allowed: float | None, together: int, p_adjusted: float
 ) -> Effect:
-    found, own = one.difference, _ends(one)
-    at_once = _ends(one, 1 - (1 - CONFIDENCE) / together) if together > 1 else own
+    found, own = one.difference, one.ends()
+    at_once = one.ends(1 - (1 - found.confidence) / together) if together > 1 else own
     standing: Standing = "open"
     if at_once.low > 0 or at_once.high < 0:
         standing = "better" if (at_once.low > 0) == one.higher_is_better else "worse"
@@ -121,16 +120,6 @@ def _effect(
         missing=one.missing,
         method=found.method,
     )
-
-
-def _ends(one: Measured, confidence: float = CONFIDENCE) -> ends.Ends:
-    bounds = (0.0, 1.0) if one.unit == "%" else None
-    return ends.difference_ends(one.difference, one.missing, bounds=bounds, confidence=confidence)
-
-
-def _p_value(one: Measured) -> float:
-    """McNemar's exact one where no case is missing; the ends speak for the others."""
-    return _ends(one).p_value if one.missing else one.difference.p_value
 
 
 def _known(end: float) -> float | None:

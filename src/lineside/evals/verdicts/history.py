@@ -1,13 +1,15 @@
 """The runs of a use case one after the other, and which of them surely changed something."""
 
+from math import isfinite
 from typing import Literal, NamedTuple
 
-from lineside.core import Record
-from lineside.evals.compare import pair
-from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.core import Invalid, Record
+from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.licences.standing import unlicensed
+from lineside.evals.means import deciding_mean
+from lineside.evals.measures import measure
 from lineside.evals.run import CONFIDENCE, Run, list_runs
-from lineside.stats import ends, mean_interval, multiplicity
+from lineside.stats import multiplicity
 from lineside.trust import Scope
 
 RUNS_MAX = 30
@@ -21,7 +23,8 @@ class HistoryPoint(Record):
         low: None where the cases cannot bound the truth, as is `high`; cases that failed count both
             ways.
         missing: Cases that should have the score and have none.
-        change: Against the run before, over the cases that both scored; nothing where none is.
+        change: Against the run before, over the cases that both scored; nothing where none is. Of
+            an ordinal score, the share of cases that got better less the share that got worse.
         p_adjusted: Against no change, whatever the failed cases would have scored, corrected for
             having looked at every step.
         standing: `better` or `worse` where the change cannot be luck.
@@ -37,6 +40,7 @@ class HistoryPoint(Record):
     cases: int
     missing: int
     change: float | None
+    change_unit: str
     p_adjusted: float | None
     standing: Literal["better", "worse", "open", "first"]
     judge_note: str | None = None
@@ -44,6 +48,7 @@ class HistoryPoint(Record):
 
 class _Step(NamedTuple):
     change: float
+    unit: str
     p_value: float
     is_better: bool
 
@@ -97,45 +102,36 @@ def run_history(
 
 def _step(before: JudgedRun, judged: JudgedRun, name: str) -> _Step | None:
     """The change since the run before, over the cases that both have, with the same input."""
-    pairing = pair(before, judged, name)
-    found = pairing.difference()
-    if found is None:
+    measured = measure(before, judged, name, confidence=judged.confidence)
+    if measured is None:
         return None
-    trait = judged.trait(name)
-    p_value = found.p_value
-    if pairing.missing and not trait.is_amount:
-        p_value = ends.difference_ends(found, pairing.missing, bounds=pairing.bounds).p_value
-    return _Step(found.value, p_value, (found.value > 0) == trait.higher_is_better)
+    found = measured.deciding
+    unit = "points" if measured.unit == "%" else measured.unit
+    return _Step(found.value, unit, found.p_value, (found.value > 0) == measured.higher_is_better)
 
 
 def _point(
     judged: JudgedRun, step: _Step | None, p_adjusted: float | None, name: str
 ) -> HistoryPoint:
-    cases, trait = judged.scored(name), judged.trait(name)
-    found = mean_interval(
-        [case.scores[name] for case in cases],
-        confidence=CONFIDENCE,
-        clusters=clusters_of(cases),
-        bounds=trait.bounds,
-    )
+    column, trait, missing = judged.column(name), judged.trait(name), judged.count_missing(name)
+    found = deciding_mean(column, trait, missing, confidence=judged.confidence)
+    if found is None:
+        raise Invalid("no_values", f"Run `{judged.run.id}` has no score `{name}` of any case")
     standing: Literal["better", "worse", "open", "first"] = "first"
     if step is not None and p_adjusted is not None:
         is_clear = p_adjusted < 1 - CONFIDENCE
         standing = "open" if not is_clear else "better" if step.is_better else "worse"
-    missing = judged.count_missing(name)
-    failed = 0 if trait.is_amount else missing
-    low, high, _ = ends.mean_ends(found, failed, bounds=trait.bounds)
-    bounded = abs(low) != float("inf")
     return HistoryPoint(
         run=judged.run,
         score=name,
         unit=trait.unit,
         value=found.value,
-        low=low if bounded else None,
-        high=high if bounded else None,
-        cases=len(cases),
+        low=found.low if isfinite(found.low) else None,
+        high=found.high if isfinite(found.high) else None,
+        cases=len(column.values),
         missing=missing,
         change=step.change if step else None,
+        change_unit=step.unit if step else "",
         p_adjusted=p_adjusted,
         standing=standing,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from math import isfinite
 
 from lineside.core import Record
-from lineside.evals.compare import Pairs
-from lineside.evals.judged import clusters_of
+from lineside.evals.compare import Pairing
+from lineside.evals.measures import Sides
+from lineside.evals.sheet import places_by_slice
+from lineside.evals.slicewise import differences_by_slice
 from lineside.stats import clusters as clustering
-from lineside.stats import multiplicity, np, paired_difference, pivots
+from lineside.stats import multiplicity, np, pivots
 
 CASES_MIN = 10
 SLICES_MAX = 200
@@ -54,40 +55,28 @@ class SliceSearch(Record):
     left_out: int
 
 
-def find_slices(
-    pairs: Pairs,
-    score: str,
-    *,
-    bounds: tuple[float, float] | None = None,
-    alpha: float = 0.05,
-) -> SliceSearch:
+def find_slices(pairing: Pairing, unit: str, *, alpha: float = 0.05) -> SliceSearch:
     """Look through all slices of the cases, and say which differences cannot be luck.
 
     The correction is that of Benjamini and Yekutieli, because slices overlap. A slice's interval is
     its own, at 95 %.
+
+    Args:
+        unit: Of the score.
     """
-    members: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for at, (_, new) in enumerate(pairs):
-        for item in new.slices.items():
-            members[item].append(at)
-    large = {key: rows for key, rows in members.items() if len(rows) >= CASES_MIN}
+    after, sides = pairing.after, Sides.of(pairing, unit)
+    differences = differences_by_slice(pairing, unit)
+    members = {
+        (name, value): places
+        for name, values in places_by_slice(after.slices, after.slice_codes).items()
+        for value, places in values.items()
+    }
+    large = {key: places for key, places in members.items() if len(places) >= CASES_MIN}
     kept = sorted(large, key=lambda key: -len(large[key]))[:SLICES_MAX]
-    before = np.array([old.scores[score] for old, _ in pairs])
-    after = np.array([new.scores[score] for _, new in pairs])
-    keys = clusters_of([new for _, new in pairs])
-    codes = None if keys is None else codes_of(keys)
-    rows_of = {key: np.array(large[key]) for key in kept}
-    within = [
-        paired_difference(
-            before[rows],
-            after[rows],
-            clusters=None if keys is None else [keys[at] for at in rows],
-            method="auto" if _is_binary(before, after) else "t",
-            bounds=bounds,
-        )
-        for rows in rows_of.values()
-    ]
-    unlike = [p_unlike_rest(after - before, rows, codes) for rows in rows_of.values()]
+    codes = None if after.clusters is None else codes_of(after.clusters)
+    within = [differences[name][value] for name, value in kept]
+    change = sides.after - sides.before
+    unlike = [p_unlike_rest(change, large[key], codes) for key in kept]
     p_within = multiplicity.benjamini_yekutieli([found.p_value for found in within])
     p_unlike = multiplicity.benjamini_yekutieli(unlike)
     effects = [
@@ -95,8 +84,8 @@ def find_slices(
             slice=name,
             value=value,
             cases=found.cases,
-            baseline=found.baseline_mean,
-            candidate=found.candidate_mean,
+            baseline=float(pairing.before[large[name, value]].mean()),
+            candidate=float(after.values[large[name, value]].mean()),
             difference=found.value,
             low=found.low if isfinite(found.low) else None,
             high=found.high if isfinite(found.high) else None,
@@ -113,10 +102,6 @@ def find_slices(
     return SliceSearch(
         effects=effects, too_small=len(members) - len(large), left_out=len(large) - len(kept)
     )
-
-
-def _is_binary(before: np.ndarray, after: np.ndarray) -> bool:
-    return bool(np.isin(before, (0, 1)).all() and np.isin(after, (0, 1)).all())
 
 
 def codes_of(keys: Sequence[str]) -> np.ndarray | None:

@@ -106,7 +106,7 @@ def judge_pair(
     candidate = read_judged(scope.store, after, beside=before)
     main_name = score or after.main_score or "latency_ms"
     both = met(baseline, candidate)
-    main = measure(baseline, candidate, main_name)
+    main = measure(baseline, candidate, main_name, confidence=candidate.confidence)
     others = list(other_measures(baseline, candidate, both, main_name))
     _require_known(guards, others)
     leaning, judging = Leaning(scope, candidate, baseline), list[str]()
@@ -116,7 +116,7 @@ def judge_pair(
         for one in others
         if one.name in guards
     ]
-    answer = verdict(findings, confidence=CONFIDENCE)
+    answer = verdict(findings, confidence=candidate.confidence)
     pairing = pair(baseline, candidate, main_name)
     hindrance = obstacle(after) or obstacle(before) or _nothing_in_common(pairing)
     if hindrance is not None:
@@ -138,7 +138,7 @@ def judge_pair(
         verdict=answer,
         more=more,
         effects=effects,
-        slices=find_slices(pairing.pairs, main_name, bounds=pairing.bounds),
+        slices=find_slices(pairing, candidate.trait(main_name).unit),
         flips=_flips(pairing.pairs, main_name, main),
         notes=judging + notes_of(effects, pairing, baseline, candidate),
         unpaired_cases=pairing.unpaired,
