@@ -21,6 +21,7 @@ _LABEL_CHARACTERS_MAX = 32
 _ROWS_MAX = 60
 _POINTS_MAX = 12
 _SERIES_HEIGHT = 190
+_POINT_CHARACTERS = 12
 
 
 class IntervalRow(NamedTuple):
@@ -279,7 +280,8 @@ def _connections(points: Sequence[SeriesPoint], xs: Sequence[float], scale: Axis
 def _point_labels(points: Sequence[SeriesPoint], xs: Sequence[float]) -> str:
     parts = []
     for x, point in zip(xs, points, strict=True):
-        label = point.label if len(points) <= 5 or not point.is_hollow else "✕"
+        is_roomy = len(points) <= 5 and len(point.label) <= _POINT_CHARACTERS
+        label = point.label if is_roomy or not point.is_hollow else "✕"
         parts.append(_text("axis-text", x, _SERIES_HEIGHT + 22, label, at_ends=False))
     return "".join(parts)
 
