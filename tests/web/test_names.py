@@ -6,7 +6,7 @@ from starlette.testclient import TestClient
 
 from web.small_case import html, words
 
-NAME = r"refused candidate of \d{1,2} \w{3} \d\d:\d\d"
+NAME = r"refused \d{1,2} \w{3} \d\d:\d\d"
 
 
 def test_runs_releases_and_pickers_name_a_refusal_by_its_moment(client: TestClient) -> None:

@@ -54,7 +54,7 @@ class Release(Record):
         """What people call it: `v3`, or a refused candidate by when it was refused."""
         if self.number:
             return f"v{self.number}"
-        return f"refused candidate of {clock.day(self.created_at)}"
+        return f"refused {clock.day(self.created_at)}"
 
 
 def keep_release(

@@ -214,9 +214,9 @@ def _rows_plot(
 
 
 def _row_text(row: IntervalRow, y: int, unit: Unit, *, signed: bool) -> str:
-    label = row.label
-    if len(label) > _LABEL_CHARACTERS_MAX:
-        label = label[: _LABEL_CHARACTERS_MAX - 1] + "…"
+    label, room = row.label, _LABEL_CHARACTERS_MAX - len(row.note)
+    if len(label) > room:
+        label = label[: room - 1] + "…"
     note = f'<tspan class="note" dx="8">{escape(row.note)}</tspan>' if row.note else ""
     return (
         f'<text class="label" x="0" y="{y}">{escape(label)}{note}</text>'
