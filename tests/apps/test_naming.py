@@ -42,7 +42,7 @@ def test_a_release_goes_by_its_number_and_what_was_only_tested_by_its_day_and_mo
 def test_candidates_of_one_minute_are_told_apart_by_their_models_or_their_digests(
     scope: Scope, make_folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(naming, "_day", lambda _at: "27 Nov 11:00")
+    monkeypatch.setattr(naming.clock, "day", lambda _at: "27 Nov 11:00")
     tested = [judge_folder(scope, read_folder(make_folder(note=note))).run for note in "ab"]
 
     names = naming.name_subjects(scope, "triage", tested)

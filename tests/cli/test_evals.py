@@ -5,7 +5,8 @@ def test_a_run_shows_scores_slices_and_what_went_wrong(lineside, write_folder) -
     lineside("test", write_folder(right=50, wrong=3, failed=2))
 
     listed = lineside("evals", "ls")
-    assert "55 of 55" in listed.out
+    assert "55 of 55, 2" in listed.out
+    assert "candidate of" in listed.out
     run_id = lineside("evals", "ls", "--json").data[0]["id"]
     shown = lineside("evals", "show", run_id)
     assert shown.code == 0

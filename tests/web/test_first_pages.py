@@ -95,7 +95,7 @@ def test_a_function_that_was_judged_has_a_run_and_no_page_of_a_use_case(
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         listed, page = html(client, "/runs"), html(client, f"/runs/{judged.run.id}")
 
-    assert "lambda@v7" in words(listed)
+    assert "lambda version v7" in words(listed)
     assert 'href="/runs?use_case=small+talk"' in listed
     assert "Run of small talk" in words(page)
     assert "/usecases/small" not in listed + page

@@ -19,6 +19,8 @@ PAIRS = [
     ("ship", "ship-tint"),
     ("hold", "hold-tint"),
     ("more", "more-tint"),
+    ("new", "new-tint"),
+    ("old", "old-tint"),
     ("ship", "card"),
     ("hold", "card"),
     ("more", "card"),
@@ -46,6 +48,18 @@ def test_text_stands_out_by_day_and_by_night(scheme: str, text: str, ground: str
     darker, lighter = sorted((luminance(found[text]), luminance(found[ground])))
 
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def test_a_diff_says_neither_good_nor_bad_and_does_not_speak_by_colour_alone() -> None:
+    told = r"^([^{\n]*\b(?:ins|del|diff-added|diff-removed|pair-sign)\b[^{]*)\{(.*?)\}"
+    rules = re.findall(told, CSS, re.MULTILINE)
+
+    assert len(rules) >= 8
+    assert not [name for name, rule in rules if "--ship" in rule or "--hold" in rule]
+    assert {name.strip() for name, rule in rules if "content" in rule} == {
+        "ins::before",
+        "del::before",
+    }
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:

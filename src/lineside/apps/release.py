@@ -5,7 +5,7 @@ from typing import Literal
 
 from lineside.apps import queries
 from lineside.apps.candidate import Candidate
-from lineside.core import NotFound, Record, did_you_mean, new_id, now
+from lineside.core import NotFound, Record, clock, did_you_mean, new_id, now
 from lineside.evals import GateOutcome
 from lineside.trust import Scope, record
 
@@ -51,8 +51,10 @@ class Release(Record):
 
     @property
     def label(self) -> str:
-        """What people call it: `v3`, or `refused` and the start of its digest."""
-        return f"v{self.number}" if self.number else f"refused {self.digest[7:13]}"
+        """What people call it: `v3`, or a refused candidate by when it was refused."""
+        if self.number:
+            return f"v{self.number}"
+        return f"refused {clock.day(self.created_at)}"
 
 
 def keep_release(
@@ -104,7 +106,10 @@ def pick_release(releases: list[Release], use_case: str, reference: str) -> Rele
             return release
         if len(wanted) >= 6 and release.digest.removeprefix("sha256:").startswith(wanted):
             return release
-    labels = [release.label for release in releases]
+    labels = [
+        release.label if release.number else f"{release.label} ({release.digest[7:13]})"
+        for release in releases
+    ]
     near = did_you_mean(reference, labels)
     raise NotFound(
         "unknown_release",

@@ -32,10 +32,12 @@ evals.add_command(run_command, "run")
 @json_option
 def list_all(use_case: str | None, limit: int, as_json: bool) -> None:
     """List runs, newest first."""
+    from lineside.apps import naming
     from lineside.evals import list_runs
 
     with scope_here() as scope:
         runs = list_runs(scope, use_case=use_case, limit=limit)
+        called = naming.name_subjects(scope, use_case, runs)
     if as_json:
         print_json(runs)
         return
@@ -43,19 +45,21 @@ def list_all(use_case: str | None, limit: int, as_json: bool) -> None:
         note("No runs yet. Make one: `lineside test my-case`")
         return
     print_table(
-        ("run", "use case", "when", "cases", "failed"),
+        ("use case", "candidate", "dataset", "when", "cases", "run"),
         [
             (
-                run.id,
                 run.use_case,
+                called[run.subject],
+                run.dataset_name,
                 local_time(run.started_at),
                 f"{run.cases_done:,} of {run.cases_total:,}"
-                + ("" if run.status == "done" else f", {run.status}"),
-                f"{run.cases_failed:,}",
+                + ("" if run.status == "done" else f", {run.status}")
+                + (f", {run.cases_failed:,} failed" if run.cases_failed else ""),
+                run.id,
             )
             for run in runs
         ],
-        numbers=("cases", "failed"),
+        numbers=("cases",),
         whole=("run",),
     )
 

@@ -32,6 +32,13 @@ def ago(moment: datetime, *, since: datetime | None = None) -> str:
     return "just now"
 
 
+def day(moment: datetime) -> str:
+    """A moment as the clock on the wall says it, in few words; the year only if it is another."""
+    local = moment.astimezone()
+    is_this_year = local.year == now().astimezone().year
+    return local.strftime("%-d %b %H:%M" if is_this_year else "%-d %b %Y")
+
+
 def spell_duration(duration: timedelta) -> str:
     """Write a duration with one fitting unit: `850 ms`, `12.3 s`, `4 min 5 s`, `2 h 10 min`."""
     seconds = duration.total_seconds()

@@ -21,6 +21,7 @@ _LABEL_CHARACTERS_MAX = 32
 _ROWS_MAX = 60
 _POINTS_MAX = 12
 _SERIES_HEIGHT = 190
+_POINT_CHARACTERS = 12
 
 
 class IntervalRow(NamedTuple):
@@ -213,9 +214,9 @@ def _rows_plot(
 
 
 def _row_text(row: IntervalRow, y: int, unit: Unit, *, signed: bool) -> str:
-    label = row.label
-    if len(label) > _LABEL_CHARACTERS_MAX:
-        label = label[: _LABEL_CHARACTERS_MAX - 1] + "…"
+    label, room = row.label, _LABEL_CHARACTERS_MAX - len(row.note)
+    if len(label) > room:
+        label = label[: room - 1] + "…"
     note = f'<tspan class="note" dx="8">{escape(row.note)}</tspan>' if row.note else ""
     return (
         f'<text class="label" x="0" y="{y}">{escape(label)}{note}</text>'
@@ -279,7 +280,8 @@ def _connections(points: Sequence[SeriesPoint], xs: Sequence[float], scale: Axis
 def _point_labels(points: Sequence[SeriesPoint], xs: Sequence[float]) -> str:
     parts = []
     for x, point in zip(xs, points, strict=True):
-        label = point.label if len(points) <= 5 or not point.is_hollow else "✕"
+        is_roomy = len(points) <= 5 and len(point.label) <= _POINT_CHARACTERS
+        label = point.label if is_roomy or not point.is_hollow else "✕"
         parts.append(_text("axis-text", x, _SERIES_HEIGHT + 22, label, at_ends=False))
     return "".join(parts)
 

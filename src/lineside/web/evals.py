@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lineside.apps import list_releases
+from lineside.apps import list_releases, naming
 from lineside.core import Invalid
 from lineside.evals import (
     GateOutcome,
@@ -40,11 +40,14 @@ def runs(request: Request) -> Response:
     """Runs, newest first."""
     scope: Scope = request.app.state.local
     use_case = request.query_params.get("use_case") or None
+    found = list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN)
+    called = naming.name_subjects(scope, use_case, found)
     return page(
         request,
         "runs.html",
-        runs=list_runs(scope, use_case=use_case, limit=_RUNS_SHOWN),
+        runs=found,
         subjects=subjects_of(scope, use_case),
+        called=called,
         use_case=use_case,
         use_cases=use_cases_of(scope),
     )
@@ -63,6 +66,7 @@ def run(request: Request) -> Response:
         limit=_CASES_SHOWN + 1,
         after=request.query_params.get("after") or None,
     )
+    others = list_runs(scope, use_case=found.use_case, limit=20)
     return page(
         request,
         "run.html",
@@ -74,7 +78,8 @@ def run(request: Request) -> Response:
         only=only,
         in_slice=in_slice,
         refresh_seconds=_REFRESH_SECONDS if found.status == "running" else None,
-        others=list_runs(scope, use_case=found.use_case, limit=20),
+        others=others,
+        called=naming.name_subjects(scope, found.use_case, [found, *others]),
         judges=licences.standings_of(scope, found) if found.status == "done" else {},
         **_summary(scope, found, request.app.state.kept),
     )

@@ -212,6 +212,7 @@ def _environment() -> Environment:
         "candidate": candidate,
         "confidence": confidence,
         "count": lambda value: f"{value:,}",
+        "day": clock.day,
         "digest": digest,
         "found": found_passages,
         "gist": gist,

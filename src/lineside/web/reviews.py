@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lineside.apps import naming
 from lineside.core import Invalid, LinesideError
 from lineside.evals import list_runs, reviews
 from lineside.stats import plots
@@ -123,11 +124,14 @@ def labels(request: Request) -> Response:
 
 
 def _form(request: Request, typed: dict[str, str], *, error: LinesideError | None) -> Response:
+    scope = reviewer(request)
+    runs = [run for run in list_runs(scope, limit=_RUNS_OFFERED) if run.cases_done]
     return page(
         request,
         "review_new.html",
         status_code=422 if error else 200,
-        runs=[run for run in list_runs(reviewer(request), limit=_RUNS_OFFERED) if run.cases_done],
+        runs=runs,
+        called=naming.name_subjects(scope, None, runs),
         typed=typed,
         error=error,
     )

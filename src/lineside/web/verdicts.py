@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lineside.apps import naming
 from lineside.core import Invalid
 from lineside.evals import Result, Run, get_run, licences, results_of, verdicts
 from lineside.stats import axes, plots
@@ -62,6 +63,7 @@ def comparison(request: Request) -> Response:
         baseline=baseline,
         candidate=candidate,
         subjects=subjects_of(scope, candidate.use_case),
+        called=naming.name_subjects(scope, None, [baseline, candidate]),
         use_cases=use_cases_of(scope),
         forest=forest_plot(
             "Effects, candidate against baseline", [_row(one) for one in found.effects]
