@@ -264,8 +264,6 @@ def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]
     """What is said where there is no door, or one that is knocked at in another way."""
 
     async def answer(request: Request) -> Response:
-        request_id = f"req_{uuid4().hex}"
-        headers = {"x-request-id": request_id, "request-id": request_id}
         asked = f"{request.method} {request.url.path[:200]}"
         at_path = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for one in at_path for method in one.methods or ()})
@@ -276,13 +274,21 @@ def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]
             "/v1/embeddings and /v1/models.",
         )
         if allowed:
-            headers["allow"] = ", ".join(allowed)
-            error = Invalid("method_not_allowed", f"`{asked}` is asked with {headers['allow']}")
-        wire = wire_of(request)
-        body = wires.write_error(wire, error, request_id=request_id)
-        return _json(body, headers, 405 if allowed else wires.status_of(error))
+            error = Invalid("method_not_allowed", f"`{asked}` is asked with {', '.join(allowed)}")
+        refusal = wire_refusal(request, error)
+        if allowed:
+            refusal.status_code, refusal.headers["allow"] = 405, ", ".join(allowed)
+        return refusal
 
     return answer
+
+
+def wire_refusal(request: Request, error: LinesideError) -> Response:
+    """An error ahead of every door, in the words of the wire that the request is of."""
+    request_id = f"req_{uuid4().hex}"
+    headers = {"x-request-id": request_id, "request-id": request_id}
+    body = wires.write_error(wire_of(request), error, request_id=request_id)
+    return _json(body, headers, wires.status_of(error))
 
 
 def wire_of(request: Request) -> WireWord:
