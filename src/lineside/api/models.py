@@ -26,6 +26,7 @@ from lineside.trust import Scope
 WireWord = Literal["chat", "responses", "messages"]
 _LISTING: tuple[WireWord, ...] = ("chat", "messages")
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_OF_STORED = {"": ["GET", "DELETE"], "/input_items": ["GET"], "/cancel": ["POST"]}
 _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
 _IDEMPOTENCY_KEY = "idempotency-key"
@@ -45,6 +46,10 @@ def model_routes(
     routes = [
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
+        *(
+            Route(f"/responses/{{id}}{rest}", door.guarded("responses", not_stored), methods=ways)
+            for rest, ways in _OF_STORED.items()
+        ),
         Route("/messages", door.answering("messages"), methods=["POST"]),
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
         Route("/embeddings", door.once("chat", door.embed), methods=["POST"]),
@@ -68,6 +73,7 @@ class _Knock:
         self.place = model_calls.CallPlace.read(request.headers.get("traceparent"))
         self.request = request
         self.scope = scope
+        self.left_out: list[str] = []
         self.error: LinesideError | None = None
 
     @property
@@ -108,7 +114,7 @@ class _Knock:
             "x-lineside-provider": served.provider,
             "x-lineside-route": "; ".join(served.why),
             **cache_headers(served.attributes),
-            "x-lineside-left-out": ", ".join(served.left_out),
+            "x-lineside-left-out": ", ".join([*self.left_out, *served.left_out]),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()
             ),
@@ -190,7 +196,9 @@ class _Doors:
         wire = wires.wire_named(name)
         asked = wire.read_request(wires.read_object(await knock.request.body()))
         wires.refuse_stored(asked)
-        opening = self._calls.open(knock.caller, asked)
+        passing = wires.without_store(asked)
+        knock.left_out = [] if passing is asked else ["store"]
+        opening = self._calls.open(knock.caller, passing)
         if not asked.is_stream:
             opened, answer = await unless_gone(knock.request, _whole(opening))
             return _json(wire.write_answer(_dated(answer, knock)), knock.headers(opened))
@@ -258,6 +266,15 @@ class _Doors:
                 hint=f"Did you mean `{near}`?" if near else "`GET /v1/models` lists them.",
             )
         return _json(_model(knock.request, name), knock.headers())
+
+
+async def not_stored(knock: _Knock) -> Response:
+    """What is said of an answer that somebody wants again, or gone."""
+    raise NotFound(
+        "not_stored",
+        f"The answer `{knock.request.path_params['id'][:80]}` is not here: lineside keeps none",
+        hint="Keep what you need of an answer, and send the conversation so far as `input`.",
+    )
 
 
 def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]:
