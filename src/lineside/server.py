@@ -23,6 +23,7 @@ from lineside.api import (
     finish_answers,
     model_routes,
     otlp_routes,
+    wire_refusal,
 )
 from lineside.apps import (
     Serving,
@@ -123,13 +124,12 @@ def build(settings: Settings | None = None) -> Starlette:
 
 def _body_limits(settings: Settings) -> tuple[list[Middleware], ...]:
     """How large a body may be: at the doors of models, at pages, and at the API."""
-    most = settings.request_bytes_max
-    unread = {_PASSED: settings.pass_through_bytes_max}
-    batches = {_BATCHES: settings.batch_bytes_max}
+    unread = {_PASSED: "pass_through_bytes_max"}
+    batches = {_BATCHES: "batch_bytes_max"}
     return (
-        [Middleware(BodyLimit, bytes_max=settings.model_bytes_max, larger=unread)],
-        [Middleware(BodyLimit, bytes_max=most)],
-        [Middleware(BodyLimit, bytes_max=most, larger=batches)],
+        [Middleware(BodyLimit, settings, "model_bytes_max", larger=unread, refuse=wire_refusal)],
+        [Middleware(BodyLimit, settings, "request_bytes_max")],
+        [Middleware(BodyLimit, settings, "request_bytes_max", larger=batches)],
     )
 
 
@@ -221,48 +221,67 @@ class Doorkeeper:
             self._visited.set()
 
 
+def _refusal(status: int, code: str, message: str, hint: str | None = None) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message, "hint": hint}}, status)
+
+
+def _too_large(_request: Request, error: LinesideError) -> Response:
+    return _refusal(413, error.code, error.message, error.hint)
+
+
 class BodyLimit:
-    """Turns away bodies larger than a door takes, those that do not say how large they are too."""
+    """Turns away bodies larger than a door takes, those that do not say how large they are too.
+
+    Args:
+        limit: Name of the setting that says how many bytes a body may have.
+        larger: Names of others, by the paths that they count for.
+        refuse: Says it in the words of the door.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, bytes_max: int, larger: Mapping[re.Pattern[str], int] | None = None
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        limit: str,
+        *,
+        larger: Mapping[re.Pattern[str], str] | None = None,
+        refuse: Callable[[Request, LinesideError], Response] = _too_large,
     ) -> None:
-        self._app = app
-        self._max = bytes_max
+        self._app, self._settings, self._limit = app, settings, limit
         self._larger = larger or {}
+        self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        found = (most for path, most in self._larger.items() if path.fullmatch(scope["path"]))
-        bytes_max = next(found, self._max)
+        found = (name for path, name in self._larger.items() if path.fullmatch(scope["path"]))
+        name = next(found, self._limit)
+        bytes_max = getattr(self._settings, name)
+        error = Unavailable(
+            "body_too_large",
+            f"The body is larger than {bytes_max:,} bytes",
+            hint=f"Send less, or raise `LINESIDE_{name.upper()}` where lineside runs.",
+        )
         if int(headers.get(b"content-length", b"0") or 0) > bytes_max:
-            await _too_large(bytes_max)(scope, receive, send)
+            await self._refuse(Request(scope), error)(scope, receive, send)
             return
-        await self._app(scope, self._counting(receive, bytes_max), send)
-
-    def _counting(self, receive: Receive, bytes_max: int) -> Receive:
-        seen = 0
-
-        async def count() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > bytes_max:
-                raise Unavailable("body_too_large", f"The body is larger than {bytes_max:,} bytes")
-            return message
-
-        return count
+        await self._app(scope, _counting(receive, bytes_max, error), send)
 
 
-def _too_large(bytes_max: int) -> Response:
-    return _refusal(413, "body_too_large", f"The body is larger than {bytes_max:,} bytes")
+def _counting(receive: Receive, bytes_max: int, error: LinesideError) -> Receive:
+    seen = 0
 
+    async def count() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > bytes_max:
+            raise error
+        return message
 
-def _refusal(status: int, code: str, message: str) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message, "hint": None}}, status)
+    return count
 
 
 async def _probe(

@@ -3,7 +3,7 @@
 from lineside.api.app import build_api
 from lineside.api.door_paths import door_paths
 from lineside.api.idempotent import finish_answers
-from lineside.api.models import model_routes
+from lineside.api.models import model_routes, wire_refusal
 from lineside.api.otlp import otlp_routes
 from lineside.api.otlp_grpc import OtlpGrpc
 
@@ -14,4 +14,5 @@ __all__ = [
     "finish_answers",
     "model_routes",
     "otlp_routes",
+    "wire_refusal",
 ]

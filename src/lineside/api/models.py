@@ -26,6 +26,7 @@ from lineside.trust import Scope
 WireWord = Literal["chat", "responses", "messages"]
 _LISTING: tuple[WireWord, ...] = ("chat", "messages")
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_OF_STORED = {"": ["GET", "DELETE"], "/input_items": ["GET"], "/cancel": ["POST"]}
 _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
 _IDEMPOTENCY_KEY = "idempotency-key"
@@ -45,6 +46,10 @@ def model_routes(
     routes = [
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
+        *(
+            Route(f"/responses/{{id}}{rest}", door.guarded("responses", not_stored), methods=ways)
+            for rest, ways in _OF_STORED.items()
+        ),
         Route("/messages", door.answering("messages"), methods=["POST"]),
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
         Route("/embeddings", door.once("chat", door.embed), methods=["POST"]),
@@ -68,6 +73,7 @@ class _Knock:
         self.place = model_calls.CallPlace.read(request.headers.get("traceparent"))
         self.request = request
         self.scope = scope
+        self.left_out: list[str] = []
         self.error: LinesideError | None = None
 
     @property
@@ -108,7 +114,7 @@ class _Knock:
             "x-lineside-provider": served.provider,
             "x-lineside-route": "; ".join(served.why),
             **cache_headers(served.attributes),
-            "x-lineside-left-out": ", ".join(served.left_out),
+            "x-lineside-left-out": ", ".join([*self.left_out, *served.left_out]),
             "x-lineside-guards": ", ".join(
                 f"{name}={said}" for name, said in opened.guards.items()
             ),
@@ -190,7 +196,9 @@ class _Doors:
         wire = wires.wire_named(name)
         asked = wire.read_request(wires.read_object(await knock.request.body()))
         wires.refuse_stored(asked)
-        opening = self._calls.open(knock.caller, asked)
+        passing = wires.without_store(asked)
+        knock.left_out = [] if passing is asked else ["store"]
+        opening = self._calls.open(knock.caller, passing)
         if not asked.is_stream:
             opened, answer = await unless_gone(knock.request, _whole(opening))
             return _json(wire.write_answer(_dated(answer, knock)), knock.headers(opened))
@@ -260,12 +268,19 @@ class _Doors:
         return _json(_model(knock.request, name), knock.headers())
 
 
+async def not_stored(knock: _Knock) -> Response:
+    """What is said of an answer that somebody wants again, or gone."""
+    raise NotFound(
+        "not_stored",
+        f"The answer `{knock.request.path_params['id'][:80]}` is not here: lineside keeps none",
+        hint="Keep what you need of an answer, and send the conversation so far as `input`.",
+    )
+
+
 def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]:
     """What is said where there is no door, or one that is knocked at in another way."""
 
     async def answer(request: Request) -> Response:
-        request_id = f"req_{uuid4().hex}"
-        headers = {"x-request-id": request_id, "request-id": request_id}
         asked = f"{request.method} {request.url.path[:200]}"
         at_path = [one for one in routes if one.matches(request.scope)[0] is not Match.NONE]
         allowed = sorted({method for one in at_path for method in one.methods or ()})
@@ -276,13 +291,21 @@ def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]
             "/v1/embeddings and /v1/models.",
         )
         if allowed:
-            headers["allow"] = ", ".join(allowed)
-            error = Invalid("method_not_allowed", f"`{asked}` is asked with {headers['allow']}")
-        wire = wire_of(request)
-        body = wires.write_error(wire, error, request_id=request_id)
-        return _json(body, headers, 405 if allowed else wires.status_of(error))
+            error = Invalid("method_not_allowed", f"`{asked}` is asked with {', '.join(allowed)}")
+        refusal = wire_refusal(request, error)
+        if allowed:
+            refusal.status_code, refusal.headers["allow"] = 405, ", ".join(allowed)
+        return refusal
 
     return answer
+
+
+def wire_refusal(request: Request, error: LinesideError) -> Response:
+    """An error ahead of every door, in the words of the wire that the request is of."""
+    request_id = f"req_{uuid4().hex}"
+    headers = {"x-request-id": request_id, "request-id": request_id}
+    body = wires.write_error(wire_of(request), error, request_id=request_id)
+    return _json(body, headers, wires.status_of(error))
 
 
 def wire_of(request: Request) -> WireWord:

@@ -176,7 +176,7 @@ class ModelCalls:
 
         def last(asked: calls.ModelCall) -> calls.Events:
             if asked.wants == "count":
-                return self._count(asked)
+                return self._count(caller, asked)
             if vectors is not None:
                 return self._vectors(asked, vectors)
             if asked.use_case is None:
@@ -238,8 +238,9 @@ class ModelCalls:
             yield canonical.TokensCounted(tokens=answer.tokens)
         yield canonical.AnswerEnded()
 
-    async def _count(self, call: calls.ModelCall) -> calls.Events:
+    async def _count(self, caller: ModelCaller, call: calls.ModelCall) -> calls.Events:
         if call.use_case is not None:
+            await self._serving.input_fields(caller.scope, call.use_case)  # if there is one
             raise Invalid(
                 "tokens_not_countable",
                 f"`{call.use_case}` is a use case: what its model reads is its release's own",

@@ -174,9 +174,15 @@ def home(
 
 
 @pytest.fixture(scope="module")
-def server(home: Path) -> Iterator[str]:
+def settings_more() -> dict[str, Any]:
+    """What the settings of the server say beside the usual."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def server(home: Path, settings_more: dict[str, Any]) -> Iterator[str]:
     """Address of a real server, over a real socket, so that hanging up is a real hanging up."""
-    app = build(Settings(home=home, flush_seconds=0.05, otlp_grpc_port=0))
+    app = build(Settings(home=home, flush_seconds=0.05, otlp_grpc_port=0, **settings_more))
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

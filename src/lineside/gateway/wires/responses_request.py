@@ -76,6 +76,14 @@ def refuse_stored(request: ModelRequest) -> None:
             )
 
 
+def without_store(request: ModelRequest) -> ModelRequest:
+    """The request without the wish to keep its answer here, which nothing fulfils."""
+    if request.wire != "responses" or request.extras.get("store") is not True:
+        return request
+    kept = {name: value for name, value in request.extras.items() if name != "store"}
+    return request.model_copy(update={"extras": kept})
+
+
 def write_request(request: ModelRequest) -> dict[str, Any]:
     """Write a request."""
     is_own = request.wire == "responses"
