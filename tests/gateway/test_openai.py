@@ -181,13 +181,14 @@ async def test_nonsense_is_shown_to_the_model_once_and_both_are_paid_for(
     assert reply.cost_usd == pytest.approx(220 / 1e6)
 
 
-async def test_nonsense_twice_fails_with_the_answer_shortened(
+async def test_nonsense_twice_fails_and_its_words_wait_for_guards(
     endpoint: Any, opened: Opened
 ) -> None:
     endpoint.answers("bla " * 10_000)
-    with pytest.raises(Invalid, match=r"answered twice .* not JSON.* `bla bla") as caught:
+    with pytest.raises(Invalid, match=r"in a form that does not fit$") as caught:
         await ask(opened())
     assert caught.value.code == "output_misfit"
+    assert caught.value.quotes[1].startswith("bla bla")
     assert len(str(caught.value)) < 1000
     assert len(endpoint.requests) == 2
 

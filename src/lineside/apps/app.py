@@ -83,7 +83,7 @@ class App:
         async def ask_model(passed: Mapping[str, Any]) -> ModelReply:
             state.is_asked = True
             reply = await self._model.answer(passed, knobs=knobs)
-            self.check_output(reply.output)
+            self.check_output(reply.output, is_guarded=False)
             return reply
 
         async def ask(passed: Mapping[str, Any]) -> ModelReply:
@@ -99,15 +99,22 @@ class App:
             check_output=self.check_output,
         )
 
-    def check_output(self, output: Any) -> None:
-        """Raise `Denied` with every reason why an answer does not fit the app's schema."""
+    def check_output(self, output: Any, *, is_guarded: bool = True) -> None:
+        """Raise `Denied` with every reason why an answer does not fit the app's schema.
+
+        Args:
+            is_guarded: Guards have let it pass, so that the reasons may quote it.
+        """
         problems = self._output.problems(output)
         if problems:
-            raise Denied(
+            said = f": {'; '.join(problems)}" if is_guarded else ""
+            error = Denied(
                 "output_misfit",
-                f"The model's answer was held back, it does not fit: {'; '.join(problems)}",
+                f"The model's answer was held back, it does not fit{said}",
                 hint="The guard `matches_schema` lets out only what the manifest allows.",
             )
+            error.quotes = () if is_guarded else ("; ".join(problems),)
+            raise error
 
     async def close(self) -> None:
         await self._model.close()

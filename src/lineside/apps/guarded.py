@@ -1,22 +1,26 @@
 """One answer on its way through an app's guards, from what came in to what goes out."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lineside.core import LinesideError
-from lineside.gateway import ModelReply, budgets
+from lineside.apps.wire_texts import unescaped
+from lineside.core import Denied, LinesideError
+from lineside.gateway import ModelReply, budgets, shorten
 from lineside.guardrails import (
     GuardChain,
     GuardDecision,
     GuardedCall,
+    GuardPoint,
     Provenance,
+    message,
     probes,
     provenance_of,
 )
 
 _KNOBS = ("unknown_knob", "knob_not_yours", "knob_out_of_range", "knob_not_proved")
 
+ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
 Ask = Callable[[Mapping[str, Any]], Awaitable[ModelReply]]
 
 
@@ -93,7 +97,12 @@ class Guarded:
         point = probes.probed_point(payload)
         if point is None:
             check_input(passed)
-        reply = _echo(passed) if point else await ask(passed)
+        try:
+            reply = _echo(passed) if point else await ask(passed)
+        except LinesideError as error:
+            error.message += await _quoted(call, error.quotes)
+            error.args = (error.message,)
+            raise
         answer.reply = reply
         output = await call.value("post_model_call", reply.output)
         output = await call.value("output", output)
@@ -112,6 +121,22 @@ class Guarded:
         return provenance_of(
             answer.output, model=answer.reply.model, release=release, trace_id=trace_id
         )
+
+
+async def _quoted(call: GuardedCall, quotes: Sequence[str]) -> str:
+    """What may be said of an answer that nobody gets: as guards let it pass, or that they did not.
+
+    Each is judged whole, before it is cut: half of an address is no address to any guard.
+    """
+    if not quotes:
+        return ""
+    runs = [[message.MessageText(unescaped(text))] for text in quotes]
+    try:
+        for point in ANSWER_POINTS:
+            await call.message(point, runs, is_whole=False)
+    except Denied:
+        return "; guards hold back what it says"
+    return "".join(f": {shorten(run[0].text)}" for run in runs)
 
 
 def _echo(payload: Any) -> ModelReply:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.answer_texts import EventTexts
+from lineside.apps.guarded import ANSWER_POINTS
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.request_texts import RequestTexts
 from lineside.apps.wire_texts import SEALS, quoted, unescaped
@@ -22,7 +23,6 @@ from lineside.guardrails import (
     probes,
 )
 
-_ANSWER_POINTS: tuple[GuardPoint, ...] = ("post_model_call", "output")
 _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
 """Where a call's decisions stand among what is known of how it was served."""
@@ -90,7 +90,7 @@ class _Answer:
 
     def __init__(self, guarded: GuardedCall, asked: RequestTexts) -> None:
         self._guarded, self._asked = guarded, asked
-        self.is_guarded = _is_declared(guarded, _ANSWER_POINTS)
+        self.is_guarded = _is_declared(guarded, ANSWER_POINTS)
         self.costs: list[StreamCost] = []
         self.left_out: set[str] = set()
         self._streams: dict[_Key, GuardedStream] = {}
@@ -123,7 +123,7 @@ class _Answer:
             self._held[key] = [words]
             text = ""
         else:
-            stream = self._streams[key] = self._guarded.stream(*_ANSWER_POINTS)
+            stream = self._streams[key] = self._guarded.stream(*ANSWER_POINTS)
             text = await stream.feed(words)
         passed: canonical.Part = part
         if not _is_bare(event):
@@ -190,7 +190,7 @@ class _Answer:
     async def _whole(self, words: str) -> str:
         """A thought, or the arguments of a call, which may hide a sign behind an escape."""
         plain = passed = unescaped(words)
-        for point in _ANSWER_POINTS:
+        for point in ANSWER_POINTS:
             [passed] = await self._guarded.texts(point, [passed], value=passed)
         text: str = self._guarded.reveal(words if passed == plain else quoted(plain, passed))
         return text
@@ -203,7 +203,7 @@ class _Answer:
         asked = self._echoed if is_edge else frozenset[str]()
         texts = EventTexts(event, asked=asked, is_guarded=self.is_guarded)
         if texts.runs:
-            for point in _ANSWER_POINTS:
+            for point in ANSWER_POINTS:
                 await self._guarded.message(point, texts.runs, is_whole=False)
         passed = texts.event(self._guarded.reveal)
         self.left_out |= texts.left_out

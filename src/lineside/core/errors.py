@@ -13,10 +13,13 @@ class LinesideError(Exception):
         is_paid: A model has answered before it came to this, or may have begun to.
         private: Words in it that are for whoever runs lineside alone, such as an internal address,
             each with what stands in its place for others.
+        quotes: What it would say of a model's answer. It is no part of the message until guards
+            have let it pass, since the message goes to callers, traces and logs.
     """
 
     is_paid = False
     private: tuple[tuple[str, str], ...] = ()
+    quotes: tuple[str, ...] = ()
 
     def __init__(self, code: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)

@@ -19,7 +19,7 @@ from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.parts import Turn
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.model import ModelReply, ModelSetup, called_for
-from lineside.gateway.output import OutputForm, shorten
+from lineside.gateway.output import OutputForm
 from lineside.gateway.prompt import (
     AnswerFormat,
     ask_again,
@@ -220,12 +220,13 @@ class PromptedModel:
             heard.append(await self._complete(again, served, retries_max=left))
             output, misfit = self._form.read(heard[1].words)
         if output is None:
-            raise Invalid(
+            error = Invalid(
                 "output_misfit",
-                f"{heard[1].where} answered twice in a form that does not fit. {shorten(misfit)}. "
-                f"Its answer: `{shorten(heard[1].words, 200)}`",
+                f"{heard[1].where} answered twice in a form that does not fit",
                 hint="Make the prompt say what the output fields mean, or use a stronger model.",
             )
+            error.quotes = (misfit, heard[1].words)
+            raise error
         return self._reply(output, heard, served)
 
     def _reply(

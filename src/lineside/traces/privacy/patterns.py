@@ -213,8 +213,11 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
         ),
     ),
     "email": (
-        "mail addresses",
-        finder_of(r"[\pL\pN][\pL\pN._%+'-]*@[\pL\pN-]+(?:\.[\pL\pN-]+)+"),
+        "mail addresses, also with `[at]` and `(dot)` in the place of their signs",
+        finder_of(
+            r"[\pL\pN][\pL\pN._%+'-]*(?:@|[ ]?[\[({][ ]?(?i:at)[ ]?[\])}][ ]?)"
+            r"[\pL\pN-]+(?:(?:\.|[ ]?[\[({][ ]?(?i:dot)[ ]?[\])}][ ]?)[\pL\pN-]+)+"
+        ),
     ),
     "ip": (
         "addresses of machines, in both versions of IP",
@@ -239,6 +242,7 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
 """Name to what it finds, in words, and the finder; the surest first."""
 
 _DIGIT = re.compile("[0-9]")
+_OF_MAIL = re.compile(r"(?i)@|[\[({] ?at ?[\])}]")
 _OF_DIGITS = {"iban", "card", "national_id", "phone"}
 """None of these is without a digit, so that most texts need not be searched for each."""
 
@@ -262,7 +266,7 @@ def _found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
     wanted = set(kinds)
     if _DIGIT.search(text) is None:
         wanted -= _OF_DIGITS
-    if "@" not in text:
+    if _OF_MAIL.search(text) is None:
         wanted.discard("email")
     found: list[tuple[int, int, str]] = []
     for kind, (_, find) in BUILT_IN.items():
