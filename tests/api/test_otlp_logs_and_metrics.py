@@ -125,6 +125,26 @@ def test_a_score_sent_as_a_log_record_is_listed_and_an_ordinary_line_refused(
     assert "1 of 1 log records were refused: 1 because it is no event" in partial["errorMessage"]
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"score__value": 0.5}, "it is a score without a name"),
+        ({"name": "x"}, "it is a score without a finite value and without a label"),
+        (
+            {"name": "x", "score__value": 0.5},
+            "it is a score that names no trace, session or `gen_ai.response.id`",
+        ),
+    ],
+)
+def test_a_score_that_is_refused_says_what_it_lacks(
+    client: TestClient, said: dict[str, Any], reason: str
+) -> None:
+    named = {f"gen_ai__evaluation__{name}": value for name, value in said.items()}
+    answer = client.post("/v1/logs", json=log("", "", "gen_ai.evaluation.result", **named))
+
+    assert f"1 because {reason}, such as" in answer.json()["partialSuccess"]["errorMessage"]
+
+
 def test_a_score_is_given_over_the_api_and_comes_back(client: TestClient) -> None:
     trace_id = secrets.token_hex(16)
     given = {"name": "polite", "value": -1.5, "label": "rude", "trace_id": trace_id}

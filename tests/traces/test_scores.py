@@ -8,8 +8,10 @@ import orjson
 import pytest
 
 from lineside.core import Denied, Invalid, now
-from lineside.traces import Span, open_traces, receive, record_spans
+from lineside.traces import Span, open_traces, quality, receive, record_spans
+from lineside.traces.rewriting.erase import erase
 from lineside.traces.scores import TraceScore, list_scores, record_scores, score_figures
+from lineside.traces.scores.queries import SCORES
 from lineside.trust import Scope, local_scope
 
 TRACE, OTHER = "a1" * 16, "b2" * 16
@@ -65,6 +67,58 @@ def test_a_score_waits_for_its_trace_and_then_belongs_to_its_release(scope: Scop
     assert list_scores(scope, session_id="s1") == after
 
 
+@pytest.mark.parametrize("moves_between", [True, False])
+@pytest.mark.parametrize("score_first", [True, False])
+def test_a_score_of_an_answer_finds_the_step_that_has_it_whichever_came_first(
+    scope: Scope, score_first: bool, moves_between: bool
+) -> None:
+    step = root(TRACE, kind="model", response_id="chatcmpl-7")
+    around = root(OTHER, kind="agent", response_id="chatcmpl-7", started_at=MOMENT)
+    score = TraceScore(name="grounded", value=0.5, response_id="chatcmpl-7")
+
+    def keep_step() -> None:
+        record_spans(scope, [around, step]).result()
+
+    first, second = (0, 1) if score_first else (1, 0)
+    acts = [lambda: record_scores(scope, [score]).result(), keep_step]
+    acts[first]()
+    if moves_between:
+        scope.store.flusher.flush()
+    waiting = list_scores(scope)
+    [lost] = quality.telemetry_quality(scope)
+    acts[second]()
+    shown = list_scores(scope)
+    scope.store.flusher.flush()
+    record_spans(scope, [root("c5" * 16, kind="model", response_id="chatcmpl-7")]).result()
+    record_scores(scope, [score]).result()
+    scope.store.flusher.flush()
+
+    assert (waiting, lost.scores_waiting) == ([], int(score_first))
+    places = [(one.name, one.trace_id, one.span_id, one.use_case) for one in shown]
+    assert places == [("grounded", TRACE, TRACE[:16], "triage")]
+    assert list_scores(scope) == shown
+    assert quality.telemetry_quality(scope)[0].scores_waiting == 0
+    erase(scope, session="s1")
+    assert list_scores(scope) == []
+    with scope.store.lake.reading([SCORES]) as reading:
+        assert reading.rows("SELECT * FROM {scores}") == []
+
+
+def test_a_score_of_an_answer_is_of_no_other_use_case_than_its_key_may_write_to(
+    scope: Scope,
+) -> None:
+    record_spans(scope, [root(TRACE, use_case="refunds", response_id="r-1")]).result()
+    limited = dataclasses.replace(scope, use_cases=frozenset({"triage"}))
+
+    record_scores(limited, [TraceScore(name="x", value=1.0, response_id="r-1")]).result()
+
+    assert list_scores(scope) == []
+    assert {one.use_case: one.scores_waiting for one in quality.telemetry_quality(scope)} == {
+        "refunds": 0,
+        "triage": 1,
+    }
+
+
 def test_figures_say_how_a_score_fares_by_release(scope: Scope) -> None:
     record_spans(scope, [root(TRACE, release="r1"), root(OTHER, release="r2")]).result()
     said = [(TRACE, 0.5, "fail"), (TRACE, 1.0, "pass"), (OTHER, 1.0, "pass"), (OTHER, None, "skip")]
@@ -113,7 +167,7 @@ def test_a_score_on_a_span_is_kept_and_counts_once_however_often_it_comes(scope:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"name": "x", "value": 1.0}, "names no trace and no session"),
+        ({"name": "x", "value": 1.0}, "names no trace and no session, and no answer"),
         ({"name": "x", "trace_id": TRACE}, "has no value and no label"),
         ({"name": " ", "value": 1.0, "trace_id": TRACE}, "with 1 characters"),
         ({"name": "x", "value": float("nan"), "trace_id": TRACE}, "is nan"),

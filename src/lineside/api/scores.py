@@ -14,7 +14,10 @@ router = APIRouter(tags=["traces"])
 
 
 class GivenScore(Record):
-    """A score as it is sent; it is about a trace, a step of it, or a whole session."""
+    """A score as it is sent; it is about a trace, a step of it, or a whole session.
+
+    With a `response_id` alone it is about the step whose provider called its answer so.
+    """
 
     name: str
     value: float | None = None
@@ -24,6 +27,7 @@ class GivenScore(Record):
     trace_id: str | None = None
     span_id: str | None = None
     session_id: str | None = None
+    response_id: str | None = None
     use_case: str | None = None
     at: datetime = Field(default_factory=now)
 

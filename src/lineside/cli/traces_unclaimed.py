@@ -119,14 +119,16 @@ def quality(use_case: str | None, days: float, as_json: bool) -> None:
             _share(one.root_found),
             _share(one.parent_found),
             "not reported" if one.spans_dropped is None else f"{one.spans_dropped:,}",
+            f"{one.scores_waiting:,}",
         )
         for one in found
     ]
-    columns = ("Use case", "Spans", *shares, "Dropped")
+    columns = ("Use case", "Spans", *shares, "Dropped", "Waiting")
     print_table(columns, rows, numbers=(*columns[1:],), whole=("Use case",))
     note(
         "Tokens, cost and first chunk: of the model steps. User, session, release and root: of the "
-        "traces. Parent: of the steps that have one. Dropped: by clients that report it."
+        "traces. Parent: of the steps that have one. Dropped: by clients that report it. Waiting: "
+        "scores of an answer that no step has."
     )
 
 

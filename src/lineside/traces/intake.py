@@ -18,6 +18,7 @@ from lineside.traces.prices import PriceTables, price_row
 from lineside.traces.receive import OTLP, spans_in
 from lineside.traces.rollup import PAID_KINDS, call_row, roll_up
 from lineside.traces.row import span_row
+from lineside.traces.scores.answers import placed
 from lineside.traces.scores.arriving import scores_of_spans
 from lineside.traces.scores.queries import SCORES
 from lineside.traces.sums.queries import TRACE_SUMS
@@ -91,7 +92,7 @@ class TracesIntake:
             if row["kind"] in PAID_KINDS
         ]
         came = read_beside(beside)
-        came.scores.extend(scores_of_spans(fresh))
+        scores = placed([*came.scores, *scores_of_spans(fresh)], fresh, ask)
         texts = [indexed(*one) for one in found.items()]
         if keeps:
             fresh = set_apart(fresh, self._keep_apart)
@@ -100,7 +101,7 @@ class TracesIntake:
                 queries.SPANS.name: list(_packed(fresh)),
                 queries.TRACES.name: list(_packed(traces)),
                 queries.MODEL_CALLS.name: list(_packed(calls)),
-                SCORES.name: list(_packed(came.scores)),
+                SCORES.name: list(_packed(scores)),
                 SPAN_EVENTS.name: list(_packed(came.events)),
             },
             [*texts, *came.texts],

@@ -8,7 +8,7 @@ from lineside.traces.importers.files import ExportFile
 from lineside.traces.importers.own import record_of
 from lineside.traces.importers.said import Found
 from lineside.traces.logs.reading import read_document as read_logs
-from lineside.traces.logs.receiving import name_of, score_in
+from lineside.traces.logs.receiving import name_of, score_in, why_no_score
 from lineside.traces.mapping import moment_of
 from lineside.traces.otlp import NotASpan, Refusal, refused
 from lineside.traces.otlp_json import read_document
@@ -58,7 +58,7 @@ def _said(log: RawLog) -> Any:
 def _score(log: RawLog) -> TraceScore:
     fields = score_in(log)
     if fields is None:
-        raise NotASpan("it is a score without a name, a value or label, or a trace or session")
+        raise NotASpan(why_no_score(log) or "it is no score")
     said = {
         "source": first_text(log.attributes, SCORE_SOURCE),
         "by": first_text(log.attributes, SCORE_BY) or first_text(log.resource, "service.name"),

@@ -78,14 +78,27 @@ def logs_in(body: bytes, about: dict[str, Any]) -> Iterator[tuple[RawLog, str | 
 
 def score_in(log: RawLog) -> dict[str, Any] | None:
     """What a record states as fields of a score; nothing where it is none, or scores nothing."""
-    if name_of(log) != EVENT:
+    if name_of(log) != EVENT or why_no_score(log) is not None:
         return None
+    return (stated(_stating(log)) or {}) | {"session_id": first_text(log.attributes, *_SESSIONS)}
+
+
+def why_no_score(log: RawLog) -> str | None:
+    """What a score lacks to be one; nothing where it lacks nothing."""
+    said = _stating(log)
+    if first_text(said, "gen_ai.evaluation.name") is None:
+        return "it is a score without a name"
+    if stated(said) is None:
+        return "it is a score without a finite value and without a label"
+    of = (*_SESSIONS, "gen_ai.response.id")
+    if log.trace_id is None and first_text(said, *of) is None:
+        return "it is a score that names no trace, session or `gen_ai.response.id`"
+    return None
+
+
+def _stating(log: RawLog) -> dict[str, Any]:
     body = log.body if isinstance(log.body, dict) else {}
-    fields = stated({**body, **log.attributes})
-    session = first_text(log.attributes, *_SESSIONS)
-    if fields is None or (log.trace_id is None and session is None):
-        return None
-    return fields | {"session_id": session}
+    return {**body, **log.attributes}
 
 
 def name_of(log: RawLog) -> str:
@@ -106,8 +119,7 @@ def _unwanted(log: RawLog) -> str | None:
     """Why a record is not kept; nothing where it is."""
     name = name_of(log)
     if name == EVENT:
-        what = "it is a score without a name, a value or label, or a trace or session"
-        return what if score_in(log) is None else None
+        return why_no_score(log)
     if not name.startswith("gen_ai."):
         return "it is no event of a model's call: no `gen_ai.*` event name"
     return "it names no span that it tells of" if events_of(log) is None else None

@@ -8,12 +8,20 @@ from lineside.core import Invalid, Record, now
 from lineside.traces.metrics import client_losses
 from lineside.traces.quality import queries
 from lineside.traces.reading import open_reading
+from lineside.traces.scores.queries import WAITING
 from lineside.traces.search.asked import DAY, plain
 from lineside.trust import Scope
 
 DAYS = 7
 DAYS_MAX = 366
 _PARENTS_SPANS = 500_000
+_NONE = dict.fromkeys(
+    (
+        *("traces", "spans", "model_steps", "counted", "priced", "first_chunks"),
+        *("with_user", "with_session", "with_release", "with_root"),
+    ),
+    0,
+)
 
 
 class TelemetryQuality(Record):
@@ -33,6 +41,7 @@ class TelemetryQuality(Record):
         parents_looked_for: Steps that `parent_found` was counted over; of very many traces some.
         spans_dropped: Spans that clients say they dropped before sending; nothing where no client
             reports it, which is not to say that none were.
+        scores_waiting: Scores that name an answer which no step that is here has.
     """
 
     use_case: str | None
@@ -49,6 +58,7 @@ class TelemetryQuality(Record):
     parent_found: float | None
     parents_looked_for: int
     spans_dropped: int | None = None
+    scores_waiting: int = 0
 
 
 def telemetry_quality(
@@ -73,12 +83,19 @@ def telemetry_quality(
         rows = reading.rows(queries.BY_USE_CASE, [scope.workspace, since, use_case, use_case])
         one_in = max(1, ceil(sum(row["spans"] for row in rows) / _PARENTS_SPANS))
         asked = [scope.workspace, since - DAY, one_in, since, use_case, use_case]
+        waiting = reading.rows(WAITING, [scope.workspace, since, use_case])
         parents = {row["use_case"]: row for row in reading.rows(queries.PARENTS, asked)}
     dropped: dict[str | None, int] = {}
     for losses in client_losses(scope, use_case=use_case, hours=days * 24):
         dropped[losses.use_case] = dropped.get(losses.use_case, 0) + losses.dropped
+    lost = {row["use_case"]: row["waiting"] for row in waiting}
+    there = {row["use_case"] for row in rows}
+    rows += [_NONE | {"use_case": name} for name in lost if name not in there]
     return [
-        _quality(row, parents.get(row["use_case"]), dropped.get(row["use_case"])) for row in rows
+        _quality(row, parents.get(row["use_case"]), dropped.get(row["use_case"])).model_copy(
+            update={"scores_waiting": lost.get(row["use_case"], 0)}
+        )
+        for row in rows
     ]
 
 

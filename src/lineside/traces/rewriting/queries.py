@@ -131,6 +131,13 @@ _DELETE_STEPS = """
 DELETE FROM lake.spans WHERE workspace = ? AND started_at >= ? AND started_at <= ?
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 """
+# What waited for a step of theirs under the id of an answer.
+_DELETE_WAITING = """
+DELETE FROM lake.scores WHERE workspace = ? AND trace_id IS NULL AND response_id IN (
+    SELECT response_id FROM lake.spans WHERE workspace = ? AND response_id IS NOT NULL
+      AND trace_id IN (SELECT unnest(?::VARCHAR[]))
+)
+"""
 EVENTS = """
 SELECT trace_id, use_case, event FROM {span_events}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
@@ -154,6 +161,7 @@ def deletions(
     """
     by_key = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))"
     return [
+        *([(_DELETE_WAITING, [workspace, workspace, list(trace_ids)])] if SCORES in tables else []),
         (
             _DELETE_STEPS,
             [workspace, *bounds, list(trace_ids)],

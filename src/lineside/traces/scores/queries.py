@@ -16,6 +16,7 @@ SCORES = LakeTable(
         "trace_id": "VARCHAR",
         "trace_key": "BIGINT",
         "span_id": "VARCHAR",
+        "response_id": "VARCHAR",
         "name": "VARCHAR",
         "value": "DOUBLE",
         "label": "VARCHAR",
@@ -44,7 +45,7 @@ _OF_CHOSEN = "trace_key IN (SELECT DISTINCT trace_key FROM once)"
 def _found(chosen: str, among: str) -> str:
     return f"""
 WITH once AS MATERIALIZED (
-    SELECT * FROM ({chosen})
+    SELECT * FROM ({chosen}) WHERE trace_id IS NOT NULL OR response_id IS NULL
     QUALIFY row_number() OVER (
         PARTITION BY trace_id, span_id, CASE WHEN trace_id IS NULL THEN session_id END,
             name, source, given_by, scored_at
@@ -181,6 +182,23 @@ ARM_SUMS = _arm_sums(
 NAMED_ARM_SUMS = _arm_sums(
     "arm", "user_id, session_id", "found.arm IN (SELECT unnest(?6::VARCHAR[]))"
 )
+
+# Parameters: since and until when steps began, what providers call their answers.
+STEPS_OF_ANSWERS = """
+SELECT workspace, response_id, trace_id, span_id, use_case, session_id, kind, started_at
+FROM {spans} WHERE started_at >= ? AND started_at <= ?
+  AND response_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+SCORES_OF_ANSWERS = "SELECT * FROM {scores} WHERE response_id IN (SELECT unnest(?::VARCHAR[]))"
+
+# Scores of the last days whose step has not come, by the use case that they say.
+WAITING = """
+SELECT use_case, count(*) AS waiting FROM (
+    SELECT any_value(use_case) AS use_case FROM {scores}
+    WHERE workspace = ?1 AND scored_at >= ?2 AND response_id IS NOT NULL
+    GROUP BY response_id, name, source, given_by, scored_at HAVING count(trace_id) = 0
+) WHERE ?3::VARCHAR IS NULL OR use_case = ?3 GROUP BY use_case
+"""
 
 TRACES_OF_STEPS = """
 SELECT DISTINCT span_id, trace_id FROM {spans}

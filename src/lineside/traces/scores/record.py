@@ -33,6 +33,8 @@ class TraceScore(Record):
         by: Name of the person, key, judge or program that gave it.
         trace_id: What it is about; with a `span_id` only that step. A score of a whole session
             has the `session_id` alone.
+        response_id: What the provider calls the answer it is about, where no step is named: the
+            score waits for the step that has it, and is then of that.
         use_case: Of the trace, where the score does not say.
         at: When it was given, in UTC.
     """
@@ -46,6 +48,7 @@ class TraceScore(Record):
     trace_id: str | None = None
     span_id: str | None = None
     session_id: str | None = None
+    response_id: str | None = None
     use_case: str | None = None
     release: str | None = None
     at: datetime = Field(default_factory=now)
@@ -68,6 +71,7 @@ def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
         "trace_id": score.trace_id,
         "trace_key": trace_key(score.trace_id or ""),
         "span_id": score.span_id,
+        "response_id": score.response_id,
         "name": score.name,
         "value": score.value,
         "label": score.label,
@@ -100,6 +104,7 @@ def stated(attributes: Mapping[str, Any]) -> dict[str, Any] | None:
         "value": value,
         "label": label[:NAME_CHARACTERS_MAX] if label else None,
         "explanation": why[:EXPLANATION_CHARACTERS_MAX] if why else None,
+        "response_id": first_text(attributes, "gen_ai.response.id"),
         "source": "otlp",
     }
 

@@ -84,11 +84,12 @@ def _check(score: TraceScore) -> None:
             f"The score is named `{score.name[:40]}`, with {len(score.name)} characters",
             hint=f"Give it a name of 1 to {NAME_CHARACTERS_MAX} characters.",
         )
-    if score.trace_id is None and (score.session_id is None or score.span_id is not None):
+    is_of = score.session_id is not None or score.response_id is not None
+    if score.trace_id is None and (not is_of or score.span_id is not None):
         raise Invalid(
             "score_of_nothing",
-            f"The score `{score.name}` names no trace and no session",
-            hint="Give it a `trace_id`, or a `session_id` and no `span_id`.",
+            f"The score `{score.name}` names no trace and no session, and no answer's id",
+            hint="Give it a `trace_id`, or a `session_id` or `response_id` and no `span_id`.",
         )
     if score.value is None and not score.label:
         raise Invalid(
@@ -134,6 +135,10 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
                 use_cases = {row["session_id"]: row["use_case"] for row in rows}
 
     def update(score: TraceScore) -> dict[str, Any]:
+        if score.trace_id is None and score.response_id is not None:
+            # The step may come later: within a limit, only its one use case can be meant.
+            own = min(scope.use_cases) if scope.use_cases and len(scope.use_cases) == 1 else None
+            return {"use_case": score.use_case or own}
         if score.trace_id is None:
             return {"use_case": score.use_case or use_cases.get(score.session_id or "")}
         if score.trace_id not in traces:
