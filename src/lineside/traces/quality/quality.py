@@ -14,6 +14,9 @@ from lineside.trust import Scope
 DAYS = 7
 DAYS_MAX = 366
 _PARENTS_SPANS = 500_000
+_COUNTS = ("traces", "spans", "model_steps", "counted", "priced", "first_chunks")
+_SHARED = ("with_user", "with_session", "with_release", "with_root")
+_NOTHING: dict[str, Any] = dict.fromkeys((*_COUNTS, *_SHARED), 0)
 
 
 class TelemetryQuality(Record):
@@ -33,6 +36,9 @@ class TelemetryQuality(Record):
         parents_looked_for: Steps that `parent_found` was counted over; of very many traces some.
         spans_dropped: Spans that clients say they dropped before sending; nothing where no client
             reports it, which is not to say that none were.
+        clocks_off: Spans that came in these days and are dated more than 10 minutes after they
+            came, or more than 30 days before, as imported history is. They stand where their
+            clock says, and may be in no chart of these days.
     """
 
     use_case: str | None
@@ -49,6 +55,7 @@ class TelemetryQuality(Record):
     parent_found: float | None
     parents_looked_for: int
     spans_dropped: int | None = None
+    clocks_off: int = 0
 
 
 def telemetry_quality(
@@ -74,11 +81,19 @@ def telemetry_quality(
         one_in = max(1, ceil(sum(row["spans"] for row in rows) / _PARENTS_SPANS))
         asked = [scope.workspace, since - DAY, one_in, since, use_case, use_case]
         parents = {row["use_case"]: row for row in reading.rows(queries.PARENTS, asked)}
+        asked = [scope.workspace, since, use_case, use_case]
+        off = {row["use_case"]: row["spans"] for row in reading.rows(queries.CLOCKS_OFF, asked)}
     dropped: dict[str | None, int] = {}
     for losses in client_losses(scope, use_case=use_case, hours=days * 24):
         dropped[losses.use_case] = dropped.get(losses.use_case, 0) + losses.dropped
+    # What began in other days only, by a clock that is off, has no figures but these.
+    counted = {row["use_case"] for row in rows}
+    rows += [_NOTHING | {"use_case": name} for name in off if name not in counted]
     return [
-        _quality(row, parents.get(row["use_case"]), dropped.get(row["use_case"])) for row in rows
+        _quality(row, parents.get(row["use_case"]), dropped.get(row["use_case"])).model_copy(
+            update={"clocks_off": off.get(row["use_case"], 0)}
+        )
+        for row in rows
     ]
 
 
