@@ -118,7 +118,7 @@ def test_a_mistyped_name_goes_and_its_traces_go_back_to_the_shelf(scope: Scope) 
     scope.store.flusher.flush()
     marks.tag_trace(scope, trace_id, "odd")
 
-    with pytest.raises(Conflict, match="`chekout` has 1 traces"):
+    with pytest.raises(Conflict, match="Traces of `chekout`: 1"):
         unwatch(scope, "chekout")
     assert [known.name for known in list_use_cases(scope)] == ["checkout", "chekout"]
 

@@ -77,7 +77,7 @@ def unwatch(scope: Scope, name: str, *, moves_traces: bool = False) -> Unwatched
     if traces and not moves_traces:
         raise Conflict(
             "watched_has_traces",
-            f"`{name}` has {traces:,} traces, which would belong to nothing",
+            f"Traces of `{name}`: {traces:,}; they would belong to nothing",
             hint=f"`lineside usecases rm {name} --to-shelf` moves them back to the unclaimed "
             "shelf, where they can be claimed for another.",
         )
