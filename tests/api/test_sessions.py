@@ -63,3 +63,10 @@ def test_the_shelf_and_marks_are_reached_over_http(client: TestClient) -> None:
     assert client.post("/api/unclaimed/routes", json=wish).status_code == 201
     known = client.get("/api/usecases/orders").json()
     assert (known["name"], known["manifest"]) == ("orders", None)
+
+    refused = client.delete("/api/usecases/orders")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "watched_has_traces")
+    done = client.delete("/api/usecases/orders", params={"to_shelf": True}).json()
+    assert done["services"] == ["shop"]
+    assert done["traces_moved"] > 0
+    assert client.get("/api/usecases/orders").status_code == 404

@@ -12,6 +12,7 @@ import pytest
 from lineside.core import Settings
 from lineside.store import Store, open_store
 from lineside.traces import open_traces
+from lineside.traces.queries import SPANS
 from lineside.trust import Scope, local_scope
 from traces.imported import Write
 
@@ -50,3 +51,10 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return write
+
+
+def come_when_begun(store: Store) -> None:
+    """Let what was kept have come here when it began, as it does where clocks are right."""
+    store.flusher.flush()
+    with store.changing_lake():
+        store.lake.change([SPANS], [("UPDATE lake.spans SET arrived_at = started_at", [])])

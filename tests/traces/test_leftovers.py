@@ -11,6 +11,7 @@ from lineside.traces import Span, get_trace, logs, receive, record_spans, rewrit
 from lineside.traces.rewriting import batches, leftovers
 from lineside.traces.span import new_span_id, new_trace_id
 from lineside.trust import Scope, ledger_entries
+from traces.conftest import come_when_begun
 
 
 def keep(
@@ -104,6 +105,7 @@ def test_the_scores_of_a_session_age_with_its_traces(scope: Scope) -> None:
 
     rewriting.retain(scope, None, days=None)
     rewriting.retain(scope, "triage", days=7)
+    come_when_begun(scope.store)
     (expired,) = rewriting.apply_retention(scope)
     assert (expired.traces, expired.beside) == (2, 2)
     assert [one.session_id for one in scores.list_scores(scope)] == ["s-2"]

@@ -28,6 +28,7 @@ from lineside.traces.scores import list_scores, score_figures
 from lineside.traces.scores.record import EVENT
 from lineside.traces.search import Filters, read_filters
 from lineside.trust import Scope, local_scope
+from traces.conftest import come_when_begun
 from traces.otlp_messages import MIB, attributes, message, take
 
 TRACE = "a1" * 16
@@ -262,7 +263,7 @@ def test_retention_waits_for_every_use_case_that_has_a_part(store: Store) -> Non
     old = [one.model_copy(update={"started_at": MOMENT - days}) for one in theirs()]
     root = forged().model_copy(update={"started_at": MOMENT - days - timedelta(minutes=1)})
     record_spans(scope, [*old, root]).result()
-    scope.store.flusher.flush()
+    come_when_begun(scope.store)
 
     rewriting.retain(scope, "other-uc", days=2)
     assert rewriting.apply_retention(scope) == []

@@ -22,6 +22,7 @@ from lineside.traces import (
     search,
 )
 from lineside.trust import Scope, ledger_entries
+from traces.conftest import come_when_begun
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 JANE = "jane.doe@example.com"
@@ -232,7 +233,7 @@ def test_what_is_older_than_its_use_case_is_kept_goes_as_a_whole(scope: Scope) -
     ).result()
     rewriting.retain(scope, "triage", days=7)
 
-    scope.store.flusher.flush()
+    come_when_begun(scope.store)
     scope.store.upkeep.run()
 
     assert get_trace(scope, gone.trace_id) == []

@@ -22,6 +22,7 @@ from lineside.traces import (
 )
 from lineside.traces.sums import keeping
 from lineside.trust import Scope
+from traces.conftest import come_when_begun
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -225,6 +226,7 @@ def test_what_is_kept_no_longer_is_in_no_sum(scope: Scope, told_singly: Any) -> 
     keep_some(scope)
     keep(scope, root_of(datetime.now(UTC), use_case="case-1"))
     sums.add_up(scope.store)
+    come_when_begun(scope.store)
     rewriting.retain(scope, "case-1", days=2)
 
     assert rewriting.apply_retention(scope)

@@ -2,16 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lineside.core import Denied, Invalid, NotFound, now
+from lineside.core import Conflict, Denied, Invalid, NotFound, now
 from lineside.store import Store
-from lineside.traces import Span, new_span_id, new_trace_id, open_traces, record_spans, search
+from lineside.traces import (
+    Span,
+    marks,
+    new_span_id,
+    new_trace_id,
+    open_traces,
+    record_spans,
+    search,
+)
 from lineside.traces import unclaimed as shelf
 from lineside.trust import Scope, create_key, ledger_entries, local_scope, scope_for_key
 from lineside.usecases import get_use_case, list_use_cases, read_folder, register
-from lineside.usecases.watching import claim_service, watch
+from lineside.usecases.watching import claim_service, unwatch, watch
 
 Make = Callable[..., Path]
 
@@ -81,3 +90,65 @@ def test_a_claim_that_fails_leaves_no_use_case_behind(scope: Scope) -> None:
         claim_service(scope, "", use_case="nn-uc", is_new=True)
 
     assert "nn-uc" not in [known.name for known in list_use_cases(scope)]
+
+
+def keep(scope: Scope, words: str, **more: Any) -> str:
+    usual = {"trace_id": new_trace_id(), "parent_span_id": None, "use_case": "chekout"}
+    span = Span(
+        span_id=new_span_id(),
+        name="chat",
+        kind="model",
+        model="house",
+        input=words,
+        started_at=now(),
+        duration_ms=5.0,
+        **(usual | more),
+    )
+    record_spans(scope, [span]).result()
+    return span.trace_id
+
+
+def test_a_mistyped_name_goes_and_its_traces_go_back_to_the_shelf(scope: Scope) -> None:
+    open_traces(scope.store)
+    watch(scope, "checkout")
+    claim_service(scope, "bot", use_case="chekout", is_new=True)
+    trace_id = keep(scope, "zebrafish", service="bot", use_case=None)
+    keep(scope, "below", service="other", use_case=None, trace_id=trace_id, parent_span_id="1" * 16)
+    stays = keep(scope, "quagga", use_case="checkout")
+    scope.store.flusher.flush()
+    marks.tag_trace(scope, trace_id, "odd")
+
+    with pytest.raises(Conflict, match="Traces of `chekout`: 1"):
+        unwatch(scope, "chekout")
+    assert [known.name for known in list_use_cases(scope)] == ["checkout", "chekout"]
+
+    done = unwatch(scope, "chekout", moves_traces=True)
+
+    assert (done.services, done.traces_moved) == (("bot",), 1)
+    assert [known.name for known in list_use_cases(scope)] == ["checkout"]
+    assert shelf.list_routes(scope) == []
+    entry = next(one for one in ledger_entries(scope) if one.kind == "usecase.unwatched")
+    assert (entry.subject, entry.details["traces"]) == ("chekout", 1)
+    found = {row.trace_id: row.use_case for row in search.list_traces(scope).traces}
+    assert found == {trace_id: None, stays: "checkout"}
+    claim_service(scope, "bot", use_case="checkout")
+    words = search.read_filters("", use_case="checkout", text="zebrafish")
+    assert [row.trace_id for row in search.list_traces(scope, words).traces] == [trace_id]
+    assert [one.use_case for one in marks.list_marks(scope, tag="odd")] == [None]
+    with pytest.raises(NotFound, match="chekout"):
+        unwatch(scope, "chekout", moves_traces=True)
+
+
+def test_what_was_tested_is_more_than_watched_and_stays(scope: Scope, make: Make) -> None:
+    open_traces(scope.store)
+    register(scope, read_folder(make()))
+    keep(scope, "quagga", use_case="desk")
+
+    for moves in (False, True):
+        with pytest.raises(Conflict, match="more than watched"):
+            unwatch(scope, "desk", moves_traces=moves)
+
+    assert [row.use_case for row in search.list_traces(scope).traces] == ["desk"]
+    _, secret = create_key(scope, "reader", rights={"read"})
+    with pytest.raises(Denied, match="claim"):
+        unwatch(scope_for_key(scope.store, secret), "desk")

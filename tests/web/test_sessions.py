@@ -93,6 +93,14 @@ def test_a_service_is_claimed_for_a_use_case_that_is_only_watched(client: TestCl
     refused = client.post("/unclaimed/claim", data={"service": "mail", "new": "Check out"})
     assert (refused.status_code, "lower-case letters" in refused.text) == (422, True)
 
+    refused = client.post("/usecases/checkout-help/unwatch")
+    assert (refused.status_code, "would belong to nothing" in refused.text) == (409, True)
+    assert "Remove checkout-help" in html(client, "/usecases/checkout-help")
+    gone = words(client.post("/usecases/checkout-help/unwatch", data={"to_shelf": "1"}).text)
+    assert "checkout-help is watched no longer" in gone
+    assert "1 trace came back to this shelf" in gone
+    assert client.get("/usecases/checkout-help").status_code == 404
+
 
 def test_a_trace_is_tagged_linked_and_noted_on_its_page(client: TestClient, asked: str) -> None:
     place = f"/traces/{asked}/marks"

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from lineside.api.caller import Caller
 from lineside.apps import live_schemas
-from lineside.usecases import UseCase, get_use_case, list_use_cases
+from lineside.usecases import UseCase, get_use_case, list_use_cases, watching
 
 router = APIRouter(tags=["use cases"])
 
@@ -21,6 +21,12 @@ def use_cases(scope: Caller) -> list[UseCase]:
 def use_case(scope: Caller, name: str) -> UseCase:
     """One use case, with its manifest."""
     return get_use_case(scope, name)
+
+
+@router.delete("/usecases/{name}")
+def unwatch(scope: Caller, name: str, to_shelf: bool = False) -> watching.Unwatched:
+    """Forget a use case that is only watched; its traces go back to the unclaimed shelf if told."""
+    return watching.unwatch(scope, name, moves_traces=to_shelf)
 
 
 @router.get("/usecases/{name}/schema")

@@ -23,7 +23,7 @@ def unclaimed_list(as_json: bool) -> None:
         columns = ("Service", "Traces", "Errors", "Since", "Newest", "Sample")
         rows = [
             (
-                one.service or "(names none)",
+                one.service,
                 f"{one.traces:,}",
                 f"{one.errors:,}",
                 local_time(one.first_at),
@@ -49,6 +49,7 @@ def unclaimed_list(as_json: bool) -> None:
     examples=(
         "lineside traces claim checkout-bot --use-case support-triage",
         "lineside traces claim checkout-bot --new checkout-help",
+        "lineside traces claim '(no service)' --use-case support-triage",
         "lineside traces claim checkout-bot --remove",
     ),
 )
@@ -60,9 +61,11 @@ def unclaimed_list(as_json: bool) -> None:
 def claim(service: str, use_case: str | None, new: str | None, remove: bool, as_json: bool) -> None:
     """Give the traces of a service to a use case: those to come, and those that no one has.
 
-    Spans that name a use case themselves go where they say; so do those of a key that is limited to
-    one. The ledger keeps who claimed what. A new use case is only watched until a folder of its
-    name is tested: it has traces, charts and retention, and neither dataset nor release.
+    `(no service)` stands for what names no service, `lineside.usecase=NAME` for what names a use
+    case that there is none of. Spans that name a use case themselves go where they say; so do those
+    of a key that is limited to one. The ledger keeps who claimed what. A new use case is only
+    watched until a folder of its name is tested: it has traces, charts and retention, and neither
+    dataset nor release.
     """
     from lineside.traces import unclaimed
     from lineside.usecases import watching
@@ -120,15 +123,17 @@ def quality(use_case: str | None, days: float, as_json: bool) -> None:
             _share(one.parent_found),
             "not reported" if one.spans_dropped is None else f"{one.spans_dropped:,}",
             f"{one.scores_waiting:,}",
+            f"{one.clocks_off:,}",
         )
         for one in found
     ]
-    columns = ("Use case", "Spans", *shares, "Dropped", "Waiting")
+    columns = ("Use case", "Spans", *shares, "Dropped", "Waiting", "Clock off")
     print_table(columns, rows, numbers=(*columns[1:],), whole=("Use case",))
     note(
         "Tokens, cost and first chunk: of the model steps. User, session, release and root: of the "
         "traces. Parent: of the steps that have one. Dropped: by clients that report it. Waiting: "
-        "scores of an answer that no step has."
+        "scores of an answer that no step has. Clock off: spans dated more than 10 minutes after "
+        "they came here, or more than 30 days before."
     )
 
 

@@ -8,7 +8,7 @@ import click
 
 from lineside.cli.commands import Commands, Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say
-from lineside.cli.place import MANIFEST, scope_here
+from lineside.cli.place import MANIFEST, scope_here, scope_on_line
 from lineside.cli.verdicts import SIGNS
 from lineside.core import Invalid, Settings
 
@@ -195,6 +195,32 @@ def list_all(as_json: bool) -> None:
             for case, rollout, newest in rows
         ],
     )
+
+
+@usecases.command(
+    "rm",
+    examples=("lineside usecases rm chekout-help", "lineside usecases rm chekout-help --to-shelf"),
+)
+@click.argument("name", metavar="NAME")
+@click.option("--to-shelf", is_flag=True, help="Move its traces back to the unclaimed shelf.")
+@json_option
+def remove(name: str, to_shelf: bool, as_json: bool) -> None:
+    """Forget a use case that is only watched, such as one whose name was mistyped.
+
+    Rules that give services to it go along. One that has traces is left as it is unless they are to
+    go back to the unclaimed shelf. The ledger keeps who did it.
+    """
+    from lineside.usecases import watching
+
+    with scope_on_line() as scope:
+        done = watching.unwatch(scope, name, moves_traces=to_shelf)
+    if as_json:
+        print_json(done)
+        return
+    moved = f"traces moved to the shelf: {done.traces_moved:,}"
+    say(f"✓ `{done.use_case}` is watched no longer; {moved}")
+    if done.services:
+        note(f"No longer claimed: {', '.join(done.services)}")
 
 
 def _is_terminal() -> bool:

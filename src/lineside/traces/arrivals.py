@@ -8,6 +8,7 @@ from lineside.store import intake
 from lineside.traces import queries
 
 _STRETCHES_MAX = 32
+_LEVELS_MAX = 100
 _DAY = timedelta(days=1)
 _FIRST_DAY, _LAST_DAY = date(1, 1, 2), date(9999, 12, 30)
 
@@ -73,16 +74,30 @@ def span_key(row: dict[str, Any]) -> SpanKey:
 def steps_above(
     rows: Sequence[dict[str, Any]], before: Arrived, ask: intake.Ask
 ) -> list[dict[str, Any]]:
-    """Steps in the lake right above some, of traces in which a use case has a part there."""
+    """Steps in the lake above some, of traces in which a use case has a part there.
+
+    Up to the first that names a use case, and at most 100 of them one above the other.
+    """
     claimed = {part[:2] for part in before.parts if part[2] is not None}
     lost = [row for row in rows if (row["workspace"], row["trace_id"]) in claimed]
-    if not lost:
-        return []
-    trace_ids = sorted({row["trace_id"] for row in lost})
-    wanted = {(row["workspace"], row["trace_id"], row["parent_span_id"]) for row in lost}
-    parents = sorted({parent for *_, parent in wanted})
-    found = ask(queries.KNOWN_SPANS, [min(before.moments), max(before.moments), trace_ids, parents])
-    return [row for row in found if (*span_key(row)[:2], row["span_id"]) in wanted]
+    found: list[dict[str, Any]] = []
+    asked_for: set[tuple[str, str, str]] = set()
+    for _ in range(_LEVELS_MAX):
+        wanted = {
+            (row["workspace"], row["trace_id"], row["parent_span_id"])
+            for row in lost
+            if row["use_case"] is None and row["parent_span_id"] is not None
+        } - asked_for
+        if not wanted:
+            break
+        asked_for |= wanted
+        trace_ids = sorted({trace_id for _, trace_id, _ in wanted})
+        span_ids = sorted({span_id for *_, span_id in wanted})
+        bounds = [min(before.moments), max(before.moments)]
+        above = ask(queries.KNOWN_SPANS, [*bounds, trace_ids, span_ids])
+        lost = [row for row in above if (*span_key(row)[:2], row["span_id"]) in wanted]
+        found += lost
+    return found
 
 
 def trace_key(trace_id: str) -> int:

@@ -8,10 +8,11 @@ import orjson
 
 from lineside.store import LakeTable
 from lineside.store import intake as intakes
-from lineside.traces import queries
+from lineside.traces import clocks, queries
 from lineside.traces.arrivals import SpanKey, arrived, span_key, steps_above
 from lineside.traces.beside import BESIDE, read_beside
 from lineside.traces.logs.queries import SPAN_EVENTS
+from lineside.traces.mapping import moment_of
 from lineside.traces.parts import by_part, indexed
 from lineside.traces.payloads import set_apart
 from lineside.traces.prices import PriceTables, price_row
@@ -21,10 +22,13 @@ from lineside.traces.row import span_row
 from lineside.traces.scores.answers import placed
 from lineside.traces.scores.arriving import scores_of_spans
 from lineside.traces.scores.queries import SCORES
+from lineside.traces.strays import strays_of
+from lineside.traces.strays.queries import STRAYS
 from lineside.traces.sums.queries import TRACE_SUMS
 from lineside.traces.unclaimed.routes import ServiceRoutes
 
 _ROWS_AT_ONCE = 500
+_EMPTY = dict.fromkeys(queries.SPANS.columns)
 _REMEMBERED_BYTES_MAX = 16 * 1024 * 1024
 
 Row = dict[str, Any]
@@ -52,7 +56,7 @@ class TracesIntake:
     def tables(self) -> Sequence[LakeTable]:
         return (
             *(queries.SPANS, queries.TRACES, queries.MODEL_CALLS),
-            *(SCORES, SPAN_EVENTS, TRACE_SUMS),
+            *(SCORES, SPAN_EVENTS, TRACE_SUMS, STRAYS),
         )
 
     def read_ahead(self, envelopes: Sequence[intakes.Envelope]) -> None:
@@ -94,7 +98,9 @@ class TracesIntake:
         came = read_beside(beside)
         scores = placed([*came.scores, *scores_of_spans(fresh)], fresh, ask)
         texts = [indexed(*one) for one in found.items()]
+        strays: list[Row] = []
         if keeps:
+            strays = strays_of(found, before, ask)
             fresh = set_apart(fresh, self._keep_apart)
         return intakes.Prepared(
             {
@@ -103,6 +109,7 @@ class TracesIntake:
                 queries.MODEL_CALLS.name: list(_packed(calls)),
                 SCORES.name: list(_packed(scores)),
                 SPAN_EVENTS.name: list(_packed(came.events)),
+                STRAYS.name: list(_packed(strays)),
             },
             [*texts, *came.texts],
         )
@@ -128,8 +135,12 @@ class TracesIntake:
         if envelope.form == OTLP:
             fields = spans_in(envelope.payload, envelope.about)
             rows = [span_row(envelope.workspace, one) for one in fields]
+            arrived_at = clocks.written(moment_of(envelope.about["received_ns"]))
+            for row in rows:
+                row["arrived_at"] = arrived_at
         else:
-            rows = orjson.loads(envelope.payload)
+            # What an older version has received says less.
+            rows = [_EMPTY | row for row in orjson.loads(envelope.payload)]
         table = self._prices.of(envelope.workspace)
         for row in rows:
             price_row(row, table)

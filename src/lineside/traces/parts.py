@@ -56,7 +56,7 @@ def by_part(
     them can send such a step. Where what is above is not here, it is of none.
 
     Args:
-        above: Finds the steps right above some that are not among the spans.
+        above: Finds the steps above some that are not among the spans.
     """
     traces: dict[tuple[str, str], list[Row]] = {}
     for span in spans:

@@ -163,11 +163,15 @@ class Whole:
     """Puts back what was kept apart, up to a limit over all rows that one reader asks for.
 
     Only what a row's `blobs` names is put back: what looks like a reference may have been sent.
+
+    Attributes:
+        is_used_up: Something was left a reference, as it would have been too much.
     """
 
     def __init__(self, get: Callable[[str], bytes], *, bytes_max: int = WHOLE_BYTES_MAX) -> None:
         self._get = get
         self._bytes_left = bytes_max
+        self.is_used_up = False
 
     def row(self, row: Row) -> Row:
         """The row as it was before; what is erased meanwhile, or too much, stays a reference."""
@@ -193,6 +197,7 @@ class Whole:
 
     def _content(self, reference: Row, digest: str) -> Any:
         if reference["bytes"] > self._bytes_left:
+            self.is_used_up = True
             return reference
         try:
             content = self._get(digest)
@@ -204,6 +209,12 @@ class Whole:
         return (
             content.decode() if reference["form"] == "text" else base64.b64encode(content).decode()
         )
+
+
+def start_of(value: Any) -> Any:
+    """The start of what was kept apart, where only a reference is here; else the value."""
+    is_reference = isinstance(value, Mapping) and isinstance(value.get(_REFERENCE), str)
+    return value.get("start", "") if is_reference else value
 
 
 def is_kept_apart(value: Any) -> bool:

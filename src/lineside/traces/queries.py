@@ -51,10 +51,13 @@ SPANS = LakeTable(
         "raw": "VARCHAR",
         "mapping": "BIGINT",
         "blobs": "VARCHAR[]",
+        "named": "VARCHAR",
+        "arrived_at": "TIMESTAMP",
     },
     sorted_by=("started_at",),
     found_by=("workspace", "run_id", "started_at"),
 )
+"""Steps. `named` is a use case that a step names and nobody knows; see `unclaimed`."""
 
 TRACES = LakeTable(
     "traces",
@@ -92,6 +95,9 @@ TRACES = LakeTable(
         "agents": "VARCHAR[]",
         "input": "VARCHAR",
         "output": "VARCHAR",
+        "named": "VARCHAR",
+        "arrived_at": "TIMESTAMP",
+        "clocks_off": "BIGINT",
     },
     sorted_by=("first_at",),
     found_by=(
@@ -157,7 +163,7 @@ WHERE last_at >= ? AND first_at < ? AND trace_key IN (SELECT unnest(?::BIGINT[])
 GROUP BY workspace, trace_id, use_case
 """
 KNOWN_SPANS = """
-SELECT workspace, trace_id, use_case, span_id FROM {spans}
+SELECT workspace, trace_id, use_case, span_id, parent_span_id FROM {spans}
 WHERE started_at >= ? AND started_at <= ?
   AND trace_id IN (SELECT unnest(?::VARCHAR[])) AND span_id IN (SELECT unnest(?::VARCHAR[]))
 """
@@ -285,6 +291,7 @@ MODEL_CALLS = LakeTable(
         "tokens_in": "BIGINT",
         "tokens_out": "BIGINT",
         "cost_usd": "DOUBLE",
+        "named": "VARCHAR",
     },
     sorted_by=("first_at",),
     found_by=("workspace", "run_id", "first_at", "release"),

@@ -28,6 +28,7 @@ OTLP = "otlp"
 
 _READERS = {PROTOBUF: read_protobuf, JSON: read_json}
 _REASONS_MAX = 10
+_NAMED_CHARACTERS_MAX = 200
 
 
 class Route(NamedTuple):
@@ -206,7 +207,9 @@ def spans_in(body: bytes, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         use_case = use_case_of(raw, route)
         if not route.allows(use_case):
             continue  # the same
-        yield _mapped(raw, is_protobuf) | {"use_case": use_case}
+        named = _named(raw) if use_case is None else None
+        whose = {"use_case": use_case, "named": named and str(named)[:_NAMED_CHARACTERS_MAX]}
+        yield _mapped(raw, is_protobuf) | whose
 
 
 def _mapped(raw: RawSpan, is_storable: bool) -> dict[str, Any]:
@@ -267,7 +270,7 @@ def check_items(
 
 def use_case_of(raw: Routed, route: Route) -> str | None:
     """The use case that something received belongs to; nothing where no one claims it."""
-    named = raw.attributes.get(USE_CASE_ATTRIBUTE) or raw.resource.get(USE_CASE_ATTRIBUTE)
+    named = _named(raw)
     if route.limit is not None:
         if named:
             return str(named)
@@ -279,7 +282,11 @@ def use_case_of(raw: Routed, route: Route) -> str | None:
 
 def says_use_case(raw: Routed) -> bool:
     """Whether it names a use case itself, and is not only of a service called like one."""
-    return bool(raw.attributes.get(USE_CASE_ATTRIBUTE) or raw.resource.get(USE_CASE_ATTRIBUTE))
+    return bool(_named(raw))
+
+
+def _named(raw: Routed) -> Any:
+    return raw.attributes.get(USE_CASE_ATTRIBUTE) or raw.resource.get(USE_CASE_ATTRIBUTE)
 
 
 def _in_words(refusals: list[Refusal], total: int, noun: str) -> str:

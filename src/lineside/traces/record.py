@@ -10,7 +10,7 @@ import orjson
 
 from lineside.core import Record, now
 from lineside.store import Store, intake
-from lineside.traces import privacy, queries, replies, rewriting, sums
+from lineside.traces import clocks, privacy, queries, replies, rewriting, sums
 from lineside.traces.graph import Hint, hint_of
 from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
@@ -54,6 +54,9 @@ def _envelope(scope: Scope, spans: Sequence[Span]) -> intake.Envelope:
         )
         for span in spans
     ]
+    arrived_at = clocks.written(now())
+    for row in rows:
+        row["arrived_at"] = arrived_at
     payload = orjson.dumps(rows)
     return intake.Envelope(scope.workspace, queries.SPANS.name, len(rows), payload)
 
@@ -63,6 +66,7 @@ def open_traces(store: Store) -> None:
     store.add_intake(TracesIntake(PriceTables(store), ServiceRoutes(store), store.payloads.put_all))
     store.add_intake(MetricsIntake())
     store.upkeep.add(lambda: rewriting.apply_everywhere(store))
+    store.upkeep.add(lambda: rewriting.place_strays(store))
     store.upkeep.add(lambda: sums.add_up(store))
     store.upkeep.add(lambda: replies.forget_replies(store))
 

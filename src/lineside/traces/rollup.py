@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
+from lineside.traces import clocks
 from lineside.traces.arrivals import trace_key
+from lineside.traces.payloads import start_of
 from lineside.traces.queries import SERVED
 
 PAID_KINDS = ("model", "embedding", "reranker")
@@ -34,6 +36,7 @@ _OF_FIRST = (
     "run_id",
     "name",
     "status",
+    "named",
 )
 
 _OF_CALL = (
@@ -51,6 +54,7 @@ _OF_CALL = (
     "tokens_in",
     "tokens_out",
     "cost_usd",
+    "named",
 )
 
 Row = dict[str, Any]
@@ -97,6 +101,8 @@ def roll_up(spans: list[Row], *, use_case: str | None, is_more: bool) -> Row:
         tools=sorted({span["tool_name"] for span in spans if span["tool_name"]}),
         agents=sorted({span["agent_name"] for span in spans if span["agent_name"]}),
         input=_said(spans, head, "input", "messages_in", min),
+        arrived_at=max((one["arrived_at"] for one in spans if one["arrived_at"]), default=None),
+        clocks_off=sum(map(clocks.is_off, spans)),
         output=_said(spans, head, "output", "messages_out", max),
     )
     return row
@@ -164,12 +170,12 @@ def _said(
 
 def preview(value: str | None, messages: str | None) -> str | None:
     """The start of a payload, or of the last message where there is no payload, in one line."""
-    read = _json(value)
+    read = start_of(_json(value))
     if read is None:
         said = _json(messages)
         if isinstance(said, list) and said:
             parts = said[-1].get("parts", []) if isinstance(said[-1], dict) else []
-            read = " ".join(str(part["content"]) for part in parts if part.get("content"))
+            read = " ".join(str(start_of(part["content"])) for part in parts if part.get("content"))
     if read is None or read == "":
         return None
     if isinstance(read, dict) and len(read) == 1:

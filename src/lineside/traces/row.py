@@ -6,7 +6,7 @@ from typing import Any, Literal
 import orjson
 
 from lineside.core import Record
-from lineside.traces import queries
+from lineside.traces import clocks, queries
 
 JSON_COLUMNS = ("input", "output", "attributes", "messages_in", "messages_out", "raw")
 """Columns of a span that hold the text of a JSON value; DuckDB would guess types of its own."""
@@ -18,7 +18,7 @@ def span_row(workspace: str, fields: dict[str, Any]) -> dict[str, Any]:
     """A span as the lake keeps it, from the fields of `Span`; what is left out is nothing."""
     row: dict[str, Any] = _EMPTY | fields
     row["workspace"] = workspace
-    row["started_at"] = row["started_at"].replace(tzinfo=None).isoformat(timespec="microseconds")
+    row["started_at"] = clocks.written(row["started_at"])
     for column in JSON_COLUMNS:
         value = row[column]
         row[column] = "null" if value is None else orjson.dumps(value, default=vars).decode()

@@ -52,6 +52,13 @@ def insert_use_case(
     return done.first() is not None
 
 
+def delete_watched(connection: sa.Connection, workspace: str, name: str) -> bool:
+    """Forget a name without a manifest; gives whether there was one."""
+    chosen = use_cases.c.workspace == workspace, use_cases.c.name == name
+    is_watched = use_cases.c.manifest.is_(sa.null())
+    return connection.execute(use_cases.delete().where(*chosen, is_watched)).rowcount > 0
+
+
 def upsert_use_case(
     connection: sa.Connection,
     workspace: str,

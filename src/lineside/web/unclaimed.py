@@ -29,6 +29,7 @@ def shelf(request: Request) -> Response:
         claimed=asked.get("claimed"),
         claimed_by=asked.get("by"),
         moved=asked.get("moved"),
+        unwatched=asked.get("unwatched"),
     )
 
 

@@ -28,7 +28,7 @@ from lineside.trust import Scope
 from lineside.usecases import UseCase, get_use_case, list_use_cases
 from lineside.web.evals import main_finding
 from lineside.web.render import page
-from lineside.web.watched import watched_page, watched_weeks
+from lineside.web.watched import unwatch, watched_page, watched_weeks
 
 _RELEASES_SHOWN = 12
 _CALLS_SHOWN = 8
@@ -223,5 +223,6 @@ def _pull_back(scope: Scope, name: str, shown: str) -> None:
 ROUTES = [
     Route("/", portfolio),
     Route("/usecases/{name}", use_case),
+    Route("/usecases/{name}/unwatch", unwatch, methods=["POST"]),
     Route("/usecases/{name}/pull-back", pull_back, methods=["POST"]),
 ]

@@ -1,14 +1,16 @@
 """Use cases that are only watched: what their traces came to, and how to bring them on the line."""
 
+import asyncio
 from datetime import timedelta
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from lineside.core import now
 from lineside.traces import search, unclaimed
 from lineside.trust import Scope
-from lineside.usecases import UseCase
+from lineside.usecases import UseCase, watching
 from lineside.web.render import page
 
 _WEEK = timedelta(days=7)
@@ -27,6 +29,19 @@ def watched_page(request: Request, known: UseCase) -> Response:
         services=[one for one in unclaimed.list_routes(scope) if one.use_case == known.name],
         traces=search.list_traces(scope, of_case, limit=_TRACES_SHOWN).traces,
     )
+
+
+async def unwatch(request: Request) -> Response:
+    """Forget it, and move its traces back to the unclaimed shelf where that is ticked."""
+    form = await request.form()
+    done = await asyncio.to_thread(
+        watching.unwatch,
+        request.app.state.local,
+        request.path_params["name"],
+        moves_traces=bool(form.get("to_shelf")),
+    )
+    told = urlencode({"unwatched": done.use_case, "moved": f"{done.traces_moved:,}"})
+    return RedirectResponse(f"/unclaimed?{told}", 303)
 
 
 def watched_weeks(

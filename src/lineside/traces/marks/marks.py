@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ TITLE_CHARACTERS_MAX = 200
 ADDRESS_CHARACTERS_MAX = 2_000
 _TRACES_AT_ONCE = 200
 _TOLD_BY = ("kind", "text", "address", "made_by", "made_at")
+_UNCLAIMED_MAX = 5_000
 _TAG = re.compile(r"[a-z0-9][a-z0-9 ._:/-]*")
 
 
@@ -150,8 +152,7 @@ def remove_mark(scope: Scope, trace_id: str, mark_id: str) -> TraceMark:
     scope.require("feedback", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.write() as connection:
         rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
-        own = [row for row in rows if may_see(scope, row["use_case"])]
-        mark = next((TraceMark.model_validate(row) for row in own if row["id"] == mark_id), None)
+        mark = next((one for one in _own(scope, rows) if one.id == mark_id), None)
         if mark is None:
             raise NotFound(
                 "unknown_mark",
@@ -171,7 +172,7 @@ def marks_on(scope: Scope, trace_id: str) -> list[TraceMark]:
     scope.require("read", use_case=_asked_use_case(scope, trace_id))
     with scope.store.records.read() as connection:
         rows = queries.marks_of_traces(connection, scope.workspace, [trace_id])
-    return [TraceMark.model_validate(row) for row in rows if may_see(scope, row["use_case"])]
+    return _own(scope, rows)
 
 
 def marks_of(scope: Scope, trace_ids: Sequence[str]) -> list[TraceMark]:
@@ -193,6 +194,8 @@ def list_marks(
 
     Args:
         tag: Only this tag, so that the traces that have it are found.
+        use_case: Only those on its traces, also of before they were claimed: of these, the newest
+            5,000 are looked through.
         limit: At most 500.
 
     Raises:
@@ -200,16 +203,33 @@ def list_marks(
     """
     scope.require("read", use_case=use_case)
     text = _clean_tag(tag) if tag is not None else None
+    kind = "tag" if text is not None else kind
+    limit = max(1, min(limit, LIST_MARKS_MAX))
+    find = partial(queries.newest_marks, workspace=scope.workspace, kind=kind, text=text)
     with scope.store.records.read() as connection:
-        rows = queries.newest_marks(
-            connection,
-            scope.workspace,
-            kind="tag" if text is not None else kind,
-            text=text,
-            use_case=use_case,
-            limit=max(1, min(limit, LIST_MARKS_MAX)),
-        )
-    return [TraceMark.model_validate(row) for row in rows]
+        rows = find(connection, use_case=use_case, limit=limit)
+        if use_case is not None:
+            rows += find(connection, use_case="", limit=_UNCLAIMED_MAX)
+    found = [one for one in _own(scope, rows) if use_case in (None, one.use_case)]
+    return sorted(found, key=lambda one: one.id, reverse=True)[:limit]
+
+
+def _own(scope: Scope, rows: Sequence[dict[str, Any]]) -> list[TraceMark]:
+    """Marks within the actor's limit.
+
+    What was put on a trace before a use case had it is of the one that has it now, unless several
+    have a part in it: nobody can tell then who may know of it.
+    """
+    ids = sorted({row["trace_id"] for row in rows if row["use_case"] is None})
+    owners: dict[str, set[str | None]] = {}
+    for head in _parts(scope, ids):
+        owners.setdefault(head["trace_id"], set()).add(head["use_case"])
+    only = {trace_id: one for trace_id, (one, *others) in owners.items() if not others}
+    found = [
+        TraceMark.model_validate(row | {"use_case": row["use_case"] or only.get(row["trace_id"])})
+        for row in rows
+    ]
+    return [mark for mark in found if may_see(scope, mark.use_case)]
 
 
 def _put(
@@ -281,11 +301,17 @@ def use_cases_of(scope: Scope, trace_ids: Collection[str]) -> dict[str, str | No
 
     Where several have a part in it, one within the actor's limit, else that of the first root.
     """
-    keys = [trace_key(trace_id) for trace_id in trace_ids]
-    with open_reading(scope) as reading:
-        rows = reading.rows(queries.TRACE_HEADS, [scope.workspace, keys]) if keys else []
+    rows = _parts(scope, trace_ids)
     rows.sort(key=lambda row: may_see(scope, row["use_case"]))
     return {row["trace_id"]: row["use_case"] for row in rows}
+
+
+def _parts(scope: Scope, trace_ids: Collection[str]) -> list[dict[str, Any]]:
+    if not trace_ids:
+        return []
+    keys = [trace_key(trace_id) for trace_id in trace_ids]
+    with open_reading(scope) as reading:
+        return reading.rows(queries.TRACE_HEADS, [scope.workspace, keys])
 
 
 def use_case_among(heads: Mapping[str, str | None], trace_id: str) -> str | None:

@@ -66,6 +66,12 @@ def delete_mark(connection: sa.Connection, workspace: str, mark_id: str) -> None
     connection.execute(marks.delete().where(marks.c.workspace == workspace, marks.c.id == mark_id))
 
 
+def disown_marks(connection: sa.Connection, workspace: str, use_case: str) -> None:
+    """Let marks on traces of a use case be of none, as its traces are."""
+    chosen = marks.c.workspace == workspace, marks.c.use_case == use_case
+    connection.execute(marks.update().where(*chosen).values(use_case=None))
+
+
 def lock_marks(connection: sa.Connection, workspace: str, trace_id: str) -> None:
     """Let two people who mark one trace at the same moment do so in turn."""
     if connection.dialect.name == "postgresql":
@@ -84,14 +90,18 @@ def marks_of_traces(
 
 def newest_marks(
     connection: sa.Connection,
-    workspace: str,
     *,
+    workspace: str,
     kind: str | None,
     text: str | None,
     use_case: str | None,
     limit: int,
 ) -> list[dict[str, Any]]:
+    """Those of one use case, of none where it is an empty text, or all of them."""
     query = sa.select(*_SHOWN).where(marks.c.workspace == workspace)
+    if use_case == "":
+        query = query.where(marks.c.use_case.is_(None))
+        use_case = None
     for column, value in ((marks.c.kind, kind), (marks.c.text, text), (marks.c.use_case, use_case)):
         if value is not None:
             query = query.where(column == value)

@@ -15,13 +15,9 @@ from lineside.trust import Scope
 DAYS = 7
 DAYS_MAX = 366
 _PARENTS_SPANS = 500_000
-_NONE = dict.fromkeys(
-    (
-        *("traces", "spans", "model_steps", "counted", "priced", "first_chunks"),
-        *("with_user", "with_session", "with_release", "with_root"),
-    ),
-    0,
-)
+_COUNTS = ("traces", "spans", "model_steps", "counted", "priced", "first_chunks")
+_SHARED = ("with_user", "with_session", "with_release", "with_root")
+_NOTHING: dict[str, Any] = dict.fromkeys((*_COUNTS, *_SHARED), 0)
 
 
 class TelemetryQuality(Record):
@@ -42,6 +38,9 @@ class TelemetryQuality(Record):
         spans_dropped: Spans that clients say they dropped before sending; nothing where no client
             reports it, which is not to say that none were.
         scores_waiting: Scores that name an answer which no step that is here has.
+        clocks_off: Spans that came in these days and are dated more than 10 minutes after they
+            came, or more than 30 days before, as imported history is. They stand where their
+            clock says, and may be in no chart of these days.
     """
 
     use_case: str | None
@@ -59,6 +58,7 @@ class TelemetryQuality(Record):
     parents_looked_for: int
     spans_dropped: int | None = None
     scores_waiting: int = 0
+    clocks_off: int = 0
 
 
 def telemetry_quality(
@@ -85,15 +85,21 @@ def telemetry_quality(
         asked = [scope.workspace, since - DAY, one_in, since, use_case, use_case]
         waiting = reading.rows(WAITING, [scope.workspace, since, use_case])
         parents = {row["use_case"]: row for row in reading.rows(queries.PARENTS, asked)}
+        asked = [scope.workspace, since, use_case, use_case]
+        off = {row["use_case"]: row["spans"] for row in reading.rows(queries.CLOCKS_OFF, asked)}
     dropped: dict[str | None, int] = {}
     for losses in client_losses(scope, use_case=use_case, hours=days * 24):
         dropped[losses.use_case] = dropped.get(losses.use_case, 0) + losses.dropped
     lost = {row["use_case"]: row["waiting"] for row in waiting}
-    there = {row["use_case"] for row in rows}
-    rows += [_NONE | {"use_case": name} for name in lost if name not in there]
+    # What began in other days only, by a clock that is off, has no figures but these.
+    counted = {row["use_case"] for row in rows}
+    rows += [_NOTHING | {"use_case": name} for name in {**lost, **off} if name not in counted]
     return [
         _quality(row, parents.get(row["use_case"]), dropped.get(row["use_case"])).model_copy(
-            update={"scores_waiting": lost.get(row["use_case"], 0)}
+            update={
+                "scores_waiting": lost.get(row["use_case"], 0),
+                "clocks_off": off.get(row["use_case"], 0),
+            }
         )
         for row in rows
     ]

@@ -17,6 +17,14 @@ WHERE workspace = ? AND run_id IS NULL AND first_at >= ?
 GROUP BY use_case ORDER BY spans DESC, use_case
 """
 
+# By arrival: what is dated by a clock that is off began in no days that anybody asks for.
+CLOCKS_OFF = """
+SELECT use_case, sum(clocks_off)::BIGINT AS spans FROM {traces}
+WHERE workspace = ? AND run_id IS NULL AND arrived_at >= ? AND clocks_off > 0
+  AND (?::VARCHAR IS NULL OR use_case = ?)
+GROUP BY use_case ORDER BY spans DESC, use_case
+"""
+
 # Parents are looked for in one of so many traces, all of it: to join every span with every other
 # would take minutes where there are many. A parent may have begun before the days did.
 PARENTS = """

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from lineside.store import Store, text_index
+from lineside.store import LakeTable, Reading, Store, text_index
+from lineside.traces import clocks
 from lineside.traces.arrivals import trace_key
 from lineside.traces.marks.queries import delete_marks
 from lineside.traces.parts import PartKey, by_part, indexed, whole_name, words_name
@@ -16,6 +17,7 @@ from lineside.traces.queries import delete_feedback
 from lineside.traces.replies.queries import delete_replies
 from lineside.traces.rewriting import queries
 from lineside.traces.rollup import PAID_KINDS, call_row, roll_up, words_in
+from lineside.traces.sums import taken_out
 
 STEPS_PER_BATCH = 5_000
 TRACES_PER_BATCH = 1_000
@@ -56,44 +58,69 @@ def rewrite(
 
     All or nothing, also when the process is killed; roll-ups are made anew. Gives the steps as they
     were, and as they are by part. What arrives meanwhile waits, because the lake's lock is held.
+    More than can be put back whole at once is done in two halves.
     """
-    trace_ids = [one.trace_id for one in batch]
-    first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
+    trace_ids, keys, bounds = _places(batch)
     with store.changing_lake():
         with store.lake.reading(queries.TABLES) as reading:
-            steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
-        whole = Whole(store.payloads.get)
-        before = [_written(whole.row(step)) for step in steps]
-        after = by_part(change(step) for step in before)
-        keys = [trace_key(trace_id) for trace_id in trace_ids]
-        store.lake.change(
-            queries.CHANGED_TABLES,
-            queries.deletions(workspace, trace_ids, keys, (first, last), queries.STEPS_TABLES),
-            {
-                queries.STEPS_TABLES[0]: _packed(
-                    set_apart(
-                        [step for steps in after.values() for step in steps],
-                        store.payloads.put_all,
-                    )
-                ),
-                queries.STEPS_TABLES[1]: _packed(
-                    [
-                        roll_up(steps, use_case=part[2], is_more=False)
-                        for part, steps in after.items()
-                    ]
-                ),
-                queries.STEPS_TABLES[2]: _packed(
-                    [
-                        call_row(step, use_case=part[2])
-                        for part, steps in after.items()
-                        for step in steps
-                        if step["kind"] in PAID_KINDS
-                    ]
-                ),
-            },
-        )
-        _remove_unnamed(store, before)
-    return before, after
+            before = _whole_steps(store, reading, workspace, batch)
+        if before is not None:
+            after = by_part(change(step) for step in before)
+            steps = [step for steps in after.values() for step in steps]
+            packed = _packed(set_apart(steps, store.payloads.put_all))
+            store.lake.change(
+                queries.CHANGED_TABLES,
+                queries.deletions(workspace, trace_ids, keys, bounds, queries.STEPS_TABLES),
+                {queries.STEPS_TABLES[0]: packed, **_rolled_up(after)},
+            )
+            _remove_unnamed(store, before)
+            return before, after
+    first, second = (rewrite(store, workspace, half, change) for half in _halves(batch))
+    return first[0] + second[0], first[1] | second[1]
+
+
+def place_anew(store: Store, workspace: str, batch: Sequence[Found]) -> None:
+    """Make the roll-ups of some traces anew, by whose each of their steps is now.
+
+    The steps stay as they are; what stood in sums is taken out of them.
+    """
+    _, keys, _ = _places(batch)
+    with store.changing_lake():
+        with store.lake.reading(queries.CHANGED_TABLES) as reading:
+            steps = _whole_steps(store, reading, workspace, batch)
+            unsummed = taken_out(reading, workspace, keys)
+        if steps is not None:
+            store.lake.change(
+                queries.CHANGED_TABLES,
+                [*unsummed, *queries.rolled_up_deletions(workspace, keys)],
+                _rolled_up(by_part(steps)),
+            )
+            return
+    for half in _halves(batch):
+        place_anew(store, workspace, half)
+
+
+def _places(batch: Sequence[Found]) -> tuple[list[str], list[int], tuple[datetime, datetime]]:
+    """Ids and keys of some traces, and between which moments their steps began."""
+    trace_ids = [one.trace_id for one in batch]
+    bounds = min(one.first_at for one in batch), max(one.last_at for one in batch)
+    return trace_ids, [trace_key(trace_id) for trace_id in trace_ids], bounds
+
+
+def _whole_steps(
+    store: Store, reading: Reading, workspace: str, batch: Sequence[Found]
+) -> list[Row] | None:
+    """All steps with what was kept apart of them; nothing where that is too much at once."""
+    trace_ids, _, bounds = _places(batch)
+    whole = Whole(store.payloads.get)
+    rows = reading.rows(queries.STEPS, [workspace, *bounds, trace_ids])
+    steps = [_written(whole.row(step)) for step in rows]
+    return None if whole.is_used_up and len(batch) > 1 else steps
+
+
+def _halves(batch: Sequence[Found]) -> tuple[Sequence[Found], Sequence[Found]]:
+    middle = len(batch) // 2
+    return batch[:middle], batch[middle:]
 
 
 class Forgotten(NamedTuple):
@@ -126,31 +153,35 @@ def forget(store: Store, workspace: str, batch: Sequence[Found]) -> Forgotten:
     What rooms keep that came of them goes, too. Words go first: what a killed process leaves is
     found again by the traces it belongs to.
     """
-    trace_ids = [one.trace_id for one in batch]
+    trace_ids, keys, bounds = _places(batch)
+    sessions: frozenset[str] = frozenset()
     beside_traces = kept_beside(store, workspace, trace_ids, only_look=False)
-    first, last = min(one.first_at for one in batch), max(one.last_at for one in batch)
     with store.records.write() as connection:
         opinions = delete_feedback(connection, workspace, trace_ids)
         delete_marks(connection, workspace, trace_ids)
         delete_replies(connection, workspace, trace_ids)
     with store.changing_lake():
         with store.lake.reading(queries.TABLES) as reading:
-            steps = reading.rows(queries.STEPS, [workspace, first, last, trace_ids])
-            keys = [trace_key(trace_id) for trace_id in trace_ids]
+            before = _whole_steps(store, reading, workspace, batch)
             beside = reading.rows(queries.EVENTS, [workspace, keys])
-        whole = Whole(store.payloads.get)
-        before = [_written(whole.row(step)) for step in steps]
-        store.texts.remove(list(_with_words_of(before, beside)))
-        store.lake.change(
-            queries.CHANGED_TABLES,
-            queries.deletions(workspace, trace_ids, keys, (first, last), queries.TABLES),
-        )
-        _remove_unnamed(store, before)
-    sessions = frozenset(step["session_id"] for step in steps if step["session_id"])
+        if before is not None:
+            store.texts.remove(list(with_words_of(before, beside)))
+            store.lake.change(
+                queries.CHANGED_TABLES,
+                queries.deletions(workspace, trace_ids, keys, bounds, queries.TABLES),
+            )
+            _remove_unnamed(store, before)
+            sessions = frozenset(step["session_id"] for step in before if step["session_id"])
+            return Forgotten(opinions, beside_traces, sessions)
+    for half in _halves(batch):
+        gone = forget(store, workspace, half)
+        opinions += gone.feedback
+        beside_traces += gone.beside
+        sessions |= gone.sessions
     return Forgotten(opinions, beside_traces, sessions)
 
 
-def _with_words_of(before: list[Row], beside: list[Row]) -> Iterator[text_index.Indexed]:
+def with_words_of(before: list[Row], beside: list[Row]) -> Iterator[text_index.Indexed]:
     """All that some traces are found by, with the words of what came beside their steps as well.
 
     Each name has all words of its trace: what no use case had may be of one by now.
@@ -186,7 +217,28 @@ def _remove_unnamed(store: Store, before: list[Row]) -> None:
 
 def _written(step: Row) -> Row:
     """A step as it is written into the lake, from how it is read."""
-    return step | {"started_at": step["started_at"].isoformat(timespec="microseconds")}
+    came = step["arrived_at"]
+    return step | {
+        "started_at": clocks.written(step["started_at"]),
+        "arrived_at": came and clocks.written(came),
+    }
+
+
+def _rolled_up(parts: dict[PartKey, list[Row]]) -> dict[LakeTable, list[bytes]]:
+    """What is made of the steps of traces, from those of each part."""
+    return {
+        queries.STEPS_TABLES[1]: _packed(
+            [roll_up(steps, use_case=part[2], is_more=False) for part, steps in parts.items()]
+        ),
+        queries.STEPS_TABLES[2]: _packed(
+            [
+                call_row(step, use_case=part[2])
+                for part, steps in parts.items()
+                for step in steps
+                if step["kind"] in PAID_KINDS
+            ]
+        ),
+    }
 
 
 def _packed(rows: list[Row]) -> list[bytes]:

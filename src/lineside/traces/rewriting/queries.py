@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from lineside.store import LakeTable
 from lineside.traces import queries
+from lineside.traces.arrivals import trace_key
 from lineside.traces.logs.queries import SPAN_EVENTS
 from lineside.traces.scores.queries import SCORES
+from lineside.traces.strays.queries import STRAYS
 from lineside.traces.sums.queries import EMPTY, TRACE_SUMS
 
-STEPS_TABLES = (queries.SPANS, queries.TRACES, queries.MODEL_CALLS)
+STEPS_TABLES = (queries.SPANS, queries.TRACES, queries.MODEL_CALLS, STRAYS)
 """What is made of the steps of a trace."""
 
 TABLES = (*STEPS_TABLES, SCORES, SPAN_EVENTS)
@@ -30,6 +32,24 @@ SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id IN (
 ) {_ORDER}
 """
 OF_SESSION = OF_USER.replace("user_id", "session_id")
+
+OF_USE_CASE = f"""
+SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ?1 AND trace_id IN (
+    SELECT DISTINCT trace_id FROM {{spans}} WHERE workspace = ?1 AND use_case = ?2
+    ORDER BY trace_id LIMIT ?3
+) GROUP BY trace_id ORDER BY first_at, trace_id
+"""
+COUNT_OF_USE_CASE = """
+SELECT count(DISTINCT trace_key) AS traces FROM {traces} WHERE workspace = ? AND use_case = ?
+"""
+# Records of a limited key tell of steps of its use case only, and so of none from now on.
+DISOWN_BESIDE = (
+    "UPDATE lake.scores SET use_case = NULL WHERE workspace = ? AND use_case = ?",
+    """
+UPDATE lake.span_events SET use_case = NULL
+WHERE workspace = ? AND use_case = ? AND NOT coalesce(is_limited, false)
+""",
+)
 
 # Parameters: the workspace, a moment, a use case, the id after which to go on, a mapping, a limit.
 # Whole traces, of which one step may be as old, or of that use case.
@@ -53,18 +73,39 @@ SELECT * FROM {spans} WHERE workspace = ? AND started_at >= ? AND started_at <= 
 
 # A trace belongs to the use case of its root, or of its first step where the root is missing; where
 # others have steps in it as well, it is kept as long as the one that keeps it longest.
-# Parameters: the workspace, a moment, a use case, then all that are not kept for ever with the
-# moment of each, a limit.
+# Its age counts from when its last step came, whatever clocks say; steps of before that was noted,
+# from when they began. Parameters: the workspace, a moment, a use case, then all that are not kept
+# for ever with the moment of each, a limit.
+_CAME = "max(coalesce(arrived_at, started_at))"
 OLDER_THAN = f"""
 SELECT {_EXTENT} FROM {{spans}} LEFT JOIN (
     SELECT unnest(?4::VARCHAR[]) AS owner, unnest(?5::TIMESTAMP[]) AS before
 ) AS kept ON use_case = owner
 WHERE workspace = ?1 GROUP BY trace_id
-HAVING last_at < ?2 AND coalesce(
+HAVING {_CAME} < ?2 AND coalesce(
     min_by(coalesce(use_case, ''), (parent_span_id IS NOT NULL, started_at)), ''
 ) = ?3 AND bool_and(use_case IS NULL OR use_case = ?3 OR before IS NOT NULL)
-  AND last_at < coalesce(min(before), ?2)
+  AND {_CAME} < coalesce(min(before), ?2)
 ORDER BY first_at, trace_id LIMIT ?6
+"""
+
+STRAYS_FOUND = """
+SELECT workspace, trace_id, min(first_at) AS first_at, max(last_at) AS last_at,
+    sum(steps)::BIGINT AS steps
+FROM {traces} SEMI JOIN (
+    SELECT DISTINCT workspace, trace_key FROM {strays} ORDER BY ALL LIMIT ?
+) USING (workspace, trace_key)
+GROUP BY workspace, trace_id ORDER BY workspace, first_at, trace_id
+"""
+
+# For steps of before arrival was noted, of clocks that are fast: they would be kept for ever.
+DATE_FUTURE = """
+UPDATE lake.spans SET arrived_at = ?1
+WHERE workspace = ?2 AND started_at > ?1 AND arrived_at IS NULL
+"""
+FUTURE = """
+SELECT count(*) AS number FROM {spans}
+WHERE workspace = ? AND started_at > ? AND arrived_at IS NULL
 """
 
 SESSIONS_OF_USER = """
@@ -159,17 +200,32 @@ def deletions(
 
     Sums are emptied, and made again by the next upkeep.
     """
-    by_key = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))"
+    others = [table for table in tables if table is not queries.SPANS]
     return [
         *([(_DELETE_WAITING, [workspace, workspace, list(trace_ids)])] if SCORES in tables else []),
-        (
-            _DELETE_STEPS,
-            [workspace, *bounds, list(trace_ids)],
-        ),
-        *(
-            (f"DELETE FROM lake.{table.name} WHERE {by_key}", [workspace, list(keys)])
-            for table in tables
-            if table is not queries.SPANS
-        ),
+        (_DELETE_STEPS, [workspace, *bounds, list(trace_ids)]),
+        *_deletions_by_key(workspace, keys, others),
         (EMPTY, []),
+    ]
+
+
+def rolled_up_deletions(workspace: str, keys: Sequence[int]) -> list[tuple[str, list[Any]]]:
+    """Statements that take out what was made of the steps of traces, and leave the steps."""
+    return _deletions_by_key(workspace, keys, STEPS_TABLES[1:])
+
+
+def stray_deletion(
+    workspace: str, trace_id: str
+) -> tuple[tuple[LakeTable], list[tuple[str, list[Any]]]]:
+    """What takes a trace off those that are to be put in order."""
+    return (STRAYS,), _deletions_by_key(workspace, [trace_key(trace_id)], (STRAYS,))
+
+
+def _deletions_by_key(
+    workspace: str, keys: Sequence[int], tables: Sequence[LakeTable]
+) -> list[tuple[str, list[Any]]]:
+    by_key = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))"
+    return [
+        (f"DELETE FROM lake.{table.name} WHERE {by_key}", [workspace, list(keys)])
+        for table in tables
     ]

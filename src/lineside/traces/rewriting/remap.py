@@ -21,8 +21,8 @@ _FOUND_MAX = 5_000
 _ROUNDS_MAX = 1_000_000
 _EARLIEST = datetime(1, 1, 1)  # noqa: DTZ001 # the lake keeps UTC without saying so
 _NOT_MAPPED = 0
-# What people or keys said of a step, not its sender.
-_KEPT = ("use_case", "run_id", "case_id")
+# What people, keys or the door said of a step, not its sender.
+_KEPT = ("use_case", "run_id", "case_id", "named", "arrived_at")
 
 
 class Remapped(Record):

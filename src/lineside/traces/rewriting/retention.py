@@ -9,7 +9,7 @@ from lineside.store import Store
 from lineside.traces.privacy import queries
 from lineside.traces.rewriting import leftovers
 from lineside.traces.rewriting.batches import Found, batches, forget
-from lineside.traces.rewriting.queries import OLDER_THAN, TABLES
+from lineside.traces.rewriting.queries import DATE_FUTURE, FUTURE, OLDER_THAN, TABLES
 from lineside.trust import Scope, record
 
 DAYS_MAX = 36_500
@@ -34,7 +34,7 @@ class Expired(Record):
     """What was deleted because it was old enough.
 
     Attributes:
-        before: Traces whose last step began before this day were deleted, in UTC.
+        before: Traces whose last step came before this day were deleted, in UTC.
         beside: Scores and records of events as old as that, of no trace and no session that is
             here.
         elsewhere: What came of those traces and went with them, such as `cached answers`.
@@ -61,7 +61,8 @@ def retain(scope: Scope, use_case: str | None, *, days: int | None) -> Retention
 
     Args:
         use_case: Nothing for those that no use case has claimed.
-        days: Whole days in UTC after that of its last step; nothing means for ever.
+        days: Whole days in UTC after that on which its last step came, whenever its sender says it
+            began; nothing means for ever.
 
     Raises:
         Invalid: The number of days cannot be one.
@@ -111,6 +112,7 @@ def _apply(scope: Scope) -> list[Expired]:
     if not rows or store.lake.is_untouched:
         return []
     # By whole days, so that files are written anew once a day and not all the time.
+    _date_future(store, scope.workspace)
     today = now().replace(hour=0, minute=0, second=0, microsecond=0)
     found = []
     befores = {row["use_case"]: today - timedelta(days=row["days"]) for row in rows}
@@ -130,6 +132,16 @@ def _apply(scope: Scope) -> list[Expired]:
     if found:
         store.forget_deleted()
     return found
+
+
+def _date_future(store: Store, workspace: str) -> None:
+    """Let what is dated in the future and does not say when it came have come now."""
+    moment = now().replace(tzinfo=None)
+    with store.lake.reading(TABLES) as reading:
+        (found,) = reading.rows(FUTURE, [workspace, moment])
+    if found["number"]:
+        with store.changing_lake():
+            store.lake.change(TABLES, [(DATE_FUTURE, [moment, workspace])])
 
 
 def _expire(store: Store, workspace: str, use_case: str, befores: dict[str, datetime]) -> Expired:

@@ -1,5 +1,6 @@
 """Makes sums of the traces that came since the last ones were made."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -87,6 +88,15 @@ def made(reading: Reading) -> Made | None:
         return None
     ((upto, has_parts),) = (row.values() for row in reading.rows(queries.MADE))
     return None if upto is None else Made(upto, has_parts)
+
+
+def taken_out(reading: Reading, workspace: str, keys: Sequence[int]) -> list[tuple[str, list[Any]]]:
+    """Statements that take the rows of some traces out of the sums, before they are changed."""
+    done = made(reading)
+    if done is None:
+        return []
+    asked = [workspace, list(keys), done.upto]
+    return [(queries.taking_out(what, hours), asked) for what in queries.SOURCES for hours in HOURS]
 
 
 def _parted(days: list[dict[str, Any]]) -> list[datetime]:

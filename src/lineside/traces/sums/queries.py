@@ -1,6 +1,6 @@
 """Sums of traces by the hour and by the half day: made by upkeep, read by figures over time."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from lineside.store import LakeTable
 from lineside.traces.queries import MODEL_CALLS as MODEL_CALLS
@@ -131,18 +131,32 @@ def adding(what: str, hours: int) -> str:
         what: `traces` or `calls`.
         hours: Of each sum, counted from 1970.
     """
+    rows = "snapshot_id > ? AND snapshot_id <= ? AND first_at >= ? AND first_at < ?"
+    return _summing(what, hours, rows, "")
+
+
+def taking_out(what: str, hours: int) -> str:
+    """The same less than nothing, of rows that are in the sums and are about to go.
+
+    Parameters: the workspace, the keys of their traces, the state up to which sums are made.
+    """
+    rows = "workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[])) AND snapshot_id <= ?"
+    return _summing(what, hours, rows, "-")
+
+
+def _summing(what: str, hours: int, rows: str, sign: Literal["", "-"]) -> str:
     table, columns, condition = SOURCES[what]
     summed = ", ".join(f"sum({name}) AS {name}" for name in ADDED if name != "errors")
-    again = ", ".join(f"sum({name}) AS {name}" for name in ADDED)
+    again = ", ".join(f"{sign}sum({name}) AS {name}" for name in ADDED)
     width = hours * 3_600_000_000
     return f"""
 INSERT INTO lake.trace_sums BY NAME
 SELECT workspace, '{what}' AS what, {hours} AS hours, start, {_FIELDS}, model,
     min(first_at) AS first_at, max(last_at) AS last_at, {again},
     list(slot) FILTER (slot IS NOT NULL) AS slots,
-    list(rows) FILTER (slot IS NOT NULL) AS times,
+    list({sign}rows) FILTER (slot IS NOT NULL) AS times,
     list(first_slot) FILTER (first_slot IS NOT NULL) AS first_slots,
-    list(rows) FILTER (first_slot IS NOT NULL) AS first_times
+    list({sign}rows) FILTER (first_slot IS NOT NULL) AS first_times
 FROM (
     SELECT workspace, make_timestamp((epoch_us(first_at) // {width} * {width})::BIGINT) AS start,
         {_FIELDS}, model, {slot_of("duration_ms")} AS slot,
@@ -150,9 +164,7 @@ FROM (
         min(first_at) AS first_at, max(first_at) AS last_at, count(*) AS rows,
         count(*) FILTER (status = 'error') AS errors, {summed}
     FROM (
-        SELECT workspace, {_FIELDS}, {columns} FROM lake.{table}
-        WHERE snapshot_id > ? AND snapshot_id <= ? AND first_at >= ? AND first_at < ?
-          AND {condition}
+        SELECT workspace, {_FIELDS}, {columns} FROM lake.{table} WHERE {rows} AND {condition}
     )
     GROUP BY ALL
 )

@@ -9,6 +9,7 @@ from lineside.traces.unclaimed.shelf import (
     list_routes,
     list_unclaimed,
     remove_route,
+    remove_routes_to,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "list_routes",
     "list_unclaimed",
     "remove_route",
+    "remove_routes_to",
 ]

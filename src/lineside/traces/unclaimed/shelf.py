@@ -6,28 +6,36 @@ from datetime import UTC, datetime
 from lineside.core import Invalid, NotFound, Record, did_you_mean, now
 from lineside.store import held
 from lineside.traces import queries as lake_tables
+from lineside.traces import rewriting
 from lineside.traces.reading import open_reading
+from lineside.traces.scores.queries import SCORES
+from lineside.traces.strays.queries import STRAYS
 from lineside.traces.sums.queries import EMPTY, TRACE_SUMS
 from lineside.traces.unclaimed import queries
-from lineside.traces.unclaimed.routes import ROUTES_MAX, ServiceRoute
+from lineside.traces.unclaimed.routes import NAMING, ROUTES_MAX, ServiceRoute
 from lineside.trust import Scope, record
 
 SERVICES_MAX = 500
 NAME_CHARACTERS_MAX = 500
-_TABLES = (lake_tables.SPANS, lake_tables.TRACES, lake_tables.MODEL_CALLS)
+_CHANGED = (
+    *(lake_tables.SPANS, lake_tables.TRACES, lake_tables.MODEL_CALLS),
+    *(SCORES, STRAYS, TRACE_SUMS),
+)
 
 
 class UnclaimedService(Record):
     """Traces of one service that no use case has.
 
     Attributes:
-        service: As its programs name it; nothing for those that name none, which no rule can find.
+        service: As its programs name it, or `(no service)` where they name none. Those that name a
+            use case which there is none of are `lineside.usecase=NAME`, with the name as `named`.
         errors: Of the traces, those that ended in an error.
         first_at: When the first of them began; `last_at` is when the newest did.
         sample_id: The newest of them, `sample_input` the beginning of what was asked in it.
     """
 
-    service: str | None
+    service: str
+    named: str | None = None
     traces: int
     errors: int
     first_at: datetime
@@ -146,6 +154,22 @@ def remove_route(scope: Scope, service: str) -> ServiceRoute:
     return route
 
 
+def remove_routes_to(scope: Scope, use_case: str, connection: queries.Connection) -> list[str]:
+    """Let nothing more go to a use case by a rule; gives the services that did.
+
+    Args:
+        connection: The transaction in which the use case itself goes.
+
+    Raises:
+        Denied: The right `claim` is missing, or reaches some use cases only.
+    """
+    scope.require("claim")
+    queries.lock_routes(connection, scope.workspace)
+    rows = queries.select_routes(connection, [scope.workspace])
+    queries.delete_routes_to(connection, scope.workspace, use_case)
+    return [row["service"] for row in rows if row["use_case"] == use_case]
+
+
 def _set_route(scope: Scope, service: str, use_case: str) -> ServiceRoute:
     route = ServiceRoute(service=service, use_case=use_case, set_by=scope.actor.name, set_at=now())
     with scope.store.records.write() as connection:
@@ -170,13 +194,16 @@ def _move(scope: Scope, route: ServiceRoute) -> int:
     store = scope.store
     if store.lake.is_untouched:
         return 0
+    asked = [scope.workspace, route.service]
+    sql = queries.claim_queries(is_named=route.service.startswith(NAMING))
     with held(store.lake_lock()):
-        asked = [scope.workspace, route.service]
-        (counted,) = store.lake.read(lake_tables.TRACES, queries.COUNT_OF_SERVICE, asked)
-        changes = [(queries.claim(table.name), [route.use_case, *asked]) for table in _TABLES]
+        (counted,) = store.lake.read(lake_tables.TRACES, sql.counted, asked)
+        changes: list[tuple[str, list[str]]] = [(sql.notes_mixed, asked)]
+        changes += [(moving, [*asked, route.use_case]) for moving in sql.moves]
         # Sums are made again by the next upkeep.
         changes.append((EMPTY, []))
-        store.lake.change((*_TABLES, TRACE_SUMS), changes)
+        store.lake.change(_CHANGED, changes)
+    rewriting.place_strays(store)
     return int(counted["traces"])
 
 
