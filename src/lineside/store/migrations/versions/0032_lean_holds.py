@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0033_lean_holds"
+revision = "0032_lean_holds"
 down_revision = "0031_held_out_reach"
 
 
