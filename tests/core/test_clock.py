@@ -9,7 +9,10 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(5, "just now"), (300, "5 min ago"), (3600, "1 hour ago"), (3 * 86400, "3 days ago")],
+    [
+        *[(5, "just now"), (300, "5 min ago"), (3600, "1 hour ago"), (3 * 86400, "3 days ago")],
+        *[(20_783 * 86400, "56 years ago"), (-5, "just now"), (-64 * 365 * 86400, "in 64 years")],
+    ],
 )
 def test_a_moment_is_said_in_one_unit(seconds: int, said: str) -> None:
     assert ago(NOON - timedelta(seconds=seconds), since=NOON) == said

@@ -21,14 +21,21 @@ def in_utc(moment: datetime) -> datetime:
         return EARLIEST if moment.year == EARLIEST.year else LATEST
 
 
+_UNITS = ((365 * 86400, "year"), (86400, "day"), (3600, "hour"), (60, "min"))
+
+
 def ago(moment: datetime, *, since: datetime | None = None) -> str:
-    """Say how long ago a moment was, in one unit: `just now`, `5 min ago`, `3 days ago`."""
+    """Say how long ago a moment was, in one unit: `just now`, `5 min ago`, `3 days ago`.
+
+    What a clock that is off dates later than now is `in 3 days`.
+    """
     seconds = ((since or now()) - moment).total_seconds()
-    for unit_seconds, unit in ((86400, "day"), (3600, "hour"), (60, "min")):
-        count = int(seconds // unit_seconds)
+    for unit_seconds, unit in _UNITS:
+        count = int(abs(seconds) // unit_seconds)
         if count >= 1:
             plural = "s" if count > 1 and unit != "min" else ""
-            return f"{count} {unit}{plural} ago"
+            words = f"{count} {unit}{plural}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
     return "just now"
 
 

@@ -94,7 +94,8 @@ def _declared(manifest: Manifest) -> list[tuple[str, declarations.GuardDeclarati
 def _by_path(coverage: probes.Coverage, use_case: str | None = None) -> list[dict[str, Any]]:
     """A row for each path of each use case, with what came of the probes at each point.
 
-    Of several at one point, in several places of a request, one that was not held back is shown.
+    Of several at one point, in several places of a request or an answer, one that was not held
+    back is shown.
     """
     rows: dict[tuple[str, str, bool], dict[str, Any]] = {}
     for one in coverage.results:
