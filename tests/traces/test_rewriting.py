@@ -190,13 +190,13 @@ def answers(scope: Scope, tmp_path: Path) -> Callable[..., tuple[str, str]]:
     door = model_calls.ModelCalls(Serving(scope.store), calls.Gateway(tmp_path / "gateway.yaml"))
 
     async def asked(words: str, who: dict[str, str]) -> tuple[str, str]:
-        parent = model_calls.TraceParent.read(None)
-        caller = model_calls.ModelCaller(scope=scope, parent=parent, **who)
+        place = model_calls.CallPlace.read(None)
+        caller = model_calls.ModelCaller(scope=scope, place=place, **who)
         turn = canonical.Turn(role="user", parts=(canonical.TextPart(text=words),))
         request = canonical.ModelRequest(wire="chat", model="kept", turns=(turn,))
         opened = await door.open(caller, request)
         await opened.whole()
-        return parent.trace_id, str(opened.call.served.attributes[cache.CACHED])
+        return place.trace_id, str(opened.call.served.attributes[cache.CACHED])
 
     return lambda words, **who: asyncio.run(asked(words, who))
 
