@@ -99,3 +99,25 @@ def test_a_function_that_was_judged_has_a_run_and_no_page_of_a_use_case(
     assert 'href="/runs?use_case=small+talk"' in listed
     assert "Run of small talk" in words(page)
     assert "/usecases/small" not in listed + page
+
+
+def test_one_call_without_a_price_does_not_hide_what_the_others_cost(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = write_folder(tmp_path / "priced", wrong=0)
+    answers = (
+        (folder / "answers.jsonl").read_text().replace('"confidence":0.9}\n', '"cost_usd":0.02}\n')
+    )
+    (folder / "answers.jsonl").write_text(answers)
+    store = open_line(settings)
+    scope = local_scope(store)
+    release_folder(scope, read_folder(folder))
+    deploy(scope, "triage")
+    store.close()
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        for message in ("message 1", "not among those with a price"):
+            client.post("/api/usecases/triage/run", json={"input": {"message": message}})
+        page, home = words(html(client, "/usecases/triage")), words(html(client, "/"))
+
+    assert "at least $0.0200" in home
+    assert "$0.0200 at least: the cost of 50.0 % of calls is known" in page

@@ -133,17 +133,18 @@ def _standing(releases: Sequence[Release], rollout: Rollout | None) -> dict[str,
 
 
 def _totals(week: Sequence[views.Traffic]) -> dict[str, Any]:
-    """Sums over the arms that answer; the cost is unknown as soon as that of one call is."""
+    """Sums over the arms that answer; the cost is of the calls whose cost is known."""
     week = [arm for arm in week if arm.arm != "shadow"]
     calls = sum(arm.calls for arm in week)
-    is_cost_known = calls > 0 and all(arm.cost_known == 1 for arm in week)
+    costs = [arm.cost_usd for arm in week if arm.cost_usd is not None]
     return {
         "calls": calls,
         "errors": sum(arm.errors for arm in week),
         "refused": sum(arm.refused for arm in week),
         "error_share": sum(arm.errors for arm in week) / calls if calls else None,
         "hand_off_share": sum(arm.handed_off for arm in week) / calls if calls else None,
-        "cost_usd": sum(arm.cost_usd or 0 for arm in week) if is_cost_known else None,
+        "cost_usd": sum(costs) if costs else None,
+        "cost_known": sum(arm.cost_known * arm.calls for arm in week) / calls if calls else 0,
         "latency_ms_p95": max((arm.latency_ms_p95 for arm in week), default=None),
     }
 
