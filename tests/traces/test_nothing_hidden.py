@@ -21,6 +21,7 @@ from lineside.traces import (
 )
 from lineside.traces.reading import open_reading
 from lineside.trust import Scope
+from traces.conftest import come_when_begun
 
 START = (now() - timedelta(days=20)).replace(hour=12)
 FLUSHES, EACH = 3, 12  # as many as are worth a file
@@ -143,6 +144,7 @@ def erase(kept: Kept) -> None:
 
 
 def retain(kept: Kept) -> None:
+    come_when_begun(kept.scope.store)
     rewriting.retain(kept.scope, "brief", days=1)
     kept.scope.store.upkeep.run()
     kept.lose("use_case", "brief")

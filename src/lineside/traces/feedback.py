@@ -48,6 +48,7 @@ def give_feedback(
         Invalid: Nothing was said, or the comment is longer than 5,000 characters, or could not
             be masked.
     """
+    _check(thumb, correction, comment)
     roots = [span for span in load_trace(scope, trace_id) if not span.parent_span_id]
     # Where several use cases have a part in the trace, the answer is that of one within the limit.
     root = next((one for one in roots if may_see(scope, one.use_case)), next(iter(roots), None))
@@ -109,6 +110,7 @@ def bring_feedback(scope: Scope, brought: Sequence[Feedback]) -> list[tuple[Feed
         try:
             use_case = marks.use_case_among(heads, one.trace_id)
             scope.require("feedback", use_case=use_case)
+            _check(one.thumb, one.correction, one.comment)
             whole.append(_clean(scope, one.model_copy(update={"use_case": use_case})))
         except (NotFound, Invalid, Denied) as error:
             refused.append((one, error.message))
@@ -124,20 +126,23 @@ def bring_feedback(scope: Scope, brought: Sequence[Feedback]) -> list[tuple[Feed
     return refused
 
 
-def _clean(scope: Scope, said: Feedback) -> Feedback:
-    """The feedback without what is masked; refused where it says nothing, or too much."""
-    if said.thumb is None and said.correction is None and not said.comment:
+def _check(thumb: str | None, correction: dict[str, Any] | None, comment: str | None) -> None:
+    """Refuse what says nothing, or too much."""
+    if thumb is None and correction is None and not comment:
         raise Invalid(
             "empty_feedback",
             "Feedback holds no thumb, no correction and no comment",
             hint="Send at least one of them.",
         )
-    if said.comment and len(said.comment) > COMMENT_CHARACTERS_MAX:
+    if comment and len(comment) > COMMENT_CHARACTERS_MAX:
         raise Invalid(
             "comment_too_long",
-            f"The comment has {len(said.comment):,} characters, "
-            f"the limit is {COMMENT_CHARACTERS_MAX:,}",
+            f"The comment has {len(comment):,} characters, the limit is {COMMENT_CHARACTERS_MAX:,}",
         )
+
+
+def _clean(scope: Scope, said: Feedback) -> Feedback:
+    """The feedback without what is masked."""
     words = privacy.masked_words(
         scope.store, scope.workspace, correction=said.correction, comment=said.comment
     )
