@@ -100,7 +100,7 @@ class NamedScorer:
         try:
             # A jury keeps the deadline itself, to say what the calls before it took.
             async with asyncio.timeout(None if self.jury is not None else SECONDS_MAX):
-                return self._read(await self.scorer(context))  # type: ignore[misc]
+                return self._read(await self.scorer(context))  # type: ignore[misc] # `is_awaited`
         except TimeoutError:
             return Score(self.name, None, error=f"No score within {SECONDS_MAX:.0f} s")
         except Exception as error:  # noqa: BLE001 # the scorer is the person's own code

@@ -28,7 +28,7 @@ class AwaitedOwnScorer(OwnScorer):
     """The same where it is awaited."""
 
     async def __call__(self, context: ScorerContext) -> Any:
-        return await self._function(context)  # type: ignore[misc]
+        return await self._function(context)  # type: ignore[misc] # `is_awaited` said so
 
 
 def python(*, name: str, function: str, files: Files, model: str | None = None) -> Scorer:
