@@ -303,7 +303,9 @@ async def test_served_calls_carry_the_name_of_their_arm(scope: Scope, releases) 
     serving = Serving(scope.store)
     message = {"message": "My bill is wrong"}
     seen: dict[str, set[str]] = {}
-    for user in ("ann", "bob", "cleo", "dan", "eve", "fay", "gil", "hans"):
+    experiment = present(scope)
+    names = {choose_arm(experiment, user).name: user for user in map(str, range(200))}
+    for user in (*names.values(), "ann", "bob"):
         for visit in ("one", "two"):
             call = Call(
                 input=message, user=user, session=f"{user} {visit}", attributes={"country": "CH"}
