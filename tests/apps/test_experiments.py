@@ -303,13 +303,11 @@ async def test_served_calls_carry_the_name_of_their_arm(scope: Scope, releases) 
     serving = Serving(scope.store)
     message = {"message": "My bill is wrong"}
     seen: dict[str, set[str]] = {}
-    experiment = present(scope)
-    names = {choose_arm(experiment, user).name: user for user in map(str, range(200))}
-    for user in (*names.values(), "ann", "bob"):
+    swiss = {"country": "CH"}
+    of_arm = {choose_arm(present(scope), str(user), swiss).name: str(user) for user in range(99)}
+    for user in ("ann", "bob", *of_arm.values()):
         for visit in ("one", "two"):
-            call = Call(
-                input=message, user=user, session=f"{user} {visit}", attributes={"country": "CH"}
-            )
+            call = Call(input=message, user=user, session=f"{user} {visit}", attributes=swiss)
             seen.setdefault(user, set()).add((await serving.call(scope, "triage", call)).arm)
     other = await serving.call(scope, "triage", Call(input=message, user="ann"))
     await serving.close()
