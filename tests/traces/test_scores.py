@@ -1,14 +1,17 @@
 """Scores: however they came, each counts once and finds its trace."""
 
 import dataclasses
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
 from lineside.core import Denied, Invalid, now
+from lineside.store.lake import Reading
 from lineside.traces import Span, open_traces, quality, receive, record_spans
+from lineside.traces.queries import SPANS
 from lineside.traces.rewriting.erase import erase
 from lineside.traces.scores import TraceScore, list_scores, record_scores, score_figures
 from lineside.traces.scores.queries import SCORES
@@ -117,6 +120,101 @@ def test_a_score_of_an_answer_is_of_no_other_use_case_than_its_key_may_write_to(
         "refunds": 0,
         "triage": 1,
     }
+
+
+def files_read(scope: Scope, asked: list[tuple[str, list[Any]]]) -> int:
+    """How many files of scores the lake opens for what it is asked."""
+
+    def of(plan: dict[str, Any]) -> int:
+        about = plan.get("extra_info") or {}
+        own = int(about.get("Total Files Read", 0)) if about.get("Table") == "scores" else 0
+        return own + sum(map(of, plan.get("children", ())))
+
+    with scope.store.lake.reading([SPANS, SCORES]) as reading:
+        plans = [reading.rows(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", of) for sql, of in asked]
+    return sum(of(json.loads(plan["explain_value"])) for [plan] in plans)
+
+
+def test_what_a_flush_reads_does_not_grow_with_the_scores_of_other_months(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep_month(number: int) -> None:
+        at = MOMENT - timedelta(days=40 * number)
+        many = [
+            TraceScore(name="x", value=1.0, response_id=f"{place}-{number}", at=at)
+            for place in ("a", "m", "z")
+        ]
+        record_scores(scope, many).result()
+        scope.store.flusher.flush()
+
+    def reads_of_a_flush(number: int) -> int:
+        asked: list[tuple[str, list[Any]]] = []
+        rows = Reading.rows
+
+        def spied(self: Reading, sql: str, parameters: Any = ()) -> list[dict[str, Any]]:
+            if "{scores}" in sql:
+                asked.append((sql, list(parameters)))
+            return rows(self, sql, parameters)
+
+        answers = [f"a-{number}", "other", "z-0"]
+        spans = [
+            root(f"{number}{place}" * 16, kind="model", response_id=answer)
+            for place, answer in enumerate(answers)
+        ]
+        with monkeypatch.context() as patch:
+            patch.setattr(Reading, "rows", spied)
+            record_spans(scope, spans).result()
+            scope.store.flusher.flush()
+        assert asked
+        return files_read(scope, asked)
+
+    with scope.store.lake.reading([SCORES]):  # made, so that its settings can be told
+        pass
+    scope.store.lake.run([SCORES], "CALL lake.set_option('data_inlining_row_limit', '0')")
+    keep_month(0)
+    few = reads_of_a_flush(1)
+    for number in range(1, 9):
+        keep_month(number)
+
+    many = reads_of_a_flush(2)
+
+    assert [one.trace_id for one in list_scores(scope, trace_id="12" * 16)] == ["12" * 16]
+    assert few == many == 2
+
+
+def test_an_old_step_among_new_ones_finds_its_score_and_so_does_the_latest(scope: Scope) -> None:
+    long_ago = MOMENT - timedelta(days=700)
+    old = TraceScore(name="x", value=0.25, response_id="old", at=long_ago + timedelta(days=30))
+    new = TraceScore(name="x", value=0.75, response_id="new", at=MOMENT)
+    late = TraceScore(name="x", value=0.5, response_id="old", at=long_ago + timedelta(days=32))
+    record_scores(scope, [old, new, late]).result()
+    scope.store.flusher.flush()
+    spans = [
+        root(TRACE, kind="model", response_id="old", started_at=long_ago),
+        root(OTHER, kind="model", response_id="new"),
+    ]
+
+    record_spans(scope, spans).result()
+    scope.store.flusher.flush()
+    record_scores(scope, [old, new, late]).result()
+    scope.store.flusher.flush()
+
+    assert {(one.trace_id, one.value) for one in list_scores(scope)} == {
+        (TRACE, 0.25),
+        (OTHER, 0.75),
+    }
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_score_of_a_clock_that_is_quite_wrong_holds_nothing_up(scope: Scope, year: int) -> None:
+    at = datetime(year, 1 if year == 1 else 12, 1 if year == 1 else 31, 12, tzinfo=UTC)
+    record_scores(scope, [TraceScore(name="x", value=1.0, response_id="r", at=at)]).result()
+    record_spans(scope, [root(TRACE, kind="model", response_id="r")]).result()
+
+    scope.store.flusher.flush()
+
+    assert scope.store.inbox.count() == 0
+    assert quality.telemetry_quality(scope)[0].spans == 1
 
 
 def test_figures_say_how_a_score_fares_by_release(scope: Scope) -> None:

@@ -189,7 +189,11 @@ SELECT workspace, response_id, trace_id, span_id, use_case, session_id, kind, st
 FROM {spans} WHERE started_at >= ? AND started_at <= ?
   AND response_id IN (SELECT unnest(?::VARCHAR[]))
 """
-SCORES_OF_ANSWERS = "SELECT * FROM {scores} WHERE response_id IN (SELECT unnest(?::VARCHAR[]))"
+# Parameters: since and until when the scores were given, what providers call their answers.
+SCORES_OF_ANSWERS = """
+SELECT * FROM {scores} WHERE scored_at >= ? AND scored_at <= ?
+  AND response_id IN (SELECT unnest(?::VARCHAR[]))
+"""
 
 # Scores of the last days whose step has not come, by the use case that they say.
 WAITING = """
