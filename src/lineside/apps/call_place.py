@@ -6,7 +6,11 @@ from typing import Any
 
 from lineside.traces import new_span_id, new_trace_id
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+# Version `ff` is none, and in a later one than `00` more may follow.
+_TRACEPARENT = re.compile(
+    r"(?!ff)(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<parent>[0-9a-f]{16})"
+    r"-[0-9a-f]{2}(?P<more>-.*)?"
+)
 
 
 @dataclass
@@ -26,9 +30,11 @@ class CallPlace:
     def read(cls, header: str | None) -> "CallPlace":
         """Read a `traceparent`; one that is missing or no such header begins a trace."""
         match = _TRACEPARENT.fullmatch(header or "")
-        if match is None or not match[1].strip("0"):
+        if match is None or (match["version"] == "00" and match["more"]):
             return cls()
-        return cls(match[1], match[2])
+        if not (match["trace"].strip("0") and match["parent"].strip("0")):
+            return cls()  # as W3C has it, ids of zeros alone are none
+        return cls(match["trace"], match["parent"])
 
     def keep(self) -> dict[str, Any]:
         """The fields of its span, for whoever writes it down now."""

@@ -219,3 +219,34 @@ def test_a_call_joins_the_callers_trace_and_says_what_it_took(server: str) -> No
     assert span["parent_span_id"] == "b7ad6b7169203331"
     assert (span["provider"], span["model"], span["tokens_in"]) == ("play", "any", 5)
     assert span["messages_out"][0]["parts"][0]["content"] == "Grüß Gott aus Graz."
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"00-{'1' * 32}-{'0' * 16}-01",
+        f"00-{'0' * 32}-{'1' * 16}-01",
+        f"ff-{'1' * 32}-{'2' * 16}-01",
+        f"00-{'1' * 32}-{'2' * 16}-01-more",
+    ],
+)
+def test_a_header_that_names_no_place_begins_a_trace_of_the_calls_own(
+    server: str, header: str
+) -> None:
+    asked = {"model": "play/any", "messages": ASK}
+    answer = httpx.post(
+        f"{server}/v1/chat/completions", json=asked, headers={"traceparent": header}
+    )
+
+    trace_id = answer.headers["x-lineside-trace-id"]
+    assert trace_id not in ("0" * 32, "1" * 32)
+    [span] = httpx.get(f"{server}/api/traces/{trace_id}", timeout=30).json()
+    assert span["parent_span_id"] is None
+
+
+def test_a_header_of_a_later_version_is_understood_as_far_as_it_is_known(server: str) -> None:
+    asked = {"model": "play/any", "messages": ASK}
+    later = {"traceparent": f"01-{'3' * 32}-{'2' * 16}-01-what-comes-then"}
+    answer = httpx.post(f"{server}/v1/chat/completions", json=asked, headers=later)
+
+    assert answer.headers["x-lineside-trace-id"] == "3" * 32
