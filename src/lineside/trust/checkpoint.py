@@ -9,11 +9,15 @@ import base64
 import binascii
 import hashlib
 from functools import lru_cache
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from typing import TYPE_CHECKING
 
 from lineside.core import Invalid, Record
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
 _ED25519 = b"\x01"
 _DASH = "\N{EM DASH} "
@@ -41,11 +45,13 @@ def verifier_key(name: str, public_key: bytes) -> str:
     return f"{name}+{_key_hash(name, public_key).hex()}+{coded}"
 
 
-def public_key_of(private_key: Ed25519PrivateKey) -> bytes:
+def public_key_of(private_key: "Ed25519PrivateKey") -> bytes:
     return private_key.public_key().public_bytes_raw()
 
 
-def sign_checkpoint(private_key: Ed25519PrivateKey, origin: str, *, size: int, root: bytes) -> str:
+def sign_checkpoint(
+    private_key: "Ed25519PrivateKey", origin: str, *, size: int, root: bytes
+) -> str:
     """Make the checkpoint of a tree, signed under the name of its origin."""
     body = f"{origin}\n{size}\n{_encode(root)}\n"
     signature = private_key.sign(body.encode())
@@ -86,6 +92,8 @@ def check_verifier_key(key: str) -> str:
 def _check_signature(
     body: str, signatures: list[str], *, name: str, key_hash: bytes, public_key: bytes
 ) -> None:
+    from cryptography.exceptions import InvalidSignature
+
     for line in signatures:
         signer, _, coded = line.removeprefix(_DASH).partition(" ")
         signature = _decode(coded)
@@ -124,7 +132,9 @@ def _read_verifier_key(key: str) -> tuple[str, bytes, bytes]:
 
 
 @lru_cache(maxsize=16)
-def _public_key(public_key: bytes) -> Ed25519PublicKey:
+def _public_key(public_key: bytes) -> "Ed25519PublicKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     return Ed25519PublicKey.from_public_bytes(public_key)
 
 

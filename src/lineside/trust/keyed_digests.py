@@ -8,14 +8,11 @@ already, guards already, and cannot exchange.
 
 import hmac
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from lineside.core import NotFound
 from lineside.store import Store
 from lineside.trust.ledger import origin_of
 from lineside.trust.queries import find_workspace
-from lineside.trust.signing import signing_key
+from lineside.trust.signing import derive_secret, signing_key
 
 _DERIVED_FOR = b"lineside keyed digests v1"
 _HEX_CHARACTERS = 32
@@ -45,5 +42,4 @@ def open_digests(store: Store, workspace: str) -> KeyedDigests:
     if found is None:
         raise NotFound("no_workspace", f"There is no workspace `{workspace}`")
     key = signing_key(store.home, origin=origin_of(workspace), expected=found["verifier_key"])
-    derived = HKDF(SHA256(), length=32, salt=workspace.encode(), info=_DERIVED_FOR)
-    return KeyedDigests(derived.derive(key.private_bytes_raw()))
+    return KeyedDigests(derive_secret(key, workspace, length=32, info=_DERIVED_FOR))

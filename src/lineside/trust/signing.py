@@ -4,17 +4,14 @@ import os
 import secrets
 from functools import lru_cache
 from pathlib import Path
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from typing import TYPE_CHECKING
 
 from lineside.core import Conflict
 from lineside.trust.checkpoint import public_key_of, verifier_key
+
+# Nine megabytes that a server which signs nothing does without: loaded where it is used.
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 
 def key_file(home: Path) -> Path:
@@ -22,7 +19,7 @@ def key_file(home: Path) -> Path:
     return home / "keys" / "ledger.ed25519"
 
 
-def make_signing_key(home: Path) -> Ed25519PrivateKey:
+def make_signing_key(home: Path) -> "Ed25519PrivateKey":
     """Return the key of the state folder, made now if there is none.
 
     Of several processes that make one at once the first wins and all get the same.
@@ -33,11 +30,7 @@ def make_signing_key(home: Path) -> Ed25519PrivateKey:
         draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(
-                Ed25519PrivateKey.generate().private_bytes(
-                    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-                )
-            )
+            file.write(_new_pem())
             file.flush()
             os.fsync(file.fileno())
         try:
@@ -50,7 +43,7 @@ def make_signing_key(home: Path) -> Ed25519PrivateKey:
     return _load(path.read_bytes())
 
 
-def signing_key(home: Path, *, origin: str, expected: str) -> Ed25519PrivateKey:
+def signing_key(home: Path, *, origin: str, expected: str) -> "Ed25519PrivateKey":
     """Return the key that signed this ledger from its first head on.
 
     Several machines that share one PostgreSQL share the ledger too, and so need the same private
@@ -83,8 +76,33 @@ def signing_key(home: Path, *, origin: str, expected: str) -> Ed25519PrivateKey:
     return found
 
 
+def derive_secret(key: "Ed25519PrivateKey", workspace: str, *, length: int, info: bytes) -> bytes:
+    """Derive a secret of a workspace from the signing key, one for each purpose (HKDF, RFC 5869).
+
+    Args:
+        length: Number of bytes.
+        info: The purpose. The same purpose always gives the same secret.
+    """
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    derived = HKDF(SHA256(), length=length, salt=workspace.encode(), info=info)
+    return derived.derive(key.private_bytes_raw())
+
+
+def _new_pem() -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    made = Ed25519PrivateKey.generate()
+    return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
 @lru_cache(maxsize=4)
-def _load(pem: bytes) -> Ed25519PrivateKey:
+def _load(pem: bytes) -> "Ed25519PrivateKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
         key = load_pem_private_key(pem, password=None)
     except ValueError:

@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from lineside.core import Conflict, Invalid, NotFound, Record, did_you_mean, new_id, now
 from lineside.store import Store
 from lineside.trust.ledger import origin_of, record
 from lineside.trust.outbox import GROUPS
 from lineside.trust.queries import find_workspace
 from lineside.trust.scope import Scope
-from lineside.trust.signing import signing_key
+from lineside.trust.signing import derive_secret, signing_key
 from lineside.trust.webhooks import queries
 from lineside.trust.webhooks.addresses import Places
 
@@ -159,8 +156,8 @@ def secret_of(store: Store, workspace: str, webhook_id: str) -> str:
         raise NotFound("no_workspace", f"There is no workspace `{workspace}`")
     key = signing_key(store.home, origin=origin_of(workspace), expected=found["verifier_key"])
     info = _DERIVED_FOR + webhook_id.encode()
-    derived = HKDF(SHA256(), length=_SECRET_BYTES, salt=workspace.encode(), info=info)
-    return "whsec_" + base64.b64encode(derived.derive(key.private_bytes_raw())).decode()
+    derived = derive_secret(key, workspace, length=_SECRET_BYTES, info=info)
+    return "whsec_" + base64.b64encode(derived).decode()
 
 
 def _checked(word: str) -> str:
