@@ -22,8 +22,8 @@ def test_the_portfolio_says_verdict_accuracy_and_who_gets_what(client: TestClien
 
     assert "Agents read every message before they can route it." in home
     assert "minutes to first reply" in home
-    assert "Hold refused" in home, "the last verdict, as a word"
-    assert "95.0 % accuracy of v1, live" in home
+    assert "Ship v1, live 95.0 % accuracy" in home, "what serves people comes first"
+    assert "Hold newest: refused" in home
     assert re.search(r"95 % interval [\d.]+ to [\d.]+ %", home)
     assert "v1 · 100 %" in home
 

@@ -69,10 +69,20 @@ def test_each_chart_says_what_it_covers_and_leads_to_the_traces_behind(sent: Tes
     assert "Tokens were counted for 0 % of 7 model calls" in text
     assert "At least" not in text
     said = [int(re.findall(r"UTC, (\d+) traces", label)[0]) for _, label in buckets]
-    assert sum(said) == 7 * 5, "each of five charts has each trace once"
+    assert sum(said) == 7 * 4, "each of the four charts with values has each trace once"
     assert [page.count("data-trace=") for page in lists] == said
     assert failed.count("data-trace=") == 1
     assert " style=" not in page
+
+
+def test_axes_carry_their_unit_and_a_chart_without_values_says_so(sent: TestClient) -> None:
+    with sent as client:
+        page = words(html(client, "/traces/charts"))
+
+    assert re.search(r"Latency 400 ms p50.*\d ms ", page)
+    assert "$0.5" in page, "on the axis of money"
+    tokens = page[page.index("Tokens unknown") :]
+    assert "Nothing to draw: none known." in tokens
 
 
 def test_charts_are_split_and_each_name_leads_to_its_traces(sent: TestClient) -> None:

@@ -55,7 +55,13 @@ class TimePlot(NamedTuple):
 
 
 def stacked_bars(plot: TimePlot) -> Markup:
-    """A bar for each bucket, its series on top of each other."""
+    """A bar for each bucket, its series on top of each other; words where no bar has a height."""
+    if not any(value for bucket in plot.buckets for value in bucket.values):
+        is_known = any(value is not None for bucket in plot.buckets for value in bucket.values)
+        words = (
+            "Nothing to draw: zero all the time." if is_known else "Nothing to draw: none known."
+        )
+        return Markup('<p class="empty">{}</p>').format(words)
     sums = [sum(value or 0.0 for value in bucket.values) for bucket in plot.buckets]
     scale = _from_zero(sums, plot.unit)
     marks = []
@@ -122,10 +128,11 @@ def _drawn(plot: TimePlot, scale: axes.Axis, body: str, marks: str) -> Markup:
     )
     texts = "".join(
         f'<text class="axis-text" x="0" y="{_y(scale, tick) - 4:.1f}">'
-        f"{escape(axes.tick_text(tick, plot.unit, scale))}</text>"
+        f"{escape(_tick_text(tick, plot.unit, scale))}</text>"
         for tick in scale.ticks
         if tick
     )
+    # The numbers of the axis stand over bars, which are wide, and under the points of lines.
     start = plot.buckets[0].start.timestamp()
     width = plot.buckets[0].end.timestamp() - start
     return Markup(  # noqa: S704 # every outside text went through escape
@@ -133,7 +140,8 @@ def _drawn(plot: TimePlot, scale: axes.Axis, body: str, marks: str) -> Markup:
         f'height="{HEIGHT + 24}" font-size="12" data-brush="{escape(plot.brush)}" '
         f'data-start="{start:.0f}" data-width="{width:.0f}" data-count="{len(plot.buckets)}" '
         f'data-height="{HEIGHT}">'
-        f"{grid}{body}{_links(plot)}{marks}{texts}{_time_texts(plot)}</svg>"
+        f"{grid}{texts if body else ''}{body}{_links(plot)}{marks}{'' if body else texts}"
+        f"{_time_texts(plot)}</svg>"
     )
 
 
@@ -195,6 +203,16 @@ def _time_texts(plot: TimePlot) -> str:
             f'text-anchor="{anchor}">{escape(words)}</text>'
         )
     return "".join(parts)
+
+
+def _tick_text(tick: float, unit: axes.Unit, scale: axes.Axis) -> str:
+    text = axes.tick_text(tick, unit, scale)
+    if unit in ("", "%"):
+        return text
+    # Money stands before each number; any other unit once, at the top.
+    return (
+        f"{unit}{text}" if unit == "$" else text + (f" {unit}" if tick == scale.ticks[-1] else "")
+    )
 
 
 def _stretches(plot: TimePlot, series: int) -> list[list[tuple[int, float]]]:

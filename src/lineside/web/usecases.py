@@ -109,7 +109,7 @@ def _summary(scope: Scope, known: UseCase, week: Sequence[views.Traffic]) -> dic
         "known": known,
         "manifest": known.manifest,
         "live": standing["live"],
-        "last": releases[0] if releases else None,
+        "newest": standing["newest"] if standing["live"] else None,
         "scored": standing["shown"],
         "finding": finding,
         "bar": bar,
