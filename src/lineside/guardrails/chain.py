@@ -10,7 +10,7 @@ from lineside.guardrails.message import TextRun, pass_runs
 from lineside.guardrails.probes import PROBE
 from lineside.guardrails.pseudonyms import Pseudonyms
 from lineside.guardrails.streams import GuardedStream
-from lineside.guardrails.values import put_back, texts_of
+from lineside.guardrails.values import changed, put_back, texts_of
 
 
 class GuardChain:
@@ -110,11 +110,11 @@ class GuardedCall:
         """A value with what its marks stand for, for the person who said it."""
         if not self.pseudonyms:
             return value
-        return put_back(value, [self.pseudonyms.reveal(text) for text in texts_of(value)])
+        return changed(value, self.pseudonyms.reveal)
 
     def conceal(self, value: Any) -> Any:
         """A value with marks again, as a trace may keep it."""
-        return put_back(value, [self.pseudonyms.conceal(text) for text in texts_of(value)])
+        return changed(value, self.pseudonyms.conceal) if self.pseudonyms else value
 
     @property
     def escalation(self) -> str | None:

@@ -1,7 +1,7 @@
 """The texts of a JSON value, and the value with others in their place."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lineside.core import Denied
@@ -17,7 +17,16 @@ def texts_of(value: Any) -> list[str]:
     Raises:
         Denied: It nests too deeply to be looked through.
     """
-    return list(_texts(value, 0))
+    found: list[str] = []
+    _gather(value, found, 0)
+    return found
+
+
+def changed(value: Any, change: Callable[[str], str]) -> Any:
+    """The value with each of its texts changed; itself where none of them is."""
+    before = texts_of(value)
+    after = [change(text) for text in before]
+    return value if after == before else put_back(value, after)
 
 
 def put_back(value: Any, texts: list[str]) -> Any:
@@ -26,7 +35,7 @@ def put_back(value: Any, texts: list[str]) -> Any:
     return _put(value, remaining)
 
 
-def _texts(value: Any, depth: int) -> Iterator[str]:
+def _gather(value: Any, found: list[str], depth: int) -> None:
     if depth > NESTING_MAX:
         raise Denied(
             "guard_denied",
@@ -34,17 +43,18 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
             hint="Send it flatter.",
         )
     if isinstance(value, str):
-        yield value
-    elif _is_long(value):
-        yield str(value)
+        found.append(value)
     elif isinstance(value, dict):
         for name, item in value.items():
             if not _WORD.fullmatch(name):
-                yield name
-            yield from _texts(item, depth + 1)
+                found.append(name)
+            if item is not None:
+                _gather(item, found, depth + 1)
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item, depth + 1)
+            _gather(item, found, depth + 1)
+    elif _is_long(value):
+        found.append(str(value))
 
 
 def _put(value: Any, texts: Iterator[str]) -> Any:
