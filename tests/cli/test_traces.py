@@ -10,7 +10,7 @@ from cli.conftest import Run
 from lineside.cli import trace_tail
 from lineside.core import Settings, now
 from lineside.store import open_store
-from lineside.traces import Message, Span, open_traces, record_spans
+from lineside.traces import Message, Span, open_traces, receive, record_spans
 from lineside.trust import local_scope
 
 FINE, FAILED = "a1" * 16, "b2" * 16
@@ -248,3 +248,25 @@ def test_scores_and_tags_are_asked_for_and_counted(lineside: Run) -> None:
     assert one["labels"] == {"kind": 1, "rude": 1}
     assert "100.0%" in shown.out
     assert "hint: Ask for a label with `=` or `!=`." in wrong.err
+
+
+def test_what_was_refused_is_told_by_reason(lineside: Run, place: Path) -> None:
+    store = open_store(Settings(home=place / "home"))
+    open_traces(store)
+    body = b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"1","spanId":"2"}]}]}]}'
+    receive.receive_otlp(
+        local_scope(store),
+        body,
+        media_type=receive.JSON,
+        encoding="",
+        bytes_max=1000,
+        use_cases=(),
+    ).durable.result()
+    store.close()
+
+    shown = lineside("traces", "quality", "--refused")
+    known = json.loads(lineside("traces", "quality", "--refused", "--json").out)
+
+    assert "trace_id has" in shown.out
+    assert (known[0]["count"], known[0]["unit"], known[0]["status"]) == (1, "spans", 200)
+    assert "--refused" in lineside("traces", "quality").err

@@ -7,6 +7,7 @@ some senders put one there; whoever only looks at it is told what it takes.
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import NamedTuple
 
 import orjson
@@ -19,7 +20,7 @@ from starlette.routing import Route
 from lineside.api import answers
 from lineside.api.senders import PATHS, Senders, secret_of
 from lineside.core import LinesideError, Unavailable
-from lineside.traces import logs, metrics, receive
+from lineside.traces import logs, metrics, receive, refusals
 from lineside.trust import Scope
 
 _INLINE_BYTES_MAX = 64 * 1024
@@ -70,7 +71,9 @@ def otlp_routes(local: Scope) -> list[Route]:
 
 class _Receiver:
     def __init__(self, local: Scope) -> None:
+        self._local = local
         self._senders = Senders(local)
+        self._turned_away = refusals.TurnedAway(local.store)
         self._bytes_max = local.store.settings.otlp_bytes_max
         self._waiting_bytes = 0
         # Reading is work for the interpreter, one thread at a time: more threads than these would
@@ -83,11 +86,11 @@ class _Receiver:
         async def answer(request: Request) -> Response:
             if request.method != "POST":
                 return _only_post(request, name)
-            return await self._answer(request, signal)
+            return await self._answer(request, name, signal)
 
         return answer
 
-    async def _answer(self, request: Request, signal: _Signal) -> Response:
+    async def _answer(self, request: Request, name: str, signal: _Signal) -> Response:
         seen = 0
         try:
             pieces = []
@@ -102,10 +105,19 @@ class _Receiver:
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it, and nothing was kept
         except LinesideError as error:
-            return _refusal(request, error)
+            await self._count(request, error, name)
+            return _status(request, answers.http_status(error), answers.in_words(error))
         finally:
             self._waiting_bytes -= seen
         return _success(request, receipt, signal.rejected)
+
+    async def _count(self, request: Request, error: LinesideError, name: str) -> None:
+        loop, sender = asyncio.get_running_loop(), self._local
+        with suppress(LinesideError):  # a key that cannot be read
+            if secret_of(request.headers) is not None:
+                known = self._senders.known
+                sender = await loop.run_in_executor(self._workers, known, request.headers)
+        self._turned_away.count(sender, error, door=name, status=answers.http_status(error))
 
     async def _receive(self, signal: _Signal, headers: Headers, body: bytes) -> receive.Receipt:
         encoding = headers.get("content-encoding", "")
@@ -180,10 +192,6 @@ def _success(request: Request, receipt: receive.Receipt, rejected: str) -> Respo
     else:
         content = b"{}"
     return Response(content, media_type=media_type)
-
-
-def _refusal(request: Request, error: LinesideError) -> Response:
-    return _status(request, answers.http_status(error), answers.in_words(error))
 
 
 def _status(request: Request, status: int, text: str) -> Response:

@@ -13,16 +13,24 @@ from starlette.datastructures import Headers
 from lineside.api import answers
 from lineside.api.senders import Senders
 from lineside.core import LinesideError
-from lineside.traces import logs, metrics, receive
+from lineside.traces import logs, metrics, receive, refusals
 from lineside.trust import Scope
 
 if TYPE_CHECKING:
     import grpc
 
-SERVICES: dict[str, Callable[..., receive.Receipt]] = {
-    "opentelemetry.proto.collector.trace.v1.TraceService": receive.receive_otlp,
-    "opentelemetry.proto.collector.logs.v1.LogsService": logs.receive_logs,
-    "opentelemetry.proto.collector.metrics.v1.MetricsService": metrics.receive_metrics,
+
+class _Service(NamedTuple):
+    door: str
+    take: Callable[..., receive.Receipt]
+
+
+SERVICES = {
+    "opentelemetry.proto.collector.trace.v1.TraceService": _Service("traces", receive.receive_otlp),
+    "opentelemetry.proto.collector.logs.v1.LogsService": _Service("logs", logs.receive_logs),
+    "opentelemetry.proto.collector.metrics.v1.MetricsService": _Service(
+        "metrics", metrics.receive_metrics
+    ),
 }
 """Services whose `Export` is answered, and what takes their messages in."""
 
@@ -52,6 +60,7 @@ class OtlpGrpc:
     def __init__(self, local: Scope) -> None:
         self._local = local
         self._senders = Senders(local)
+        self._turned_away = refusals.TurnedAway(local.store)
         self._bytes_max = local.store.settings.otlp_bytes_max
         self._reading = threading.Semaphore(_READING_AT_ONCE)
         self._starting: threading.Thread | None = None
@@ -102,23 +111,22 @@ class OtlpGrpc:
             ],
             maximum_concurrent_rpcs=_CALLS_MAX,
         )
-        for service, take in SERVICES.items():
+        for name, service in SERVICES.items():
             # Without a deserialiser, the message arrives as its bytes, which is how it is kept.
-            export = grpc.unary_unary_rpc_method_handler(self._export(take))
-            handler = grpc.method_handlers_generic_handler(service, {"Export": export})
+            export = grpc.unary_unary_rpc_method_handler(self._export(service))
+            handler = grpc.method_handlers_generic_handler(name, {"Export": export})
             server.add_generic_rpc_handlers((handler,))
         server.add_insecure_port(address)
         server.start()
         return server
 
-    def _export(
-        self, take: Callable[..., receive.Receipt]
-    ) -> "Callable[[bytes, grpc.ServicerContext], bytes]":
+    def _export(self, service: _Service) -> "Callable[[bytes, grpc.ServicerContext], bytes]":
         def export(body: bytes, context: "grpc.ServicerContext") -> bytes:
+            headers = _headers(context)
             try:
-                scope = self._senders.scope(_headers(context))
+                scope = self._senders.scope(headers)
                 with self._reading:
-                    receipt = take(
+                    receipt = service.take(
                         scope,
                         body,
                         media_type=receive.PROTOBUF,
@@ -128,6 +136,9 @@ class OtlpGrpc:
                     )
                 _wait_until_kept(receipt)
             except LinesideError as error:
+                sender = self._senders.known(headers)
+                status = answers.http_status(error)
+                self._turned_away.count(sender, error, door=service.door, status=status)
                 _refuse(context, error)
             return answers.partial_success(receipt.refused, receipt.why)
 

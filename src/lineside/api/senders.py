@@ -60,6 +60,13 @@ class Senders:
             "other products count as none only until the first such key is made.",
         )
 
+    def known(self, headers: Headers) -> Scope:
+        """The scope of the key that came along as far as it is one, else that of the owner."""
+        try:
+            return self.scope(headers)
+        except Denied:
+            return self._local
+
     def _demands_own_keys(self) -> bool:
         """Whether a key for senders was ever made here, as it was a few seconds ago at most."""
         asked_at = self._keys_asked_at

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from lineside.api.caller import Caller
 from lineside.core import Record
-from lineside.traces import quality, unclaimed
+from lineside.traces import quality, refusals, unclaimed
 from lineside.usecases import watching
 
 router = APIRouter(tags=["unclaimed"])
@@ -52,3 +52,11 @@ def telemetry_quality(
 ) -> list[quality.TelemetryQuality]:
     """What share of the last days' spans states its tokens, cost, user and the like."""
     return quality.telemetry_quality(scope, use_case=use_case, days=days)
+
+
+@router.get("/quality/refusals")
+def refusal_list(
+    scope: Caller, use_case: str | None = None, days: float = quality.DAYS, limit: int = 200
+) -> list[refusals.RefusalCount]:
+    """What was sent in the last days and not taken, by reason, the most frequent first."""
+    return refusals.list_refusals(scope, use_case=use_case, days=days, limit=limit)

@@ -1,11 +1,17 @@
 """`lineside traces unclaimed`, `claim` and `quality`: what has no use case, or tells too little."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_on_line
 from lineside.cli.traces import days_option, use_case_option
+
+if TYPE_CHECKING:
+    from lineside.traces import quality as qualities
+    from lineside.traces import refusals
 
 
 @click.command("unclaimed", cls=Spoken, examples=("lineside traces unclaimed",))
@@ -91,20 +97,64 @@ def claim(service: str, use_case: str | None, new: str | None, remove: bool, as_
 @click.command(
     "quality",
     cls=Spoken,
-    examples=("lineside traces quality", "lineside traces quality --days 30 --json"),
+    examples=(
+        "lineside traces quality",
+        "lineside traces quality --days 30 --json",
+        "lineside traces quality --refused",
+    ),
 )
 @use_case_option
 @days_option
+@click.option("--refused", is_flag=True, help="Show what was sent and not taken, by reason.")
 @json_option
-def quality(use_case: str | None, days: float, as_json: bool) -> None:
-    """Show what share of spans states its tokens, cost, user and the like, by use case."""
+def quality(use_case: str | None, days: float, refused: bool, as_json: bool) -> None:
+    """Show what share of spans states its tokens, cost, user and the like, by use case.
+
+    With `--refused`, what senders were told was not taken, by use case, key and reason.
+    """
     from lineside.traces import quality as qualities
+    from lineside.traces import refusals
 
     with scope_on_line() as scope:
-        found = qualities.telemetry_quality(scope, use_case=use_case, days=days)
+        turned = refusals.list_refusals(scope, use_case=use_case, days=days)
+        found = [] if refused else qualities.telemetry_quality(scope, use_case=use_case, days=days)
     if as_json:
-        print_json(found)
+        print_json(turned if refused else found)
+    elif refused:
+        _print_refused(turned, days)
+    else:
+        _print_quality(found, days)
+        if turned:
+            told = sum(one.count for one in turned)
+            note(f"Not taken: {told:,}; why: `lineside traces quality --refused`")
+
+
+def _print_refused(found: "list[refusals.RefusalCount]", days: float) -> None:
+    if not found:
+        say(f"Nothing was refused in the last {days:g} days")
         return
+    rows = [
+        (
+            f"{one.count:,}",
+            one.unit,
+            one.door,
+            str(one.status),
+            one.use_case or "not known",
+            one.sender or "no key",
+            local_time(one.last_at),
+            one.reason,
+        )
+        for one in found
+    ]
+    columns = ("Count", "Of", "Door", "Answer", "Use case", "Key", "Last", "Why")
+    print_table(columns, rows, numbers=("Count", "Answer"), whole=("Use case", "Why"))
+    note(
+        "Requests were turned away whole. Of messages answered with 200 the rest was taken. What "
+        "was answered with 503 the sender was asked to send again, and is not lost if it does."
+    )
+
+
+def _print_quality(found: "list[qualities.TelemetryQuality]", days: float) -> None:
     if not found:
         say(f"There are no traces of the last {days:g} days")
         return

@@ -1,7 +1,7 @@
 """All that lineside keeps, opened together from one state folder."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Store:
         flusher: Moves inbox to lake, when it is asked to.
         upkeep: Keeps the lake quick and small, when it is asked to.
         flushing: Has a process of its own do that again and again; started by the server.
+        at_close: What rooms still have to write down before the store is closed.
         keepers: What rooms keep of persons among the records, by its name in the plural; whoever
             erases a person asks them all.
         trace_keepers: What rooms keep that came of traces; it goes wherever those go.
@@ -72,6 +73,7 @@ class Store:
         self.flusher = Flusher(self.inbox, self.lake, self.texts, lock=self.lake_lock)
         self.upkeep = Upkeep(self.lake, lock=self.lake_lock, tables=self.flusher.tables)
         self.flushing = Flushing(settings, self.inbox)
+        self.at_close: list[Callable[[], object]] = []
         self.keepers: dict[str, Keeper] = {}
         self.trace_keepers: dict[str, TraceKeeper] = {}
 
@@ -140,6 +142,8 @@ class Store:
 
     def close(self) -> None:
         """Let go of everything; what was accepted is kept."""
+        for task in self.at_close:
+            task()
         self.flushing.stop()
         self.jobs.close()
         self.changes.close()

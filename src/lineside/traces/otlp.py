@@ -28,10 +28,12 @@ class Refusal(NamedTuple):
     Attributes:
         reason: Why, without the values of this one span, so that equal reasons can be counted.
         span: The span as its sender would know it: name and ids, as far as they could be read.
+        use_case: What it names as its use case, which need not be one.
     """
 
     reason: str
     span: str
+    use_case: str | None = None
 
 
 class NotASpan(ValueError):
@@ -62,9 +64,11 @@ def check_protobuf(body: bytes) -> Checked:
     """
     checked = Checked()
     for group in parsed_protobuf(body).resource_spans:
+        service = None
         for pair in group.resource.attributes:
             if pair.key == "service.name":
-                checked.names.add(pair.value.string_value)
+                service = pair.value.string_value
+                checked.names.add(service)
         for scoped in group.scope_spans:
             for span in scoped.spans:
                 try:
@@ -72,7 +76,8 @@ def check_protobuf(body: bytes) -> Checked:
                     id_of_bytes(span.span_id, 8, "span_id")
                     _parent_of_bytes(span.parent_span_id)
                 except NotASpan as error:
-                    checked.refusals.append(refused(str(error), span.name, span.span_id.hex()))
+                    failed = refused(str(error), span.name, span.span_id.hex())
+                    checked.refusals.append(failed._replace(use_case=service))
                 else:
                     checked.kept += 1
     return checked

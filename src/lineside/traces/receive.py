@@ -14,6 +14,7 @@ from lineside.traces.conventions.received import RawSpan
 from lineside.traces.mapping import fields_of
 from lineside.traces.otlp import Checked, Refusal, check_protobuf, parsed_protobuf, read_protobuf
 from lineside.traces.otlp_json import read_json
+from lineside.traces.refusals import keep_refusals
 from lineside.trust import Scope
 
 USE_CASE_ATTRIBUTE = "lineside.usecase"
@@ -71,6 +72,7 @@ class Signal(NamedTuple):
 
     Attributes:
         form: Of the envelopes that hold its bodies, under the intake of this name.
+        door: Last word of the addresses that take it.
         noun: What one message holds many of.
         check: Which of them will be kept, from an unpacked body and its kind.
         parsed: Reads a body in protobuf into the message it is.
@@ -78,6 +80,7 @@ class Signal(NamedTuple):
 
     form: str
     intake: str
+    door: str
     noun: str
     check: Callable[[bytes, str, Route], Checked]
     parsed: Callable[[bytes], Any]
@@ -127,7 +130,7 @@ def receive_otlp(
     return receive_signal(
         scope,
         body,
-        Signal(OTLP, queries.SPANS.name, "spans", _checked, parsed_protobuf),
+        Signal(OTLP, queries.SPANS.name, "traces", "spans", _checked, parsed_protobuf),
         media_type=media_type,
         encoding=encoding,
         bytes_max=bytes_max,
@@ -187,9 +190,30 @@ def receive_signal(
         durable = Future()
         durable.set_result(None)
     refusals = [*unmasked, *checked.refusals]
+    if refusals:
+        counted = keep_refusals(
+            scope, refusals, door=signal.door, unit=signal.noun, named=tuple(use_cases)
+        )
+        durable = _both(durable, counted)
     total = checked.kept + len(refusals)
     why = _in_words(refusals, total, signal.noun) if refusals else ""
     return Receipt(checked.kept, len(refusals), why, durable)
+
+
+def _both(one: "Future[None]", other: "Future[None]") -> "Future[None]":
+    both: Future[None] = Future()
+
+    def end(_: "Future[None]") -> None:
+        error = one.exception() or other.exception()
+        if not both.set_running_or_notify_cancel():
+            return  # the sender has gone
+        if error is None:
+            both.set_result(None)
+        else:
+            both.set_exception(error)
+
+    one.add_done_callback(lambda _: other.add_done_callback(end))
+    return both
 
 
 def spans_in(body: bytes, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -260,7 +284,7 @@ def check_items(
             reason = f"{said}: the key is limited to {', '.join(route.limit or ())}"
         refused = refusal(item, reason)
         if refused is not None:
-            checked.refusals.append(refused)
+            checked.refusals.append(refused._replace(use_case=use_case))
             continue
         checked.kept += 1
         if use_case is not None:

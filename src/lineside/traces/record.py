@@ -21,6 +21,7 @@ from lineside.traces.parts import Owners, may_see, own_steps, sent_id, told_apar
 from lineside.traces.payloads import Whole
 from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
+from lineside.traces.refusals import RefusalsIntake, forget_refusals
 from lineside.traces.row import JSON_COLUMNS, span_row
 from lineside.traces.span import Span
 from lineside.traces.unclaimed.routes import ServiceRoutes
@@ -65,10 +66,12 @@ def open_traces(store: Store) -> None:
     """Let spans be moved into the lake; called once by whoever puts the program together."""
     store.add_intake(TracesIntake(PriceTables(store), ServiceRoutes(store), store.payloads.put_all))
     store.add_intake(MetricsIntake())
+    store.add_intake(RefusalsIntake())
     store.upkeep.add(lambda: rewriting.apply_everywhere(store))
     store.upkeep.add(lambda: rewriting.place_strays(store))
     store.upkeep.add(lambda: sums.add_up(store))
     store.upkeep.add(lambda: replies.forget_replies(store))
+    store.upkeep.add(lambda: forget_refusals(store))
 
 
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:

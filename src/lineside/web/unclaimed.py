@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from lineside.traces import metrics, quality, unclaimed
+from lineside.traces import metrics, quality, refusals, unclaimed
 from lineside.trust import Scope
 from lineside.usecases import list_use_cases, watching
 from lineside.web.render import page
@@ -74,6 +74,7 @@ def telemetry(request: Request) -> Response:
         request,
         "quality.html",
         found=found,
+        refused=refusals.list_refusals(scope, days=float(days)),
         measured=measured,
         days=DAYS,
         asked={"days": days},

@@ -51,7 +51,7 @@ def receive_logs(
     return receive_signal(
         scope,
         body,
-        Signal(FORM, queries.SPANS.name, "log records", _check, parsed_message),
+        Signal(FORM, queries.SPANS.name, "logs", "log records", _check, parsed_message),
         media_type=media_type,
         encoding=encoding,
         bytes_max=bytes_max,

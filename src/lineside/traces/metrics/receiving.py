@@ -47,7 +47,7 @@ def receive_metrics(
     return receive_signal(
         scope,
         body,
-        Signal(OTLP, METRICS.name, "data points", _check, parsed_message),
+        Signal(OTLP, METRICS.name, "metrics", "data points", _check, parsed_message),
         media_type=media_type,
         encoding=encoding,
         bytes_max=bytes_max,
