@@ -213,7 +213,9 @@ def test_runs_without_a_common_case_are_not_enough_data(
     found = verdicts.judge_pair(scope, before.id, after.id)
 
     assert found.verdict.decision == "more"
-    assert found.headline == ("Not enough data: the two runs share no case with the same input")
+    assert found.headline == (
+        "Not enough data: the two runs share no case with the same id, input and expectation"
+    )
     assert (found.effects, found.more) == ([], None)
 
 

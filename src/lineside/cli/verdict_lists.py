@@ -83,6 +83,10 @@ def board(
         note(f"{found.score}: {found.judge_note}")
     if any(entry.is_on_frontier for entry in found.entries):
         note("* nothing else is at least as good for no more money")
+    if found.rescored:
+        note(
+            f"Runs left out, judged by another `{found.score}` than the newest: {found.rescored:,}"
+        )
     if found.left_out:
         note(f"{found.left_out:,} cases are left out: nothing is expected, or not all were asked")
 

@@ -33,12 +33,14 @@ class Comparison(Record):
         unit: Of the difference. An ordinal score, such as a grade, is judged by the share of cases
             that got better less the share that got worse, as in a gate: `%`.
         difference: Its ends and p-value hold whatever `missing_cases` would have scored.
-        unpaired_cases: Cases that only one run has, has with another input, or has no score of.
+        unpaired_cases: Cases that only one run has, has with another input or expectation, or has
+            no score of.
         missing_cases: Those among them that lack a score in one of the runs, since they failed.
         slices: Name of a slice to its values, each with the difference within.
         improved: Ids of cases that the candidate scored higher, in dataset order; at most 1,000.
         worsened: The same, scored lower.
-        judge_note: Why the score may decide nothing, where a judge without a licence gave it.
+        judge_note: Why the score may decide nothing, where a judge without a licence gave it, or
+            another scorer than in the other run.
         higher_is_better: Whether a difference above zero is good news; not so for time and cost.
     """
 
@@ -111,7 +113,8 @@ def compare(
 ) -> Comparison:
     """Say how much better the candidate is on one score, and how sure we are.
 
-    Runs over different datasets are compared over the cases with the same id and the same input.
+    Runs over different datasets are compared over the cases with the same id, the same input and
+    the same expectation.
 
     Args:
         score: Name of the score; by default the candidate's main one.
@@ -153,12 +156,12 @@ def compare(
         slices=differences_by_slice(pairing, trait.unit),
         improved=pairing.ids_where(change > 0),
         worsened=pairing.ids_where(change < 0),
-        judge_note=unlicensed(scope, [before, after], name),
+        judge_note=candidate.rescored.get(name) or unlicensed(scope, [before, after], name),
     )
 
 
 def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
-    """Find the cases that both runs asked, by id and by input."""
+    """Find the cases that both runs asked, by id, input and expectation."""
     old, new = baseline.sheet, candidate.sheet
     here, there = _met(old, new)
     before = old.values[baseline.row(score)][here]

@@ -11,6 +11,7 @@ from lineside.evals.means import failed_bounds, mean_of
 from lineside.evals.measures import measure
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
 from lineside.evals.run import Run
+from lineside.evals.twins import SAME_INPUT
 from lineside.stats import (
     Finding,
     Verdict,
@@ -81,6 +82,7 @@ def judge_gate(
     if hindrance is not None:
         sentence = f"Not enough data: {hindrance}"
         answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
+    notes += twins_note(judged)
     notes += [f"{item.cases:,} × `{code}`: {item.message}" for code, item in run.failures.items()]
     return GateOutcome(
         run_id=run.id,
@@ -143,6 +145,18 @@ def obstacle(run: Run) -> str | None:
     if run.cases_failed >= run.cases_total:
         return f"none of {run.cases_total:,} cases got an answer: {reason}"
     return None
+
+
+def twins_note(judged: JudgedRun) -> list[str]:
+    """That cases ask the same and so count as related, where they do."""
+    twins = [
+        cluster for cluster in judged.sheet.clusters or [] if (cluster or "").startswith(SAME_INPUT)
+    ]
+    if not twins:
+        return []
+    asked = len(set(twins))
+    inputs = "the same input" if asked == 1 else f"{asked:,} inputs only"
+    return [f"{len(twins):,} cases ask {inputs}: those that ask the same count as related"]
 
 
 def _with_ground(rule: GateRule, finding: Finding, judged: JudgedRun) -> Finding:
@@ -219,11 +233,14 @@ def _find_not_worse(
     baseline.trait(rule.score)
     pairing = pair(baseline, judged, rule.score)
     if pairing.unpaired:
-        notes.append(f"`{rule.text}` leaves out {pairing.unpaired:,} cases that only one run has")
+        notes.append(
+            f"`{rule.text}` leaves out {pairing.unpaired:,} cases: only in one run, or there with "
+            "another input or expectation"
+        )
     # The same measure as on the page of the two runs: grades by the share that got better or worse.
     measured = measure(baseline, judged, rule.score, confidence=judged.confidence)
     # The part of a run that was asked before it was cut may be another kind of cases than the rest.
-    hindrance = obstacle(baseline.run)
+    hindrance = obstacle(baseline.run) or judged.rescored.get(rule.score)
     if hindrance is not None:
         measured = None
     finding = judge_non_inferiority(
@@ -237,6 +254,8 @@ def _find_not_worse(
         failed=pairing.missing + judged.never_asked,
         confidence=judged.confidence,
     )
+    if hindrance is None and measured is None and not pairing.missing:
+        hindrance = "the two runs share no case with the same id, input and expectation"
     if hindrance is None:
         return finding
     sentence = f"{trait.label} cannot be compared with live, run `{baseline.run.id}`: {hindrance}"

@@ -1,7 +1,7 @@
 """The cases of a run with their scores: what every judgement starts from."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lineside.core import Invalid, did_you_mean
 from lineside.evals import queries
 from lineside.evals.run import Run
+from lineside.evals.same_scorer import other_scorers
 from lineside.evals.sheet import Sheet, read_sheet
 from lineside.stats import np
 from lineside.store import Store
@@ -26,10 +27,13 @@ class JudgedCase:
     """One case of a run.
 
     Attributes:
-        asked: Digest of the input, to tell whether two runs asked the same; empty where not read.
-        scores: Mean over the repetitions that gave the score.
-        missing: Names of scores that should be there and are not: the case or the scorer failed.
-        attempts: What each repetition scored, where there are several.
+        asked: Digest of the input and of what is expected, to tell whether two runs asked the same
+            and held it against the same; says nothing where they were not read.
+        scores: Mean over the repetitions, of scores that all of them gave.
+        missing: Names of scores that should be there and are not: the case or the scorer failed, in
+            one of the repetitions at least.
+        attempts: What each repetition scored, where there are several; those that failed are left
+            out.
     """
 
     id: str
@@ -93,6 +97,8 @@ class JudgedRun:
     Args:
         cases: Nothing where a sheet has them all.
         is_partial: Whether it is looked at on the way, when the rest was not to be asked yet.
+        rescored: Scores that mean something else in the run it was read beside, each with the
+            reason.
     """
 
     def __init__(
@@ -102,8 +108,10 @@ class JudgedRun:
         *,
         sheet: Sheet | None = None,
         is_partial: bool = False,
+        rescored: Mapping[str, str] | None = None,
     ) -> None:
         self.run = run
+        self.rescored = rescored or {}
         self.is_partial = is_partial
         if cases is not None:
             self.cases = cases
@@ -262,12 +270,13 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
     """Read all cases of a run with their scores.
 
     Args:
-        beside: Another run that it will be paired with; where their datasets differ, inputs are
-            told apart too.
+        beside: Another run that it will be paired with; where their datasets differ, inputs and
+            expectations are told apart too.
     """
     with_input = beside is not None and beside.dataset_digest != run.dataset_digest
+    rescored = other_scorers(store, beside, run) if beside is not None else {}
     if run.sheet is not None and not with_input:
-        return JudgedRun(run, sheet=read_sheet(store, run.sheet))
+        return JudgedRun(run, sheet=read_sheet(store, run.sheet), rescored=rescored)
     measures = set(measures_of(run))
     names = [item.name for item in run.scorers]
     cases: dict[str, JudgedCase] = {}
@@ -276,7 +285,7 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
         for row in queries.judged_rows(connection, run.id, with_input=with_input):
             case = cases.get(row.case_id)
             if case is None:
-                asked = sha256(row.input.encode()).digest() if with_input else b""
+                asked = sha256(row.asked.encode()).digest()
                 case = JudgedCase(row.case_id, asked, row.cluster, row.slices)
                 cases[row.case_id] = case
             for name in names:
@@ -289,11 +298,14 @@ def read_judged(store: Store, run: Run, *, beside: Run | None = None) -> JudgedR
                     case.missing.add(name)
     for case_id, by_name in values.items():
         case = cases[case_id]
-        case.scores = {name: sum(row) / len(row) for name, row in by_name.items()}
-        case.missing -= case.scores.keys()
+        # The tries that failed need not be like the others: their mean is not that of the case.
+        case.scores = {
+            name: sum(row) / len(row) for name, row in by_name.items() if name not in case.missing
+        }
         if run.repetitions > 1:
             case.attempts = dict(by_name)
-    return JudgedRun(run, list(cases.values()), is_partial=run.status == "running")
+    is_partial = run.status == "running"
+    return JudgedRun(run, list(cases.values()), is_partial=is_partial, rescored=rescored)
 
 
 def read_repeated(store: Store, run: Run, score: str) -> dict[str, list[float]]:

@@ -7,10 +7,12 @@ from typing import Any
 from lineside.core import now
 from lineside.evals import queries
 from lineside.evals.budget import Costs, pricing
+from lineside.evals.dataset import stored_dataset
 from lineside.evals.plan import RunSpent
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
 from lineside.evals.target import RECALLED, Answered, finite
+from lineside.evals.twins import Related
 from lineside.store import Store
 
 Counts = Sequence[tuple[str | None, int, str]]
@@ -27,6 +29,8 @@ class Judge:
         self._run = run
         self._scorers = scorers
         self._main_score = run.main_score
+        dataset = stored_dataset(store, run.dataset_digest, name=run.dataset_name)
+        self._related = Related.within(dataset)
         self._costs = Costs(run.spent)
         self._wrong, self._right = run.spent.wrong, run.spent.right
         self._pace = run.spent
@@ -170,7 +174,7 @@ class Judge:
             "scores": {score.name: _stored(score) for score in scores},
             "slices": case.slices,
             "source": case.source,
-            "cluster": case.cluster,
+            "cluster": self._related.cluster_of(case),
             "error_code": code,
             "error_message": message,
             "latency_ms": answered.latency_ms,

@@ -358,12 +358,12 @@ class JudgedRow(NamedTuple):
     slices: dict[str, str]
     cluster: str | None
     error_code: str | None
-    input: str
+    asked: str
 
 
 def judged_rows(connection: sa.Connection, run_id: str, *, with_input: bool) -> Iterable[JudgedRow]:
-    """The results of a run, in the order of the dataset; inputs can be large."""
-    text = sa.type_coerce(results.c.input, sa.Text) if with_input else sa.literal("")
+    """The results of a run, in the order of the dataset; what was asked can be large."""
+    texts = [sa.type_coerce(one, sa.Text) for one in (results.c.input, results.c.expected)]
     query = (
         sa.select(
             results.c.case_id,
@@ -371,7 +371,7 @@ def judged_rows(connection: sa.Connection, run_id: str, *, with_input: bool) -> 
             sa.type_coerce(results.c.slices, sa.Text),
             results.c.cluster,
             results.c.error_code,
-            text,
+            texts[0] + texts[1] if with_input else sa.literal(""),
         )
         .where(results.c.run_id == run_id)
         .order_by(results.c.position, results.c.repetition)
@@ -379,10 +379,9 @@ def judged_rows(connection: sa.Connection, run_id: str, *, with_input: bool) -> 
     )
     known: dict[str, dict[str, str]] = {}
     for case_id, scores, slices, *rest in connection.execute(query):
-        shared = known.get(slices)
-        if shared is None:
-            shared = known[slices] = orjson.loads(slices)
-        yield JudgedRow(case_id, scores, shared, *rest)
+        if slices not in known:
+            known[slices] = orjson.loads(slices)
+        yield JudgedRow(case_id, scores, known[slices], *rest)
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> Row | None:

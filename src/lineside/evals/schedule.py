@@ -18,6 +18,7 @@ from lineside.evals.plan import RunLook
 from lineside.evals.recall import ToAsk
 from lineside.evals.run import Run, run_from
 from lineside.evals.scorers.judges import KINDS
+from lineside.evals.twins import Related
 from lineside.stats import sequential, verdict
 from lineside.store import Store
 from lineside.usecases import parse_rule
@@ -163,9 +164,11 @@ class Schedule:
         """Positions in the order of asking, and where each case's line starts."""
         starts = array("q", [0])
         clusters: dict[str, list[int]] = {}
+        related = Related.within(self._dataset)
         for position, case in enumerate(self._dataset):
             starts.append(self._dataset.content.index(b"\n", starts[-1]) + 1)
-            key = f"i:{position}" if case.cluster is None else f"c:{case.cluster}"
+            cluster = related.cluster_of(case)
+            key = f"i:{position}" if cluster is None else f"c:{cluster}"
             clusters.setdefault(key, []).append(position)
         groups = list(clusters.values())
         random.Random(self._run.dataset_digest).shuffle(groups)  # noqa: S311 # the same each time

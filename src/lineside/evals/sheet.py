@@ -28,7 +28,8 @@ class Sheet:
         missing: Alike; whether the score should be there.
         slices: The different slices that cases lie in; `slice_codes` says which, for each case.
         clusters: For each case; nothing where no case has one.
-        asked: Digests of the inputs, where they were read to tell them apart; never kept.
+        asked: Digests of inputs and expectations, where they were read to tell them apart; never
+            kept.
     """
 
     ids: list[str]

@@ -1,10 +1,14 @@
 """A run in a few numbers, each with its interval."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
 from pydantic import Field
 
 from lineside.core import Record
 from lineside.evals.judge_summary import JudgeSummary, judge_summaries
-from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.evals.judged import JudgedCase, JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.means import deciding_mean
 from lineside.evals.run import Run
@@ -42,13 +46,15 @@ class AttemptsSummary(Record):
     Attributes:
         some: On which share of the cases at least one of `k` tries would be right: pass@k.
         all: On which share all of them would be: pass^k, what somebody sees who asks `k` times.
-        cases: Those with at least `k` tries; one that failed more often is in neither share.
+        cases: Those that were tried at least `k` times.
+        failed: Tries without a score; the ends hold whatever these would have been.
     """
 
     k: int
     some: Interval
     all: Interval
     cases: int
+    failed: int = 0
 
 
 class RunSummary(Record):
@@ -106,19 +112,51 @@ def _attempts(judged: JudgedRun, score: str) -> list[AttemptsSummary]:
     summaries = []
     repetitions = judged.run.repetitions
     for k in sorted({1, 2, 3, 5, 10, repetitions}):
-        tries = [((case.attempts or {}).get(score, []), case) for case in judged.cases]
-        enough = [(values, case) for values, case in tries if len(values) >= k]
-        if k > repetitions or not enough:
+        tries = [(_tries(case, score, repetitions), case) for case in judged.cases]
+        enough = [(one, case) for one, case in tries if one.total >= k]
+        if k > repetitions or not any(one.scored for one, _ in enough):
             continue
-        won = [sum(value >= 1 for value in values) for values, _ in enough]
-        tried = [len(values) for values, _ in enough]
-        cases = [case for _, case in enough]
+        clusters = clusters_of([case for _, case in enough])
         some, every = (
-            measure(won, tried, k, clusters=clusters_of(cases))
+            _both_ways([one for one, _ in enough], k, measure, clusters)
             for measure in (attempts.pass_at_k, attempts.pass_hat_k)
         )
-        summaries.append(AttemptsSummary(k=k, some=some, all=every, cases=len(cases)))
+        failed = sum(one.total - one.scored for one, _ in enough)
+        summaries.append(
+            AttemptsSummary(k=k, some=some, all=every, cases=len(enough), failed=failed)
+        )
     return summaries
+
+
+class _Tries(NamedTuple):
+    """How often a case was tried, how many tries were scored, and how many of these were right."""
+
+    total: int
+    scored: int
+    won: int
+
+
+def _tries(case: JudgedCase, score: str, repetitions: int) -> _Tries:
+    values = (case.attempts or {}).get(score, [])
+    total = repetitions if score in case.missing else len(values)
+    return _Tries(total, len(values), sum(value >= 1 for value in values))
+
+
+def _both_ways(
+    tries: list[_Tries], k: int, measure: Callable[..., Interval], clusters: list[str] | None
+) -> Interval:
+    """The share, from what it would be had all failed tries been wrong to had all been right."""
+    total = [one.total for one in tries]
+    low, high = (
+        measure(won, total, k, clusters=clusters)
+        for won in (
+            [one.won for one in tries],
+            [one.won + one.total - one.scored for one in tries],
+        )
+    )
+    known = [(one.won, one.scored) for one in tries if one.scored >= k]
+    value = measure(*zip(*known, strict=True), k).value if known else low.value
+    return replace(low, value=value, low=low.low, high=high.high)
 
 
 def _by_slice(judged: JudgedRun, score: str) -> dict[str, dict[str, Interval]]:

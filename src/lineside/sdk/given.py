@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import orjson
@@ -159,10 +160,21 @@ def _named(item: Any) -> str:
 
 
 def _source(function: Any) -> bytes:
+    called = _called(function)
+    if getattr(called, "__name__", "") == "<lambda>":
+        # Its text is that of the whole statement around it.
+        return repr(_code(called.__code__)).encode()
     try:
-        return inspect.getsource(_called(function)).encode()
+        return inspect.getsource(called).encode()
     except (OSError, TypeError):
         return name_of(function).encode()
+
+
+def _code(part: Any) -> Any:
+    """What a piece of code does, alike in every process."""
+    if isinstance(part, CodeType):
+        return part.co_code, part.co_names, [_code(constant) for constant in part.co_consts]
+    return sorted(map(repr, part)) if isinstance(part, frozenset) else part
 
 
 def _called(function: Any) -> Any:

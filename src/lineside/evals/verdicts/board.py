@@ -8,6 +8,7 @@ from lineside.evals.judged import JudgedRun, ScoreTrait, clusters_of, read_judge
 from lineside.evals.licences.standing import unlicensed
 from lineside.evals.means import deciding_mean
 from lineside.evals.run import CONFIDENCE, Run, list_runs
+from lineside.evals.same_scorer import other_scorers
 from lineside.evals.verdicts import queries
 from lineside.stats import Interval, leaderboard, np
 from lineside.trust import Scope
@@ -60,6 +61,8 @@ class Board(Record):
             nothing, `rank_best` to `rank_worst` do.
         cases: Cases that all entries have in common.
         left_out: Cases of the first entry that expect nothing, or that some other was not asked.
+        rescored: Runs that are left out since another scorer of that name judged them than the
+            newest run.
         datasets: Names of all datasets of the use case that were judged.
         problem: Why nothing can be ranked, in a sentence.
         judge_note: Why the score may decide nothing, where a judge without a licence gave it.
@@ -76,6 +79,7 @@ class Board(Record):
     datasets: list[str]
     problem: str | None
     judge_note: str | None = None
+    rescored: int = 0
 
     @property
     def may_be_first(self) -> list[str]:
@@ -124,6 +128,8 @@ def rank_runs(
     datasets = sorted({run.dataset_name for run in runs})
     chosen = _over_one_dataset(runs, dataset, datasets, use_case)
     name = score or (chosen[0].main_score if chosen else None)
+    kept = _of_one_scorer(scope, chosen, name)
+    rescored, chosen = len(chosen) - len(kept), kept
     models = _models(scope, chosen)
     newest: dict[str, Run] = {}
     for run in chosen:
@@ -140,6 +146,7 @@ def rank_runs(
         cases=0,
         left_out=0,
         datasets=datasets,
+        rescored=rescored,
         problem="No run is done that got an answer",
     )
     if not picked or name is None:
@@ -164,6 +171,14 @@ def _over_one_dataset(
     of_name = [run for run in runs if dataset is None or run.dataset_name == dataset]
     # Another version may hold other cases; a rank over both would compare what was not compared.
     return [run for run in of_name if run.dataset_digest == of_name[0].dataset_digest]
+
+
+def _of_one_scorer(scope: Scope, runs: list[Run], name: str | None) -> list[Run]:
+    """The runs in which a score means what it does in the newest one that has it."""
+    newest = next((run for run in runs if any(item.name == name for item in run.scorers)), None)
+    if newest is None:
+        return runs
+    return [run for run in runs if name not in other_scorers(scope.store, newest, run)]
 
 
 def _models(scope: Scope, runs: Sequence[Run]) -> dict[str, str]:
@@ -199,6 +214,8 @@ def _ranked(
     units = len(set(scored))
     if len(judged) < 2 or units < 2:
         few = "Two candidates at least are needed for a rank"
+        if base.rescored:
+            few += f"; {base.rescored:,} of the runs got `{name}` from another scorer"
         lone = "Fewer than two independent cases have a score from every candidate"
         return kept.model_copy(update={"problem": few if len(judged) < 2 else lone})
     found = leaderboard.leaderboard(

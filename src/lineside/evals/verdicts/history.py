@@ -1,5 +1,6 @@
 """The runs of a use case one after the other, and which of them surely changed something."""
 
+from collections.abc import Container
 from math import isfinite
 from typing import Literal, NamedTuple
 
@@ -9,6 +10,7 @@ from lineside.evals.licences.standing import unlicensed
 from lineside.evals.means import deciding_mean
 from lineside.evals.measures import measure
 from lineside.evals.run import CONFIDENCE, Run, list_runs
+from lineside.evals.same_scorer import other_scorers
 from lineside.stats import multiplicity
 from lineside.trust import Scope
 
@@ -23,8 +25,9 @@ class HistoryPoint(Record):
         low: None where the cases cannot bound the truth, as is `high`; cases that failed count both
             ways.
         missing: Cases that should have the score and have none.
-        change: Against the run before, over the cases that both scored; nothing where none is. Of
-            an ordinal score, the share of cases that got better less the share that got worse.
+        change: Against the run before, over the cases that both scored; nothing where none is, or
+            where another scorer judged one of the two. Of an ordinal score, the share of cases that
+            got better less the share that got worse.
         p_adjusted: Against no change, whatever the failed cases would have scored, corrected for
             having looked at every step.
         standing: `better` or `worse` where the change cannot be luck.
@@ -87,7 +90,11 @@ def run_history(
         judged = read_judged(scope.store, run, beside=other)
         if not judged.scored(name):
             continue
-        points.append((judged, _step(before, judged, name) if before else None))
+        step = None
+        if before is not None:
+            rescored = other_scorers(scope.store, before.run, run)
+            step = _step(before, judged, name, rescored)
+        points.append((judged, step))
         before = judged
     steps = [step.p_value for _, step in points if step]
     corrected = iter(multiplicity.benjamini_hochberg(steps))
@@ -100,8 +107,15 @@ def run_history(
     return found[::-1]
 
 
-def _step(before: JudgedRun, judged: JudgedRun, name: str) -> _Step | None:
-    """The change since the run before, over the cases that both have, with the same input."""
+def _step(
+    before: JudgedRun, judged: JudgedRun, name: str, rescored: Container[str]
+) -> _Step | None:
+    """The change since the run before, over the cases that both have, asked and expecting the same.
+
+    Nothing where another scorer judged one of them.
+    """
+    if name in rescored:
+        return None
     measured = measure(before, judged, name, confidence=judged.confidence)
     if measured is None:
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from lineside.evals.compare import Pairing
+from lineside.evals.gate import twins_note
 from lineside.evals.judged import JudgedRun, clusters_of
 from lineside.evals.verdicts.effects import Effect
 from lineside.stats import wording
@@ -17,10 +18,13 @@ def notes_of(
     notes = []
     if pairing.unpaired:
         left_out = "1 case is" if pairing.unpaired == 1 else f"{pairing.unpaired:,} cases are"
-        notes.append(f"{left_out} left out: only in one run, or there with another input")
+        notes.append(
+            f"{left_out} left out: only in one run, or there with another input or expectation"
+        )
     if pairing.missing:
         lacking = "1 case lacks" if pairing.missing == 1 else f"{pairing.missing:,} cases lack"
         notes.append(f"{lacking} a score in one of the runs, counted both ways")
+    notes += twins_note(candidate)
     main = effects[0] if effects and effects[0].role == "main" else None
     if main is not None and (ground := candidate.rests_on(main.name)):
         notes.append(f"`{main.name}` {ground}")

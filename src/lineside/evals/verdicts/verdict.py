@@ -46,7 +46,7 @@ class RunVerdict(Record):
         more: What it takes to know; nothing where the answer is settled or cannot be bought.
         effects: The main score first, then guards, then what is only watched.
         notes: What a reader should know beside that, in sentences.
-        unpaired_cases: Cases that only one run has, or has with another input.
+        unpaired_cases: Cases that only one run has, or has with another input or expectation.
     """
 
     baseline_run_id: str
@@ -107,8 +107,12 @@ def judge_pair(
     main_name = score or after.main_score or "latency_ms"
     both = met(baseline, candidate)
     main = measure(baseline, candidate, main_name, confidence=candidate.confidence)
-    others = list(other_measures(baseline, candidate, both, main_name))
-    _require_known(guards, others)
+    others = [
+        one
+        for one in other_measures(baseline, candidate, both, main_name)
+        if one.name not in candidate.rescored
+    ]
+    _require_known(guards, others, candidate.rescored)
     leaning, judging = Leaning(scope, candidate, baseline), list[str]()
     findings = [_main_finding(main, main_name, goal, margin, leaning, judging)]
     findings += [
@@ -119,6 +123,7 @@ def judge_pair(
     answer = verdict(findings, confidence=candidate.confidence)
     pairing = pair(baseline, candidate, main_name)
     hindrance = obstacle(after) or obstacle(before) or _nothing_in_common(pairing)
+    hindrance = hindrance or candidate.rescored.get(main_name)
     if hindrance is not None:
         sentence = f"Not enough data: {hindrance}"
         answer = replace(answer, decision="more", sentence=sentence, cases_needed=None)
@@ -140,7 +145,11 @@ def judge_pair(
         effects=effects,
         slices=find_slices(pairing, candidate.trait(main_name).unit),
         flips=_flips(pairing.pairs, main_name, main),
-        notes=judging + notes_of(effects, pairing, baseline, candidate),
+        notes=[
+            *judging,
+            *candidate.rescored.values(),
+            *notes_of(effects, pairing, baseline, candidate),
+        ],
         unpaired_cases=pairing.unpaired,
     )
 
@@ -155,9 +164,17 @@ def _require_margins(margins: Mapping[str, float]) -> None:
             )
 
 
-def _require_known(guards: Mapping[str, float], others: Sequence[Measured]) -> None:
+def _require_known(
+    guards: Mapping[str, float], others: Sequence[Measured], rescored: Mapping[str, str]
+) -> None:
     """A guard that was asked for and is not there would be a promise nobody keeps."""
     known = {one.name for one in others}
+    for name in guards.keys() & rescored.keys():
+        raise Invalid(
+            "other_scorer",
+            f"`{name}` cannot be guarded: {rescored[name]}",
+            hint="Judge both with the same scorers; what was answered is not asked again.",
+        )
     # Where every case has a score there is nothing to compare, and nothing to fear.
     for name in sorted(guards.keys() - known - {FAILED}):
         near = did_you_mean(name, known)
@@ -253,7 +270,7 @@ def _nothing_in_common(pairing: Pairing) -> str | None:
         return None
     if pairing.missing:
         return f"of {pairing.missing:,} cases in common none has a score in both runs"
-    return "the two runs share no case with the same input"
+    return "the two runs share no case with the same id, input and expectation"
 
 
 def _headline(

@@ -1,0 +1,140 @@
+"""Ways to get a ship that is not earned, each of which must end otherwise."""
+
+from typing import Any
+
+import pytest
+
+from evals.conftest import ScriptedTarget, rows
+from evals.test_gate import RunCases, judge
+from lineside.core import Invalid, Unavailable
+from lineside.evals import summarise, verdicts
+from lineside.evals import target as asking
+from lineside.trust import Scope
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "_BACKOFF_SECONDS", 0.001)
+
+
+class Declared:
+    """A scorer as a run takes it."""
+
+    def __init__(self, name: str, kind: str, **arguments: Any) -> None:
+        self.name, self.kind, self.arguments = name, kind, arguments
+
+
+def test_tries_that_failed_do_not_leave_the_case_to_those_that_did_not(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    down = Unavailable("model_down", "The model is down")
+    fails_once = ["refund", "refund", *[down] * asking.TRIES_MAX]
+    target.answers = {f"m{n}": list(fails_once) for n in range(1, 41)}
+    run = run_cases(rows(100), repetitions=3)
+
+    outcome = judge(scope, run, "accuracy >= 0.85")
+
+    assert run.cases_failed == 40
+    assert outcome.verdict.decision == "more"
+    assert "40 cases failed, counted both ways" in outcome.verdict.sentence
+    once, *_, every = summarise(scope, run).attempts
+    assert (once.k, once.cases, once.failed) == (1, 100, 40)
+    assert every.k == 3
+    assert every.all.low < 0.61
+    assert every.all.high == pytest.approx(1.0)
+
+
+def test_a_case_that_was_copied_counts_once(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    copies = [{**case, "id": f"{case['id']}-{copy}"} for copy in range(20) for case in rows(12)]
+
+    outcome = judge(scope, run_cases(copies), "accuracy >= 0.85")
+
+    (finding,) = outcome.verdict.findings
+    assert outcome.verdict.decision == "more"
+    assert finding.low == pytest.approx(0.758, abs=0.001)  # Wilson's low end of 12 of 12
+    assert outcome.notes == [
+        "240 cases ask 12 inputs only: those that ask the same count as related"
+    ]
+
+
+def test_conversations_that_share_a_question_are_related(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    cases = rows(60)
+    for number, case in enumerate(cases):
+        case["cluster"] = f"talk-{number % 6}"
+    for case in cases[:6]:  # the first turn of each talk
+        case["input"] = {"message": "hello"}
+    (finding,) = judge(scope, run_cases(cases), "accuracy >= 0.85").verdict.findings
+
+    assert finding.is_of_one_cluster
+
+
+def test_cases_whose_expectation_was_changed_are_not_held_against_the_old_one(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    old, new = rows(200), rows(200)
+    for case in old[:100]:
+        case["expected"] = {"topic": "lost_card"}
+    before, after = run_cases(old, subject="a"), run_cases(new, subject="b")
+
+    outcome = judge(scope, after, "not worse than live by 0.03", baseline=before)
+    found = verdicts.judge_pair(scope, before.id, after.id, goal="better")
+
+    assert "by 0.0 points" in outcome.verdict.sentence
+    assert outcome.notes == [
+        (
+            "`not worse than live by 0.03` leaves out 200 cases: only in one run, or there with "
+            "another input or expectation"
+        )
+    ]
+    assert found.verdict.decision != "ship"
+    assert found.effects[0].cases == 100
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (("exact", "contains"), "is another scorer in run"),
+        (("python", "python"), "another `own.py`"),
+    ],
+)
+def test_a_score_is_not_compared_with_that_of_another_scorer(
+    run_cases: RunCases,
+    target: ScriptedTarget,
+    scope: Scope,
+    kinds: tuple[str, str],
+    said: str,
+) -> None:
+    wanted = {
+        "exact": {},
+        "contains": {"field": "topic", "text": "r"},
+        "python": {"function": "own.py:score"},
+    }
+    wordings = (b"score = lambda context: 0\n", b"score = lambda context: 1\n")
+    before, after = (
+        run_cases(
+            rows(100),
+            subject=subject,
+            scorers=[Declared("right", kind, **wanted[kind])],
+            scorer_files={"own.py": content} if kind == "python" else None,
+        )
+        for subject, kind, content in zip("ab", kinds, wordings, strict=True)
+    )
+
+    outcome = judge(scope, after, "not worse than live by 0.05 on right", baseline=before)
+    found = verdicts.judge_pair(scope, before.id, after.id, score="latency_ms", margin=100)
+    history = verdicts.run_history(scope, "triage", score="right")
+    board = verdicts.rank_runs(scope, "triage", score="right")
+
+    assert outcome.verdict.decision == "more"
+    assert said in outcome.verdict.sentence
+    assert verdicts.judge_pair(scope, before.id, after.id).verdict.decision == "more"
+    assert "right" not in [effect.name for effect in found.effects]
+    assert [point.change for point in history] == [None, None]
+    assert board.entries == []
+    assert "1 of the runs got `right` from another scorer" in str(board.problem)
+    with pytest.raises(Invalid, match="`right` cannot be guarded"):
+        verdicts.judge_pair(scope, before.id, after.id, score="latency_ms", guards={"right": 0.02})
