@@ -6,7 +6,14 @@ from typing import Any
 
 from lineside.apps.call_place import CallPlace
 from lineside.apps.metered import payer_said
-from lineside.apps.model_guards import decisions_of, hold_back_of, request_kept, turn_kept
+from lineside.apps.model_guards import (
+    chain_of,
+    decisions_of,
+    hold_back_of,
+    request_kept,
+    turn_kept,
+)
+from lineside.apps.people_kept import people_kept
 from lineside.core import LinesideError, now
 from lineside.gateway import cache, calls, canonical
 from lineside.traces import Message, Span, record
@@ -79,8 +86,7 @@ class CallTrace:
             started_at=self._started_at,
             duration_ms=self._elapsed_ms(),
             use_case=call.use_case,
-            session_id=call.session,
-            user_id=call.user,
+            **people_kept(self._scope, chain_of(call), session=call.session, user=call.user),
             provider=served.provider,
             model=None if call.use_case else model,
             model_asked=request.model,

@@ -15,7 +15,7 @@ from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.kept_answers import CacheWish
 from lineside.apps.metered import payer_of as payer_of
-from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of
+from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of, keep_unseen
 from lineside.apps.serving import Serving
 from lineside.core import Invalid, LinesideError, NotFound, Settings, now
 from lineside.gateway import budgets, cache, calls, canonical
@@ -174,6 +174,9 @@ class ModelCalls:
         )
         trace = CallTrace(caller.scope, call, caller.place)
 
+        if use_case is not None:
+            keep_unseen(call, None)
+
         def last(asked: calls.ModelCall) -> calls.Events:
             if asked.wants == "count":
                 return self._count(caller, asked)
@@ -190,13 +193,14 @@ class ModelCalls:
 
     async def _use_case(self, caller: ModelCaller, call: calls.ModelCall) -> calls.Events:
         request, use_case = call.request, call.use_case or ""
+        fields, chain = await self._serving.entrance(caller.scope, use_case)
+        keep_unseen(call, chain)
         if request.tools or (request.choices_wanted or 1) > 1:
             raise Invalid(
                 "use_case_fixed",
                 f"`{use_case}` is a use case: it takes no tools, and answers once",
                 hint="Its release says how it answers; ask `provider/model` for a plain model.",
             )
-        fields = await self._serving.input_fields(caller.scope, use_case)
         given = Call(input=_input(request, fields), session=call.session, user=call.user)
         answer = await self._serving.call(
             caller.scope,

@@ -15,6 +15,7 @@ from lineside.apps.wire_texts import SEALS, quoted, unescaped
 from lineside.core import Denied
 from lineside.gateway import calls, canonical, wires
 from lineside.guardrails import (
+    GuardChain,
     GuardDecision,
     GuardedCall,
     GuardedStream,
@@ -30,6 +31,7 @@ _LOGPROBS = "logprobs"
 _Key = tuple[int, int]
 """Of a part: its choice, and its place there."""
 _GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
+_CHAIN = "guards_of_call"
 
 
 class ModelGuards:
@@ -44,7 +46,8 @@ class ModelGuards:
 
     async def _guarded(self, call: calls.ModelCall, proceed: calls.Proceed) -> calls.Events:
         guarded = self._file.chain().begin()
-        call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded, _SEEN: None}
+        call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded}
+        call.served.attributes |= {_CHAIN: guarded.chain, _SEEN: None}
         texts = RequestTexts(call.request, is_guarded=_is_declared(guarded, _ASKED_POINTS))
         for point in _ASKED_POINTS:
             await guarded.message(point, texts.runs)
@@ -231,6 +234,27 @@ async def _echo(request: canonical.ModelRequest, texts: RequestTexts) -> calls.E
         answer = wires.wire_named(request.wire).read_answer(wires.read_object(said.encode()))
     for event in canonical.events_of(answer):
         yield event
+
+
+def keep_unseen(call: calls.ModelCall, chain: GuardChain | None) -> None:
+    """Note the guards of a use case's call, which see the request when its release gets it.
+
+    A call that does not come so far is kept without what was said in it, unless no guard is there
+    that would have masked it.
+
+    Args:
+        chain: Nothing while they are not known.
+    """
+    said = call.served.attributes
+    said |= {_CHAIN: chain, _SEEN: None}
+    if chain is not None and not any(guard.hides_text for guard in chain.guards):
+        del said[_SEEN]
+
+
+def chain_of(call: calls.ModelCall) -> GuardChain | None:
+    """The guards of a call; nothing where nobody could say which."""
+    chain = call.served.attributes.get(_CHAIN)
+    return chain if isinstance(chain, GuardChain) else None
 
 
 def request_kept(call: calls.ModelCall) -> canonical.ModelRequest:

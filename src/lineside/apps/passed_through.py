@@ -8,9 +8,10 @@ from typing import Any
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.metered import payer_of, payer_said
 from lineside.apps.model_calls import ModelCaller
+from lineside.apps.people_kept import people_kept
 from lineside.core import Denied, Invalid, LinesideError, now
 from lineside.gateway import budgets, calls
-from lineside.guardrails import probes
+from lineside.guardrails import GuardChain, probes
 from lineside.traces import Span, record
 from lineside.trust import Scope
 
@@ -92,7 +93,7 @@ class PassedCalls:
         _require(caller.scope, f"{name}/{model or '*'}", terms, self._guards)
         payer = payer_of(caller.scope, session=caller.session)
         hold = await self._meter.reserve(payer, lambda: _bound(asked))
-        passing = _Passing(caller, asked, name)
+        passing = _Passing(caller, asked, name, self._guards.chain())
         try:
             answer = await calls.pass_through.pass_on(
                 name, upstream, asked, traceparent=caller.place.header
@@ -140,9 +141,13 @@ class _Passing:
     """What is known of one request on its way: how long, how much, and never what."""
 
     def __init__(
-        self, caller: ModelCaller, asked: calls.pass_through.Unread, provider: str
+        self,
+        caller: ModelCaller,
+        asked: calls.pass_through.Unread,
+        provider: str,
+        guards: GuardChain,
     ) -> None:
-        self.provider = provider
+        self.provider, self._guards = provider, guards
         self._caller, self._asked = caller, asked
         self._started_at, self._clock = now(), time.perf_counter()
         self._tail = calls.pass_through.UsageTail()
@@ -175,8 +180,7 @@ class _Passing:
             error=error,
             started_at=self._started_at,
             duration_ms=(time.perf_counter() - self._clock) * 1000,
-            session_id=caller.session,
-            user_id=caller.user,
+            **people_kept(caller.scope, self._guards, session=caller.session, user=caller.user),
             provider=self.provider,
             model=asked.model,
             model_asked=asked.model,

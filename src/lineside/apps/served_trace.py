@@ -8,9 +8,10 @@ from lineside.apps.call import Call
 from lineside.apps.call_place import CallPlace
 from lineside.apps.guarded import GuardedAnswer
 from lineside.apps.metered import payer_said
+from lineside.apps.people_kept import people_kept
 from lineside.apps.rollout import Arm
 from lineside.gateway import ReplyStep
-from lineside.guardrails import probes
+from lineside.guardrails import GuardChain, probes
 from lineside.traces import Span, new_span_id, record
 from lineside.trust import Scope
 
@@ -26,6 +27,7 @@ class ServedTrace:
         call: Call,
         started: datetime,
         place: CallPlace,
+        guards: GuardChain,
     ) -> None:
         self._place = place
         self._scope = scope
@@ -35,8 +37,7 @@ class ServedTrace:
             "use_case": use_case,
             "release": arm.release_id,
             "arm": arm.name,
-            "session_id": call.session,
-            "user_id": call.user,
+            **people_kept(scope, guards, session=call.session, user=call.user),
             "started_at": started,
         }
 

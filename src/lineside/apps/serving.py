@@ -160,7 +160,7 @@ class Serving:
         started, clock = now(), time.perf_counter()
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
-        trace = ServedTrace(scope, use_case, arm, call, started, place)
+        trace = ServedTrace(scope, use_case, arm, call, started, place, app.chain)
         way = _Way(scope, app, live.rollout, arm, call, place, limits, wish)
         guarded, told = app.guarded.begin(), Told()
         try:
@@ -258,6 +258,12 @@ class Serving:
         scope.require("run", use_case=use_case)
         app = await self._live_app(scope, use_case)
         return list(app.folder.input_schema.get("properties", {}))
+
+    async def entrance(self, scope: Scope, use_case: str) -> tuple[list[str], GuardChain]:
+        """Names of the fields that the live release takes, and its guards."""
+        scope.require("run", use_case=use_case)
+        app = await self._live_app(scope, use_case)
+        return list(app.folder.input_schema.get("properties", {})), app.chain
 
     async def guards(self, scope: Scope, use_case: str) -> GuardChain:
         """The guards of the live release."""

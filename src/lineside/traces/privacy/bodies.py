@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from lineside.traces.otlp import Refusal, refused
+from lineside.traces.privacy.aliases import KINDS
 from lineside.traces.privacy.masker import NESTING_MAX, Masker, NotMasked
 
 _ITEMS = {"Span", "LogRecord"}
@@ -100,7 +101,13 @@ class _Protobuf:
 
     def _pair(self, pair: Any, depth: int) -> None:
         mark = self._masker.field(pair.key)
-        if mark is not None and pair.value.WhichOneof("value") is not None:
+        held = pair.value.WhichOneof("value")
+        if pair.key in KINDS and held in ("string_value", "int_value"):
+            said = getattr(pair.value, held)
+            kept = self._masker.person(KINDS[pair.key], said, pair.key)
+            if kept != said:
+                pair.value.string_value = str(kept)
+        elif mark is not None and pair.value.WhichOneof("value") is not None:
             pair.value.string_value = mark
         else:
             self._any(pair.value, depth + 1)
@@ -144,6 +151,17 @@ def _items(group: Any) -> list[str]:
     return found
 
 
+def _said_in(value: Any) -> str | int | None:
+    """The text or whole number that an attribute in JSON holds, whichever way it is written."""
+    if not isinstance(value, dict) or len(value) != 1:
+        return None
+    ((name, said),) = value.items()
+    if name in ("stringValue", "string_value"):
+        return said if isinstance(said, str) else None
+    is_number = name in ("intValue", "int_value") and _DIGITS.fullmatch(str(said))
+    return int(said) if is_number else None
+
+
 class _Json:
     def __init__(self, masker: Masker, refusals: list[Refusal]) -> None:
         self._masker = masker
@@ -162,6 +180,11 @@ class _Json:
 
     def _object(self, value: dict[str, Any], depth: int) -> dict[str, Any]:
         key = value.get("key")
+        if isinstance(key, str) and key in KINDS:
+            said = _said_in(value.get("value"))
+            kept = said if said is None else self._masker.person(KINDS[key], said, key)
+            if kept != said:
+                return {"key": self._masker.name(key), "value": {"stringValue": str(kept)}}
         mark = self._masker.field(key) if isinstance(key, str) else None
         if mark is not None and value.get("value"):
             return {"key": self._masker.name(key), "value": {"stringValue": mark}}

@@ -12,8 +12,10 @@ from lineside.traces.json_values import parsed_json
 from lineside.traces.mapping import RawSpan, fields_of
 from lineside.traces.otlp import Refusal
 from lineside.traces.privacy import queries
+from lineside.traces.privacy.aliases import KINDS, alias_names, aliases_of, is_alias
 from lineside.traces.privacy.bodies import mask_json, mask_protobuf
 from lineside.traces.privacy.masker import Masked, Masker, NotMasked
+from lineside.traces.privacy.patterns import BUILT_IN, found_in
 from lineside.traces.span import Message, Span
 
 _KNOWN_SECONDS = 1.0
@@ -57,7 +59,7 @@ def masker_of(store: Store, workspace: str) -> Masker | None:
         rules = [
             Masked.model_validate({name: row[name] for name in Masked.model_fields}) for row in rows
         ]
-        masker = Masker(rules) if rules else None
+        masker = Masker(rules, aliases_of(store, workspace)) if rules else None
         known[workspace] = (time.monotonic(), masker)
         return masker
 
@@ -107,6 +109,40 @@ def masked_span(masker: Masker, span: Span) -> dict[str, Any]:
         raise _not_masked(what, error) from None
 
 
+def masked_id(
+    store: Store, workspace: str, name: str, value: str, *, found: Callable[[str], str | None]
+) -> str:
+    """The id of a user or session as a step of our own may keep it.
+
+    Args:
+        name: `user_id` or `session_id`.
+        found: What guards of the call see in it, by its kind; asked where no rule sees anything.
+
+    Raises:
+        Invalid: It could not be masked; nothing of it may be kept.
+    """
+    masked: str = masked_words(store, workspace, **{name: value})[name]
+    rule = found(value) if masked == value else None
+    if rule is None or is_alias(value):
+        return masked
+    return aliases_of(store, workspace).alias(KINDS[name], value, rule)
+
+
+def names_kept(store: Store, workspace: str, name: str, value: str) -> list[str]:
+    """The names under which an id may be found: its own, and its aliases as rules and guards are.
+
+    Only its own where nothing is found in it, as in most.
+
+    Args:
+        name: `user_id` or `session_id`.
+    """
+    masker = masker_of(store, workspace)
+    rules = [kind for _, _, kind in found_in(value, BUILT_IN)]  # as guards name them
+    if masker is not None:
+        rules += masker.rules_on(value)
+    return alias_names(KINDS[name], value, aliases_of(store, workspace), rules)
+
+
 def masked_words(store: Store, workspace: str, **said: Any) -> dict[str, Any]:
     """What people and programs say of a trace, without what the workspace's rules name.
 
@@ -139,6 +175,8 @@ def _words(masker: Masker, name: str, value: Any) -> Any:
     if value is None:
         return None
     called = _CALLED_ON_EVENTS.get(name)
+    if name in KINDS and isinstance(value, str):
+        return masker.person(KINDS[name], value, name, *([called] if called else []))
     mark = masker.field(name) or (masker.field(called) if called else None)
     if mark is not None and isinstance(value, dict):
         return dict.fromkeys(value, mark)
@@ -179,6 +217,8 @@ def _raw_part(masker: Masker, name: str, value: Any) -> Any:
 def _field(masker: Masker, name: str, value: Any) -> Any:
     if value is None or name in _KEPT_AS_IT_IS or name == "raw":
         return value
+    if name in KINDS:
+        return masker.person(KINDS[name], value, name)
     mark = masker.field(name)
     if name in ("messages_in", "messages_out"):
         if mark is not None:

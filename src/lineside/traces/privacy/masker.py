@@ -10,6 +10,7 @@ from typing import Any, Literal
 import orjson
 
 from lineside.core import Record
+from lineside.traces.privacy.aliases import KINDS, Aliases, Kind, is_alias, rule_in
 from lineside.traces.privacy.patterns import BUILT_IN, Finder, compiled, finder_of, glob_of
 
 NESTING_MAX = 64
@@ -47,7 +48,9 @@ class Masked(Record):
 class Masker:
     """The rules of one workspace, ready for use; safe to share between threads."""
 
-    def __init__(self, rules: Sequence[Masked]) -> None:
+    def __init__(self, rules: Sequence[Masked], aliases: Aliases) -> None:
+        self._aliases = aliases
+        self._of_fields = [one.name for one in rules if one.kind == "field"]
         self._fields = [(glob_of(one.pattern), one.mark) for one in rules if one.kind == "field"]
         # What is surest of itself comes first, lest a weaker one takes a part of it and leaves the
         # rest in clear.
@@ -95,10 +98,39 @@ class Masker:
 
     def field_value(self, name: str, value: Any, depth: int = 0) -> Any:
         """A value with a name: as a whole where the name says so, else what is in it."""
+        if name in KINDS and isinstance(value, str | int) and not isinstance(value, bool):
+            return self.person(KINDS[name], value, name)
         mark = self.field(name)
         if mark is not None and value is not None:
             return mark
         return self.value(value, depth)
+
+    def rules_on(self, text: str) -> list[str]:
+        """Names of the rules that may find something in an id, whichever field it stands in."""
+        found = [rule_in(mark) for find, mark in self._finders if any(True for _ in find(text))]
+        return [*(name for name in found if name), *self._of_fields]
+
+    def person(self, kind: Kind, value: str | int, *names: str) -> str | int:
+        """The id of a user or session: an alias where a rule finds something in it.
+
+        The whole id goes, and the alias depends on nothing but the id: so that who asks for the id
+        finds what was kept under any rule.
+
+        Args:
+            names: Of the fields it stands in, which a rule may name.
+        """
+        said = str(value)
+        bare = said[1:-1] if len(said) > 2 and said[0] == said[-1] == '"' else said
+        if not bare or is_alias(bare):
+            return value
+        mark = next((one for name in names if (one := self.field(name))), None)
+        masked = mark or (self.text(bare) if isinstance(value, str) else str(self.number(value)))
+        rule = rule_in(masked) if masked != bare else None
+        if rule is None:
+            return masked if masked != bare else value
+        alias = self._aliases.alias(kind, bare, rule)
+        # Quotes are the sender's own, and whoever reads the id takes them off.
+        return alias if bare == said else f'"{alias}"'
 
     def number(self, value: int) -> int | str:
         """A whole number, or the mark where its digits are what a rule looks for."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from lineside.core import Invalid, NotFound, did_you_mean, now
 from lineside.traces.privacy import queries
+from lineside.traces.privacy.aliases import aliases_of
 from lineside.traces.privacy.door import rules_changed
 from lineside.traces.privacy.masker import Masked, Masker, RuleKind
 from lineside.traces.privacy.patterns import BUILT_IN, finder_of, glob_of
@@ -93,7 +94,7 @@ def unmask(scope: Scope, name: str) -> MaskRule:
 
 def try_rules(scope: Scope, text: str) -> str:
     """What would be kept of a text as things stand."""
-    return Masker(list_rules(scope)).text(text)
+    return Masker(list_rules(scope), aliases_of(scope.store, scope.workspace)).text(text)
 
 
 def built_in_patterns() -> dict[str, str]:

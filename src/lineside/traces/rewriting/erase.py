@@ -1,10 +1,11 @@
 """Erasing what one person, session or trace has left."""
 
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 from lineside.core import Invalid, Record
 from lineside.store import Store
+from lineside.traces import privacy
 from lineside.traces import queries as opinions
 from lineside.traces.rewriting import leftovers, queries
 from lineside.traces.rewriting.batches import Forgotten, Found, batches, forget, kept_beside
@@ -12,6 +13,7 @@ from lineside.trust import Scope, keyed_digests, record
 
 _FOUND_MAX = 5_000
 _ROUNDS_MAX = 10_000
+_ALIASED: dict[str, Literal["user", "session"]] = {"user": "user", "session": "session"}
 
 
 class Erased(Record):
@@ -45,6 +47,8 @@ def erase(
     only_look: bool = False,
 ) -> Erased:
     """Erase every trace that a user took part in, or a session's, or one; all steps of each.
+
+    What was kept under an alias of the user or session goes as well, by whichever rule it was made.
 
     When this returns they are gone from the lake, its files, the index of words and what people
     said of them, with what came of them elsewhere, see `Store.trace_keepers`; of a user also what
@@ -104,11 +108,13 @@ def _leftovers(
             return {}  # it goes with its steps
         found = leftovers.of_trace(store, workspace, name, only_look=only_look)
         return {"scores": found.scores, "records of events": found.events}
-    sessions = [name]
-    if kind == "user":
-        with store.lake.reading(queries.TABLES) as reading:
-            rows = reading.rows(queries.SESSIONS_OF_USER, [workspace, name])
-        sessions = [row["session_id"] for row in rows]
+    ending = privacy.aliases_of(store, workspace).ending(_ALIASED[kind], name)
+    with store.lake.reading(queries.TABLES) as reading:
+        if kind == "user":
+            rows = reading.rows(queries.SESSIONS_OF_USER, [workspace, name, ending])
+        else:
+            rows = [{"session_id": name}, *reading.rows(queries.SESSIONS_KEPT, [workspace, ending])]
+    sessions = [row["session_id"] for row in rows]
     gone = leftovers.of_sessions(store, workspace, sessions, only_look=only_look)
     return {"scores of sessions": gone}
 
@@ -121,7 +127,10 @@ def _find(store: Store, workspace: str, kind: str, name: str) -> list[Found]:
         "session": queries.OF_SESSION,
         "trace": queries.OF_TRACE,
     }[kind]
-    asked: list[Any] = [workspace, *([workspace] if kind != "trace" else []), name, _FOUND_MAX]
+    asked: list[Any] = [workspace, name, _FOUND_MAX]
+    if kind != "trace":
+        ending = privacy.aliases_of(store, workspace).ending(_ALIASED[kind], name)
+        asked = [workspace, workspace, name, ending, _FOUND_MAX]
     with store.lake.reading(queries.TABLES) as reading:
         return [Found(**row) for row in reading.rows(query, asked)]
 

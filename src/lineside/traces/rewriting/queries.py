@@ -25,10 +25,12 @@ _EXTENT = "trace_id, min(started_at) AS first_at, max(started_at) AS last_at, co
 _ORDER = "GROUP BY trace_id ORDER BY first_at, trace_id LIMIT ?"
 
 OF_TRACE = f"SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id = ? {_ORDER}"
-# Whole traces, of which a user or a session may have had one step only.
+# Whole traces, of which a user or a session may have had one step only; under the id itself or
+# any of its aliases.
 OF_USER = f"""
 SELECT {_EXTENT} FROM {{spans}} WHERE workspace = ? AND trace_id IN (
-    SELECT trace_id FROM {{spans}} WHERE workspace = ? AND user_id = ?
+    SELECT trace_id FROM {{spans}} WHERE workspace = ?
+      AND (user_id = ? OR starts_with(user_id, '[masked:') AND ends_with(user_id, ?))
 ) {_ORDER}
 """
 OF_SESSION = OF_USER.replace("user_id", "session_id")
@@ -110,7 +112,13 @@ WHERE workspace = ? AND started_at > ? AND arrived_at IS NULL
 
 SESSIONS_OF_USER = """
 SELECT DISTINCT session_id FROM {spans}
-WHERE workspace = ? AND user_id = ? AND session_id IS NOT NULL
+WHERE workspace = ? AND session_id IS NOT NULL
+  AND (user_id = ? OR starts_with(user_id, '[masked:') AND ends_with(user_id, ?))
+"""
+# What scores say beside the sessions that steps have: a session of which no step came.
+SESSIONS_KEPT = """
+SELECT DISTINCT session_id FROM {scores}
+WHERE workspace = ? AND starts_with(session_id, '[masked:') AND ends_with(session_id, ?)
 """
 SCORES_OF_SESSIONS = (
     "workspace = ? AND trace_id IS NULL AND session_id IN (SELECT unnest(?::VARCHAR[]))"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from lineside.traces import privacy
 from lineside.traces.arrivals import trace_key
 from lineside.traces.parts import own_words
 from lineside.traces.reading import TraceReading, open_reading
@@ -43,7 +44,7 @@ def list_scores(
             asked = [scope.workspace, trace_key(trace_id), *wanted]
             rows = reading.rows(queries.LATEST_OF_TRACE, asked)
         elif session_id is not None:
-            rows = _of_session(reading, scope.workspace, session_id, wanted)
+            rows = _of_session(reading, scope, session_id, wanted)
         else:
             rows = reading.rows(queries.LATEST, [scope.workspace, BEGINNING, *wanted])
     return own_words(scope, [score_of_row(row) for row in rows])
@@ -61,12 +62,17 @@ def scores_of(
 
 
 def _of_session(
-    reading: TraceReading, workspace: str, session_id: str, wanted: Sequence[Any]
+    reading: TraceReading, scope: Scope, session_id: str, wanted: Sequence[Any]
 ) -> list[dict[str, Any]]:
     """Scores of a session; first where they are, which is told by few columns, then they whole."""
-    places = reading.rows(queries.PLACES_OF_SESSION, [workspace, session_id])
-    if not places or places[0]["since"] is None:
-        return []
-    keys, *bounds = places[0].values()
-    latest = queries.latest_of_session(few=len(keys) <= _FEW_KEYS)
-    return reading.rows(latest, [workspace, keys, *wanted, *bounds])
+    workspace, limit = scope.workspace, wanted[-1]
+    found: list[dict[str, Any]] = []
+    for name in privacy.names_kept(scope.store, workspace, "session_id", session_id):
+        places = reading.rows(queries.PLACES_OF_SESSION, [workspace, name])
+        if not places or places[0]["since"] is None:
+            continue
+        keys, *bounds = places[0].values()
+        latest = queries.latest_of_session(few=len(keys) <= _FEW_KEYS)
+        asked = [workspace, keys, *wanted[:2], name, *wanted[3:], *bounds]
+        found += reading.rows(latest, asked)
+    return sorted(found, key=lambda row: row["scored_at"], reverse=True)[:limit]

@@ -118,12 +118,14 @@ def _masked(scope: Scope, score: TraceScore) -> TraceScore:
 def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
     """The scores with what their traces say of themselves, as far as those are here.
 
-    That of a whole session gets the use case of the session's traces, unless it says one.
+    That of a whole session gets the use case of the session's traces, unless it says one, and the
+    name that the session has here, where that is an alias.
     """
     keys = sorted({trace_key(score.trace_id) for score in scores if score.trace_id})
     sessions = sorted({score.session_id or "" for score in scores if not score.trace_id})
     traces: dict[str, list[dict[str, Any]]] = {}
     use_cases: dict[str, str | None] = {}
+    called: dict[str, str] = {}
     if keys or sessions:
         with open_reading(scope) as reading:
             if keys:
@@ -131,8 +133,15 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
                 for row in rows:
                     traces.setdefault(row["trace_id"], []).append(row)
             if sessions:
-                rows = reading.rows(queries.SESSIONS_KNOWN, [scope.workspace, sessions])
+                names = {one: _names(scope, one) for one in sessions}
+                asked = [scope.workspace, sorted({one for some in names.values() for one in some})]
+                rows = reading.rows(queries.SESSIONS_KNOWN, asked)
                 use_cases = {row["session_id"]: row["use_case"] for row in rows}
+                called = {
+                    one: name
+                    for one, some in names.items()
+                    if (name := next((kept for kept in some if kept in use_cases), None))
+                }
 
     def update(score: TraceScore) -> dict[str, Any]:
         if score.trace_id is None and score.response_id is not None:
@@ -140,12 +149,18 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
             own = min(scope.use_cases) if scope.use_cases and len(scope.use_cases) == 1 else None
             return {"use_case": score.use_case or own}
         if score.trace_id is None:
-            return {"use_case": score.use_case or use_cases.get(score.session_id or "")}
+            name = called.get(score.session_id or "", score.session_id)
+            use_case = score.use_case or use_cases.get(name or "")
+            return {"use_case": use_case, "session_id": name}
         if score.trace_id not in traces:
             return {}
         return _update(score, _meant(scope, score, traces[score.trace_id]))
 
     return [score.model_copy(update=update(score)) for score in scores]
+
+
+def _names(scope: Scope, session_id: str) -> list[str]:
+    return privacy.names_kept(scope.store, scope.workspace, "session_id", session_id)
 
 
 def _meant(scope: Scope, score: TraceScore, parts: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from lineside.core import clock
 from lineside.store import text_index
-from lineside.traces.filters import ATTRIBUTE, Filters
+from lineside.traces import privacy
+from lineside.traces.filters import ATTRIBUTE, Condition, Filters
 from lineside.traces.marks import queries as marks
 from lineside.traces.parts import Part
 from lineside.traces.search import queries
@@ -74,7 +75,7 @@ def asked_of(filters: Filters, scope: Scope) -> Asked:
     rows: list[queries.Bound | None] = []
     attributes: list[queries.Bound] = []
     words: list[str] = []
-    for one in filters.conditions:
+    for one in (_as_kept(said, scope) for said in filters.conditions):
         if one.field == "text":
             words += text_index.words_in(str(one.values[0]))
         elif one.field.startswith(ATTRIBUTE):
@@ -98,6 +99,22 @@ def asked_of(filters: Filters, scope: Scope) -> Asked:
         since=plain(filters.since) if filters.since else EARLIEST,
         until=plain(filters.until) if filters.until else LATEST,
     )
+
+
+_PEOPLE = {"user": "user_id", "session": "session_id"}
+
+
+def _as_kept(condition: Condition, scope: Scope) -> Condition:
+    """A condition on whose a trace is, which also finds what was kept under an alias."""
+    name = _PEOPLE.get(condition.field)
+    if name is None or condition.sign not in ("=", "!=") or list(condition.values) == [""]:
+        return condition
+    names = [
+        kept
+        for value in condition.values
+        for kept in privacy.names_kept(scope.store, scope.workspace, name, str(value))
+    ]
+    return condition.model_copy(update={"values": tuple(names)})
 
 
 def values_of(bounds: Sequence[queries.Bound]) -> list[Any]:

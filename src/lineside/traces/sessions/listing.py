@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lineside.core import Invalid, NotFound, Record, now
+from lineside.traces import privacy
 from lineside.traces.logs.previews import with_told
 from lineside.traces.reading import open_reading
 from lineside.traces.row import TraceRow, trace_row
@@ -130,7 +131,8 @@ def list_sessions(
     window = _last(days)
     with open_reading(scope) as reading:
         people = People(reading, scope.workspace, "session_id", use_case)
-        names, older = people.newest(window, before, _page_size(limit), user=user)
+        whose = _names(scope, "user_id", user) if user else None
+        names, older = people.newest(window, before, _page_size(limit), user=whose)
         found = people.sums(names, (EARLIEST, LATEST))
     sessions = tuple(_session(found[name]) for name in names if name in found)
     return SessionList(sessions=sessions, older=older)
@@ -159,7 +161,10 @@ def get_session(
     with open_reading(scope) as reading:
         people = People(reading, scope.workspace, "session_id", use_case)
         limit = max(1, min(limit, SESSION_TRACES_MAX))
-        found, rows, later_ones = people.session(session_id, after, limit)
+        for name in _names(scope, "session_id", session_id):
+            found, rows, later_ones = people.session(name, after, limit)
+            if found is not None:
+                break
         rows = with_told(reading, scope.workspace, rows)
     if found is None:
         raise NotFound(
@@ -205,20 +210,28 @@ def get_user(
 ) -> User:
     """What the traces of one user add up to over the last days; `list_sessions` has the sessions.
 
+    Of a user who was kept under an alias since some day, what came under the name seen last.
+
     Raises:
         NotFound: No trace of these days names such a user.
         Denied: The right `read` is missing, here or on the use case that is asked for.
     """
     scope.require("read", use_case=use_case)
     with open_reading(scope) as reading:
-        found = People(reading, scope.workspace, "user_id", use_case).sums([user_id], _last(days))
-    if user_id not in found:
+        people = People(reading, scope.workspace, "user_id", use_case)
+        found = people.sums(_names(scope, "user_id", user_id), _last(days))
+    if not found:
         raise NotFound(
             "unknown_user",
             f"No trace of the last {days:g} days names the user `{user_id[:80]}`",
             hint="`lineside traces users` lists them; `--days` looks further back.",
         )
-    return _user(found[user_id])
+    return _user(max(found.values(), key=lambda row: row["last_at"]))
+
+
+def _names(scope: Scope, column: str, name: str) -> list[str]:
+    """What a session or user may be called here, where its id is kept under an alias."""
+    return privacy.names_kept(scope.store, scope.workspace, column, name)
 
 
 def _last(days: float) -> Window:

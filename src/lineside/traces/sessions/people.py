@@ -29,7 +29,7 @@ class People:
         self._filter = [workspace, use_case, use_case]
 
     def newest(
-        self, window: Window, before: str | None, limit: int, *, user: str | None = None
+        self, window: Window, before: str | None, limit: int, *, user: list[str] | None = None
     ) -> tuple[list[str], str | None]:
         """Names, the latest seen first, with the cursor for those that follow."""
         at, last = _cursor(before) if before else (LATEST, "")

@@ -13,13 +13,14 @@ _OF_PEOPLE = "workspace = ? AND run_id IS NULL AND (?::VARCHAR IS NULL OR use_ca
 def newest_query(column: Column) -> str:
     """Whoever was seen between two moments, the latest first, from a cursor on.
 
-    Parameters: the workspace, a use case twice, a user twice, two moments; the cursor's moment
-    twice and its name; a limit.
+    Parameters: the workspace, a use case twice, names of a user twice, two moments; the cursor's
+    moment twice and its name; a limit.
     """
     return f"""
 SELECT {column} AS name, max(first_at) AS seen_at FROM {{traces}}
 WHERE {_OF_PEOPLE} AND {column} <> ''
-  AND (?::VARCHAR IS NULL OR user_id = ?) AND first_at >= ? AND first_at <= ?
+  AND (?::VARCHAR[] IS NULL OR list_contains(?::VARCHAR[], user_id))
+  AND first_at >= ? AND first_at <= ?
 GROUP BY {column}
 HAVING max(first_at) < ? OR (max(first_at) = ? AND {column} < ?)
 ORDER BY seen_at DESC, {column} DESC LIMIT ?
