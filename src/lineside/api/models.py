@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from lineside.api import stored
 from lineside.api.cached import SIMILARITY, cache_headers, cache_wish
 from lineside.api.caller import model_caller
 from lineside.api.idempotent import AnsweredOnce, answered_before
 from lineside.api.pass_through import INERT, METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
-from lineside.apps import model_calls, passed_through
+from lineside.apps import model_calls, passed_through, stored_calls
 from lineside.core import Invalid, LinesideError, NotFound, did_you_mean
 from lineside.gateway import budgets, calls, canonical, idempotency, wires
 from lineside.guardrails import chain
@@ -26,7 +27,6 @@ from lineside.trust import Scope
 WireWord = Literal["chat", "responses", "messages"]
 _LISTING: tuple[WireWord, ...] = ("chat", "messages")
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_OF_STORED = {"": ["GET", "DELETE"], "/input_items": ["GET"], "/cancel": ["POST"]}
 _RETRY_AFTER_SECONDS = "2"
 _HEADER_CHARACTERS_MAX = 1_000
 _IDEMPOTENCY_KEY = "idempotency-key"
@@ -47,8 +47,8 @@ def model_routes(
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
         *(
-            Route(f"/responses/{{id}}{rest}", door.guarded("responses", not_stored), methods=ways)
-            for rest, ways in _OF_STORED.items()
+            Route(f"/responses/{{id}}{rest}", door.of_stored(handle), methods=[method])
+            for rest, method, handle in stored.DOORS
         ),
         Route("/messages", door.answering("messages"), methods=["POST"]),
         Route("/messages/count_tokens", door.guarded("messages", door.count), methods=["POST"]),
@@ -194,22 +194,44 @@ class _Doors:
 
     async def _answer(self, name: WireWord, knock: _Knock) -> Response:
         wire = wires.wire_named(name)
-        asked = wire.read_request(wires.read_object(await knock.request.body()))
-        wires.refuse_stored(asked)
-        passing = wires.without_store(asked)
-        knock.left_out = [] if passing is asked else ["store"]
-        opening = self._calls.open(knock.caller, passing)
+        raw = wires.read_object(await knock.request.body())
+        wires.refuse_stored(raw, wire=name)
+        keeping = None
+        if name == "responses":
+            keeping = await stored_calls.begin(knock.scope, raw)
+            raw, knock.left_out = keeping.asked, keeping.left_out
+        asked = wire.read_request(raw)
+        opening = self._calls.open(knock.caller, asked)
         if not asked.is_stream:
             opened, answer = await unless_gone(knock.request, _whole(opening))
-            return _json(wire.write_answer(_dated(answer, knock)), knock.headers(opened))
+            answer = _dated(answer, knock)
+            if keeping is not None:
+                return _json(await keeping.whole(opened, answer), knock.headers(opened))
+            return _json(wire.write_answer(answer), knock.headers(opened))
         opened = await unless_gone(knock.request, opening)
-        writer = wire.stream_writer(asked)
+        writer, events = wire.stream_writer(asked), opened.events()
+        if keeping is not None:
+            writer = wires.ResponsesStreamWriter(beside=keeping.beside)
+            events = keeping.events(opened)
 
         def failed(error: LinesideError) -> bytes:
             knock.error = error
             return wires.write_stream_error(name, _told(error, knock), request_id=knock.id)
 
-        return EventStream(opened, writer.write, failed, headers=knock.headers(opened))
+        return EventStream(events, writer.write, failed, headers=knock.headers(opened))
+
+    def of_stored(
+        self, handle: Callable[[stored.Caller], Awaitable[stored.Said]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """A door to a response that is kept."""
+
+        async def answer(knock: _Knock) -> Response:
+            said = await handle(knock)
+            if isinstance(said, bytes):
+                return Response(said, headers=knock.headers(), media_type="text/event-stream")
+            return _json(said, knock.headers())
+
+        return self.guarded("responses", answer)
 
     async def count(self, knock: _Knock) -> Response:
         """Tokens of a request that is not asked."""
@@ -266,15 +288,6 @@ class _Doors:
                 hint=f"Did you mean `{near}`?" if near else "`GET /v1/models` lists them.",
             )
         return _json(_model(knock.request, name), knock.headers())
-
-
-async def not_stored(knock: _Knock) -> Response:
-    """What is said of an answer that somebody wants again, or gone."""
-    raise NotFound(
-        "not_stored",
-        f"The answer `{knock.request.path_params['id'][:80]}` is not here: lineside keeps none",
-        hint="Keep what you need of an answer, and send the conversation so far as `input`.",
-    )
 
 
 def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]:

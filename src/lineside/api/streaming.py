@@ -10,9 +10,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from lineside.apps import model_calls
 from lineside.core import LinesideError
-from lineside.gateway import canonical
+from lineside.gateway import calls, canonical
 
 Outcome = TypeVar("Outcome")
 
@@ -82,13 +81,13 @@ class EventStream(Response):
 
     def __init__(
         self,
-        opened: model_calls.OpenAnswer,
+        events: calls.Events,
         write: Callable[[canonical.AnswerEvent], bytes],
         failed: Callable[[LinesideError], bytes],
         *,
         headers: dict[str, str],
     ) -> None:
-        self._opened, self._write, self._failed = opened, write, failed
+        self._events, self._write, self._failed = events, write, failed
         super().__init__()
         self._said_headers = {
             "content-type": "text/event-stream; charset=utf-8",
@@ -115,7 +114,7 @@ class EventStream(Response):
                 has_begun = has_begun or bool(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
 
-        async with aclosing(self._opened.events()) as events:
+        async with aclosing(self._events) as events:
             try:
                 while True:
                     event = await _or_before_waiting(anext(events), flush)

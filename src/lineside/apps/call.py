@@ -48,6 +48,8 @@ class CallAnswer(Record):
         provenance: Says to programs that AI made the answer, where the manifest asks for it.
         provider: Whose model answered and `why`, where a route decided it; headers say both.
         cache: Whether it was given before, for headers and trace; empty where that is not asked.
+        seen: What may be kept of the input, as guards let it pass; `said` of the output, with their
+            marks. Nothing of the input where it must not be kept.
     """
 
     output: dict[str, Any]
@@ -68,3 +70,5 @@ class CallAnswer(Record):
     provider: SkipJsonSchema[str | None] = Field(None, exclude=True)
     why: SkipJsonSchema[list[str]] = Field(default_factory=list, exclude=True)
     cache: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict, exclude=True)
+    seen: SkipJsonSchema[Any] = Field(None, exclude=True)
+    said: SkipJsonSchema[Any] = Field(None, exclude=True)

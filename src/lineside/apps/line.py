@@ -29,7 +29,7 @@ from lineside.evals import (
     running,
     start_run,
 )
-from lineside.gateway import CalledFor, ModelReply, cache, called_for
+from lineside.gateway import CalledFor, ModelReply, cache, called_for, stored
 from lineside.store import Store, open_store
 from lineside.traces import open_traces
 from lineside.trust import Scope
@@ -77,6 +77,7 @@ def open_line(settings: Settings) -> Store:
     store = open_store(settings)
     open_traces(store)
     cache.keep_in_order(store)
+    stored.keep_in_order(store)
     register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
     register_batches(store)

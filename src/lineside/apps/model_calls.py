@@ -23,6 +23,8 @@ from lineside.guardrails import judging, probes
 from lineside.trust import Scope
 
 _VECTORS = "vectors"
+KEPT = "kept"
+"""Where stands what may be kept of a use case's call: of its input, and of its output."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class OpenAnswer:
         """What each guard said so far, by its name: the gravest of all its points."""
         return dict(judging.verdicts(decisions_of(self.call)))
 
+    @property
+    def answer(self) -> canonical.ModelAnswer:
+        """What came of the answer so far."""
+        return self._trace.answer
+
     async def begin(self) -> None:
         """Wait for the first event, so that a failure before it is a failure of the whole call."""
         self._first = await anext(self._events)
@@ -74,7 +81,7 @@ class OpenAnswer:
         async with aclosing(self._events):
             async for _ in self._events:
                 pass
-        return self._trace.answer  # which saw every event
+        return self.answer
 
 
 class ModelCalls:
@@ -219,6 +226,7 @@ class ModelCalls:
         served.provider, served.why = answer.provider, answer.why
         served.waited_s = answer.model_ms / 1000
         served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards, **answer.cache}
+        served.attributes[KEPT] = (answer.seen, answer.said)
         for event in canonical.events_of(_said(answer, use_case)):
             yield event
 

@@ -49,6 +49,7 @@ class ModelGuards:
         call.served.attributes |= {GUARDS: guarded.decisions, _GUARDED: guarded}
         call.served.attributes |= {_CHAIN: guarded.chain, _SEEN: None}
         texts = RequestTexts(call.request, is_guarded=_is_declared(guarded, _ASKED_POINTS))
+        guarded.pseudonyms.avoid(lambda: texts.texts)
         for point in _ASKED_POINTS:
             await guarded.message(point, texts.runs)
         asked = call.served.attributes[_SEEN] = texts.request
@@ -273,6 +274,22 @@ def turn_kept(call: calls.ModelCall, turn: canonical.Turn) -> canonical.Turn:
     raw = turn.model_dump(mode="json")
     concealed = guarded.conceal(raw)
     return turn if concealed == raw else canonical.Turn.model_validate(concealed)
+
+
+def is_hidden(call: calls.ModelCall) -> bool:
+    """Whether something was said that no trace may keep either."""
+    guarded = call.served.attributes.get(_GUARDED)
+    return isinstance(guarded, GuardedCall) and guarded.is_hidden
+
+
+def answer_kept(call: calls.ModelCall, answer: canonical.ModelAnswer) -> canonical.ModelAnswer:
+    """The whole answer as it may be kept: with marks for what its caller had said."""
+    guarded = call.served.attributes.get(_GUARDED)
+    if not isinstance(guarded, GuardedCall) or not guarded.pseudonyms:
+        return answer
+    raw = answer.model_dump(mode="json")
+    concealed = guarded.conceal(raw)
+    return answer if concealed == raw else canonical.ModelAnswer.model_validate(concealed)
 
 
 def decisions_of(call: calls.ModelCall) -> list[GuardDecision]:

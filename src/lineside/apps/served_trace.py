@@ -65,7 +65,7 @@ class ServedTrace:
             status="error" if error else "ok",
             error=error,
             duration_ms=duration_ms,
-            input=self._kept_input(guarded),
+            input=self.kept_input(guarded),
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
             attributes=payer_said(self._scope)
@@ -122,7 +122,7 @@ class ServedTrace:
             "started_at": self._started + timedelta(milliseconds=after_ms),
         }
 
-    def _kept_input(self, guarded: GuardedAnswer) -> Any:
+    def kept_input(self, guarded: GuardedAnswer) -> Any:
         """The input as guards let it pass: what they mask or hide is not kept in the clear."""
         if guarded.call.is_hidden:
             return None

@@ -214,6 +214,8 @@ class Serving:
             provider=reply.provider,
             why=list(reply.why),
             cache=told,
+            seen=trace.kept_input(guarded),
+            said=guarded.reply.output if guarded.reply else None,
         )
 
     def _between(self, way: _Way, settings: Mapping[str, Any], told: Told) -> Around:

@@ -32,7 +32,7 @@ def flush(follow: bool, as_json: bool) -> None:
     A running server does this by itself, with `--follow` in a process of its own. What waits is
     safe and visible before that, too.
     """
-    from lineside.gateway import cache
+    from lineside.gateway import cache, stored
     from lineside.traces import open_traces
 
     # What a batch leaves lives as long as the batch; to look for rings in it is for nothing.
@@ -40,6 +40,7 @@ def flush(follow: bool, as_json: bool) -> None:
     with scope_here() as scope:
         open_traces(scope.store)
         cache.keep_in_order(scope.store)
+        stored.keep_in_order(scope.store)
         if follow:
             _follow(scope.store, as_json=as_json)
             return

@@ -159,12 +159,13 @@ def retain(
 @json_option
 def apply(as_json: bool) -> None:
     """Delete what is older than it is to be kept, now; a running server does so by itself."""
-    from lineside.gateway import cache
+    from lineside.gateway import cache, stored
     from lineside.traces import open_traces, rewriting
 
     with scope_here() as scope:
         open_traces(scope.store)
         cache.keep_in_order(scope.store)
+        stored.keep_in_order(scope.store)
         scope.store.flusher.flush()
         expired = rewriting.apply_retention(scope)
     if as_json:

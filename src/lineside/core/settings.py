@@ -94,6 +94,13 @@ class Settings:
     """How long the answer to a call of a model with an `Idempotency-Key` is given again, in
     seconds; 0 takes no such keys."""
 
+    response_days: int = 30
+    """How many days a response of `/v1/responses` is kept, counted anew while its conversation goes
+    on; 0 keeps none."""
+
+    response_bytes_max: int = 8 * 1024 * 1024
+    """Largest response that is kept, with what was asked anew, in bytes."""
+
     gateway: str = ""
     """File that names model providers and routes; empty means `gateway.yaml` in the state
     folder, which need not be there."""

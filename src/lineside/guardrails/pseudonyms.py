@@ -1,6 +1,7 @@
 """Marks that stand for what a person said, so that a model works without it, and back again."""
 
 import re
+from collections.abc import Callable, Iterable
 
 _MARK = re.compile(r"\[[A-Z][A-Z_]{1,30}_[0-9]{1,6}\]")
 _BEGINNING = re.compile(r"\[[A-Z0-9_]{0,38}$")
@@ -15,6 +16,16 @@ class Pseudonyms:
     def __init__(self) -> None:
         self._marks: dict[tuple[str, str], str] = {}
         self._values: dict[str, str] = {}
+        self._texts: Callable[[], Iterable[str]] = tuple
+        self._written: frozenset[str] | None = None
+
+    def avoid(self, texts: Callable[[], Iterable[str]]) -> None:
+        """Give no mark that stands somewhere in these: in an earlier call it stood for another.
+
+        Args:
+            texts: All that is asked, looked through once the first mark is wanted.
+        """
+        self._texts = texts
 
     def mark(self, kind: str, value: str, *, text: str) -> str:
         """The mark that stands for a value, such as `[EMAIL_1]`.
@@ -25,8 +36,15 @@ class Pseudonyms:
         known = self._marks.get((kind, value))
         if known is not None:
             return known
+        if self._written is None:
+            found = (_MARK.findall(one) for one in self._texts() if "[" in one)
+            self._written = frozenset(mark for marks in found for mark in marks)
         number = 1 + sum(one == kind for one, _ in self._marks)
-        while (mark := f"[{kind.upper()}_{number}]") in self._values or mark in text:
+        while (
+            (mark := f"[{kind.upper()}_{number}]") in self._values
+            or mark in text
+            or mark in self._written
+        ):
             number += 1
         self._marks[kind, value] = mark
         self._values[mark] = value

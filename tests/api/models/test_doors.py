@@ -173,35 +173,6 @@ def test_a_bad_key_opens_no_door(server: str) -> None:
         )
 
 
-def test_what_rests_on_stored_answers_is_refused(openai_client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="previous_response_id"):
-        openai_client.responses.create(
-            model="play/any", input="And then?", previous_response_id="resp_1"
-        )
-
-
-@pytest.mark.parametrize("asked", [{"store": True}, {"store": False}, {}])
-def test_an_answer_that_is_to_be_kept_says_that_it_is_not(
-    openai_client: openai.OpenAI, asked: dict[str, bool]
-) -> None:
-    answer = openai_client.responses.with_raw_response.create(
-        model="play/any", input="Say hello.", **asked
-    )
-    kept = answer.parse().id
-
-    said = answer.headers.get("x-lineside-left-out")
-    assert said == ("store" if asked.get("store") else None)
-    for again in (
-        openai_client.responses.retrieve,
-        openai_client.responses.delete,
-        openai_client.responses.input_items.list,
-        openai_client.responses.cancel,
-    ):
-        with pytest.raises(openai.NotFoundError, match="lineside keeps none") as refused:
-            again(kept)
-        assert refused.value.code == "not_stored"
-
-
 def test_a_call_joins_the_callers_trace_and_says_what_it_took(server: str) -> None:
     trace_id = "0af7651916cd43dd8448eb211c80319c"
     answer = httpx.post(

@@ -32,7 +32,7 @@ CARD = {
     ],
     "usage": {"prompt_tokens": 20, "completion_tokens": 8, "total_tokens": 28},
 }
-GUARDS = "\nguards:\n  input: [{banned_phrases: [forbidden]}]\n"
+GUARDS = "\nguards:\n  input: [{banned_phrases: [forbidden]}, mask_pii]\n"
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +127,26 @@ def test_the_step_that_an_answer_names_is_the_one_that_the_trace_keeps(
     [app] = [one for one in trace_of(server, trace_id) if one["kind"] == "app"]
     assert answer.headers["traceparent"].split("-")[2] == app["span_id"]
     assert upstream.headers[0]["traceparent"] == answer.headers["traceparent"]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_response_of_a_use_case_is_kept_as_its_guards_let_it_pass_and_gone_on_from(
+    openai_client: openai.OpenAI, upstream: FakeUpstream, streams: bool
+) -> None:
+    upstream.answer(CARD)
+    before = [{"role": "user", "content": "I am bob@example.org"}]
+    asked: list[Any] = [*before, {"role": "user", "content": "My card, to ann@example.com"}]
+    said: Any = openai_client.responses.create(model="triage", input=asked, stream=streams)
+    if streams:
+        said = list(said)[-1].response
+
+    assert openai_client.responses.retrieve(said.id) == said
+    [item] = openai_client.responses.input_items.list(said.id)
+    assert item.content[0].text == "My card, to [EMAIL_1]"
+    more = openai_client.responses.create(
+        model="triage", input="And another?", previous_response_id=said.id
+    )
+    assert more.output_text
+    assert "And another?" in str(upstream.asked[-1])
+    assert "ann@" not in str(upstream.asked)
+    assert "bob@" not in str(upstream.asked)

@@ -6,17 +6,19 @@ A wire carries no guard, no budget and no trace: it only translates, and does no
 from lineside.gateway.wires import embeddings
 from lineside.gateway.wires.errors import status_of, write_error, write_stream_error
 from lineside.gateway.wires.fields import read_object
-from lineside.gateway.wires.responses_request import refuse_stored, without_store
+from lineside.gateway.wires.responses_request import input_items, refuse_stored
+from lineside.gateway.wires.responses_stream import ResponsesStreamWriter
 from lineside.gateway.wires.wire import Wire, wire_named
 
 __all__ = [
+    "ResponsesStreamWriter",
     "Wire",
     "embeddings",
+    "input_items",
     "read_object",
     "refuse_stored",
     "status_of",
     "wire_named",
-    "without_store",
     "write_error",
     "write_stream_error",
 ]

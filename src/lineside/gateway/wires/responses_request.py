@@ -1,6 +1,6 @@
 """OpenAI Responses: the request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from lineside.core import Invalid
@@ -10,6 +10,20 @@ from lineside.gateway.wires.fields import Fields, known, sent
 from lineside.gateway.wires.responses_items import read_item, write_turn
 from lineside.gateway.wires.turns import hosted, joined, without_system
 
+_AT_PROVIDERS = {
+    "conversation": (
+        "lineside keeps responses, and no conversations",
+        "Go on with `previous_response_id`, or send the conversation so far as `input`.",
+    ),
+    "background": (
+        "a call is answered while its caller waits",
+        "Leave it out; a file of many calls goes to `lineside batch`.",
+    ),
+    "prompt": (
+        "lineside keeps no prompts for plain models",
+        "Send its text as `instructions` and `input`, or ask a use case.",
+    ),
+}
 _PLAIN: dict[str, tuple[str, type]] = {
     "calls_tools_in_parallel": ("parallel_tool_calls", bool),
     "temperature": ("temperature", float),
@@ -59,29 +73,39 @@ def read_request(raw: Mapping[str, Any]) -> ModelRequest:
     )
 
 
-def refuse_stored(request: ModelRequest) -> None:
-    """Refuse what rests on answers kept at the provider.
+def refuse_stored(raw: Mapping[str, Any], *, wire: str) -> None:
+    """Refuse what rests on something kept at the provider, whichever wire asks for it.
 
-    The key there is shared by all callers: an id of an answer would open another workspace's.
+    The key there is shared by all callers: an id of theirs would open another workspace's.
 
     Raises:
-        Invalid: The request asks for one.
+        Invalid: The request asks for it.
     """
-    for name in ("previous_response_id", "conversation", "background", "prompt"):
-        if request.extras.get(name):
+    for name, (why, instead) in _AT_PROVIDERS.items():
+        if raw.get(name):
+            raise Invalid("not_stored", f"`{name}` is not taken: {why}", hint=instead)
+    if wire != "responses":
+        if raw.get("previous_response_id"):
             raise Invalid(
                 "not_stored",
-                f"`{name}` is not taken: lineside keeps no answers to go on from",
-                hint="Send the conversation so far as `input`.",
+                "`previous_response_id` is not taken: only `/v1/responses` has it",
+                hint="Send the conversation so far.",
+            )
+        return
+    items = raw.get("input")
+    for at, item in enumerate(items if isinstance(items, list) else ()):
+        if isinstance(item, dict) and item.get("type") == "item_reference":
+            raise Invalid(
+                "not_stored",
+                f"`input[{at}]` only names an item that is kept elsewhere: "
+                f"`{str(item.get('id'))[:80]}`",
+                hint="Send the item itself, or go on with `previous_response_id`.",
             )
 
 
-def without_store(request: ModelRequest) -> ModelRequest:
-    """The request without the wish to keep its answer here, which nothing fulfils."""
-    if request.wire != "responses" or request.extras.get("store") is not True:
-        return request
-    kept = {name: value for name, value in request.extras.items() if name != "store"}
-    return request.model_copy(update={"extras": kept})
+def input_items(turns: Sequence[Turn]) -> list[dict[str, Any]]:
+    """What was asked by this wire, as its items."""
+    return [item for turn in turns for item in write_turn(turn, is_own=True)]
 
 
 def write_request(request: ModelRequest) -> dict[str, Any]:
@@ -101,7 +125,8 @@ def write_request(request: ModelRequest) -> dict[str, Any]:
     if is_own and request.extras.get("~input") == "plain" and len(turns) == 1:
         written["input"] = turns[0].text
     else:
-        written["input"] = [item for turn in turns for item in write_turn(turn, is_own=is_own)]
+        items = [item for turn in turns for item in write_turn(turn, is_own=is_own)]
+        written["input"] = [item for item in items if not _is_homeless(item)]
     written |= {there: getattr(request, name) for name, (there, _) in _PLAIN.items()}
     reasoning = known({"effort": request.reasoning_effort})
     kept = request.extras.get("~reasoning") if is_own else None
@@ -115,6 +140,11 @@ def write_request(request: ModelRequest) -> dict[str, Any]:
         "text": _write_form(request, is_own=is_own),
     }
     return known(written) | sent(request.extras, is_own=is_own)
+
+
+def _is_homeless(item: dict[str, Any]) -> bool:
+    """Whether it is a thought of a model of another wire, which none of this one takes back."""
+    return item.get("type") == "reasoning" and not (item.keys() & {"id", "encrypted_content"})
 
 
 def _read_tool(raw: object) -> ToolOffer:

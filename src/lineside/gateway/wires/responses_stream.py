@@ -179,9 +179,18 @@ class ResponsesStreamWriter:
     """Writes the events of one answer; what it repeats at their ends it has put together itself.
 
     So a word that was changed or held back on its way appears nowhere in its old form.
+
+    Args:
+        beside: What the answer says of itself beside the model's words; read when it is said.
     """
 
-    def __init__(self, request: ModelRequest | None = None) -> None:  # noqa: ARG002 # as others
+    def __init__(
+        self,
+        request: ModelRequest | None = None,  # noqa: ARG002 # as others
+        *,
+        beside: dict[str, Any] | None = None,
+    ) -> None:
+        self._beside = {} if beside is None else beside
         self._assembly = Assembly()
         self._in_turn = PartsInTurn()
         self._is_own = False
@@ -299,7 +308,7 @@ class ResponsesStreamWriter:
         usage = write_tokens(self._tokens, is_own=self._is_own) if self._tokens else None
         response = write_head(answer) | {"output": self._items, "usage": usage}
         response |= write_finish(finish, is_own=self._is_own)
-        response |= sent(answer.extras, is_own=self._is_own)
+        response |= sent(answer.extras, is_own=self._is_own) | self._beside
         kind = "incomplete" if response["status"] == "incomplete" else "completed"
         return self._event(f"response.{kind}", {"response": response})
 
@@ -307,7 +316,7 @@ class ResponsesStreamWriter:
         answer = self._assembly.answer()
         state: dict[str, Any] = {"status": "in_progress", "output": [], "usage": None}
         extras = sent(answer.extras, is_own=self._is_own)
-        return self._event(kind, {"response": write_head(answer) | extras | state})
+        return self._event(kind, {"response": write_head(answer) | extras | state | self._beside})
 
     def _item(self, kind: str, index: int, item: dict[str, Any]) -> bytes:
         return self._event(kind, {"output_index": index, "item": item})
