@@ -140,3 +140,108 @@ def test_a_release_is_judged_over_other_cases_by_its_own_scorers(
     assert ran.data["summary"]["scores"]["accuracy"]["interval"]["value"] == 0
     assert "There is no release `v9`" in gone.err or "v1" in gone.err
     assert "Nothing of `post-room` is live" in nothing.err
+
+
+def test_a_scorer_that_fails_says_why_wherever_its_score_is_missing(
+    lineside, outputs: list[str], place: Path
+) -> None:
+    (place / "own.py").write_text("def right(context):\n    return context.output['nix']\n")
+    (place / "scorers.yaml").write_text("- right: {python: 'own.py:right'}\n")
+    why = "the scorer failed on 40 answers: KeyError: 'nix'"
+
+    ran = lineside(
+        *outputs, "--scorers", "scorers.yaml", "--rule", "right >= 0.5", "--markdown", "said.md"
+    )
+    shown = lineside("evals", "show", "latest")
+
+    assert ran.code == 3
+    assert why in ran.out.splitlines()[0]
+    assert f"right: {why}" in shown.out.splitlines()
+    assert "KeyError" in (place / "said.md").read_text()
+
+
+def test_an_answer_without_any_expected_field_is_shown_as_it_is(
+    lineside, outputs: list[str], place: Path
+) -> None:
+    answers = (place / "answers.jsonl").read_text().replace('"reply"', '"text"')
+    (place / "answers.jsonl").write_text(answers)
+
+    ran = lineside(*outputs, "--rule", "accuracy >= 0.5", "--html", "said.html")
+
+    assert "no reply, but text: Thank you, 0" in ran.out
+    assert "no reply, but text: Thank you, 0" in (place / "said.html").read_text()
+
+
+def test_why_cases_failed_is_said_once(lineside, outputs: list[str], place: Path) -> None:
+    (place / "bot.py").write_text("def ask(given):\n    raise ValueError('no luck')\n")
+    arguments = [part if part != "answers.jsonl" else "python:bot:ask" for part in outputs]
+
+    ran = lineside(*arguments, "--rule", "accuracy >= 0.5")
+
+    assert "no luck" in ran.out
+    assert "no luck" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--rule", "slice gap(channel) <= 0.05"], "no case of `golden` has a slice `channel`"),
+        (["--scorer", "exact:replly"], "expect nothing this score can be held against"),
+        (["--target", "python:bot:asked"], "it has: ask hint: Did you mean `ask`?"),
+        (["--target", "python:bott:ask"], "looks for `bott.py` in this folder"),
+    ],
+)
+def test_what_was_meant_is_told_before_anything_is_asked(
+    lineside, outputs: list[str], place: Path, more: list[str], said: str
+) -> None:
+    (place / "bot.py").write_text("def ask(given):\n    open('asked', 'w')\n    return {}\n")
+    arguments = [part if part != "answers.jsonl" else "python:bot:ask" for part in outputs]
+    if "--scorer" in more:
+        arguments = outputs
+
+    ran = lineside(*arguments, *more)
+
+    assert said in " ".join((ran.out + ran.err).split())
+    assert not (place / "asked").exists()
+
+
+def test_columns_that_a_table_does_not_have_are_told(lineside, place: Path) -> None:
+    (place / "faq.csv").write_text("question,answer\nOpen?,yes\n")
+    (place / "plain.csv").write_text("input,expected\nOpen?,yes\n")
+    known = ["datasets", "import", "faq.csv", "cases.jsonl", "--input"]
+
+    other = lineside(*known, "question", "--expected", "antwer")
+    typo = lineside(*known, "questions")
+    first = lineside(*known, "question", "--expected", "answer")
+    again = lineside(*known, "question", "--expected", "answer")
+    plain = lineside("evals", "run", "--target", "faq.csv", "--dataset", "plain.csv")
+
+    assert (other.code, typo.code, first.code, again.code) == (2, 2, 0, 1)
+    assert "`faq.csv` has no column `antwer`; it has: `question`, `answer`" in other.err
+    assert "Did you mean `question`?" in typo.err
+    assert "`cases.jsonl` is there already, and nothing was written" in again.err
+    assert "expected the name of a field behind it, as `input.message`" in plain.err
+
+
+def test_a_use_case_that_nobody_judged_is_no_empty_list(lineside, outputs: list[str]) -> None:
+    ran = lineside(*outputs, "--use-case", "letters")
+    wanted = (
+        ["verdicts", "board", "leters"],
+        ["verdicts", "history", "leters"],
+        ["evals", "ls", "--use-case", "leters"],
+    )
+
+    told = [lineside(*arguments) for arguments in wanted]
+
+    assert ran.code == 0
+    assert {one.code for one in told} == {2}
+    assert all("Did you mean `letters`?" in one.err for one in told)
+
+
+def test_a_run_is_not_compared_with_itself(lineside, outputs: list[str]) -> None:
+    run = lineside(*outputs, "--json").data["run"]["id"]
+
+    ran = lineside("verdicts", "compare", run, run)
+
+    assert ran.code == 2
+    assert "named as baseline and as candidate" in ran.err

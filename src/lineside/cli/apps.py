@@ -1,5 +1,6 @@
 """`lineside test`, `release`, `deploy` and `rollback`: what we ship."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,13 @@ from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
 from lineside.cli.progress import Stations
 from lineside.cli.report_files import report_options, take_reports, write_reports
-from lineside.cli.verdicts import EXIT_CODES, print_findings, print_slices, print_wrong
+from lineside.cli.verdicts import (
+    EXIT_CODES,
+    notes_beside,
+    print_findings,
+    print_slices,
+    print_wrong,
+)
 from lineside.core import Invalid
 
 if TYPE_CHECKING:
@@ -88,7 +95,7 @@ def test(
     print_attempts(summary)
     print_slices(summary)
     print_wrong(tested.run, wrong, title="Some wrong answers")
-    _say_what_next(folder, tested.gate)
+    _say_what_next(folder, tested.gate, notes_beside(tested.run, tested.gate))
     return EXIT_CODES[verdict.decision]
 
 
@@ -224,8 +231,8 @@ def shadow_command(
     say(f"✓ {name}: {_shares(rollout)}", style="bold")
 
 
-def _say_what_next(folder: Path, gate: "GateOutcome") -> None:
-    for line in gate.notes:
+def _say_what_next(folder: Path, gate: "GateOutcome", notes: Sequence[str]) -> None:
+    for line in notes:
         note(line)
     note(f"All cases: lineside evals show {gate.run_id}")
     decision = gate.verdict.decision

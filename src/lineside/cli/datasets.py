@@ -8,6 +8,7 @@ import click
 from lineside.cli.commands import Commands, Late, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_here
+from lineside.core import Conflict
 
 if TYPE_CHECKING:
     from lineside.evals import datasets as _datasets
@@ -203,8 +204,15 @@ def import_file(
         columns=kept.forms.TableColumns(inputs, expected, slices, named) if inputs else None,
         bytes_max=Settings.from_environment().dataset_bytes_max,
     )
-    with target.open("xb") as output:
-        output.write(found.dataset.content)
+    try:
+        with target.open("xb") as output:
+            output.write(found.dataset.content)
+    except FileExistsError:
+        raise Conflict(
+            "file_exists",
+            f"`{target}` is there already, and nothing was written",
+            hint="Name another file to write the cases to, or remove that one first.",
+        ) from None
     report = {
         "form": found.form,
         "read": found.read,

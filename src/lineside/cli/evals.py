@@ -9,7 +9,7 @@ from lineside.cli.evals_run import print_attempts, print_spent
 from lineside.cli.evals_run import run as run_command
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here
-from lineside.cli.run_named import run_named
+from lineside.cli.run_named import require_judged, run_named
 from lineside.cli.verdicts import amount, interval, print_scores, print_slices, print_wrong
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def list_all(use_case: str | None, limit: int, as_json: bool) -> None:
     from lineside.evals import list_runs
 
     with scope_here() as scope:
+        if use_case is not None:
+            require_judged(scope, use_case)
         runs = list_runs(scope, use_case=use_case, limit=limit)
         called = naming.name_subjects(scope, use_case, runs)
     if as_json:

@@ -18,6 +18,7 @@ from lineside.cli.verdicts import (
     EXIT_CODES,
     amount,
     interval,
+    notes_beside,
     print_findings,
     print_scores,
     print_wrong,
@@ -209,7 +210,7 @@ def _print_judged(
     print_scores(summary)
     print_attempts(summary)
     print_wrong(judged, wrong, title="Some wrong answers")
-    for line in gate.notes if gate is not None else ():
+    for line in notes_beside(judged, gate):
         note(line)
     note(f"All cases: lineside evals show {judged.id}")
 
@@ -315,8 +316,7 @@ def read_scorers(
     found, files = declared.read_scorers(file) if file is not None else ([], {})
     pairs = [text.partition(":") for text in typed]
     short = [
-        ScorerDeclaration(name=kind, kind=kind, arguments={"field": field} if field else {})
-        for kind, _, field in pairs
+        ScorerDeclaration(kind, kind, declared.short_form(kind, field)) for kind, _, field in pairs
     ]
     return [*short, *found], files
 

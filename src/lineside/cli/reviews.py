@@ -93,6 +93,9 @@ def open_one(**given: Any) -> None:
         print_json(review)
         return
     say(f"✓ Review `{review.name}` is open: {review.items} items, {given['raters']} raters on each")
+    if wish.items + len(wish.known) > review.items:
+        drawn = review.items - len(wish.known)
+        note(f"There are {drawn:,} answers only, fewer than the {wish.items:,} asked for")
     note(f"Let people rate with `lineside reviews invite {review.name} NAME`, or rate yourself at")
     note(f"{server_address()}/reviews/{review.id}/rate while `lineside up` runs")
 

@@ -7,7 +7,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
 from lineside.cli.place import scope_here, use_case_named
-from lineside.cli.run_named import run_named
+from lineside.cli.run_named import require_judged, run_named
 from lineside.cli.verdict_commands import margin_typed, signed
 from lineside.cli.verdicts import amount, interval
 
@@ -42,6 +42,7 @@ def board(
     name = use_case_named(name_or_folder)
     key: Literal["subject", "model"] = "model" if by == "model" else "subject"
     with scope_here() as scope:
+        require_judged(scope, name)
         found = judged.rank_runs(scope, name, dataset=dataset, score=score, by=key)
         labels = _labels(scope, name, [entry.run_id for entry in found.entries])
     if as_json:
@@ -105,6 +106,7 @@ def history(
 
     name = use_case_named(name_or_folder)
     with scope_here() as scope:
+        require_judged(scope, name)
         points = judged.run_history(scope, name, dataset=dataset, score=score, limit=limit)
         labels = _labels(scope, name, [point.run.id for point in points])
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from lineside.cli.output import print_table, say, short
 
 if TYPE_CHECKING:
-    from lineside.evals import Result, Run
+    from lineside.evals import GateOutcome, Result, Run, plan
     from lineside.stats import Finding, Interval
 
 EXIT_CODES = {"ship": 0, "hold": 1, "more": 3}
@@ -52,6 +52,8 @@ class _Score(Protocol):
     def missing(self) -> int: ...
     @property
     def rests_on(self) -> str: ...
+    @property
+    def unscored(self) -> "plan.Unscored | None": ...
     @property
     def judge(self) -> "_Judge | None": ...
     @property
@@ -103,6 +105,8 @@ def print_scores(summary: "_Summary") -> None:
     for name, score in summary.scores.items():
         if score.rests_on:
             say(f"{name} {score.rests_on}")
+        if score.unscored is not None:
+            say(f"{name}: {score.unscored.in_words}")
         if score.judge is not None:
             say(_judge_line(name, score.judge))
         if score.standing is not None:
@@ -164,6 +168,12 @@ def print_wrong(run: "Run", results: Sequence["Result"], *, title: str) -> None:
         print_table(("input", "expected", "answered"), [_row(result) for result in results])
 
 
+def notes_beside(run: "Run", gate: "GateOutcome | None") -> list[str]:
+    """What a gate notes beside its verdict, without why cases failed: `print_wrong` says that."""
+    said = {f"{item.cases:,} × `{code}`: {item.message}" for code, item in run.failures.items()}
+    return [line for line in (gate.notes if gate is not None else ()) if line not in said]
+
+
 def amount(value: float | None, unit: str) -> str:
     """A number with its unit; shares in per cent."""
     if value is None:
@@ -205,10 +215,11 @@ def _row(result: "Result") -> tuple[str, str, str]:
         answered = f"failed: {result.error_code}"
         return short(result.input, characters=160), short(result.expected), answered
     output = result.output
-    asked = {name: output.get(name) for name in result.expected}
+    asked = {} if result.lacks else {name: output.get(name) for name in result.expected}
+    lacks = f"{result.lacks}: " if result.lacks and output else result.lacks
     confidence = f" ({result.confidence:.2f})" if result.confidence is not None else ""
     return (
         short(result.input, characters=160),
         short(result.expected),
-        short(asked or output) + confidence,
+        lacks + short(asked or output) + confidence,
     )

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lineside.core import Conflict, Invalid, Record, did_you_mean
+from lineside.core import Conflict, Invalid, Record
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.means import failed_bounds, mean_of
 from lineside.evals.measures import measure
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
-from lineside.evals.run import Run
+from lineside.evals.run import Run, unknown_slice
 from lineside.evals.twins import SAME_INPUT
 from lineside.stats import (
     Finding,
@@ -160,9 +160,12 @@ def twins_note(judged: JudgedRun) -> list[str]:
 
 
 def _with_ground(rule: GateRule, finding: Finding, judged: JudgedRun) -> Finding:
-    """A finding that says so where it rests on a part of the cases only."""
-    ground = judged.rests_on(rule.score)
-    return replace(finding, sentence=f"{finding.sentence}; it {ground}") if ground else finding
+    """A finding that says so where it rests on a part of the cases only, or its scorer failed."""
+    ground, unscored = judged.rests_on(rule.score), judged.run.spent.unscored.get(rule.score)
+    sentence = f"{finding.sentence}; it {ground}" if ground else finding.sentence
+    if unscored is not None and finding.failed:
+        sentence += f"; {unscored.in_words}"
+    return replace(finding, sentence=sentence)
 
 
 def _find(
@@ -266,14 +269,7 @@ def _find_gap(rule: GateRule, judged: JudgedRun, notes: list[str]) -> Finding:
     trait, name = judged.trait(rule.score), rule.slice or ""
     known = {key for case in judged.cases for key in case.slices}
     if judged.cases and name not in known:
-        near = did_you_mean(name, known)
-        raise Invalid(
-            "unknown_slice",
-            f"Rule `{rule.text}`: no case of `{judged.run.dataset_name}` has a slice `{name}`",
-            hint=f"Did you mean `{near}`?"
-            if near
-            else f"The cases have: {', '.join(sorted(known)) or 'no slices'}.",
-        )
+        raise unknown_slice(rule, judged.run.dataset_name, known)
     cases = [case for case in judged.scored(rule.score) if name in case.slices]
     outside = sum(name not in case.slices for case in judged.cases)
     if outside:

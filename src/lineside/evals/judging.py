@@ -8,7 +8,7 @@ from lineside.core import now
 from lineside.evals import queries
 from lineside.evals.budget import Costs, pricing
 from lineside.evals.dataset import stored_dataset
-from lineside.evals.plan import RunSpent
+from lineside.evals.plan import RunSpent, Unscored
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
 from lineside.evals.target import RECALLED, Answered, finite
@@ -33,6 +33,7 @@ class Judge:
         self._related = Related.within(dataset)
         self._costs = Costs(run.spent)
         self._wrong, self._right = run.spent.wrong, run.spent.right
+        self._unscored = dict(run.spent.unscored)
         self._pace = run.spent
         self._awaited = [scorer for scorer in scorers if scorer.is_awaited]
         for scorer in self._awaited:
@@ -126,6 +127,7 @@ class Judge:
             concurrency=pace.concurrency,
             right=self._right,
             wrong=self._wrong,
+            unscored=self._unscored,
         )
         return spent.model_dump()
 
@@ -152,6 +154,11 @@ class Judge:
         is_scored = row["scores"].get(self._main_score, {}).get("value") is not None
         self._right += row["standing"] == queries.FINE and is_scored
         self._wrong += row["standing"] == queries.WRONG
+        for name, score in row["scores"].items():
+            if (error := score.get("error")) is not None:
+                known = self._unscored.get(name) or Unscored(answers=0, message=error)
+                grown = {"answers": known.answers + 1}
+                self._unscored[name] = known.model_copy(update=grown)
         if answered.failure is not None:
             code, message = answered.failure
             entry = self._failures.setdefault(code, {"cases": 0, "message": message})

@@ -125,6 +125,19 @@ class JudgesSpent(Record):
     tokens: int = 0
 
 
+class Unscored(Record):
+    """How often a scorer failed on an answer, and what one of these failures said."""
+
+    answers: int
+    message: str
+
+    @property
+    def in_words(self) -> str:
+        """For whoever reads a verdict that lacks these scores."""
+        count = "1 answer" if self.answers == 1 else f"{self.answers:,} answers"
+        return f"the scorer failed on {count}: {self.message}"
+
+
 class RunSpent(Record):
     """What a run has taken so far.
 
@@ -137,6 +150,7 @@ class RunSpent(Record):
         concurrency: Cases that may be asked at once just now; falls and rises with the above.
         right: Answers that the main score calls right; one without it is neither.
         wrong: Answers whose main score is below 1.
+        unscored: Scores that a scorer should have given and did not, by its name.
     """
 
     cost_usd: float = 0.0
@@ -149,6 +163,7 @@ class RunSpent(Record):
     right: int = 0
     wrong: int = 0
     judges: JudgesSpent = JudgesSpent()
+    unscored: dict[str, Unscored] = Field(default_factory=dict)
 
     @property
     def total_usd(self) -> float | None:

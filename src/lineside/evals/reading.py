@@ -269,6 +269,8 @@ def decoded(line: bytes) -> tuple[str, str | None]:
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:
+    if f"{name}.…" in known:
+        return f"`{name}` is not known, expected the name of a field behind it, as `{name}.message`"
     near = did_you_mean(name.partition(".")[0], [word.partition(".")[0] for word in known])
     guess = f"did you mean `{near}`?" if near else f"expected one of {', '.join(known)}"
     return f"`{shorten(name, 80)}` is not known, {guess}"

@@ -59,6 +59,13 @@ class Result(Record):
     recalled_from: str | None = None
     cursor: str
 
+    @property
+    def lacks(self) -> str:
+        """That an answer has none of the fields that are expected, in words; else empty."""
+        if self.output is None or not self.expected or self.output.keys() & self.expected.keys():
+            return ""
+        return f"no {', '.join(self.expected)}, but {', '.join(self.output) or 'nothing'}"
+
 
 def results_of(
     scope: Scope,

@@ -1,15 +1,15 @@
 """A run: one dataset judged once by one candidate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 import orjson
 from pydantic import Field
 
-from lineside.core import Invalid, LinesideError, NotFound, Record, new_id, now
+from lineside.core import Invalid, LinesideError, NotFound, Record, did_you_mean, new_id, now
 from lineside.evals import queries
-from lineside.evals.dataset import DatasetVersion
+from lineside.evals.dataset import Dataset, DatasetVersion, stored_dataset
 from lineside.evals.datasets.held_out import refuse_held_out
 from lineside.evals.plan import RunLook, RunPlan, RunSpent
 from lineside.evals.scorers import Declared, build_scorers, files_named
@@ -150,7 +150,9 @@ def start_run(
     chosen = _chosen(scorers, output_schema)
     files = _used(chosen, scorer_files or {})
     chosen = _with_models(chosen, files)
-    require_rules([parse_rule(text) for text in plan.rules], chosen)
+    rules = [parse_rule(text) for text in plan.rules]
+    require_rules(rules, chosen)
+    require_slices(rules, stored_dataset(scope.store, dataset.digest, name=dataset.name))
     run = Run(
         id=new_id("run"),
         workspace=scope.workspace,
@@ -187,6 +189,35 @@ def require_rules(rules: Sequence[GateRule], scorers: Sequence[Declared]) -> Non
     kinds = {item.name: item.kind for item in _chosen(scorers, None)}
     for rule in rules:
         rule.require_fit(kinds)
+
+
+def require_slices(rules: Sequence[GateRule], dataset: Dataset) -> None:
+    """Go on only if a dataset has the slices that rules are about.
+
+    Raises:
+        Invalid: `unknown_slice` names those there are.
+    """
+    wanted = {rule.slice or "": rule for rule in rules if rule.kind == "slice_gap"}
+    known: set[str] = set()
+    for case in dataset if wanted else ():
+        known.update(case.slices)
+        if known >= wanted.keys():
+            return
+    for name, rule in wanted.items():
+        if name not in known:
+            raise unknown_slice(rule, dataset.name, known)
+
+
+def unknown_slice(rule: GateRule, dataset: str, known: Collection[str]) -> Invalid:
+    """That no case of a dataset has the slice of a rule."""
+    near = did_you_mean(rule.slice or "", known)
+    return Invalid(
+        "unknown_slice",
+        f"Rule `{rule.text}`: no case of `{dataset}` has a slice `{rule.slice}`",
+        hint=f"Did you mean `{near}`?"
+        if near
+        else f"The cases have: {', '.join(sorted(known)) or 'no slices'}.",
+    )
 
 
 def get_run(scope: Scope, run_id: str) -> Run:

@@ -11,6 +11,7 @@ from lineside.evals.judge_summary import JudgeSummary, judge_summaries
 from lineside.evals.judged import JudgedCase, JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.standing import JudgeStanding, judge_standings
 from lineside.evals.means import deciding_mean
+from lineside.evals.plan import Unscored
 from lineside.evals.run import Run
 from lineside.evals.sheet import places_by_slice
 from lineside.stats import Interval, attempts
@@ -28,6 +29,7 @@ class ScoreSummary(Record):
         rests_on: On how many cases, where others expect nothing it can be held against.
         judge: What the judge did, where models gave the score.
         standing: Whether that judge is licensed, and its score corrected for its error.
+        unscored: Where the scorer failed on answers, on how many and why.
     """
 
     interval: Interval | None
@@ -38,6 +40,7 @@ class ScoreSummary(Record):
     rests_on: str = ""
     judge: JudgeSummary | None = None
     standing: JudgeStanding | None = None
+    unscored: Unscored | None = None
 
 
 class AttemptsSummary(Record):
@@ -98,6 +101,7 @@ def summarise(scope: Scope, run: Run, *, score: str | None = None) -> RunSummary
             rests_on=judged.rests_on(item.name),
             judge=judges.get(item.name),
             standing=standings.get(item.name),
+            unscored=run.spent.unscored.get(item.name),
         )
     main = score or run.main_score
     slices: dict[str, dict[str, Interval]] = {}

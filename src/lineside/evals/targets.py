@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from lineside.core import SYSTEM, Invalid, NotFound, Unavailable, now
+from lineside.core import SYSTEM, Invalid, NotFound, Unavailable, did_you_mean, now
 from lineside.evals.dataset import Case
 from lineside.evals.datasets.files import refuse_large
 from lineside.evals.plan import RunTarget
@@ -243,11 +243,23 @@ def _function(target: RunTarget) -> Callable[[dict[str, Any]], Any]:
     if folder and folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        found = getattr(importlib.import_module(module), name, None)
+        home = importlib.import_module(module)
     except ImportError as error:
-        raise Invalid("bad_target", f"`{module}` cannot be imported: {error}") from error
+        raise Invalid(
+            "bad_target",
+            f"`{module}` cannot be imported: {error}",
+            hint=f"`python:{module}:{name}` looks for `{module}.py` in this folder, and for "
+            "installed packages.",
+        ) from error
+    found = getattr(home, name, None)
     if not callable(found):
-        raise Invalid("bad_target", f"`{module}` has no function `{name}`")
+        own = [word for word, thing in vars(home).items() if callable(thing) and word[0] != "_"]
+        near = did_you_mean(name, own)
+        raise Invalid(
+            "bad_target",
+            f"`{module}` has no function `{name}`; it has: {', '.join(own[:10]) or 'none'}",
+            hint=f"Did you mean `{near}`?" if near else None,
+        )
     return found  # type: ignore[no-any-return] # whatever it returns is read by `reply_from`
 
 

@@ -202,6 +202,12 @@ def _are_levels(value: Any) -> bool:
     )
 
 
+def short_form(kind: str, field: str) -> dict[str, Any]:
+    """The arguments of a scorer of which only a field was named, or not even that."""
+    spelled = _long_form(kind, field or None)
+    return dict(spelled) if isinstance(spelled, dict) else {}
+
+
 def _check_models(name: str, kind: str, given: dict[str, Any]) -> None:
     if ("model" in given) == ("models" in given):
         raise _misread(

@@ -137,8 +137,8 @@ def without_confidence(output: Any) -> Any:
 
 
 def only_fields(output: Any, expected: Any) -> Any:
-    """Of an answer, the fields that something was expected of; all where nothing was."""
-    if isinstance(output, dict) and isinstance(expected, dict) and expected:
+    """Of an answer, the fields that something was expected of; all where it has none of them."""
+    if isinstance(output, dict) and isinstance(expected, dict) and output.keys() & expected:
         return {name: value for name, value in output.items() if name in expected}
     return output
 

@@ -1,11 +1,11 @@
 """How each tool writes a case, and how it becomes one of ours."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lineside.core import Invalid
+from lineside.core import Invalid, did_you_mean
 from lineside.evals.dataset import Case
 from lineside.evals.datasets import promptfoo
 
@@ -48,6 +48,26 @@ class TableColumns:
     expected: tuple[str, ...] = ()
     slices: tuple[str, ...] = ()
     names: Mapping[str, str] | None = None
+
+    def require_in(self, file: str, entries: Sequence[Any]) -> None:
+        """Go on only if each column stands in one entry at least.
+
+        Raises:
+            Invalid: `unknown_column` names those there are.
+        """
+        known = list(
+            dict.fromkeys(key for entry in entries if isinstance(entry, dict) for key in entry)
+        )
+        named = [*self.inputs, *self.expected, *self.slices, *(self.names or {}).values()]
+        for name in named if known else ():
+            if name not in known:
+                near = did_you_mean(name, known)
+                shown = ", ".join(f"`{key}`" for key in known[:8])
+                raise Invalid(
+                    "unknown_column",
+                    f"`{file}` has no column `{name[:80]}`; it has: {shown}",
+                    hint=f"Did you mean `{near}`?" if near else None,
+                )
 
     def form(self) -> CaseForm:
         """The form of a table with these columns; an entry may lack some of them."""

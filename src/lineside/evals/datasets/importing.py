@@ -74,6 +74,8 @@ def import_cases(
     fill: Fill | None = None
     if chosen in promptfoo.FORMS:
         fill = partial(promptfoo.filled, folder=place if place.is_dir() else place.parent)
+    if columns:
+        columns.require_in(place.name, [entry.value for entry in entries])
     how = columns.form() if columns else FORMS[chosen]
     cases, left_out = _read(entries, how, unread, fill=fill)
     if not cases:

@@ -37,7 +37,8 @@ def answered(result: Result) -> str:
     """The answer in words; where something was expected, of the same fields in the same order."""
     output = result.output or {}
     asked = {name: output[name] for name in result.expected if name in output}
-    return in_words(asked or output)
+    lacks = f"{result.lacks}: " if result.lacks and output else result.lacks
+    return lacks + in_words(asked or output)
 
 
 def _text(value: Any) -> str:

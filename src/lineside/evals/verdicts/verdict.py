@@ -11,7 +11,7 @@ from lineside.evals.gate import obstacle, require_done
 from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.measures import COST_PER_SUCCESS, FAILED, Measured, measure, other_measures
-from lineside.evals.run import CONFIDENCE, get_run
+from lineside.evals.run import CONFIDENCE, Run, get_run
 from lineside.evals.verdicts.effects import Effect, effects_of, margin_of
 from lineside.evals.verdicts.notes import notes_of
 from lineside.evals.verdicts.price import MoreCases, pace_of, price_of
@@ -95,11 +95,11 @@ def judge_pair(
     Raises:
         NotFound: The workspace has no such run.
         Conflict: `run_not_done` while cases are still being judged.
-        Invalid: `unknown_score` names those there are; `bad_margin` for one that is not above 0.
+        Invalid: `unknown_score` names those there are; `bad_margin` for one that is not above 0;
+            `same_run` for a run beside itself.
     """
     before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
-    for run in (before, after):
-        require_done(run)
+    _require_two(before, after)
     guards = guards or {}
     _require_margins({"margin": margin, **guards})
     baseline = read_judged(scope.store, before, beside=after)
@@ -152,6 +152,18 @@ def judge_pair(
         ],
         unpaired_cases=pairing.unpaired,
     )
+
+
+def _require_two(before: Run, after: Run) -> None:
+    if before.id == after.id:
+        raise Invalid(
+            "same_run",
+            f"Run `{before.id}` was named as baseline and as candidate, and differs from itself in "
+            "nothing",
+            hint="Name two runs; `lineside evals ls` lists them.",
+        )
+    for run in (before, after):
+        require_done(run)
 
 
 def _require_margins(margins: Mapping[str, float]) -> None:
