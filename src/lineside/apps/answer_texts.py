@@ -42,6 +42,8 @@ class EventTexts:
     def event(self, reveal: Callable[[Any], Any]) -> canonical.AnswerEvent:
         """The event with its texts as they are by now, for the person who asked."""
         is_changed = self._found.put_back()
+        if not is_changed and not self._found.runs:
+            return self._event
         tree = reveal(self._tree)
         if not is_changed and tree == self._tree:
             return self._event
