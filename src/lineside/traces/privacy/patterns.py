@@ -16,6 +16,12 @@ import re2  # type: ignore[import-untyped] # has none
 from lineside.core import Invalid
 from lineside.traces.privacy.disguise import plainly
 from lineside.traces.privacy.identities import IDENTITY_PATTERN, is_identity, is_luhn
+from lineside.traces.privacy.mails import (
+    MAIL_PATTERN,
+    OF_MAIL_PATTERN,
+    SPELT_PATTERN,
+    mail_finder,
+)
 from lineside.traces.privacy.secrets import DISCLOSED, secret_stretches
 
 PATTERN_CHARACTERS_MAX = 1_000
@@ -213,11 +219,8 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
         ),
     ),
     "email": (
-        "mail addresses, also with `[at]` and `(dot)` in the place of their signs",
-        finder_of(
-            r"[\pL\pN][\pL\pN._%+'-]*(?:@|[ ]?[\[({][ ]?(?i:at)[ ]?[\])}][ ]?)"
-            r"[\pL\pN-]+(?:(?:\.|[ ]?[\[({][ ]?(?i:dot)[ ]?[\])}][ ]?)[\pL\pN-]+)+"
-        ),
+        "mail addresses, also with `[at]` and `(dot)`, or `at` and `dot`, in the place of signs",
+        mail_finder(compiled(MAIL_PATTERN), compiled(SPELT_PATTERN)),
     ),
     "ip": (
         "addresses of machines, in both versions of IP",
@@ -242,7 +245,7 @@ BUILT_IN: dict[str, tuple[str, Finder]] = {
 """Name to what it finds, in words, and the finder; the surest first."""
 
 _DIGIT = re.compile("[0-9]")
-_OF_MAIL = re.compile(r"(?i)@|[\[({] ?at ?[\])}]")
+_OF_MAIL = compiled(OF_MAIL_PATTERN)
 _OF_DIGITS = {"iban", "card", "national_id", "phone"}
 """None of these is without a digit, so that most texts need not be searched for each."""
 
