@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.answer_texts import EventTexts
+from lineside.apps.answer_words import AnswerWords, Key
 from lineside.apps.guarded import ANSWER_POINTS
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.request_texts import RequestTexts
@@ -28,8 +29,6 @@ _ASKED_POINTS: tuple[GuardPoint, ...] = ("input", "pre_model_call")
 GUARDS = "guards"
 """Where a call's decisions stand among what is known of how it was served."""
 _LOGPROBS = "logprobs"
-_Key = tuple[int, int]
-"""Of a part: its choice, and its place there."""
 _GUARDED, _SEEN, _COSTS = "guarded_call", "request_seen", "hold_back"
 _CHAIN = "guards_of_call"
 
@@ -97,38 +96,41 @@ class _Answer:
         self.is_guarded = _is_declared(guarded, ANSWER_POINTS)
         self.costs: list[StreamCost] = []
         self.left_out: set[str] = set()
-        self._streams: dict[_Key, GuardedStream] = {}
-        self._held: dict[_Key, list[str]] = {}
-        self._seals: dict[_Key, canonical.PartGrew] = {}
+        self._words = AnswerWords(guarded, ANSWER_POINTS, self.costs)
+        self._streams: dict[Key, GuardedStream] = {}
+        self._held: dict[Key, list[str]] = {}
+        self._seals: dict[Key, canonical.PartGrew] = {}
         self._echoed: frozenset[str] = frozenset()
 
     async def passed(self, event: canonical.AnswerEvent) -> list[canonical.AnswerEvent]:
         """The events that may go on now."""
         if isinstance(event, canonical.PartStarted):
-            return [await self._started(event)]
+            return await self._started(event)
         if isinstance(event, canonical.PartGrew):
             return await self._grew(event)
         if isinstance(event, canonical.PartEnded):
-            return [*await self._ended(event), await self._beside(event)]
+            return await self._ended(event)
         if isinstance(event, canonical.AnswerStarted) and event.wire == "responses":
             # The only wire whose answers repeat what was asked.
             self._echoed = frozenset(self._asked.texts)
-        if isinstance(event, canonical.AnswerEnded) and (self._streams or self._held):
-            raise Denied("guard_denied", "The answer ended within a part; it was held back")
-        return [await self._beside(event)]
+        before: list[canonical.AnswerEvent] = []
+        if isinstance(event, canonical.ChoiceEnded):
+            before = await self._words.finish(event.choice)
+        elif isinstance(event, canonical.AnswerEnded):
+            if self._streams or self._held or self._words.is_open:
+                raise Denied("guard_denied", "The answer ended within a part; it was held back")
+            before = await self._words.finish()
+        return [*before, await self._beside(event)]
 
-    async def _started(self, event: canonical.PartStarted) -> canonical.AnswerEvent:
+    async def _started(self, event: canonical.PartStarted) -> list[canonical.AnswerEvent]:
         part, key = event.part, (event.choice, event.at)
+        before: list[canonical.AnswerEvent] = []
+        if not isinstance(part, canonical.TextPart):
+            before = await self._words.finish(event.choice)
         if not isinstance(part, canonical.TextPart | canonical.ReasoningPart | canonical.ToolCall):
-            return await self._beside(event)
+            return [*before, await self._beside(event)]
         name = "arguments" if isinstance(part, canonical.ToolCall) else "text"
-        words = text = str(getattr(part, name))
-        if self.is_guarded and not isinstance(part, canonical.TextPart):
-            self._held[key] = [words]
-            text = ""
-        else:
-            stream = self._streams[key] = self._guarded.stream(*ANSWER_POINTS)
-            text = await stream.feed(words)
+        words = str(getattr(part, name))
         passed: canonical.Part = part
         if not _is_bare(event):
             rest: canonical.Part = part.model_copy(update={name: ""})
@@ -136,11 +138,19 @@ class _Answer:
             judged = await self._beside(event.model_copy(update={"part": rest}))
             assert isinstance(judged, canonical.PartStarted)  # noqa: S101 # it stays what it is
             passed = judged.part.model_copy(update={name: words})
+        if self.is_guarded:
+            wordless = event.model_copy(update={"part": passed.model_copy(update={name: ""})})
+            if isinstance(part, canonical.TextPart):
+                return await self._words.start(wordless, words)
+            self._held[key] = [words]
+            return [*before, wordless]
+        stream = self._streams[key] = self._guarded.stream(*ANSWER_POINTS)
+        text = await stream.feed(words)
         if text != words:
             passed = passed.model_copy(update={name: text})
-        return event if passed == part else event.model_copy(update={"part": passed})
+        return [event if passed == part else event.model_copy(update={"part": passed})]
 
-    def _unsealed(self, part: canonical.Part, key: _Key) -> canonical.Part:
+    def _unsealed(self, part: canonical.Part, key: Key) -> canonical.Part:
         """The part without what seals its words, which must not stand before the last of them."""
         if isinstance(part, canonical.ToolCall):
             return part  # its provider wants it back as it is, with the call
@@ -153,7 +163,7 @@ class _Answer:
         changes = {"extras": extras, **({"signature": None} if signature else {})}
         return part.model_copy(update=changes)
 
-    def _seal(self, key: _Key, signature: str, extras: dict[str, Any]) -> None:
+    def _seal(self, key: Key, signature: str, extras: dict[str, Any]) -> None:
         before = self._seals.get(key, canonical.PartGrew(choice=key[0], at=key[1]))
         more = {"signature": before.signature + signature, "extras": before.extras | extras}
         self._seals[key] = before.model_copy(update=more)
@@ -170,6 +180,8 @@ class _Answer:
         if key in self._held:
             self._held[key].append(event.text)
             return []
+        if self._words.has(key):
+            return await self._words.grow(event) if event.text else []
         if key not in self._streams:
             raise Denied("guard_denied", "A part grew that had not begun; it was held back")
         text = await self._streams[key].feed(event.text)
@@ -180,6 +192,12 @@ class _Answer:
 
     async def _ended(self, event: canonical.PartEnded) -> list[canonical.AnswerEvent]:
         key, rest = (event.choice, event.at), ""
+        if self._words.has(key):
+            seal = self._seals.pop(key, None)
+            ended = await self._beside(event)
+            assert isinstance(ended, canonical.PartEnded)  # noqa: S101 # it stays what it is
+            self._words.end(None if seal is None else await self._sealed(seal), ended)
+            return []
         if key in self._streams:
             stream = self._streams.pop(key)
             rest = await stream.finish()
@@ -189,7 +207,12 @@ class _Answer:
         grown = self._seals.pop(key, canonical.PartGrew(choice=event.choice, at=event.at))
         grown = grown.model_copy(update={"text": rest})
         is_more = rest or grown.signature or grown.extras
-        return [await self._beside(grown)] if is_more else []
+        return [*([await self._beside(grown)] if is_more else []), await self._beside(event)]
+
+    async def _sealed(self, seal: canonical.PartGrew) -> canonical.PartGrew:
+        judged = await self._beside(seal)
+        assert isinstance(judged, canonical.PartGrew)  # noqa: S101 # it stays what it is
+        return judged
 
     async def _whole(self, words: str) -> str:
         """A thought, or the arguments of a call, which may hide a sign behind an escape."""

@@ -78,6 +78,11 @@ class GuardedStream:
             is_whole=self._is_whole,
         )
 
+    @property
+    def held(self) -> str:
+        """What was fed and is not released yet, as it was fed."""
+        return self._held
+
     async def feed(self, piece: str) -> str:
         """Take a piece; give what is released by it, often nothing."""
         self._refuse_after_end()
