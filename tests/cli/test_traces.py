@@ -267,6 +267,6 @@ def test_what_was_refused_is_told_by_reason(lineside: Run, place: Path) -> None:
     shown = lineside("traces", "quality", "--refused")
     known = json.loads(lineside("traces", "quality", "--refused", "--json").out)
 
-    assert "trace_id has" in shown.out
+    assert "trace_id is neither hexadecimal nor base64" in shown.out
     assert (known[0]["count"], known[0]["unit"], known[0]["status"]) == (1, "spans", 200)
     assert "--refused" in lineside("traces", "quality").err
