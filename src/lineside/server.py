@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lineside import stats
 from lineside.api import (
     OtlpGrpc,
+    annotation_routes,
     build_api,
     door_paths,
     finish_answers,
@@ -106,7 +107,7 @@ def build(settings: Settings | None = None) -> Starlette:
         routes=[
             *[Route(at, _health(store, otlp_grpc, guarding)) for at in ("/healthz", "/health")],
             # Traces come in larger bodies than anything else; their routes count by themselves.
-            *otlp_routes(local),
+            *(*otlp_routes(local), *annotation_routes(local)),
             Mount("/v1", routes=model_routes(local, models, passed), middleware=large),
             Mount("/api", build_api(local, serving, enforcement=guarding), middleware=api_small),
             Mount("/", build_web(local, serving, enforcement=guarding), middleware=small),

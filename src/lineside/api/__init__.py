@@ -1,5 +1,6 @@
 """Door for programs: REST under `/api`, models under `/v1`, OTLP where its senders look."""
 
+from lineside.api.annotations import annotation_routes
 from lineside.api.app import build_api
 from lineside.api.door_paths import door_paths
 from lineside.api.idempotent import finish_answers
@@ -9,6 +10,7 @@ from lineside.api.otlp_grpc import OtlpGrpc
 
 __all__ = [
     "OtlpGrpc",
+    "annotation_routes",
     "build_api",
     "door_paths",
     "finish_answers",

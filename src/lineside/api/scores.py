@@ -1,7 +1,7 @@
 """`/api/scores`: what programs, people and judges say of steps, traces and sessions."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -16,7 +16,8 @@ router = APIRouter(tags=["traces"])
 class GivenScore(Record):
     """A score as it is sent; it is about a trace, a step of it, or a whole session.
 
-    With a `response_id` alone it is about the step whose provider called its answer so.
+    One with an `identifier` takes the place of an earlier one of the same name, sender and
+    identifier. With a `response_id` alone it is about the step whose provider called its answer so.
     """
 
     name: str
@@ -28,6 +29,8 @@ class GivenScore(Record):
     span_id: str | None = None
     session_id: str | None = None
     response_id: str | None = None
+    identifier: str | None = None
+    metadata: dict[str, Any] | None = None
     use_case: str | None = None
     at: datetime = Field(default_factory=now)
 

@@ -27,7 +27,7 @@ class RefusalCount(Record):
         use_case: Nothing where it is not known: a key without a limit that named none, or a
             request that was turned away before it was read.
         sender: Name of the key it came with; nothing where none came along, or none of ours.
-        door: Where it was sent: `traces`, `logs`, `metrics`.
+        door: Where it was sent: `traces`, `logs`, `metrics`, `annotations`.
         unit: What is counted: `spans`, `log records` or `data points` of messages that were taken
             without them, or `requests` that were turned away whole.
         status: What the sender was answered, as HTTP numbers it; 200 where the rest was taken.

@@ -1,7 +1,6 @@
 """Finding scores again."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from lineside.traces import privacy
@@ -10,11 +9,11 @@ from lineside.traces.parts import own_words
 from lineside.traces.reading import TraceReading, open_reading
 from lineside.traces.scores import queries
 from lineside.traces.scores.record import TraceScore, score_of_row
+from lineside.traces.scores.recording import BEGINNING
 from lineside.trust import Scope
 
 SCORES_MAX = 1_000
 _FEW_KEYS = 200
-BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001 # moments in the lake are UTC without saying so
 
 
 def list_scores(

@@ -17,6 +17,8 @@ SCORES = LakeTable(
         "trace_key": "BIGINT",
         "span_id": "VARCHAR",
         "response_id": "VARCHAR",
+        "identifier": "VARCHAR",
+        "metadata": "VARCHAR",
         "name": "VARCHAR",
         "value": "DOUBLE",
         "label": "VARCHAR",
@@ -38,6 +40,22 @@ _CHOSEN = """
 _OF_CHOSEN = "trace_key IN (SELECT DISTINCT trace_key FROM once)"
 
 
+# Those that may be replaced are one for each identifier, the others one for each moment.
+ONE_OF_SEVERAL = """identifier, CASE WHEN identifier IS NULL THEN source END,
+            CASE WHEN identifier IS NULL THEN scored_at END"""
+
+# Of scores that may be replaced, as few are: whether a later one has taken its place.
+_REPLACED = """identifier IS NOT NULL AND EXISTS (
+            SELECT 1 FROM {scores} AS later
+            WHERE later.identifier IS NOT NULL AND later.identifier = scores.identifier
+              AND later.workspace = scores.workspace AND later.trace_key = scores.trace_key
+              AND later.trace_id = scores.trace_id AND later.name = scores.name
+              AND later.span_id IS NOT DISTINCT FROM scores.span_id
+              AND later.given_by IS NOT DISTINCT FROM scores.given_by
+              AND later.scored_at > scores.scored_at
+        )"""
+
+
 # A sender repeats what it is not sure of, so that a score may lie here twice, once before its trace
 # came and once with the trace's session. What a score leaves open is what its trace says of itself,
 # once that has come; a release of ours goes before that of another program, which a score may have
@@ -48,8 +66,8 @@ WITH once AS MATERIALIZED (
     SELECT * FROM ({chosen}) WHERE trace_id IS NOT NULL OR response_id IS NULL
     QUALIFY row_number() OVER (
         PARTITION BY trace_id, span_id, CASE WHEN trace_id IS NULL THEN session_id END,
-            name, source, given_by, scored_at
-        ORDER BY value
+            name, given_by, {ONE_OF_SEVERAL}
+        ORDER BY scored_at DESC, value
     ) = 1
 ), heads AS (
     SELECT trace_id, {_HEADS}, count(*) OVER (PARTITION BY trace_id) AS parts FROM {{traces}}
@@ -206,7 +224,9 @@ SELECT use_case, count(*) AS waiting FROM (
 
 TRACES_OF_STEPS = """
 SELECT DISTINCT span_id, trace_id FROM {spans}
-WHERE workspace = ? AND span_id IN (SELECT unnest(?::VARCHAR[])) LIMIT ?
+WHERE workspace = ?1 AND span_id IN (SELECT unnest(?2::VARCHAR[])) AND started_at >= ?4
+  AND (?5::VARCHAR[] IS NULL OR list_contains(?5, use_case))
+LIMIT ?3
 """
 
 # The part whose root came first is the last.
@@ -245,8 +265,11 @@ def scored(condition: str, *, has: bool) -> str:
     case, and for those that say none. Scores of whole sessions are of no trace, and have no key
     of one.
     """
-    of_one = f"workspace = ? AND name = ? AND trace_key >= 0 AND {condition}"
+    of_one = f"""workspace = ? AND name = ? AND trace_key >= 0 AND {condition}
+        AND NOT ({_REPLACED})"""
     return f"""
     {"" if has else "NOT "}({PART} IN (
-        SELECT {PART} FROM {{scores}} WHERE {of_one} AND use_case IS NOT NULL
-    ) OR trace_key IN (SELECT trace_key FROM {{scores}} WHERE {of_one} AND use_case IS NULL))"""
+        SELECT {PART} FROM {{scores}} AS scores WHERE {of_one} AND use_case IS NOT NULL
+    ) OR trace_key IN (
+        SELECT trace_key FROM {{scores}} AS scores WHERE {of_one} AND use_case IS NULL
+    ))"""

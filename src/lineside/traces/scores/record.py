@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import orjson
 from pydantic import Field
 
 from lineside.core import Record, clock, now
@@ -20,6 +21,7 @@ EVENT = "gen_ai.evaluation.result"
 
 NAME_CHARACTERS_MAX = 200
 EXPLANATION_CHARACTERS_MAX = 5_000
+METADATA_BYTES_MAX = 10_000
 
 
 class TraceScore(Record):
@@ -35,6 +37,9 @@ class TraceScore(Record):
             has the `session_id` alone.
         response_id: What the provider calls the answer it is about, where no step is named: the
             score waits for the step that has it, and is then of that.
+        identifier: A later score of the same name and sender on the same thing that has the same
+            one takes this one's place; with none, each is one of its own.
+        metadata: What else its giver says of it.
         use_case: Of the trace, where the score does not say.
         at: When it was given, in UTC.
     """
@@ -49,6 +54,8 @@ class TraceScore(Record):
     span_id: str | None = None
     session_id: str | None = None
     response_id: str | None = None
+    identifier: str | None = None
+    metadata: dict[str, Any] | None = None
     use_case: str | None = None
     release: str | None = None
     at: datetime = Field(default_factory=now)
@@ -72,6 +79,8 @@ def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
         "trace_key": trace_key(score.trace_id or ""),
         "span_id": score.span_id,
         "response_id": score.response_id,
+        "identifier": score.identifier,
+        "metadata": None if score.metadata is None else orjson.dumps(score.metadata).decode(),
         "name": score.name,
         "value": score.value,
         "label": score.label,
@@ -85,6 +94,8 @@ def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
 def score_of_row(row: Mapping[str, Any]) -> TraceScore:
     values = {name: row[name] for name in TraceScore.model_fields if name in row}
     more = {"by": row["given_by"], "at": row["scored_at"].replace(tzinfo=UTC)}
+    if row.get("metadata") is not None:
+        more["metadata"] = orjson.loads(row["metadata"])
     return TraceScore.model_validate(values | more)
 
 

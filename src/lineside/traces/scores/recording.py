@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from lineside.traces.reading import open_reading
 from lineside.traces.scores import queries
 from lineside.traces.scores.record import (
     EXPLANATION_CHARACTERS_MAX,
+    METADATA_BYTES_MAX,
     NAME_CHARACTERS_MAX,
     TraceScore,
     score_row,
@@ -28,6 +30,7 @@ FORM = "scores"
 
 SCORES_MAX = 1_000
 _TRACES_OF_A_STEP_MAX = 100
+BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001 # moments in the lake are UTC without saying so
 
 
 def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
@@ -62,16 +65,19 @@ def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
     return scope.store.inbox.put_soon(envelope)
 
 
-def traces_of_steps(scope: Scope, span_ids: Collection[str]) -> dict[str, str]:
+def traces_of_steps(
+    scope: Scope, span_ids: Collection[str], *, since: datetime = BEGINNING
+) -> dict[str, str]:
     """The trace of each of these steps, by the step's id; those that no or several traces have
-    are left out.
+    are left out, and so is what the actor may not see.
 
-    Every span of the workspace is looked at, so ask for thousands at once.
+    Every span of the workspace is looked at that began since then, so ask for thousands at once.
     """
     found: dict[str, set[str]] = {}
     limit = len(span_ids) * _TRACES_OF_A_STEP_MAX
     with open_reading(scope) as reading:
-        wanted = [scope.workspace, sorted(span_ids), limit]
+        own = None if scope.use_cases is None else sorted(scope.use_cases)
+        wanted = [scope.workspace, sorted(span_ids), limit, since, own]
         for row in reading.rows(queries.TRACES_OF_STEPS, wanted):
             found.setdefault(row["span_id"], set()).add(row["trace_id"])
     return {span_id: ids.pop() for span_id, ids in found.items() if len(ids) == 1}
@@ -99,7 +105,16 @@ def _check(score: TraceScore) -> None:
         )
     if score.value is not None and not math.isfinite(score.value):
         raise Invalid("bad_score_value", f"The score `{score.name}` is {score.value}")
-    texts = {"label": NAME_CHARACTERS_MAX, "explanation": EXPLANATION_CHARACTERS_MAX}
+    if len(orjson.dumps(score.metadata)) > METADATA_BYTES_MAX:
+        raise Invalid(
+            "score_too_long",
+            f"The metadata of the score `{score.name}` is larger than {METADATA_BYTES_MAX:,} bytes",
+        )
+    texts = {
+        "label": NAME_CHARACTERS_MAX,
+        "explanation": EXPLANATION_CHARACTERS_MAX,
+        "identifier": NAME_CHARACTERS_MAX,
+    }
     for field, limit in texts.items():
         if len(getattr(score, field) or "") > limit:
             raise Invalid(
@@ -110,7 +125,7 @@ def _check(score: TraceScore) -> None:
 
 def _masked(scope: Scope, score: TraceScore) -> TraceScore:
     # A session's id too: that of its traces was masked when they came.
-    fields = ("name", "label", "explanation", "session_id")
+    fields = ("name", "label", "explanation", "session_id", "identifier", "metadata")
     said = {field: getattr(score, field) for field in fields}
     return score.model_copy(update=privacy.masked_words(scope.store, scope.workspace, **said))
 

@@ -2,6 +2,7 @@
 
 from lineside.traces.filters import ATTRIBUTE
 from lineside.traces.queries import OF_PART, PART, first_of
+from lineside.traces.scores.queries import ONE_OF_SEVERAL
 from lineside.traces.search.queries import (
     OTHERS,
     PART_BY_ID,
@@ -13,17 +14,19 @@ from lineside.traces.search.queries import (
 
 # A sender repeats what it is not sure of. Steps and judges may each say something of one trace: its
 # number is their mean, its label the last that was given.
-_SAID = """
+_SAID = f"""
 said AS (
     SELECT part, avg(value) AS value, arg_max(label, scored_at) AS label
     FROM (
         SELECT heads.part, value, label, scored_at
-        FROM {scores} AS scores JOIN (SELECT DISTINCT trace_key, use_case, part FROM heads) AS heads
+        FROM {{scores}} AS scores
+        JOIN (SELECT DISTINCT trace_key, use_case, part FROM heads) AS heads
           ON scores.trace_key = heads.trace_key
           AND coalesce(scores.use_case = heads.use_case, scores.use_case IS NULL)
         WHERE workspace = ? AND scores.name = ? AND scored_at >= ? AND scores.trace_key >= 0
         QUALIFY row_number() OVER (
-            PARTITION BY heads.part, span_id, source, given_by, scored_at ORDER BY value
+            PARTITION BY heads.part, span_id, given_by, {ONE_OF_SEVERAL}
+            ORDER BY scored_at DESC, value
         ) = 1
     ) GROUP BY part
 )"""
