@@ -138,3 +138,36 @@ def test_a_score_is_not_compared_with_that_of_another_scorer(
     assert "1 of the runs got `right` from another scorer" in str(board.problem)
     with pytest.raises(Invalid, match="`right` cannot be guarded"):
         verdicts.judge_pair(scope, before.id, after.id, score="latency_ms", guards={"right": 0.02})
+
+
+def test_asking_anew_until_one_run_ships_does_not_pay(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    target.answers = {f"m{n}": "lost_card" for n in range(1, 51)}
+    unlucky = judge(scope, run_cases(rows(200)), "accuracy >= 0.85")
+    target.answers = {}
+
+    lucky = run_cases(rows(200), fresh=True)
+    asked_again = judge(scope, lucky, "accuracy >= 0.85")
+    another = judge(scope, run_cases(rows(200), subject="another"), "accuracy >= 0.85")
+
+    assert unlucky.verdict.decision == "hold"
+    assert asked_again.verdict.decision == "more"
+    (finding,) = asked_again.verdict.findings
+    assert (finding.value, finding.confidence) == (pytest.approx((0.75 + 1) / 2), 0.975)
+    (note,) = asked_again.notes
+    assert note.startswith("The same candidate was asked these cases 2 times: the mean of all")
+    assert another.verdict.decision == "ship"
+
+
+def test_a_large_run_asked_anew_is_judged_with_the_one_before(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    target.answers = {f"m{n}": "lost_card" for n in range(1, 401)}
+    assert run_cases(rows(1_200)).sheet
+    target.answers = {}
+
+    asked_again = judge(scope, run_cases(rows(1_200), fresh=True), "accuracy >= 0.90")
+
+    assert asked_again.verdict.findings[0].value == pytest.approx((2 / 3 + 1) / 2)
+    assert asked_again.verdict.decision == "hold"

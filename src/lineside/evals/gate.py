@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lineside.core import Conflict, Invalid, Record
+from lineside.evals.again import earlier_tries, over_all
 from lineside.evals.compare import pair
 from lineside.evals.judged import JudgedRun, clusters_of, read_judged
 from lineside.evals.licences.leaning import Leaning
@@ -54,10 +55,10 @@ def judge_gate(
 ) -> GateOutcome:
     """Hold a run against the rules of its gate.
 
-    Repetitions are averaged per case, related cases count as such, and failed ones count both ways,
-    never as zero. A rule that leans on a judge without a licence never ships and never holds. A run
-    that was not asked to its end, or got no answer at all, never ships; beside such a baseline, no
-    rule about the live release does.
+    Repetitions are averaged per case, and so are runs that asked the same anew. Related cases count
+    as such, and failed ones count both ways, never as zero. A rule that leans on a judge without a
+    licence never ships and never holds. A run that was not asked to its end, or got no answer at
+    all, never ships; beside such a baseline, no rule about the live release does.
 
     Args:
         nothing_is_live: The caller looked, and there is nothing to compare with: rules about the
@@ -74,6 +75,12 @@ def judge_gate(
     judged = read_judged(scope.store, run, beside=baseline_run)
     baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
     notes: list[str] = []
+    if earlier := earlier_tries(scope.store, run):
+        judged = over_all(scope.store, judged, earlier)
+        notes.append(
+            f"The same candidate was asked these cases {len(earlier) + 1} times: the mean of all "
+            f"decides, at {judged.confidence * 100:.4g} %, not the luckiest"
+        )
     findings = find_all(judged, baseline, rules, notes)
     findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
     findings = [_with_ground(*pair, judged) for pair in zip(rules, findings, strict=True)]

@@ -99,6 +99,7 @@ class JudgedRun:
         is_partial: Whether it is looked at on the way, when the rest was not to be asked yet.
         rescored: Scores that mean something else in the run it was read beside, each with the
             reason.
+        times: How often all of it was asked anew and might have shipped.
     """
 
     def __init__(
@@ -109,8 +110,10 @@ class JudgedRun:
         sheet: Sheet | None = None,
         is_partial: bool = False,
         rescored: Mapping[str, str] | None = None,
+        times: int = 1,
     ) -> None:
         self.run = run
+        self.times = times
         self.rescored = rescored or {}
         self.is_partial = is_partial
         if cases is not None:
@@ -153,7 +156,7 @@ class JudgedRun:
         """The level at which this run is judged: on the way that of the look, else its own."""
         if self.is_partial and self.run.looks:
             return self.run.looks[-1].confidence
-        return self.run.confidence
+        return 1 - (1 - self.run.confidence) / self.times
 
     @property
     def never_asked(self) -> int:
