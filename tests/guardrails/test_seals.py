@@ -15,9 +15,14 @@ from lineside.gateway.wires.sse import SseEvent
 SEAL = "c2VhbGVk"
 
 
-def streamed(tmp_path: Path, *parts: dict[str, object]) -> list[dict[str, object]]:
+GUARDS = "output: [mask_pii]\n"
+
+
+def streamed(
+    tmp_path: Path, *parts: dict[str, object], guards: str = GUARDS
+) -> list[dict[str, object]]:
     """The parts that a caller gets of an answer that Gemini streams, a part in each event."""
-    (tmp_path / "guards.yaml").write_text("output: [mask_pii]\n")
+    (tmp_path / "guards.yaml").write_text(guards)
     wire = wires.wire_named("gemini")
     reader = wire.stream_reader()
     events: list[canonical.AnswerEvent] = []
@@ -65,3 +70,26 @@ def test_a_call_of_a_tool_keeps_its_signature(tmp_path: Path) -> None:
     call = {"functionCall": {"name": "a", "args": {"b": 1}}, "thoughtSignature": SEAL}
 
     assert streamed(tmp_path, call) == [call]
+
+
+@pytest.mark.parametrize("guards", [GUARDS, ""])
+@pytest.mark.parametrize("thought", [{}, {"thought": True}])
+def test_of_several_signatures_each_stands_behind_its_own_words(
+    tmp_path: Path, thought: dict[str, object], guards: str
+) -> None:
+    seals = ["Zmlyc3Q=", "c2Vjb25k", "dGhpcmQ="]
+    given: list[dict[str, object]] = [
+        *({"text": "One "}, {"text": "and. ", "thoughtSignature": seals[0]}),
+        *({"text": "Two. ", "thoughtSignature": seals[1]}, {"text": "Three"}),
+        {"text": "", "thoughtSignature": seals[2]},
+    ]
+    parts = streamed(tmp_path, *(part | thought for part in given), guards=guards)
+
+    words, behind = "", []
+    for part in parts:
+        words += str(part["text"])
+        if "thoughtSignature" in part:
+            behind.append((words, part["thoughtSignature"]))
+    assert behind == list(
+        zip(["One and. ", "One and. Two. ", "One and. Two. Three"], seals, strict=True)
+    )

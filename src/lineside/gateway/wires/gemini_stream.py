@@ -115,12 +115,14 @@ class GeminiStreamReader:
                 yield PartGrew(
                     choice=index, at=at, text=text, signature=signature, extras=part.extras
                 )
+            if _is_signed(part):
+                yield from self._close(index, candidate)
             return
         yield from self._close(index, candidate)
         at, candidate.count = candidate.count, candidate.count + 1
         candidate.has_calls |= isinstance(part, ToolCall)
         yield PartStarted(choice=index, at=at, part=part)
-        if is_words:
+        if is_words and not _is_signed(part):
             candidate.open = (part.kind, at)
         else:
             yield PartEnded(choice=index, at=at)
@@ -129,6 +131,11 @@ class GeminiStreamReader:
         if candidate.open is not None:
             yield PartEnded(choice=index, at=candidate.open[1])
         candidate.open = None
+
+
+def _is_signed(part: Part) -> bool:
+    """Whether it ends with a signature, which is of the words up to here and of no others."""
+    return bool(getattr(part, "signature", None) or part.extras.get("thoughtSignature"))
 
 
 class GeminiStreamWriter:
