@@ -13,6 +13,7 @@ from lineside.traces import Feedback, Span, list_feedback, marks, scores, search
 from lineside.trust import Scope
 from lineside.web.call_graph import graph_plot
 from lineside.web.media import safe_type
+from lineside.web.ranges import ranged
 from lineside.web.render import page
 from lineside.web.traces import correction_fields, release_labels
 from lineside.web.waterfall import OutlineStep, spoken, unfold
@@ -107,15 +108,21 @@ def compare(request: Request) -> Response:
 
 
 def blob(request: Request) -> Response:
-    """What was too large to stay in its step: shown where that is safe, else saved as a file."""
+    """What was too large to stay in its step: shown where that is safe, else saved as a file.
+
+    A browser may ask for a part of it, as it does to seek in sound.
+    """
     scope: Scope = request.app.state.local
     scope.require("read")
     digest = request.path_params["digest"]
     content = scope.store.payloads.get(digest)
     kind = safe_type(content)
     name = digest.removeprefix("sha256:")[:12]
-    headers = {} if kind else {"content-disposition": f'attachment; filename="{name}.bin"'}
-    return Response(content, media_type=kind or "application/octet-stream", headers=headers)
+    media_type = kind or "application/octet-stream"
+    answer = ranged(request.headers, content, etag=name, media_type=media_type)
+    if kind is None:
+        answer.headers["content-disposition"] = f'attachment; filename="{name}.bin"'
+    return answer
 
 
 def _to_diff(left_id: str, right_id: str) -> Response:
