@@ -54,8 +54,8 @@ def two_runs(run_cases: RunCases, target: ScriptedTarget) -> Callable[[int], lis
 
 
 def ends(shown: Any) -> Ends:
-    """Both ends; nothing for one that the cases do not bound."""
-    low, high = (None if end is None or abs(end) == float("inf") else end
+    """Both ends, up to rounding; nothing for one that the cases do not bound."""
+    low, high = (None if end is None or abs(end) == float("inf") else round(end, 12)
                  for end in (shown.low, shown.high))  # fmt: skip
     return low, high
 

@@ -156,7 +156,8 @@ class JudgedRun:
         """The level at which this run is judged: on the way that of the look, else its own."""
         if self.is_partial and self.run.looks:
             return self.run.looks[-1].confidence
-        return 1 - (1 - self.run.confidence) / self.times
+        level = self.run.confidence
+        return level if self.times == 1 else 1 - (1 - level) / self.times
 
     @property
     def never_asked(self) -> int:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from lineside.stats.arrays import np
 from lineside.stats.samples import Codes, Numbers
 
+FEW_DIFFER = 10
+"""From so many cases on that are unlike the most, their spread can be seen."""
+
 
 @dataclass(frozen=True)
 class ClusteredError:
@@ -26,15 +29,22 @@ class ClusteredError:
     cases: int
     kish: float
 
-    def design_effect(self, simple: float) -> tuple[float, float | None]:
+    def design_effect(self, simple: float, *, differ: int) -> tuple[float, float | None]:
         """Return the design effect against the simple variance, and the df to judge with.
 
         It is never taken below 1: clusters that look more alike than chance do so by chance. Where
-        nothing varied, or one cluster is all there is, cases of a cluster count as one.
+        hardly anything varied, or one cluster is all there is, cases of a cluster count as one:
+        from a few stray cases nobody sees whether a cluster that was not drawn would be bad
+        throughout.
+
+        Args:
+            differ: Cases that are unlike the most.
         """
+        alike = self.cases / self.kish
         if simple <= 0 or self.count < 2:
-            return self.cases / self.kish, None
-        return max(1.0, self.variance / simple), self.df
+            return alike, None
+        seen = max(1.0, self.variance / simple)
+        return (alike, None) if differ < FEW_DIFFER and seen < alike else (seen, self.df)
 
 
 def clustered_error(row: Numbers, codes: Codes) -> ClusteredError:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lineside.core import Invalid
 from lineside.stats.arrays import np
-from lineside.stats.clusters import clustered_error
+from lineside.stats.clusters import FEW_DIFFER, clustered_error
 from lineside.stats.pivots import BoundedPivot, MeanPivot, Pivot, RatePivot, critical
 from lineside.stats.resampling import bootstrap_ends
 from lineside.stats.samples import (
@@ -24,7 +24,6 @@ from lineside.stats.samples import (
 MeanMethod = Literal["auto", "t", "bootstrap", "wilson"]
 
 CONSTANT_CASES_MIN = 30
-FEW_DIFFER = 10
 AMOUNT = (0.0, inf)
 """Bounds of times, money and counts, of which nobody can say how large one may get."""
 
@@ -160,7 +159,8 @@ def _binary_interval(row: Numbers, codes: Codes | None, confidence: float) -> In
         return _rate_interval(RatePivot(value, row.size), confidence, n=row.size, cases=row.size)
     spread = clustered_error(row, codes)
     simple = value * (1 - value) / row.size
-    effect, df = spread.design_effect(simple)
+    successes = int(row.sum())
+    effect, df = spread.design_effect(simple, differ=min(successes, row.size - successes))
     pivot = RatePivot(value, row.size / effect, df)
     return _rate_interval(
         pivot, confidence, n=spread.count, cases=row.size, design_effect=effect, clustered=True
@@ -250,7 +250,7 @@ def _bounded_interval(
     value = float(min(row.max(), max(row.min(), row.mean())))
     variance, effect, df = float(((row - value) ** 2).mean()), 1.0, None
     if codes is not None:
-        effect, df = clustered_error(row, codes).design_effect(variance / row.size)
+        effect, df = clustered_error(row, codes).design_effect(variance / row.size, differ=0)
     pivot = BoundedPivot(value, variance, row.size / effect, *bounds, df)
     tail = (1 - confidence) / 2
     return Interval(

@@ -180,7 +180,8 @@ def _binary_difference(
     if codes is not None:
         spread = clustered_error(change, codes)
         n = spread.count
-        effect, df = spread.design_effect(((wins + losses) / cases - value**2) / cases)
+        simple = ((wins + losses) / cases - value**2) / cases
+        effect, df = spread.design_effect(simple, differ=wins + losses)
     pivot = PairedRatePivot(wins / effect, losses / effect, cases / effect, df)
     tail = (1 - confidence) / 2
     if codes is None:
