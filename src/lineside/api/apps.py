@@ -55,6 +55,8 @@ async def run(request: Request) -> Response:
         wish=cache_wish(request.headers),
     )
     headers = limits | cache_headers(answer.cache)
+    if answer.kept_live:
+        headers["x-lineside-kept-live"] = ", ".join(answer.kept_live)
     return Response(orjson.dumps(answer.model_dump()), 200, headers, "application/json")
 
 

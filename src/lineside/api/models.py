@@ -111,6 +111,7 @@ class _Knock:
         named = {
             "x-lineside-release": served.release,
             "x-lineside-arm": served.arm,
+            "x-lineside-kept-live": str(served.attributes.get("kept_live") or ""),
             "x-lineside-provider": served.provider,
             "x-lineside-route": "; ".join(served.why),
             **cache_headers(served.attributes),

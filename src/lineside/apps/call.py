@@ -44,6 +44,8 @@ class CallAnswer(Record):
         release: What answered, such as `v2`, with its id and its arm.
         latency_ms: Inside lineside, in milliseconds; `model_ms` of it the model took.
         tokens_in: Read by the model, nothing where it does not count; `tokens_out` written.
+        kept_live: Knobs at a value that a canary or a variant has no evidence for: for their sake
+            the live release answered, outside of the rollout's arms.
         guards: What each guard said on the way, in order.
         provenance: Says to programs that AI made the answer, where the manifest asks for it.
         provider: Whose model answered and `why`, where a route decided it; headers say both.
@@ -65,6 +67,7 @@ class CallAnswer(Record):
     model_ms: float = 0
     tokens_in: int | None = None
     tokens_out: int | None = None
+    kept_live: list[str] = []  # noqa: RUF012 # pydantic copies it
     guards: list[GuardDecision] = []  # noqa: RUF012 # pydantic copies it
     provenance: Provenance | None = None
     provider: SkipJsonSchema[str | None] = Field(None, exclude=True)

@@ -14,6 +14,12 @@ def is_in_audience(rollout: Rollout, attributes: Mapping[str, audiences.Attribut
     return audiences.Audience.read(audience).includes(attributes) if audience else None
 
 
+def live_arm(rollout: Rollout) -> Arm:
+    """What answers whoever a rollout is not for; such calls must not count as one of its arms."""
+    first = rollout.arms[0]
+    return first.model_copy(update={"name": "live"}) if rollout.experiment else first
+
+
 def key_of(rollout: Rollout, *, session: str | None, user: str | None) -> str | None:
     """By what a caller stays in an arm: the session, in an experiment the user before it."""
     return (user or session) if rollout.experiment else (session or user)
@@ -32,8 +38,7 @@ def choose_arm(
     if len(rollout.arms) == 1:
         return first
     if is_in_audience(rollout, attributes or {}) is False:
-        # Whoever an experiment is not for must not count as one of its arms.
-        return first.model_copy(update={"name": "live"}) if rollout.experiment else first
+        return live_arm(rollout)
     if key is None:
         place = random.randrange(10_000)  # noqa: S311 # a share of traffic, not a secret
     else:

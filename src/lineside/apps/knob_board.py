@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any
 
 from lineside.apps.call import Call
-from lineside.apps.choosing import choose_arm
+from lineside.apps.choosing import choose_arm, live_arm
 from lineside.apps.knobs import turn_knobs
-from lineside.apps.knobs_now import KnobsNow, knobs_now
+from lineside.apps.knobs_now import KnobsNow, knobs_now, offering, takes
 from lineside.apps.open_releases import FRESH_SECONDS, OpenReleases
 from lineside.apps.rollout import Arm
 from lineside.apps.turning import (
@@ -40,7 +40,42 @@ class KnobBoard:
         """What the knobs stand at in the release that would answer this user now."""
         scope.require("run", use_case=use_case)
         live = await self._releases.live(scope, use_case)
-        return await self._now(scope, live, choose_arm(live.rollout, user), user)
+        chosen = choose_arm(live.rollout, user)
+        arm, _ = await self.arm_for(scope, live, chosen, user, {})
+        now = await self._now(scope, live, arm, user)
+        first = live.rollout.arms[0]
+        if arm.release_id == first.release_id:
+            return now
+        return offering(now, await self._now(scope, live, first, user))
+
+    async def arm_for(
+        self, scope: Scope, live: Live, arm: Arm, user: str | None, brought: Mapping[str, Any]
+    ) -> tuple[Arm, list[str]]:
+        """The arm that answers a caller who fell into one, and the knobs for whose sake it differs.
+
+        Those at a value that not every arm of a rollout has evidence for: then the live release
+        answers. Who brings one must not be refused because a rollout began, nor be answered
+        otherwise than they set it; and as such callers are left out of every arm alike, none is
+        compared by other people than the others.
+
+        Args:
+            brought: Settings that come with the call; beside them, those that the user left count.
+        """
+        left_by = user if live.turns else None
+        if len(live.rollout.arms) == 1 or not (brought or left_by):
+            return arm, []
+        first, *others = live.rollout.arms
+        now = await self._now(scope, live, first, left_by)
+        wanted = {**now.users, **brought}
+        if not all(takes(now, name, value) for name, value in wanted.items()):
+            return first, []  # refused there, as without a rollout
+        asked = [await self._now(scope, live, one, None) for one in others if wanted]
+        kept = [
+            name
+            for name, value in wanted.items()
+            if not all(takes(one, name, value) for one in asked)
+        ]
+        return (live_arm(live.rollout), kept) if kept else (arm, [])
 
     async def of_call(
         self, scope: Scope, live: Live, arm: Arm, knobs: Sequence[Knob], call: Call
@@ -65,7 +100,8 @@ class KnobBoard:
     ) -> KnobsNow:
         """Leave a user's knob at a value, for every call that names the user; see `keep_turn`."""
         self._releases.look_again(scope, use_case)  # what was proved a moment ago counts
-        before = await self.now(scope, use_case, user=user)
+        live = await self._releases.live(scope, use_case)
+        before = await self._now(scope, live, live.rollout.arms[0], user)
         await asyncio.to_thread(keep_turn, scope, before, name, value)
         self._releases.look_again(scope, use_case)
         return await self.now(scope, use_case, user=user)

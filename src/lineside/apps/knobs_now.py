@@ -88,6 +88,27 @@ def knobs_now(
     )
 
 
+def takes(now: KnobsNow, name: str, value: Any) -> bool:
+    """Whether a user may have this knob at this value in the release that it is of."""
+    mine = next((one for one in now.knobs if one.knob.name == name), None)
+    return mine is not None and mine.knob.who == "user" and value in mine.offered
+
+
+def offering(now: KnobsNow, live: KnobsNow) -> KnobsNow:
+    """Knobs as they stand in a canary, with what may be turned to: what the live release offers.
+
+    Who turns to one that the canary lacks evidence for is answered by the live release.
+    """
+    theirs = {one.knob.name: one.offered for one in live.knobs}
+    knobs = tuple(
+        one.model_copy(
+            update={"offered": _ordered(one.knob, [*theirs.get(one.knob.name, ()), one.value])}
+        )
+        for one in now.knobs
+    )
+    return now.model_copy(update={"knobs": knobs})
+
+
 def _ordered(knob: Knob, values: Sequence[Any]) -> tuple[Any, ...]:
     if knob.kind == "choice":
         return tuple(value for value in knob.of if value in values)

@@ -226,6 +226,7 @@ class ModelCalls:
         served.provider, served.why = answer.provider, answer.why
         served.waited_s = answer.model_ms / 1000
         served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards, **answer.cache}
+        served.attributes["kept_live"] = ", ".join(answer.kept_live)
         served.attributes[KEPT] = (answer.seen, answer.said)
         for event in canonical.events_of(_said(answer, use_case)):
             yield event

@@ -27,6 +27,7 @@ from lineside.trust import Scope
 
 About = dict[str, Any]
 """Attributes of a trace beside those that every call has."""
+_NOTHING: About = {}
 
 
 class _Way(NamedTuple):
@@ -91,6 +92,9 @@ class Serving:
         key = key_of(live.rollout, session=call.session, user=call.user)
         arm = choose_arm(live.rollout, key, call.attributes)
         is_meant = is_in_audience(live.rollout, call.attributes)
+        about: About = {} if is_meant is None else {"audience": is_meant}
+        arm, kept = await self.knobs.arm_for(scope, live, arm, call.user, call.knobs)
+        about |= {"kept_live": kept} if kept else {}
         answer = await self._answered(
             scope,
             arm,
@@ -99,7 +103,7 @@ class Serving:
             place=place or CallPlace(),
             limits=limits,
             wish=wish,
-            about=None if is_meant is None else {"audience": is_meant},
+            about=about,
         )
         if live.rollout.shadow is not None:
             self.shadows.copy(scope, use_case, live.rollout.shadow, call, answer.trace_id)
@@ -149,7 +153,7 @@ class Serving:
         place: CallPlace,
         limits: dict[str, str] | None = None,
         wish: CacheWish | None = None,
-        about: About | None = None,
+        about: About = _NOTHING,
         heard: Callable[[ModelReply], None] = lambda _reply: None,
     ) -> CallAnswer:
         """Answer by one arm, metered and guarded, and keep the trace however it ends.
@@ -172,14 +176,12 @@ class Serving:
             reply = await app.answer(call.input, knobs=settings, guarded=guarded, around=around)
         except LinesideError as error:
             if not probes.is_probe(error):
-                elapsed_ms = (time.perf_counter() - clock) * 1000
-                said = f"{error.code}: {error.message}"
                 refused = {"refused": error.code} if guarded.is_refusal(error) else {}
                 await trace.keep(
-                    duration_ms=elapsed_ms,
-                    error=said,
+                    duration_ms=(time.perf_counter() - clock) * 1000,
+                    error=f"{error.code}: {error.message}",
                     guarded=guarded,
-                    attributes=told | refused | (about or {}),
+                    attributes=told | refused | about,
                 )
             raise
         finally:
@@ -191,7 +193,7 @@ class Serving:
             duration_ms=(finished - clock) * 1000,
             model_ms=(finished - asked) * 1000,
             guarded=guarded,
-            attributes={"knobs": settings, "hand_off": reason is not None, **told, **(about or {})},
+            attributes={"knobs": settings, "hand_off": reason is not None, **told, **about},
         )
         return CallAnswer(
             output=reply.output,
@@ -214,6 +216,7 @@ class Serving:
             provider=reply.provider,
             why=list(reply.why),
             cache=told,
+            kept_live=about.get("kept_live", []),
             seen=trace.kept_input(guarded),
             said=guarded.reply.output if guarded.reply else None,
         )

@@ -175,6 +175,10 @@ WHERE workspace = ? AND (?::VARCHAR IS NULL OR use_case = ?)
 ORDER BY started_at DESC LIMIT ?
 """
 
+_KEPT_LIVE = """
+    (attributes LIKE '%"kept_live":%'
+     AND json_extract_string(attributes, '/kept_live') IS NOT NULL)
+"""
 _REFUSED = """
     (status = 'error' AND coalesce(attributes LIKE '%"refused":%', false)
      AND json_extract_string(attributes, '/refused') IS NOT NULL)
@@ -217,6 +221,7 @@ WITH arrived AS (
     WHERE workspace = ? AND use_case = ? AND started_at >= ? AND kind = 'app' AND run_id IS NULL
       AND {served}
       AND (NOT ?::BOOLEAN OR json_extract_string(attributes, '/audience') = 'true')
+      AND NOT coalesce({_KEPT_LIVE}, false)
 ), calls AS (SELECT * FROM arrived WHERE NOT refused)
 """
 
