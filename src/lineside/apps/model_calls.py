@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import orjson
 
@@ -66,7 +67,12 @@ class OpenAnswer:
 
     async def begin(self) -> None:
         """Wait for the first event, so that a failure before it is a failure of the whole call."""
-        self._first = await anext(self._events)
+        first = await anext(self._events)
+        if isinstance(first, canonical.AnswerStarted) and not (first.id and first.created_s):
+            # Some wires have neither; every client of a stream looks for both in its beginning.
+            dated = {"id": first.id or uuid4().hex, "created_s": int(now().timestamp())}
+            first = first.model_copy(update=dated)
+        self._first = first
 
     async def events(self) -> calls.Events:
         """Every event, the first again; closing it ends the call at its provider."""

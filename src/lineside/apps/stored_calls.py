@@ -15,7 +15,7 @@ import orjson
 from lineside.apps.metered import payer_of
 from lineside.apps.model_calls import KEPT, OpenAnswer
 from lineside.apps.model_guards import answer_kept, is_hidden, request_kept
-from lineside.core import Invalid, LinesideError, NotFound, now
+from lineside.core import Invalid, LinesideError, NotFound
 from lineside.gateway import calls, canonical, stored, wires
 from lineside.trust import Scope
 
@@ -61,9 +61,8 @@ class StoredCall:
             async for event in events:
                 if isinstance(event, canonical.AnswerStarted):
                     self._hear(event.wire)
-                    if event.created_s is None:
-                        changes["created_s"] = int(now().timestamp())
-                    event = event.model_copy(update=changes)  # the same, dated
+                    changes["created_s"] = event.created_s
+                    event = event.model_copy(update=changes)
                 elif isinstance(event, canonical.AnswerEnded) and self.is_wanted:
                     answer = opened.answer.model_copy(update=changes)
                     await self._keep(opened.call, answer)

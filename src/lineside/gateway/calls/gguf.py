@@ -98,7 +98,7 @@ class GgufUpstream:
     def unsaid(self, request: ModelRequest) -> list[str]:
         """See `Upstream`."""
         unknown = [word for word in request.extras if not _is_taken(word)]
-        return left_out(request, self._wire) + unknown
+        return sorted({*left_out(request, self._wire), *unknown})
 
     def where(self, model: str) -> str:
         """The model as an error names it."""

@@ -91,6 +91,7 @@ class LitellmUpstream:
                     yield event
 
     async def _events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
+        self.unsaid(request)  # what is refused is refused before anybody is asked, and paid
         asked = self._arguments(request)
         loop = asyncio.get_running_loop()
         complete = await loop.run_in_executor(_IMPORTING, _acompletion)
@@ -113,7 +114,7 @@ class LitellmUpstream:
     def unsaid(self, request: ModelRequest) -> list[str]:
         """See `Upstream`."""
         unknown = [word for word in request.extras if not word.startswith("~")]
-        return left_out(request, self._wire) + unknown
+        return sorted({*left_out(request, self._wire), *unknown})
 
     async def close(self) -> None:
         """Do nothing: litellm keeps its connections to itself."""

@@ -88,6 +88,7 @@ class HttpUpstream:
         if request.is_stream and self.endpoint.wire == "chat" and not request.wants_stream_tokens:
             # Without it a stream ends without its token counts, and nobody knows what it cost.
             request = request.model_copy(update={"wants_stream_tokens": True})
+        self.unsaid(request)  # what is refused is refused before anybody is asked, and paid
         body = self.wire.write_request(request)
         where = self.where(request.model)
         exchanging = self._exchange(

@@ -82,6 +82,8 @@ def write_request(request: ModelRequest) -> dict[str, Any]:
         "response_format": _write_form(request.answer_form, is_own=is_own),
     }
     written |= {there: getattr(request, name) for name, (there, _) in _PLAIN.items()}
+    if request.top_logprobs and not is_own:
+        written["logprobs"] = True  # without it nobody here is given any
     if request.wants_stream_tokens is not None or "~stream_options" in marks:
         asked = known({"include_usage": request.wants_stream_tokens})
         written["stream_options"] = asked | marks.get("~stream_options", {})

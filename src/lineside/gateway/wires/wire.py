@@ -137,6 +137,15 @@ _WIRES: dict[str, Wire] = {
 }
 
 _REFUSED = {"choices_wanted": "several answers side by side (`n`)", "wants_logprobs": "logprobs"}
+# Of what only one wire knows. The rest of it is left out and named.
+_REFUSED_EXTRAS = {
+    "functions": "`functions`, the old form of `tools`",
+    "modalities": "anything but words (`modalities`)",
+    "web_search_options": "a search of one provider (`web_search_options`)",
+    "mcp_servers": "tools of servers that one provider asks (`mcp_servers`)",
+}
+_SAYS_NOTHING: tuple[Any, ...] = (None, False, [], {}, "")
+_INNER = {"~text": "text", "~reasoning": "reasoning"}
 
 
 def wire_named(name: str) -> Wire:
@@ -155,11 +164,25 @@ def left_out(request: ModelRequest, wire: Wire) -> list[str]:
     asked = {name for name in wire.unsaid if getattr(request, name)}
     if request.choices_wanted == 1:
         asked.discard("choices_wanted")
-    refused = sorted(asked & _REFUSED.keys())
+    asked |= set(_said_in_extras(request))
+    words = _REFUSED | _REFUSED_EXTRAS
+    refused = sorted(asked & words.keys())
     if refused:
         raise Invalid(
             "not_on_this_wire",
-            f"The model that is to answer cannot give {_REFUSED[refused[0]]}",
+            f"The model that is to answer cannot give {words[refused[0]]}",
             hint="Leave it out, or ask a model that speaks the wire you ask in.",
         )
     return sorted(asked)
+
+
+def _said_in_extras(request: ModelRequest) -> Iterator[str]:
+    """Names of the fields that only the caller's own wire knows."""
+    for name, value in request.extras.items():
+        inner = _INNER.get(name)
+        if inner is not None and isinstance(value, dict):
+            yield from (f"{inner}.{one}" for one in value if value[one] not in _SAYS_NOTHING)
+        is_said = name[0:1] != "~" and value not in _SAYS_NOTHING and value != ["text"]
+        # The metadata of a response is given back and kept here.
+        if is_said and (request.wire, name) != ("responses", "metadata"):
+            yield name
