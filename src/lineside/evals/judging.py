@@ -13,7 +13,10 @@ from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
 from lineside.evals.target import RECALLED, Answered, finite
 from lineside.evals.twins import Related
+from lineside.gateway import shorten
 from lineside.store import Store
+
+_SAID_MAX = 240
 
 Counts = Sequence[tuple[str | None, int, str]]
 """Error code (nothing for answers), number of results, one message."""
@@ -156,7 +159,8 @@ class Judge:
         self._wrong += row["standing"] == queries.WRONG
         for name, score in row["scores"].items():
             if (error := score.get("error")) is not None:
-                known = self._unscored.get(name) or Unscored(answers=0, message=error)
+                said = shorten(" ".join(error.split()), _SAID_MAX)
+                known = self._unscored.get(name) or Unscored(answers=0, message=said)
                 grown = {"answers": known.answers + 1}
                 self._unscored[name] = known.model_copy(update=grown)
         if answered.failure is not None:

@@ -168,7 +168,9 @@ class _Reach:
         if _root(thing) in _KNOWN:
             self.found.append(thing)
             held = {} if isinstance(thing, type | FunctionType) else getattr(thing, "__dict__", {})
-            yield from ((part, names) for part in held.values() if _root(part) in _KNOWN)
+            # The client by which a model is asked knows no model; who holds both has said it.
+            known = LIBRARIES if held and _model_name(thing) else _KNOWN
+            yield from ((part, names) for part in held.values() if _root(part) in known)
         elif isinstance(thing, FunctionType):
             yield from self._parts_of_function(thing)
         elif isinstance(thing, MethodType | staticmethod | classmethod):
