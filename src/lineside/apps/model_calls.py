@@ -24,6 +24,11 @@ from lineside.guardrails import judging, probes
 from lineside.trust import Scope
 
 _VECTORS = "vectors"
+# The longest answer is not among them, which one wire makes everybody say.
+_SETTLED = (
+    *("answer_form", "temperature", "top_p", "top_k", "seed", "stop", "frequency_penalty"),
+    *("presence_penalty", "wants_logprobs", "reasoning_effort", "reasoning_tokens_max"),
+)
 KEPT = "kept"
 """Where stands what may be kept of a use case's call: of its input, and of its output."""
 
@@ -230,6 +235,7 @@ class ModelCalls:
             answer.arm,
         )
         served.provider, served.why = answer.provider, answer.why
+        served.left_out = _fixed(request)
         served.waited_s = answer.model_ms / 1000
         served.attributes |= {"hand_off": answer.hand_off, GUARDS: answer.guards, **answer.cache}
         served.attributes["kept_live"] = ", ".join(answer.kept_live)
@@ -313,6 +319,18 @@ def _input(request: canonical.ModelRequest, fields: list[str]) -> Any:
         "The last words of the user are no JSON object",
         hint=f"This app takes an object with {names}; write it as the user's message.",
     )
+
+
+def _fixed(request: canonical.ModelRequest) -> list[str]:
+    """What a request asks for and the release of a use case has settled, by name."""
+    said = [name for name in _SETTLED if getattr(request, name)]
+    spoken = [turn for turn in request.turns if turn.role in ("system", "developer")]
+    others = len(request.turns) - len(spoken)
+    return [
+        *(["system"] if request.system or spoken else []),
+        *(["earlier turns"] if others > 1 else []),
+        *said,
+    ]
 
 
 def _said(answer: CallAnswer, use_case: str) -> canonical.ModelAnswer:

@@ -150,3 +150,22 @@ def test_a_response_of_a_use_case_is_kept_as_its_guards_let_it_pass_and_gone_on_
     assert "And another?" in str(upstream.asked[-1])
     assert "ann@" not in str(upstream.asked)
     assert "bob@" not in str(upstream.asked)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_what_a_release_has_settled_is_named_to_who_asks_for_it(
+    openai_client: openai.OpenAI, upstream: FakeUpstream, streams: bool
+) -> None:
+    upstream.answer(CARD)
+    create = openai_client.chat.completions.with_raw_response.create
+    asked: list[Any] = [{"role": "user", "content": "My card"}]
+    plain = create(model="triage", messages=asked, max_tokens=50, stream=streams)
+    assert "x-lineside-left-out" not in plain.headers
+
+    before: list[Any] = [
+        {"role": "system", "content": "Answer in French."},
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hello"},
+    ]
+    told = create(model="triage", messages=[*before, *asked], temperature=0.5, stream=streams)
+    assert told.headers["x-lineside-left-out"] == "system, earlier turns, temperature"
