@@ -16,7 +16,7 @@ from lineside.usecases import guards as declarations
 _COMMON = ("action", "limit", "deadline_ms", "on_error")
 
 
-class _Kind(NamedTuple):
+class GuardKind(NamedTuple):
     """How a kind of guard is made and what it does unless the manifest says otherwise."""
 
     make: Callable[..., Check]
@@ -25,18 +25,18 @@ class _Kind(NamedTuple):
 
 
 _WHOLE = {"sees": "whole"}
-_KINDS: dict[str, _Kind] = {
-    "mask_pii": _Kind(
+_KINDS: dict[str, GuardKind] = {
+    "mask_pii": GuardKind(
         personal.mask_pii,
         {"action": "transform", "hold_back": personal.WINDOW_CHARACTERS, "hides_text": True},
         "puts marks for mail, phone, accounts, cards, national ids, IPs; the caller sees them back",
     ),
-    "no_secrets": _Kind(
+    "no_secrets": GuardKind(
         personal.no_secrets,
         {"hold_back": personal.WINDOW_CHARACTERS, "hides_text": True},
         "holds back keys, tokens and passwords",
     ),
-    "no_injection": _Kind(
+    "no_injection": GuardKind(
         lambda: injection.no_injection,
         {
             "action": "warn",
@@ -45,27 +45,27 @@ _KINDS: dict[str, _Kind] = {
         },
         "signals of injection and jailbreak; warns unless told otherwise",
     ),
-    "on_topic": _Kind(wording.on_topic, _WHOLE, "a fence of words around the app's topics"),
-    "length": _Kind(wording.length, _WHOLE, "characters, at least and at most"),
-    "language": _Kind(wording.language, _WHOLE, "languages a message may be in"),
-    "banned_phrases": _Kind(wording.banned_phrases, {}, "phrases nobody may read or say here"),
-    "matches_schema": _Kind(
+    "on_topic": GuardKind(wording.on_topic, _WHOLE, "a fence of words around the app's topics"),
+    "length": GuardKind(wording.length, _WHOLE, "characters, at least and at most"),
+    "language": GuardKind(wording.language, _WHOLE, "languages a message may be in"),
+    "banned_phrases": GuardKind(wording.banned_phrases, {}, "phrases nobody may read or say here"),
+    "matches_schema": GuardKind(
         matches_schema,
         {"action": "transform", **_WHOLE},
         "the answer fits the output schema; what is nearly JSON is mended",
     ),
-    "grounded": _Kind(
+    "grounded": GuardKind(
         grounding.grounded,
         {"action": "escalate", "limit": grounding.GROUNDED_LIMIT, **_WHOLE},
         "sentences rest on the sources; a person decides where too many do not",
     ),
-    "no_long_quotes": _Kind(
+    "no_long_quotes": GuardKind(
         grounding.no_long_quotes, _WHOLE, "no more than some words of a source in one piece"
     ),
-    "provenance": _Kind(
+    "provenance": GuardKind(
         provenance, {"action": "transform", **_WHOLE}, "marks answers as made by AI"
     ),
-    "presidio": _Kind(
+    "presidio": GuardKind(
         presidio.presidio,
         {
             "action": "transform",
@@ -77,6 +77,11 @@ _KINDS: dict[str, _Kind] = {
         "English names and places by Presidio, an extra; 15 to 170 ms of CPU a text",
     ),
 }
+
+
+def kind_of(name: str) -> GuardKind | None:
+    """How a guard that comes with lineside is made; nothing for a function of one's own."""
+    return _KINDS.get(name)
 
 
 def guard_kinds() -> dict[str, str]:

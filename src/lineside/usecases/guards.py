@@ -63,6 +63,11 @@ _OUTPUT_ONLY = ("matches_schema", "grounded", "no_long_quotes", "provenance")
 _HINT = "A guard looks like `- mask_pii`, or `- banned_phrases: [guaranteed returns]`."
 
 
+def arguments_of(kind: str) -> Arguments:
+    """What a guard that comes with lineside takes beside what all of them take."""
+    return _KINDS[kind]
+
+
 @dataclass(frozen=True)
 class GuardDeclaration:
     """One guard of the manifest.

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from lineside.core import LinesideError
-from lineside.guardrails import guard_kinds, probes, try_guards
+from lineside.guardrails import guard_kinds, probes, reference, try_guards
 from lineside.trust import Scope
 from lineside.usecases import Manifest, get_use_case, list_use_cases
 from lineside.usecases import guards as declarations
@@ -31,11 +31,15 @@ def overview(request: Request) -> Response:
     plain = request.app.state.enforcement.plain
     if plain:
         plain.look()
+    paths = _by_path(coverage)
     return page(
         request,
         "guards.html",
         coverage=coverage,
-        paths=_by_path(coverage),
+        paths=paths,
+        open_paths=[
+            row for row in paths if not all(one.is_held_back for one in row["points"].values())
+        ],
         points=_POINTS,
         cases=[
             (known.name, _declared(known.manifest))
@@ -44,7 +48,7 @@ def overview(request: Request) -> Response:
         ],
         plain=plain,
         unread=probes.UNREAD,
-        kinds=guard_kinds(),
+        kinds=reference.guard_references(),
     )
 
 
