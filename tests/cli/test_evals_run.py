@@ -245,3 +245,11 @@ def test_a_run_is_not_compared_with_itself(lineside, outputs: list[str]) -> None
 
     assert ran.code == 2
     assert "named as baseline and as candidate" in ran.err
+
+
+def test_a_run_is_shown_with_what_its_rules_said(lineside, outputs: list[str]) -> None:
+    ran = lineside(*outputs, "--rule", "accuracy >= 0.5")
+    shown, data = lineside("evals", "show", "latest"), lineside("evals", "show", "latest", "--json")
+
+    assert ran.out.splitlines()[0] in shown.out.splitlines()
+    assert data.data["gate"]["verdict"]["decision"] == "hold"

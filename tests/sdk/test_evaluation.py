@@ -197,3 +197,15 @@ def test_reports_hold_what_comes_from_outside_as_text_only(tmp_path: Path) -> No
     assert suite.attrib["name"] == "<i>&"
     with pytest.raises(Invalid, match=r"expected \.html"):
         found.save(tmp_path / "verdict.pdf")
+
+
+def test_scorers_are_written_as_short_as_in_a_manifest(home: Path) -> None:
+    scorers = {"right": {"exact": "value"}, "like": {"token_f1": "value"}, "same": {"exact": None}}
+
+    found = lineside.evaluate(by_word, ROWS, scorers)
+
+    assert found.table().select(["right", "like", "same"]).to_pylist()[0] == {
+        "right": 1.0,
+        "like": 1.0,
+        "same": 1.0,
+    }

@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from starlette.testclient import TestClient
 
@@ -99,6 +100,32 @@ def test_a_function_that_was_judged_has_a_run_and_no_page_of_a_use_case(
     assert 'href="/runs?use_case=small+talk"' in listed
     assert "Run of small talk" in words(page)
     assert "/usecases/small" not in listed + page
+
+
+def test_the_page_of_a_run_begins_with_what_its_rules_say(settings: Settings) -> None:
+    def by_length(message: str) -> str:
+        return "other" if message.endswith("0") else "refund"
+
+    def broken(context: Any) -> float:
+        raise ValueError("no such word")
+
+    rows = [{"input": f"message {number}", "expected": "refund"} for number in range(100)]
+    judged = lineside.evaluate(
+        by_length,
+        rows,
+        {"accuracy": "exact", "kind": broken},
+        gate=["accuracy >= 0.95", "latency_ms <= 9000"],
+        repetitions=2,
+        name="talk",
+        home=settings.home,
+    )
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        page = words(html(client, f"/runs/{judged.run.id}"))
+
+    assert "over 100 cases of talk, 2 times each" in page
+    verdict = page.index("Hold Accuracy is 90.0 %")
+    assert verdict < page.index("Each rule that it was run with") < page.index("Scores accuracy")
+    assert "kind : the scorer failed on 200 answers: ValueError: no such word" in page
 
 
 def test_one_call_without_a_price_does_not_hide_what_the_others_cost(

@@ -82,20 +82,23 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
 
     RUN is an id, or `latest`.
     """
-    from lineside.evals import results_of, summarise
+    from lineside.evals import results_of, running, summarise
 
     with scope_here() as scope:
         run = run_named(scope, run_id)
         summary = summarise(scope, run)
+        gate = running.own_verdict(scope, run)
         results = {
             "wrong": lambda: results_of(scope, run.id, only="wrong", limit=limit),
             "failed": lambda: results_of(scope, run.id, only="failed", limit=limit),
             "all": lambda: results_of(scope, run.id, limit=limit),
         }[only]()
     if as_json:
-        print_json({"run": run, "summary": summary, "results": results})
+        print_json({"run": run, "summary": summary, "gate": gate, "results": results})
         return
     _say_head(run)
+    if gate is not None:
+        say(gate.verdict.sentence, style="bold")
     print_spent(run)
     print_scores(summary)
     print_attempts(summary)

@@ -316,7 +316,8 @@ def read_scorers(
     found, files = declared.read_scorers(file) if file is not None else ([], {})
     pairs = [text.partition(":") for text in typed]
     short = [
-        ScorerDeclaration(kind, kind, declared.short_form(kind, field)) for kind, _, field in pairs
+        ScorerDeclaration(kind, kind, declared.arguments_of(kind, field or None) or {})
+        for kind, _, field in pairs
     ]
     return [*short, *found], files
 

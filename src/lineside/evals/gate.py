@@ -11,7 +11,7 @@ from lineside.evals.licences.leaning import Leaning
 from lineside.evals.means import failed_bounds, mean_of
 from lineside.evals.measures import measure
 from lineside.evals.quantiles import cases_for_upper_end, quantile_interval
-from lineside.evals.run import Run, unknown_slice
+from lineside.evals.run import Run, get_run, unknown_slice
 from lineside.evals.twins import SAME_INPUT
 from lineside.stats import (
     Finding,
@@ -23,7 +23,7 @@ from lineside.stats import (
     verdict,
 )
 from lineside.trust import Scope
-from lineside.usecases import GateRule
+from lineside.usecases import GateRule, parse_rule
 
 _PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -99,6 +99,16 @@ def judge_gate(
         cases_total=run.cases_total,
         cases_failed=run.cases_failed,
     )
+
+
+def own_verdict(scope: Scope, run: Run) -> GateOutcome | None:
+    """What the rules say that a run was started with; nothing without rules, or before its end."""
+    if not run.plan.rules or run.status == "running" or run.compares:
+        return None
+    rules = [parse_rule(text) for text in run.plan.rules]
+    baseline_id = run.plan.baseline_run_id
+    baseline = get_run(scope, baseline_id) if baseline_id else None
+    return judge_gate(scope, run, rules, baseline_run=baseline, nothing_is_live=baseline is None)
 
 
 def require_done(run: Run) -> None:

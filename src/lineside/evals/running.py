@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from lineside.core import Invalid, Unavailable
 from lineside.evals.compare import Comparison, compare
 from lineside.evals.dataset import Dataset, keep_dataset
+from lineside.evals.gate import own_verdict as own_verdict
 from lineside.evals.gate import require_baseline as require_baseline
 from lineside.evals.plan import RunPlan
 from lineside.evals.run import Run, get_run, list_runs, start_run, stop_run

@@ -15,6 +15,7 @@ from lineside.core import Invalid, NotFound
 from lineside.evals import ScorerContext, read_dataset
 from lineside.gateway import ModelReply
 from lineside.store import digest_of
+from lineside.usecases import scorers as declared
 
 PLAIN = "value"
 """Field that holds an input, expectation or answer that is no object, such as a text."""
@@ -133,8 +134,8 @@ def _scorer(name: str, given: Any, subject: str) -> GivenScorer:
         return GivenScorer(name, given)
     if isinstance(given, Mapping) and len(given) == 1:
         [(kind, arguments)] = given.items()
-        if isinstance(arguments, Mapping):
-            return GivenScorer(name, str(kind), dict(arguments))
+        if (spelled := declared.arguments_of(str(kind), arguments)) is not None:
+            return GivenScorer(name, str(kind), spelled)
     if not callable(given):
         raise Invalid(
             "bad_scorer",

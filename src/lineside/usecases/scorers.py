@@ -202,10 +202,10 @@ def _are_levels(value: Any) -> bool:
     )
 
 
-def short_form(kind: str, field: str) -> dict[str, Any]:
-    """The arguments of a scorer of which only a field was named, or not even that."""
-    spelled = _long_form(kind, field or None)
-    return dict(spelled) if isinstance(spelled, dict) else {}
+def arguments_of(kind: str, given: object) -> dict[str, Any] | None:
+    """The arguments of a scorer, however short they are written; nothing where they are none."""
+    spelled = _long_form(kind, given)
+    return dict(spelled) if isinstance(spelled, dict) else None
 
 
 def _check_models(name: str, kind: str, given: dict[str, Any]) -> None:

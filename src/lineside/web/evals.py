@@ -19,6 +19,7 @@ from lineside.evals import (
     list_runs,
     reports,
     results_of,
+    running,
     summarise,
 )
 from lineside.stats import Finding
@@ -81,6 +82,7 @@ def run(request: Request) -> Response:
         others=others,
         called=naming.name_subjects(scope, found.use_case, [found, *others]),
         judges=licences.standings_of(scope, found) if found.status == "done" else {},
+        **_verdict(scope, found, request.app.state.kept),
         **_summary(scope, found, request.app.state.kept),
     )
 
@@ -115,6 +117,19 @@ def subjects_of(scope: Scope, use_case: str | None) -> dict[str, Any]:
         if subjects.get(release.digest) is None or release.number:
             subjects[release.digest] = release
     return subjects
+
+
+def _verdict(scope: Scope, found: Run, kept: Kept) -> dict[str, Any]:
+    """What the run's own rules say, first of all on the page."""
+    if found.status == "running":
+        return {"gate": None, "finding": None, "checks": []}
+    key = ("verdict", found.id, licences.licensing(scope))
+    gate = kept.get(key, lambda: running.own_verdict(scope, found))
+    return {
+        "gate": gate,
+        "finding": main_finding(gate) if gate else None,
+        "checks": reports.rule_pictures(gate.verdict.findings) if gate else [],
+    }
 
 
 def _summary(scope: Scope, found: Run, kept: Kept) -> dict[str, Any]:
