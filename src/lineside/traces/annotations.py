@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from lineside.core import Denied, Invalid, NotFound, Record, now
 from lineside.traces import marks
-from lineside.traces.importers.said import KINDS
 from lineside.traces.parts import may_see
 from lineside.traces.scores import TraceScore, record_scores
 from lineside.traces.scores.listing import scores_of
+from lineside.traces.scores.record import KINDS
 from lineside.traces.scores.recording import BEGINNING, SCORES_MAX, traces_of_steps
 from lineside.trust import Scope
 

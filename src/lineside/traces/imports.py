@@ -313,7 +313,7 @@ class _Import:
 
     def _count(self, span: Span) -> None:
         self.kept += 1
-        self._scores_in_events += count_scores((span.raw or {}).get("events"))
+        self._scores_in_events += count_scores(span.raw)
         if span.trace_id != self._last_trace:
             self._last_trace = span.trace_id
             self._traces += 1

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from lineside.traces.conventions import (
+    braintrust,
     gen_ai,
     gen_ai_events,
     langfuse,
@@ -23,12 +24,13 @@ from lineside.traces.conventions import (
     vercel,
 )
 from lineside.traces.conventions.conversations import text_of
+from lineside.traces.conventions.given import tags_in
 from lineside.traces.conventions.received import RawSpan, Reading, storable
 from lineside.traces.span import Message, Span, SpanKind
 
 __all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "moment_of", "provider_name", "received"]
 
-MAPPING_VERSION = 4
+MAPPING_VERSION = 5
 """Goes up whenever the same span would be read differently; stored spans keep theirs."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,6 +126,7 @@ def fields_of(raw: RawSpan, *, is_storable: bool = False) -> dict[str, Any]:
         first_chunk_ms=_first_chunk_ms(raw, read),
         input=value_in,
         output=value_out,
+        tags=tags_in(raw.attributes),
         attributes=flags,
         raw=_kept(raw),
         mapping=MAPPING_VERSION,
@@ -245,6 +248,7 @@ def _families_of(
 
 
 _VENDORS: dict[str, Callable[[RawSpan], Reading]] = {
+    "braintrust": braintrust.read,
     "mlflow": vendors.read_mlflow,
     "genkit": vendors.read_genkit,
     "lk": vendors.read_livekit,

@@ -158,6 +158,7 @@ def span_of(row: dict[str, Any]) -> Span:
         values[column] = orjson.loads(values[column]) if values[column] is not None else None
     values["attributes"] = values["attributes"] or {}
     values["mapping"] = values["mapping"] or 0
+    values["tags"] = values.get("tags") or ()
     return Span.model_validate(values | {"started_at": _aware(values["started_at"])})
 
 

@@ -100,6 +100,7 @@ def roll_up(spans: list[Row], *, use_case: str | None, is_more: bool) -> Row:
         models=sorted({span["model"] for span in spans if span["model"]}),
         tools=sorted({span["tool_name"] for span in spans if span["tool_name"]}),
         agents=sorted({span["agent_name"] for span in spans if span["agent_name"]}),
+        tags=sorted({tag for span in spans for tag in span["tags"] or ()}),
         input=_said(spans, head, "input", "messages_in", min),
         arrived_at=max((one["arrived_at"] for one in spans if one["arrived_at"]), default=None),
         clocks_off=sum(map(clocks.is_off, spans)),

@@ -19,6 +19,7 @@ def span_row(workspace: str, fields: dict[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = _EMPTY | fields
     row["workspace"] = workspace
     row["started_at"] = clocks.written(row["started_at"])
+    row["tags"] = list(row["tags"] or ())
     for column in JSON_COLUMNS:
         value = row[column]
         row[column] = "null" if value is None else orjson.dumps(value, default=vars).decode()
@@ -37,6 +38,7 @@ class TraceRow(Record):
         tokens_in: Over its model steps; nothing where none was counted.
         cost_usd: Over its model steps with a known cost; nothing means unknown.
         cost_known: Share of its model steps whose cost is known, 0 to 1.
+        tags: What its steps were sent with; tags that people put on it are marks.
         input: The first 200 characters of what came in; `output` of what went out.
     """
 
@@ -60,6 +62,7 @@ class TraceRow(Record):
     cost_usd: float | None
     cost_known: float
     models: tuple[str, ...]
+    tags: tuple[str, ...] = ()
     input: str | None = None
     output: str | None = None
 
@@ -115,6 +118,7 @@ def trace_row(row: dict[str, Any]) -> TraceRow:
         | {
             "started_at": row["started_at"].replace(tzinfo=UTC),
             "models": sorted(row["models"] or ()),
+            "tags": sorted(row["tags"] or ()),
         }
     )
 

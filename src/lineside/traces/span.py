@@ -51,6 +51,7 @@ class Span(Record):
         first_chunk_ms: From the question to the first piece of a streamed answer, in milliseconds.
         cost_usd: In US dollars; nothing means unknown, never free.
         cost_source: Who says so: `sender`, or a price table with its version or date.
+        tags: What the step was sent with to be found by.
         attributes: Of steps that lineside recorded; what other programs sent stands in `raw`.
         raw: What was received, unchanged: attributes, events, links, resource and scope.
         mapping: Version of the mapping that read `raw`; 0 for lineside's own steps.
@@ -91,6 +92,7 @@ class Span(Record):
     cost_source: str | None = None
     input: Any = None
     output: Any = None
+    tags: tuple[str, ...] = ()
     attributes: dict[str, Any] = Field(default_factory=dict)
     raw: dict[str, Any] | None = None
     mapping: int = 0

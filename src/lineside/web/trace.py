@@ -59,6 +59,7 @@ def trace(request: Request) -> Response:
         is_ours=root.kind == "app",
         feedback=said,
         marks=marks.marks_on(scope, trace_id),
+        sent_tags=search.tags_sent(scope, trace_id),
         scores=scores.list_scores(scope, trace_id=trace_id, limit=_SCORES_SHOWN),
         correction=correction_fields(scope, root.use_case, root.output),
         thanks="thanks" in asked,

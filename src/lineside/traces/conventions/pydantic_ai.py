@@ -27,7 +27,7 @@ def read(span: RawSpan) -> Reading:
             "messages_out": answered or None,
             "arguments": parsed(first(attributes, "tool_arguments")),
             "result": parsed(first(attributes, "tool_response")),
-            "value_in": _embedded(attributes),
+            "value_in": _embedded(attributes) or _message(attributes),
             "value_out": result,
         }
     )
@@ -36,6 +36,13 @@ def read(span: RawSpan) -> Reading:
 def _embedded(attributes: dict[str, Any]) -> Any:
     texts = parsed(first(attributes, "inputs")) if "inputs_count" in attributes else None
     return texts[0] if isinstance(texts, list) and len(texts) == 1 else texts
+
+
+def _message(attributes: dict[str, Any]) -> str | None:
+    """What Logfire shows of a step of one's own: its words with the values put in."""
+    words, template = (attributes.get(f"logfire.{name}") for name in ("msg", "msg_template"))
+    is_own = template is not None and not any(name.startswith("gen_ai.") for name in attributes)
+    return words if is_own and isinstance(words, str) and words != template else None
 
 
 def _guess(attributes: dict[str, Any]) -> str | None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from lineside.traces.conventions.values import first
-from lineside.traces.importers.said import KINDS, score_said
+from lineside.traces.importers.said import score_said
 from lineside.traces.otlp import Refusal
-from lineside.traces.scores.record import TraceScore
+from lineside.traces.scores.record import KINDS, TraceScore
 
 _ABOUT = ("traceId", "observationId", "sessionId", "datasetRunId")
 _IN_WORDS = {"TEXT": "text", "CORRECTION": "correction"}

@@ -7,10 +7,10 @@ from lineside.traces import marks
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
 from lineside.traces.importers.mlflow_ids import plain_id
-from lineside.traces.importers.said import KINDS, Tagged, score_said
+from lineside.traces.importers.said import Tagged, score_said
 from lineside.traces.importers.steps import SPAN_DIGITS, listed
 from lineside.traces.otlp import Refusal
-from lineside.traces.scores.record import TraceScore
+from lineside.traces.scores.record import KINDS, TraceScore
 
 _OWN = "mlflow."
 

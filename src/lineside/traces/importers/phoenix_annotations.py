@@ -6,10 +6,10 @@ from typing import Any
 
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
-from lineside.traces.importers.said import KINDS, score_said
+from lineside.traces.importers.said import score_said
 from lineside.traces.importers.steps import listed
 from lineside.traces.otlp import Refusal
-from lineside.traces.scores.record import TraceScore
+from lineside.traces.scores.record import KINDS, TraceScore
 
 COLUMNS = frozenset({"annotator_kind", "annotation_name"})
 _EVALUATION = re.compile(r"eval\.(.+)\.(score|label|explanation)")

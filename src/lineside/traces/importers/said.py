@@ -36,17 +36,6 @@ Said = TraceScore | Tagged | TraceMark | Feedback
 Found = Iterator[RawSpan | Span | Refusal | Said]
 """What a file holds: steps, what was said of them, and what cannot be taken."""
 
-KINDS: dict[str, ScoreSource] = {
-    "HUMAN": "person",
-    "ANNOTATION": "person",
-    "LLM": "judge",
-    "LLM_JUDGE": "judge",
-    "AI_JUDGE": "judge",
-    "EVAL": "judge",
-    "CODE": "code",
-}
-"""Who scored, in the words of Phoenix, MLflow and Langfuse; all others are programs."""
-
 _WORTH = {"true": 1.0, "yes": 1.0, "pass": 1.0, "false": 0.0, "no": 0.0, "fail": 0.0}
 
 

@@ -16,6 +16,20 @@ ScoreSource = Literal["otlp", "api", "person", "judge", "code"]
 """Who gave it: an instrumented program, a program that called the API, a person, a model, a scorer
 that is code."""
 
+KINDS: dict[str, ScoreSource] = {
+    "HUMAN": "person",
+    "ANNOTATION": "person",
+    "LLM": "judge",
+    "LLM_JUDGE": "judge",
+    "AI_JUDGE": "judge",
+    "EVAL": "judge",
+    "CODE": "code",
+}
+"""Who scored, in the words of Phoenix, MLflow and Langfuse; all others are programs."""
+
+NOTE = "note"
+"""Label of what is said in words alone."""
+
 EVENT = "gen_ai.evaluation.result"
 """OpenTelemetry's name for a score, as the event of a span or as a log record."""
 

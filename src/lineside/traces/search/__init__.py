@@ -5,6 +5,7 @@ from lineside.traces.row import Page, TraceFigures, TraceRow
 from lineside.traces.search import scored as scored
 from lineside.traces.search.counted import WORDS_TRACES_MAX
 from lineside.traces.search.figures import GROUPS, OTHERS, Chart, chart, figures
+from lineside.traces.search.given import tags_sent
 from lineside.traces.search.listing import (
     PAGE_TRACES_MAX,
     list_traces,
@@ -37,6 +38,7 @@ __all__ = [
     "parts_of_trace",
     "read_filters",
     "spans_of",
+    "tags_sent",
     "tree_of",
     "whole_id",
 ]

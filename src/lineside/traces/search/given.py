@@ -4,7 +4,10 @@ from lineside.core import Invalid
 from lineside.traces.arrivals import trace_key
 from lineside.traces.filters import SCORE, TAG, Condition
 from lineside.traces.marks import queries as marks
+from lineside.traces.parts import may_see
+from lineside.traces.reading import open_reading
 from lineside.traces.scores import queries as scores
+from lineside.traces.search import queries
 from lineside.traces.search.queries import Bound
 from lineside.trust import Scope
 
@@ -54,4 +57,16 @@ def _tag(scope: Scope, condition: Condition) -> Bound:
         )
     has = (sign == "!=") == (not text)
     keys = ((trace_key(id_), use_case) for id_, use_case in found)
-    return marks.among(has=has), marks.bound_among(keys)
+    sent, bound = queries.tagged(sign, text, has=has)
+    both = f"({marks.among(has=has)} {'OR' if has else 'AND'} {sent})"
+    return both, [*marks.bound_among(keys), scope.workspace, *bound]
+
+
+def tags_sent(scope: Scope, trace_id: str) -> tuple[str, ...]:
+    """Tags that the steps of a trace were sent with, as far as the actor may see them."""
+    with open_reading(scope) as reading:
+        asked = [scope.workspace, trace_key(trace_id), trace_id]
+        rows = reading.rows(queries.TAGS_OF_TRACE, asked)
+    return tuple(
+        sorted({tag for row in rows if may_see(scope, row["use_case"]) for tag in row["tags"]})
+    )

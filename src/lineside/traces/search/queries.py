@@ -40,7 +40,8 @@ WHOLE = f"""
     sum(priced) / greatest(1, sum(paid)) AS cost_known,
     list_distinct(flatten(list(models))) AS models,
     list_distinct(flatten(list(tools))) AS tools,
-    list_distinct(flatten(list(agents))) AS agents
+    list_distinct(flatten(list(agents))) AS agents,
+    list_distinct(flatten(list(tags))) AS tags
 """
 
 _COLUMNS = {
@@ -375,4 +376,24 @@ def _calls(wanted: str) -> str:
         (first_chunk_ms IS NOT NULL)::INT AS first_chunks, cost_usd,
         (cost_usd IS NOT NULL)::INT AS priced, first_chunk_ms
     FROM {{model_calls}} WHERE {wanted}
+"""
+
+
+def tagged(sign: str, text: str, *, has: bool) -> Bound:
+    """Whether a part of a trace was sent with a tag; an empty one stands for any at all.
+
+    A workspace is bound before.
+    """
+    met, bound = "list_contains(list_transform(tags, lambda one: lower(one)), lower(?))", [text]
+    if not text:
+        met, bound = "len(tags) > 0", []
+    elif sign == "~":
+        met = _CONTAINS.format("array_to_string(tags, chr(10))")
+    sent = f"SELECT {PART} FROM {{traces}} WHERE workspace = ? AND {met}"
+    return f"{'' if has else 'NOT '}({PART} IN ({sent}))", bound
+
+
+TAGS_OF_TRACE = """
+SELECT use_case, tags FROM {traces}
+WHERE workspace = ? AND trace_key = ? AND trace_id = ? AND len(tags) > 0 LIMIT 1000
 """
