@@ -171,3 +171,39 @@ def test_a_large_run_asked_anew_is_judged_with_the_one_before(
 
     assert asked_again.verdict.findings[0].value == pytest.approx((2 / 3 + 1) / 2)
     assert asked_again.verdict.decision == "hold"
+
+
+def test_a_rule_that_ships_the_worse_answers_is_asked_about(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    target.answers = {"*": "lost_card"}
+
+    outcome = judge(scope, run_cases(rows(50)), "accuracy <= 0.85")
+
+    assert any("was `>=` meant?" in note for note in outcome.notes)
+
+
+def test_a_percentile_says_that_it_hangs_on_the_cases_that_failed(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    down = Unavailable("model_down", "The model is down")
+    target.answers = {f"m{n}": down for n in range(1, 21)}
+
+    outcome = judge(scope, run_cases(rows(200)), "p95(latency_ms) <= 800")
+
+    assert outcome.verdict.decision == "more"
+    assert outcome.verdict.sentence.endswith(
+        "20 cases failed and may lie beyond it; scoring them would settle it"
+    )
+
+
+def test_two_slices_are_named_where_none_is_better(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    cases = rows(200)
+    for number, case in enumerate(cases):
+        case["slices"] = {"channel": ("mail", "chat")[number % 2]}
+
+    outcome = judge(scope, run_cases(cases), "slice gap(channel) <= 0.05")
+
+    assert "between `mail` and `chat`" in outcome.verdict.sentence

@@ -21,6 +21,7 @@ from lineside.stats import (
     judge_threshold,
     slice_gap,
     verdict,
+    wording,
 )
 from lineside.trust import Scope
 from lineside.usecases import GateRule, parse_rule
@@ -197,6 +198,11 @@ def _find(
         return _find_gap(rule, judged, notes)
     if rule.statistic in _PERCENTILES:
         return _find_percentile(rule, judged)
+    if rule.comparator == "<=" and rule.score == judged.run.main_score:
+        notes.append(
+            f"`{rule.text}` ships the less `{rule.score}` there is, which is the score that says "
+            "whether an answer is right; was `>=` meant?"
+        )
     return _find_mean(rule, judged)
 
 
@@ -243,6 +249,10 @@ def _find_percentile(rule: GateRule, judged: JudgedRun) -> Finding:
         few = f"a {rule.statistic} of so few cases has no upper end; {lacking:,} more give it one"
         sentence = f"{finding.sentence.partition(',')[0]}, but {few}"
         finding = replace(finding, cases_needed=lacking, sentence=sentence)
+    elif finding.decision == "more" and missing:
+        failed = f"{wording.show_failed(missing)} and may lie beyond it"
+        sentence = f"{finding.sentence.partition(';')[0]}; {failed}; scoring them would settle it"
+        finding = replace(finding, cases_needed=missing, sentence=sentence)
     return replace(finding, failed=missing)
 
 

@@ -167,7 +167,8 @@ def slice_gap(
         high=pivot.high(tail),
         confidence=confidence,
         best=max(intervals, key=lambda name: intervals[name].value),
-        worst=min(intervals, key=lambda name: intervals[name].value),
+        # Of equal slices the last one, so that two are named.
+        worst=min(reversed(intervals), key=lambda name: intervals[name].value),
         slices=intervals,
         left_out=left_out,
         min_cases=min_cases,
