@@ -92,12 +92,14 @@ def test_what_guards_mask_is_kept_masked_and_marks_of_two_calls_are_not_mixed_up
                 return create(client, words, metadata={"who": MAIL}, **more)
             return list(create(client, words, stream=True, **more))[-1].response
 
-        first = ask(f"I am {MAIL}")
+        first = ask(f"I am {MAIL}", instructions=f"Help {MAIL}.")
         second = ask(f"I am also {OTHER}", previous_response_id=first.id)
 
         assert first.output_text == f"Hello {MAIL}."
         assert second.output_text == f"Two: {OTHER}."
+        assert first.instructions == f"Help {MAIL}."
         again = client.responses.retrieve(first.id)
+        assert again.instructions == "Help [EMAIL_1]."
         assert again.output_text == "Hello [EMAIL_1]."
     kept = kept_of(settings)
     assert "[EMAIL_1]" in kept

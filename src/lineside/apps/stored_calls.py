@@ -22,6 +22,11 @@ from lineside.trust import Scope
 PREVIOUS = "previous_response_id"
 _OURS = (PREVIOUS, "store")
 _WIRE = wires.wire_named("responses")
+_REPEATED = (
+    *("instructions", "max_output_tokens", "parallel_tool_calls", "reasoning", "temperature"),
+    *("text", "tool_choice", "tools", "top_p"),
+)
+"""What a response of this wire repeats of its request."""
 
 
 @dataclass
@@ -32,6 +37,7 @@ class StoredCall:
         asked: The request as its wire has it, with all that was said before.
         is_wanted: Its answer is to be kept.
         beside: What the answer says of itself beside the model's own words.
+        repeated: What it repeats of the request, where its model's wire does not do so.
         left_out: What of the request nothing here fulfils.
     """
 
@@ -39,13 +45,14 @@ class StoredCall:
     asked: dict[str, Any]
     is_wanted: bool
     beside: dict[str, Any]
+    repeated: dict[str, Any]
     left_out: list[str] = field(default_factory=list)
     chain: stored.Chain | None = None
     id: str = field(default_factory=stored.new_response_id)
 
     async def whole(self, opened: OpenAnswer, answer: canonical.ModelAnswer) -> dict[str, Any]:
         """The answer in the words of the wire; it is kept before this returns."""
-        self._hear(answer.wire)
+        self._hear(opened.call, answer.wire)
         if self.is_wanted:
             answer = answer.model_copy(update={"id": self.id})
             await self._keep(opened.call, answer)
@@ -60,7 +67,7 @@ class StoredCall:
         async with aclosing(opened.events()) as events:
             async for event in events:
                 if isinstance(event, canonical.AnswerStarted):
-                    self._hear(event.wire)
+                    self._hear(opened.call, event.wire)
                     changes["created_s"] = event.created_s
                     event = event.model_copy(update=changes)
                 elif isinstance(event, canonical.AnswerEnded) and self.is_wanted:
@@ -68,9 +75,12 @@ class StoredCall:
                     await self._keep(opened.call, answer)
                 yield event
 
-    def _hear(self, wire: str) -> None:
-        if wire == "responses":  # then its provider says itself what metadata it was given
-            self.beside.pop("metadata", None)
+    def _hear(self, call: calls.ModelCall, wire: str) -> None:
+        if wire == "responses":  # then its provider says itself what it was asked
+            self.repeated = {}
+        elif call.use_case is not None:  # whose release says how it is asked
+            self.repeated = {"metadata": self.repeated["metadata"]}
+        self.beside |= self.repeated
 
     async def _keep(self, call: calls.ModelCall, answer: canonical.ModelAnswer) -> None:
         """Keep the answer; where that cannot be, it says so itself."""
@@ -90,7 +100,7 @@ class StoredCall:
         self, call: calls.ModelCall, answer: canonical.ModelAnswer
     ) -> stored.StoredResponse | None:
         """What may be kept; nothing where a guard let pass what must not be."""
-        metadata: Any = {}
+        repeated: dict[str, Any] = {}
         if call.use_case is not None:
             kept: Any = call.served.attributes.get(KEPT)
             if kept is None or kept[0] is None:
@@ -102,11 +112,11 @@ class StoredCall:
             request = request_kept(call)
             before = len(self.chain.items) if self.chain else 0
             items = wires.input_items(request.turns[before:])
-            metadata = request.extras.get("metadata") or {}
+            repeated = _WIRE.write_request(request)
             answer = answer_kept(call, answer)
-        own = self.beside | {"store": True}
-        if "metadata" in own:
-            own["metadata"] = metadata
+        own = {name: value for name, value in self.beside.items() if name not in self.repeated}
+        own |= {name: repeated[name] for name in self.repeated if name in repeated}
+        own["store"] = True
         return stored.StoredResponse(
             workspace=call.workspace,
             id=self.id,
@@ -149,8 +159,9 @@ async def begin(scope: Scope, raw: Mapping[str, Any]) -> StoredCall:
         beside={
             "store": is_wanted,
             PREVIOUS: previous or None,
-            "metadata": metadata if isinstance(metadata, dict) else {},
         },
+        repeated={"metadata": metadata if isinstance(metadata, dict) else {}}
+        | {name: raw[name] for name in _REPEATED if raw.get(name) is not None},
         left_out=["store"] if wish and not is_kept_here else [],
         chain=chain,
     )

@@ -71,6 +71,31 @@ def test_a_response_is_kept_as_it_was_answered_until_it_is_deleted(
     assert refused.value.code == "previous_response_not_found"
 
 
+@pytest.mark.parametrize("more", [{}, {"store": False}, {"stream": True}])
+def test_a_response_repeats_what_it_was_asked_whatever_its_models_wire(
+    openai_client: openai.OpenAI, upstream: FakeUpstream, more: dict[str, Any]
+) -> None:
+    upstream.answer(CHAT_CALL)
+    asked: dict[str, Any] = {
+        "instructions": "Be brief.",
+        "temperature": 0.5,
+        "max_output_tokens": 77,
+        "tools": [{**TOOLS[0], "strict": False}],
+        "tool_choice": "required",
+        "parallel_tool_calls": False,
+        "reasoning": {"effort": "low"},
+    }
+    said: Any = create(openai_client, "Hi", model="fake-chat/small", **asked, **more)
+    if "stream" in more:
+        events = list(said)
+        assert events[0].response.temperature == 0.5
+        said = events[-1].response
+
+    assert {name: said.to_dict()[name] for name in asked} == asked
+    if "store" not in more:
+        assert openai_client.responses.retrieve(said.id) == said
+
+
 def test_one_that_is_not_to_be_kept_is_not(openai_client: openai.OpenAI) -> None:
     said = create(openai_client, "Say hello.", store=False)
 
