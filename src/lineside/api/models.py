@@ -47,7 +47,7 @@ def model_routes(
         Route("/chat/completions", door.answering("chat"), methods=["POST"]),
         Route("/responses", door.answering("responses"), methods=["POST"]),
         *(
-            Route(f"/responses/{{id}}{rest}", door.of_stored(handle), methods=[method])
+            Route(f"/responses{rest}", door.of_stored(handle), methods=[method])
             for rest, method, handle in stored.DOORS
         ),
         Route("/messages", door.answering("messages"), methods=["POST"]),

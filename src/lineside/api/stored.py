@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from lineside.apps import stored_calls
-from lineside.core import Invalid
+from lineside.core import Invalid, NotFound
 from lineside.gateway import canonical, wires
 from lineside.trust import Scope
 
@@ -52,6 +52,25 @@ async def cancel(caller: Caller) -> Said:
     )
 
 
+async def count(caller: Caller) -> Said:
+    """Say where tokens are counted, and where they are not."""
+    raise NotFound(
+        "unknown_path",
+        f"There is no door at `POST {caller.request.url.path[:200]}`",
+        hint="`/v1/messages/count_tokens` counts what a model would read, where its provider does; "
+        "each answer says what it took.",
+    )
+
+
+async def compact(caller: Caller) -> Said:
+    """Say that no conversation is made shorter here."""
+    raise NotFound(
+        "unknown_path",
+        f"There is no door at `POST {caller.request.url.path[:200]}`",
+        hint="Ask a model for what matters of the conversation, and begin anew with that.",
+    )
+
+
 async def input_items(caller: Caller) -> Said:
     """A page of what a response was asked, the newest first if nobody says otherwise."""
     asked = caller.request.query_params
@@ -74,10 +93,12 @@ async def input_items(caller: Caller) -> Said:
 
 
 DOORS: tuple[tuple[str, str, Callable[[Caller], Awaitable[Said]]], ...] = (
-    ("", "GET", retrieve),
-    ("", "DELETE", delete),
-    ("/input_items", "GET", input_items),
-    ("/cancel", "POST", cancel),
+    ("/input_tokens", "POST", count),
+    ("/compact", "POST", compact),
+    ("/{id}", "GET", retrieve),
+    ("/{id}", "DELETE", delete),
+    ("/{id}/input_items", "GET", input_items),
+    ("/{id}/cancel", "POST", cancel),
 )
 
 

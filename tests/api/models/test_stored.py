@@ -313,6 +313,15 @@ def test_what_rests_on_things_kept_elsewhere_is_refused_in_words(
     assert upstream.asked == []
 
 
+def test_what_else_the_client_has_for_responses_is_refused_in_words(
+    openai_client: openai.OpenAI,
+) -> None:
+    with pytest.raises(openai.NotFoundError, match="count_tokens"):
+        openai_client.responses.input_tokens.count(model="play/any", input="Hi")
+    with pytest.raises(openai.NotFoundError, match="begin anew"):
+        openai_client.responses.compact(model="play/any", input="Hi")
+
+
 def test_the_other_doors_go_on_from_nothing(openai_client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="only `/v1/responses` has it"):
         openai_client.chat.completions.create(
