@@ -106,3 +106,12 @@ def shown(lineside: Run, trace_id: str) -> list[object]:
     lists = ("ls", "scores", "stats")
     found = [lineside("traces", name, "--json").data for name in lists]
     return [lineside("traces", "show", trace_id, "--json").data, *found, marks]
+
+
+def test_who_has_no_traces_yet_is_told_how_to_get_some(lineside: Run, place: Path) -> None:
+    assert place.exists()
+
+    nothing, none_such = lineside("traces", "ls"), lineside("traces", "ls", "-q", "status = error")
+
+    assert nothing.err.startswith("There are no traces yet\nhint: Send OpenTelemetry spans")
+    assert none_such.err == "No trace meets this\n"

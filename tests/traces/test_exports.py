@@ -136,13 +136,23 @@ def fill(scope: Scope) -> None:
     body = json.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]}).encode()
     logs.receive_logs(scope, body, use_cases=[], **how)
     given = [
-        TraceScore(name="grounded", value=0.8, source="judge", by="judge-1", trace_id=OURS, at=AT),
+        TraceScore(
+            name="grounded",
+            value=0.8,
+            source="judge",
+            by="judge-1",
+            trace_id=OURS,
+            identifier="",
+            metadata={"model": "judge", "tries": [1, 2]},
+            at=AT,
+        ),
         TraceScore(
             name="tone",
             label="rude",
             explanation="No greeting",
             source="person",
             by="ben",
+            identifier="second rater",
             trace_id=OURS,
             span_id="2" * 16,
             at=AT,

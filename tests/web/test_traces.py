@@ -157,6 +157,22 @@ def test_two_traces_stand_side_by_side(sent: TestClient, ids: list[str]) -> None
     assert "No trace before this one has the name" in words(alone)
 
 
+def test_a_difference_too_small_to_be_shown_is_called_none(settings: Settings) -> None:
+    ids = [new_trace_id(), new_trace_id()]
+    store = open_store(settings)
+    open_traces(store)
+    for trace_id, duration_ms in zip(ids, (0.1, 0.12), strict=True):
+        spans = [step(trace_id, name="answer", duration_ms=duration_ms)]
+        record_spans(local_scope(store), spans).result()
+    store.close()
+
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        page = words(html(client, f"/traces/{ids[0]}/diff/{ids[1]}"))
+
+    assert "Duration 0.1 ms 0.1 ms no change" in page
+    assert "+0.0 ms" not in page
+
+
 def test_what_senders_call_a_picture_is_shown_only_if_it_is_one(settings: Settings) -> None:
     trace_id = new_trace_id()
     image = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(40)).decode()

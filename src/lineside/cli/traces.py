@@ -132,6 +132,10 @@ def list_all(query: str, view: str | None, limit: int, before: str | None, as_js
     if as_json:
         print_json(page)
         return
+    if not page.traces and not (query or view or before):
+        note("There are no traces yet")
+        note("hint: Send OpenTelemetry spans to `/v1/traces` of `lineside up`, or import a file")
+        return
     _print_rows(page.traces)
     if page.older:
         note(f"There are older ones: --before '{page.older}'")

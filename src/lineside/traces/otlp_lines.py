@@ -29,6 +29,7 @@ SAID: dict[str, type[TraceMark] | type[Feedback]] = {
 """Names of log records whose body is what a person put on a trace or said of it."""
 
 SCORE_SOURCE, SCORE_BY = "lineside.score.source", "lineside.score.by"
+SCORE_IDENTIFIER, SCORE_METADATA = "lineside.score.identifier", "lineside.score.metadata"
 
 _LINE_BYTES_MAX = 8 * 1024 * 1024
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -220,6 +221,8 @@ def _score_record(score: TraceScore) -> dict[str, Any]:
         "lineside.release": score.release,
         SCORE_SOURCE: score.source,
         SCORE_BY: score.by,
+        SCORE_IDENTIFIER: score.identifier,
+        SCORE_METADATA: score.metadata and orjson.dumps(score.metadata).decode(),
     }
     return {
         "eventName": EVENT,

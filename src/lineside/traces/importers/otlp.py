@@ -3,7 +3,7 @@
 from typing import Any
 
 from lineside.traces.conventions.received import RawLog
-from lineside.traces.conventions.values import first_text
+from lineside.traces.conventions.values import as_dict, first_text
 from lineside.traces.importers.files import ExportFile
 from lineside.traces.importers.own import record_of
 from lineside.traces.importers.said import Found
@@ -12,7 +12,13 @@ from lineside.traces.logs.receiving import name_of, score_in, why_no_score
 from lineside.traces.mapping import moment_of
 from lineside.traces.otlp import NotASpan, Refusal, refused
 from lineside.traces.otlp_json import read_document
-from lineside.traces.otlp_lines import SAID, SCORE_BY, SCORE_SOURCE
+from lineside.traces.otlp_lines import (
+    SAID,
+    SCORE_BY,
+    SCORE_IDENTIFIER,
+    SCORE_METADATA,
+    SCORE_SOURCE,
+)
 from lineside.traces.scores.record import EVENT, TraceScore
 
 _SPANS = {"resourceSpans", "resource_spans"}
@@ -62,6 +68,9 @@ def _score(log: RawLog) -> TraceScore:
     said = {
         "source": first_text(log.attributes, SCORE_SOURCE),
         "by": first_text(log.attributes, SCORE_BY) or first_text(log.resource, "service.name"),
+        # An empty one is one as well: the score may be replaced.
+        "identifier": log.attributes.get(SCORE_IDENTIFIER),
+        "metadata": as_dict(log.attributes.get(SCORE_METADATA)) or None,
         "use_case": first_text(log.attributes, "lineside.usecase"),
         "release": first_text(log.attributes, "lineside.release"),
     }
