@@ -253,3 +253,25 @@ def test_a_run_is_shown_with_what_its_rules_said(lineside, outputs: list[str]) -
 
     assert ran.out.splitlines()[0] in shown.out.splitlines()
     assert data.data["gate"]["verdict"]["decision"] == "hold"
+
+
+def test_a_judge_without_its_key_stops_the_run_before_all_is_asked(
+    lineside, outputs: list[str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    (place / "bot.py").write_text(
+        "def ask(given):\n    open('asked', 'a').write('x')\n    return {'reply': 'x'}\n"
+    )
+    (place / "scorers.yaml").write_text(
+        "- manner: {judge: {model: 'openai:gpt-9', field: reply, rubric: 'Is it kind', "
+        "levels: {rude: It blames., kind: It thanks.}}}\n"
+    )
+    arguments = [part if part != "answers.jsonl" else "python:bot:ask" for part in outputs]
+
+    ran = lineside(*arguments, "--scorers", "scorers.yaml", "--concurrency", "2")
+    told = " ".join(ran.err.split())
+
+    assert ran.code == 1
+    assert "The judge `manner` cannot be asked: The environment variable `OPENAI_API_KEY`" in told
+    assert "Traceback" not in told
+    assert len((place / "asked").read_text()) <= 4

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lineside.core import now
+from lineside.core import Denied, now
 from lineside.evals import queries
 from lineside.evals.budget import Costs, pricing
 from lineside.evals.dataset import stored_dataset
@@ -17,6 +17,8 @@ from lineside.gateway import shorten
 from lineside.store import Store
 
 _SAID_MAX = 240
+KEYLESS = ("model_key_missing", "model_key_unusable")
+"""What a model says that lacks its key, here and not at the provider's."""
 
 Counts = Sequence[tuple[str | None, int, str]]
 """Error code (nothing for answers), number of results, one message."""
@@ -56,6 +58,9 @@ class Judge:
 
         It happens before the case is kept, so that a case has all its scores or none: a process
         that dies in between leaves nothing half judged.
+
+        Raises:
+            Denied: A judge has no key: it will not have one for the next answer either.
         """
         context = self._context(answered)
         if not self._awaited or context is None:
@@ -63,6 +68,8 @@ class Judge:
         known = self._known(answered)
         asked = [item for item in self._awaited if item.name not in known]
         scores = await asyncio.gather(*(item.judge_awaited(context) for item in asked))
+        for item, score in zip(asked, scores, strict=True):
+            _require_key(item, score)
         return answered._replace(verdicts=known | {score.name: score for score in scores})
 
     def must_ask(self, answered: Answered) -> bool:
@@ -231,6 +238,17 @@ class Judge:
         if main is not None and main.value is not None and main.value < 1:
             return queries.WRONG
         return queries.FINE
+
+
+def _require_key(item: NamedScorer, score: Score) -> None:
+    said = score.error or ""
+    code = next((code for code in KEYLESS if code in said), None)
+    if item.jury is not None and code is not None:
+        raise Denied(
+            code,
+            f"The judge `{item.name}` cannot be asked: {said.partition(f'{code}: ')[2]}",
+            hint="Set it where lineside runs, then run this again; nothing more was asked.",
+        )
 
 
 def _stored(score: Score) -> dict[str, Any]:

@@ -184,7 +184,10 @@ class Work:
 
 
 def only_error(error: Exception) -> Exception:
-    """What a task group wraps, where it wraps one error."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    """What a task group wraps, where it wraps one error, or one and the same several times."""
+    while isinstance(error, ExceptionGroup):
+        first, *others = error.exceptions
+        if any((type(one), str(one)) != (type(first), str(first)) for one in others):
+            return error
+        error = first
     return error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from lineside.core import Conflict, Invalid, new_id
+from lineside.core import Conflict, Invalid, LinesideError, new_id
 from lineside.store.locks import Lock, lock_for
 from lineside.store.records import Records, postgres_url
 
@@ -22,6 +22,11 @@ _UNDER_WAY = ("PENDING", "ENQUEUED", "DELAYED")
 _RECOVER_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
 _MESSAGES_LOOKED_FOR_S = 0.05
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a log line says more than the error that whoever waits for the job gets anyway."""
+    return not (record.exc_info and isinstance(record.exc_info[1], LinesideError))
 
 
 class Worked(Protocol):
@@ -223,7 +228,9 @@ class Jobs:
             if _open_jobs is not None:
                 raise Conflict("jobs_open", "This process already runs jobs of another store")
             self._presence.try_acquire(note=f"pid {os.getpid()} since {time.ctime()}")
-            logging.getLogger("dbos").setLevel(logging.ERROR)
+            log = logging.getLogger("dbos")
+            log.setLevel(logging.ERROR)
+            log.addFilter(_is_news)
             DBOS(
                 config={
                     "name": "lineside",
