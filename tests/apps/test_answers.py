@@ -122,8 +122,9 @@ def folder(tmp_path: Path) -> Path:
     )
     (sources / "plan.png").write_bytes(b"\x89PNG")
     (tmp_path / "rules" / "usecase.yaml").write_text(MANIFEST)
-    case = {"input": {"question": "What does a lost key cost?"}, "expected": {"answer": "40 euros"}}
-    (tmp_path / "rules" / "cases.jsonl").write_text((json.dumps(case) + "\n") * 3)
+    asked = ["What does a lost key cost?", "What is it for a lost key?", "How much is a lost key?"]
+    cases = [{"input": {"question": one}, "expected": {"answer": "40 euros"}} for one in asked]
+    (tmp_path / "rules" / "cases.jsonl").write_text("\n".join(map(json.dumps, cases)))
     return tmp_path / "rules"
 
 

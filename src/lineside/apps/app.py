@@ -1,7 +1,7 @@
 """An app that is open and answers: a candidate's files, model and schemas in memory."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lineside.apps.candidate import Candidate, folder_of, setup_in
 from lineside.apps.guarded import Guarded, GuardedAnswer
@@ -10,6 +10,9 @@ from lineside.gateway import Form, Model, ModelReply, calls, provider_for, show
 from lineside.guardrails import chain_for, probes
 from lineside.store import Store
 from lineside.usecases import UseCaseFolder
+
+if TYPE_CHECKING:
+    from lineside.apps.answers.grounded import GroundedModel
 
 SERVABLE_KINDS = ("predict", "answer")
 """Kinds of app that this version can serve; the others can be written down and checked."""
@@ -25,12 +28,22 @@ pass, and what asks the model."""
 
 
 class App:
-    """Answers typed calls. One app serves many calls at once and keeps nothing between them."""
+    """Answers typed calls. One app serves many calls at once and keeps nothing between them.
+
+    Attributes:
+        reads_bytes: What its model may read of sources beside the input, at most.
+    """
 
     def __init__(
-        self, folder: UseCaseFolder, model: Model, route_at: RouteAt | None = None
+        self,
+        folder: UseCaseFolder,
+        model: "Model | GroundedModel",
+        route_at: RouteAt | None = None,
+        *,
+        reads_bytes: int = 0,
     ) -> None:
         self.folder = folder
+        self.reads_bytes = reads_bytes
         self._route_at = route_at
         self._model = model
         self._input = Form(folder.input_schema)
@@ -82,7 +95,8 @@ class App:
 
         async def ask_model(passed: Mapping[str, Any]) -> ModelReply:
             state.is_asked = True
-            reply = await self._model.answer(passed, knobs=knobs)
+            more = {"judge": state.passages} if self.folder.manifest.app.kind == "answer" else {}
+            reply = await self._model.answer(passed, knobs=knobs, **more)
             self.check_output(reply.output, is_guarded=False)
             return reply
 
@@ -128,12 +142,13 @@ def open_app(store: Store, candidate: Candidate) -> App:
     setup = setup_in(store, folder, None if is_answer else artefact)
     model = provider_for(setup.spec).open(setup)
     route_at = getattr(model, "route_at", None)
-    if is_answer:
-        model = _grounded(model, folder, artefact or b"")
-    return App(folder, model, route_at)
+    if not is_answer:
+        return App(folder, model, route_at)
+    grounded = _grounded(model, folder, artefact or b"")
+    return App(folder, grounded, route_at, reads_bytes=grounded.bytes_max)
 
 
-def _grounded(model: Model, folder: UseCaseFolder, index: bytes) -> Model:
+def _grounded(model: Model, folder: UseCaseFolder, index: bytes) -> "GroundedModel":
     # Read here, because apps that predict need nothing of it.
     from lineside.apps.answers.grounded import GroundedModel
     from lineside.apps.answers.index import SourceIndex

@@ -60,6 +60,20 @@ class GuardedAnswer:
             return self.seen is None
         return isinstance(error, budgets.BudgetExceeded) or error.code in _KNOBS
 
+    async def passages(self, texts: Sequence[str]) -> list[str]:
+        """Texts of sources as guards before the model let them pass to it.
+
+        Guards that judge a message as a whole do not see them: they are no words of anybody's.
+
+        Raises:
+            Denied: A guard holds one back.
+        """
+        judged = [message.MessageText(text, "a passage of the sources") for text in texts]
+        runs = [[one] for one in judged]
+        if runs:
+            await self.call.message("pre_model_call", runs, is_whole=False)
+        return [one.text for one in judged]
+
 
 class Guarded:
     """Asks a model between an app's guards; there is no other way from an app to its model."""

@@ -47,6 +47,7 @@ class Metered:
         route: Where a route decides which model is asked.
         user: Whom the call is for, in the caller's own terms.
         traceparent: The step of its trace that the model is asked for.
+        reads_bytes: Of sources that the model gets beside the input, at most.
     """
 
     folder: UseCaseFolder
@@ -55,6 +56,7 @@ class Metered:
     route: calls.ModelRoute | None = None
     user: str | None = None
     traceparent: str | None = None
+    reads_bytes: int = 0
 
     async def answer(
         self,
@@ -74,7 +76,15 @@ class Metered:
         folder, table = self.folder, partial(meter.price_tables.of, payer.workspace)
         hold = await meter.reserve(
             payer,
-            lambda: bound_of(folder, self.payload, self.knobs, table(), now(), route=self.route),
+            lambda: bound_of(
+                folder,
+                self.payload,
+                self.knobs,
+                table(),
+                now(),
+                route=self.route,
+                reads_bytes=self.reads_bytes,
+            ),
         )
         if headers is not None:
             headers.update(hold.headers)
@@ -102,11 +112,13 @@ def bound_of(
     at: datetime,
     *,
     route: calls.ModelRoute | None = None,
+    reads_bytes: int = 0,
 ) -> budgets.Bound:
     """The most that a release's model can take for an input; nothing where it runs here.
 
     Args:
         route: Where a route decides which model is asked: the dearest of its models counts.
+        reads_bytes: Of sources that the model gets beside the input, at most.
     """
     setup = folder.model_setup()
     provider, _, model = setup.spec.partition(":")
@@ -117,7 +129,7 @@ def bound_of(
     if provider == calls.LOCAL:  # no answer is longer than what its context holds
         tokens_out = tokens_out or options.get("context_tokens") or calls.CONTEXT_TOKENS
     said = orjson.dumps([payload, knobs, setup.input_schema, setup.output_schema])
-    once = len(said) + len((setup.prompt or "").encode()) + _FRAME_TOKENS
+    once = len(said) + reads_bytes + len((setup.prompt or "").encode()) + _FRAME_TOKENS
     endless = None
     if not tokens_out:
         endless = Invalid(

@@ -231,7 +231,13 @@ class Serving:
         ) -> ModelReply:
             route = app.route_at(settings)
             metered = Metered(
-                app.folder, passed, settings, route, call.user, traceparent=way.place.header
+                app.folder,
+                passed,
+                settings,
+                route,
+                call.user,
+                traceparent=way.place.header,
+                reads_bytes=app.reads_bytes,
             )
             paid = partial(metered.answer, self.meter, payer, ask, way.limits)
             if way.wish is None:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,9 @@ NOT_SAID = "The sources do not say."
 """The answer of an app that abstains."""
 
 _WORDS = re.compile(r"\w+")
+_FRAME_BYTES = 200
+
+Judge = Callable[[Sequence[str]], Awaitable[list[str]]]
 
 
 class _Found(NamedTuple):
@@ -39,9 +42,17 @@ class GroundedModel:
         self._retrieval = retrieval
 
     async def answer(
-        self, payload: Mapping[str, Any], *, knobs: Mapping[str, Any] | None = None
+        self,
+        payload: Mapping[str, Any],
+        *,
+        knobs: Mapping[str, Any] | None = None,
+        judge: Judge | None = None,
     ) -> ModelReply:
-        """Answer one question; see `Model.answer`."""
+        """Answer one question; see `Model.answer`.
+
+        Args:
+            judge: Gives texts of passages as guards let them pass to the model.
+        """
         # A search over many passages takes longer than handing it to a thread.
         found = await asyncio.to_thread(self._find, payload)
         passages = [hit.passage for hit in found.hits]
@@ -50,6 +61,12 @@ class GroundedModel:
         if not found.hits or found.support < self._retrieval.support_min:
             output = _abstained(documents)
             return ModelReply(output, "abstained", cost_usd=0.0, attempts=0, steps=steps)
+        if judge is not None:
+            passages = await _judged(passages, judge)
+            documents = [_document(passage) for passage in passages]
+            pairs = zip(found.hits, passages, strict=True)
+            shown = [_retrieved(hit._replace(passage=one)) for hit, one in pairs]
+            steps = (found.step._replace(output=shown),)
         reply = await self._model.answer({**payload, "passages": documents}, knobs=knobs)
         citations = _supported(reply.output["citations"], passages)
         if not citations:
@@ -62,6 +79,12 @@ class GroundedModel:
             "documents": documents,
         }
         return replace(reply, output=output, steps=steps)
+
+    @property
+    def bytes_max(self) -> int:
+        """The most that the passages of one question can come to, for budgets."""
+        frames = _FRAME_BYTES * self._retrieval.passages
+        return frames + self._index.bytes_max(self._retrieval.passages)
 
     async def close(self) -> None:
         """Give back the model's connections."""
@@ -85,6 +108,15 @@ class GroundedModel:
             },
         )
         return _Found(hits, support, step)
+
+
+async def _judged(passages: Sequence[SourcePassage], judge: Judge) -> list[SourcePassage]:
+    said = [text for passage in passages for text in (passage.text, passage.heading)]
+    passed = await judge(said)
+    return [
+        passage._replace(text=text, heading=heading)
+        for passage, text, heading in zip(passages, passed[::2], passed[1::2], strict=True)
+    ]
 
 
 def _place(passage: SourcePassage) -> dict[str, Any]:

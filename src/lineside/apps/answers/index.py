@@ -198,6 +198,16 @@ class SourceIndex:
     def __len__(self) -> int:
         return len(self._vectors)
 
+    def bytes_max(self, passages: int) -> int:
+        """The most that so many passages come to as JSON, with their headings and their names."""
+        if not len(self):
+            return 0
+        texts = np.sort(np.diff(self._arrays["text_ends"], prepend=0))[-passages:]
+        beside = max(map(_bytes, self._headings), default=0)
+        beside += 2 * max(_bytes(source.path) for source in self.sources)
+        # Signs that JSON writes as two, such as the end of a line.
+        return 2 * (int(texts.sum()) + beside * len(texts))
+
     def search(self, question: str, *, limit: int) -> list[Hit]:
         """The passages that fit a question best, the best first."""
         asked = list(dict.fromkeys(quoting.terms_of(question)))
@@ -238,6 +248,10 @@ class SourceIndex:
             page=int(arrays["pages"][at]) or None,
             text=text,
         )
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())
 
 
 def _terms(passage: SourcePassage) -> list[str]:
