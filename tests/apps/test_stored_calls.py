@@ -190,6 +190,28 @@ def test_responses_go_when_they_are_over_and_stay_while_their_conversation_does(
     assert (kept.is_whole, len(kept.responses)) == (True, 2)
 
 
+def test_a_workspace_that_keeps_too_many_loses_those_that_would_go_next(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_line(replace(settings, responses_max=3))
+    began = now()
+    for hour, letter in enumerate("abcde"):
+        at = began + timedelta(hours=hour)
+        monkeypatch.setattr(stored.responses, "now", lambda at=at: at)
+        keep(store, "resp_" + letter * 48)
+    keep(store, "resp_" + "f" * 48, workspace="other")
+
+    assert stored.responses.forget_expired(store) == 2
+    left = [
+        letter
+        for letter in "abcde"
+        if stored.find_response(store, "default", "resp_" + letter * 48)
+    ]
+    assert left == ["c", "d", "e"]
+    assert stored.find_response(store, "other", "resp_" + "f" * 48)
+    store.close()
+
+
 def test_one_that_is_too_large_says_that_it_is_not_kept(settings: Settings) -> None:
     with serving(replace(settings, response_bytes_max=2_000)) as client:
         said = create(client, "x" * 3_000)

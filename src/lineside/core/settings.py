@@ -98,6 +98,9 @@ class Settings:
     """How many days a response of `/v1/responses` is kept, counted anew while its conversation goes
     on; 0 keeps none."""
 
+    responses_max: int = 1_000_000
+    """How many responses a workspace keeps; upkeep deletes those above it that would go next."""
+
     response_bytes_max: int = 8 * 1024 * 1024
     """Largest response that is kept, with what was asked anew, in bytes."""
 

@@ -109,6 +109,22 @@ def delete_over(connection: sa.Connection, *, at: datetime, rows_max: int) -> in
     return connection.execute(responses.delete().where(sa.tuple_(*keys).in_(over))).rowcount
 
 
+def select_crowded(connection: sa.Connection, *, rows_max: int) -> list[tuple[str, int]]:
+    """Workspaces with more responses than they may have, and how many are too many."""
+    count = sa.func.count()
+    found = sa.select(responses.c.workspace, count).group_by(responses.c.workspace)
+    rows = connection.execute(found.having(count > rows_max)).all()
+    return [(workspace, number - rows_max) for workspace, number in rows]
+
+
+def delete_next(connection: sa.Connection, workspace: str, *, rows_max: int) -> int:
+    """Forget those of a workspace that would go next; gives how many."""
+    here = responses.c.workspace == workspace
+    following = sa.select(responses.c.id).where(here).order_by(responses.c.expires_at)
+    chosen = responses.c.id.in_(following.limit(rows_max))
+    return connection.execute(responses.delete().where(here, chosen)).rowcount
+
+
 def _live(workspace: str, response_id: str, at: datetime) -> list[sa.ColumnElement[bool]]:
     return [*_these(workspace, [response_id]), responses.c.expires_at > at]
 

@@ -172,7 +172,26 @@ def keep_in_order(store: Store) -> None:
 
 
 def forget_expired(store: Store) -> int:
-    """Delete what has been kept for long enough, 1,000 at a time; gives how many that were."""
+    """Delete what has been kept for long enough, or is too much; gives how many that were.
+
+    At most 1,000 at a time, so that nobody waits for it.
+    """
+    return _forget_over(store) + _forget_crowded(store)
+
+
+def _forget_crowded(store: Store) -> int:
+    with store.records.read() as connection:
+        crowded = queries.select_crowded(connection, rows_max=store.settings.responses_max)
+    gone = 0
+    for workspace, too_many in crowded:
+        for left in range(min(too_many, _ROWS_MAX * _ROUNDS_MAX), 0, -_ROWS_MAX):
+            with store.records.write() as connection:
+                some = min(left, _ROWS_MAX)
+                gone += queries.delete_next(connection, workspace, rows_max=some)
+    return gone
+
+
+def _forget_over(store: Store) -> int:
     at, gone = now(), 0
     for _ in range(_ROUNDS_MAX):
         with store.records.read() as connection:
