@@ -19,6 +19,9 @@ from lineside.trust import Scope, local_scope
 
 TRACE, OTHER = "a1" * 16, "b2" * 16
 MOMENT = now() - timedelta(minutes=5)
+DEEP: dict[str, Any] = {}
+for _ in range(300):
+    DEEP = {"below": DEEP}
 
 
 def root(trace_id: str, **more: Any) -> Span:
@@ -269,6 +272,8 @@ def test_a_score_on_a_span_is_kept_and_counts_once_however_often_it_comes(scope:
         ({"name": "x", "trace_id": TRACE}, "has no value and no label"),
         ({"name": " ", "value": 1.0, "trace_id": TRACE}, "with 1 characters"),
         ({"name": "x", "value": float("nan"), "trace_id": TRACE}, "is nan"),
+        ({"name": "x", "value": 1.0, "trace_id": TRACE, "metadata": DEEP}, "cannot be kept"),
+        ({"name": "x", "value": 1.0, "trace_id": TRACE, "metadata": {"x": "y" * 20_000}}, "limit"),
     ],
 )
 def test_a_score_that_says_nothing_is_refused(

@@ -28,6 +28,8 @@ _PASSING = re.compile(
     "locked|onflict|oncurren|already exists|duplicate key|UNIQUE|retry count|not have any columns"
 )
 _REASON_MAX = 400
+# Not the end of an escaped backslash: in JSON within JSON it is a text like any other.
+_ZERO = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _LOST = re.compile("onnection|terminating|starting up|shutting down")
 OUT_OF_MEMORY = "lake_out_of_memory"
 # Text compresses to half of what DuckDB's default leaves, at the same speed of reading. A group of
@@ -276,7 +278,7 @@ class Reading:
             if not payloads:
                 continue
             columns = self._tables[name].columns
-            texts = [payload.decode() for payload in payloads]
+            texts = _texts(payloads)
             self._cursor.execute(queries.lake_waiting(name, columns), [texts])
             waits = f"waiting_{name}"
             self._places[f"{name}.waiting"] = waits
@@ -304,7 +306,19 @@ def _insert(cursor: "duckdb.DuckDBPyConnection", rows: Mapping[LakeTable, Sequen
     for table, payloads in rows.items():
         if payloads:
             sql = queries.lake_insert(table.name, table.columns)
-            cursor.execute(sql, [[payload.decode() for payload in payloads]])
+            cursor.execute(sql, [_texts(payloads)])
+
+
+def _texts(payloads: Sequence[bytes]) -> list[str]:
+    """JSON as DuckDB takes it, with a sign in place of each character of the number 0.
+
+    DuckLake writes few rows into its catalogue as SQL, which ends at that character, and PostgreSQL
+    has no such texts: one of them would keep all that comes after it out of the lake.
+    """
+    return [
+        _ZERO.sub(r"\1\\ufffd", payload.decode()) if b"\\u0000" in payload else payload.decode()
+        for payload in payloads
+    ]
 
 
 def _ensure(database: "duckdb.DuckDBPyConnection", tables: Mapping[str, LakeTable]) -> None:

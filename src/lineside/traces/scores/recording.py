@@ -105,11 +105,7 @@ def _check(score: TraceScore) -> None:
         )
     if score.value is not None and not math.isfinite(score.value):
         raise Invalid("bad_score_value", f"The score `{score.name}` is {score.value}")
-    if len(orjson.dumps(score.metadata)) > METADATA_BYTES_MAX:
-        raise Invalid(
-            "score_too_long",
-            f"The metadata of the score `{score.name}` is larger than {METADATA_BYTES_MAX:,} bytes",
-        )
+    _check_metadata(score)
     texts = {
         "label": NAME_CHARACTERS_MAX,
         "explanation": EXPLANATION_CHARACTERS_MAX,
@@ -121,6 +117,23 @@ def _check(score: TraceScore) -> None:
                 "score_too_long",
                 f"The {field} of the score `{score.name}` is longer than {limit:,} characters",
             )
+
+
+def _check_metadata(score: TraceScore) -> None:
+    try:
+        size = len(orjson.dumps(score.metadata))
+    except TypeError as error:  # as orjson says that it nests too deeply
+        raise Invalid(
+            "bad_score_metadata",
+            f"The metadata of the score `{score.name}` cannot be kept: {error}",
+            hint="Send plain JSON, less deeply nested.",
+        ) from None
+    if size > METADATA_BYTES_MAX:
+        raise Invalid(
+            "score_too_long",
+            f"The metadata of the score `{score.name}` has {size:,} bytes, "
+            f"the limit is {METADATA_BYTES_MAX:,}",
+        )
 
 
 def _masked(scope: Scope, score: TraceScore) -> TraceScore:
