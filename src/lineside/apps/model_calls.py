@@ -53,12 +53,16 @@ class ModelCaller:
 
 
 class OpenAnswer:
-    """An answer whose first event is there; the rest comes as it is asked for."""
+    """An answer whose first event is there; the rest comes as it is asked for.
+
+    Attributes:
+        first: The first event, once it is there.
+    """
 
     def __init__(self, call: calls.ModelCall, trace: CallTrace, events: calls.Events) -> None:
         self.call = call
         self._trace, self._events = trace, events
-        self._first: canonical.AnswerEvent | None = None
+        self.first: canonical.AnswerEvent | None = None
 
     @property
     def guards(self) -> dict[str, str]:
@@ -77,13 +81,13 @@ class OpenAnswer:
             # Some wires have neither; every client of a stream looks for both in its beginning.
             dated = {"id": first.id or uuid4().hex, "created_s": int(now().timestamp())}
             first = first.model_copy(update=dated)
-        self._first = first
+        self.first = first
 
     async def events(self) -> calls.Events:
         """Every event, the first again; closing it ends the call at its provider."""
         async with aclosing(self._events):
-            if self._first is not None:
-                yield self._first
+            if self.first is not None:
+                yield self.first
             async for event in self._events:
                 yield event
 

@@ -58,19 +58,23 @@ class StoredCall:
             await self._keep(opened.call, answer)
         return _WIRE.write_answer(answer) | self.beside
 
-    async def events(self, opened: OpenAnswer) -> calls.Events:
+    def events(self, opened: OpenAnswer) -> calls.Events:
         """The events of a streamed answer; it is kept before the last of them, and only if whole.
 
         One that breaks off, by whoever's doing, is not kept: nobody has heard its end.
         """
-        changes: dict[str, Any] = {"id": self.id} if self.is_wanted else {}
+        if isinstance(opened.first, canonical.AnswerStarted):
+            self._hear(opened.call, opened.first.wire)
+        return self._kept(opened) if self.is_wanted else opened.events()
+
+    async def _kept(self, opened: OpenAnswer) -> calls.Events:
+        changes: dict[str, Any] = {"id": self.id}
         async with aclosing(opened.events()) as events:
             async for event in events:
                 if isinstance(event, canonical.AnswerStarted):
-                    self._hear(opened.call, event.wire)
                     changes["created_s"] = event.created_s
                     event = event.model_copy(update=changes)
-                elif isinstance(event, canonical.AnswerEnded) and self.is_wanted:
+                elif isinstance(event, canonical.AnswerEnded):
                     answer = opened.answer.model_copy(update=changes)
                     await self._keep(opened.call, answer)
                 yield event
