@@ -217,7 +217,9 @@ class _Doors:
 
         def failed(error: LinesideError) -> bytes:
             knock.error = error
-            return wires.write_stream_error(name, _told(error, knock), request_id=knock.id)
+            number = getattr(writer, "number", 0)
+            told = _told(error, knock)
+            return wires.write_stream_error(name, told, request_id=knock.id, number=number)
 
         return EventStream(events, writer.write, failed, headers=knock.headers(opened))
 

@@ -185,6 +185,7 @@ def test_a_stream_that_breaks_off_is_not_kept(
     made = events[0].response.id
 
     assert events[-1].type == "error"
+    assert [event.sequence_number for event in events] == list(range(len(events)))
     with pytest.raises(openai.NotFoundError):
         openai_client.responses.retrieve(made)
 

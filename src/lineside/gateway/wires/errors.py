@@ -64,8 +64,14 @@ def write_error(wire: str, error: LinesideError, *, request_id: str) -> dict[str
     return {"error": {"message": text, "type": kind, "param": None, "code": error.code}}
 
 
-def write_stream_error(wire: str, error: LinesideError, *, request_id: str) -> bytes:
-    """The event that ends a stream which failed after it had begun."""
+def write_stream_error(
+    wire: str, error: LinesideError, *, request_id: str, number: int = 0
+) -> bytes:
+    """The event that ends a stream which failed after it had begun.
+
+    Args:
+        number: Of the event, where the wire counts them.
+    """
     body = write_error(wire, error, request_id=request_id)
     if wire == "responses":
         inner = body["error"]
@@ -74,7 +80,7 @@ def write_stream_error(wire: str, error: LinesideError, *, request_id: str) -> b
             "code": inner["code"],
             "message": inner["message"],
             "param": None,
-            "sequence_number": 0,
+            "sequence_number": number,
         }
         return write_event(event, "error")
     return write_event(body, "error" if wire == "messages" else "")

@@ -201,6 +201,11 @@ class ResponsesStreamWriter:
         self._finish: ChoiceEnded | None = None
         self._tokens: TokenCounts | None = None
 
+    @property
+    def number(self) -> int:
+        """What the next event counts as."""
+        return self._number + 1
+
     def write(self, event: AnswerEvent) -> bytes:
         """The events that say one of ours; of the first choice, since this wire has no other."""
         if getattr(event, "choice", 0) != 0:
