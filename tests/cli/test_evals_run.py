@@ -1,6 +1,8 @@
 """`lineside evals run`: scorers from a file, a run to compare with, reports."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -173,8 +175,8 @@ def test_an_answer_without_any_expected_field_is_shown_as_it_is(
 
 
 def test_why_cases_failed_is_said_once(lineside, outputs: list[str], place: Path) -> None:
-    (place / "bot.py").write_text("def ask(given):\n    raise ValueError('no luck')\n")
-    arguments = [part if part != "answers.jsonl" else "python:bot:ask" for part in outputs]
+    (place / "unlucky.py").write_text("def ask(given):\n    raise ValueError('no luck')\n")
+    arguments = [part if part != "answers.jsonl" else "python:unlucky:ask" for part in outputs]
 
     ran = lineside(*arguments, "--rule", "accuracy >= 0.5")
 
@@ -187,15 +189,15 @@ def test_why_cases_failed_is_said_once(lineside, outputs: list[str], place: Path
     [
         (["--rule", "slice gap(channel) <= 0.05"], "no case of `golden` has a slice `channel`"),
         (["--scorer", "exact:replly"], "expect nothing this score can be held against"),
-        (["--target", "python:bot:asked"], "it has: ask hint: Did you mean `ask`?"),
-        (["--target", "python:bott:ask"], "looks for `bott.py` in this folder"),
+        (["--target", "python:unlucky:asked"], "it has: ask hint: Did you mean `ask`?"),
+        (["--target", "python:asking_bott:ask"], "looks for `asking_bott.py` in this folder"),
     ],
 )
 def test_what_was_meant_is_told_before_anything_is_asked(
     lineside, outputs: list[str], place: Path, more: list[str], said: str
 ) -> None:
-    (place / "bot.py").write_text("def ask(given):\n    open('asked', 'w')\n    return {}\n")
-    arguments = [part if part != "answers.jsonl" else "python:bot:ask" for part in outputs]
+    (place / "asking_bot.py").write_text("def ask(given):\n    open('asked', 'w')\n    return {}\n")
+    arguments = [part if part != "answers.jsonl" else "python:asking_bot:ask" for part in outputs]
     if "--scorer" in more:
         arguments = outputs
 
@@ -259,14 +261,14 @@ def test_a_judge_without_its_key_stops_the_run_before_all_is_asked(
     lineside, outputs: list[str], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    (place / "bot.py").write_text(
+    (place / "keyless.py").write_text(
         "def ask(given):\n    open('asked', 'a').write('x')\n    return {'reply': 'x'}\n"
     )
     (place / "scorers.yaml").write_text(
         "- manner: {judge: {model: 'openai:gpt-9', field: reply, rubric: 'Is it kind', "
         "levels: {rude: It blames., kind: It thanks.}}}\n"
     )
-    arguments = [part if part != "answers.jsonl" else "python:bot:ask" for part in outputs]
+    arguments = [part if part != "answers.jsonl" else "python:keyless:ask" for part in outputs]
 
     ran = lineside(*arguments, "--scorers", "scorers.yaml", "--concurrency", "2")
     told = " ".join(ran.err.split())
@@ -275,3 +277,19 @@ def test_a_judge_without_its_key_stops_the_run_before_all_is_asked(
     assert "The judge `manner` cannot be asked: The environment variable `OPENAI_API_KEY`" in told
     assert "Traceback" not in told
     assert len((place / "asked").read_text()) <= 4
+
+
+def test_a_run_whose_process_was_killed_says_how_it_goes_on(
+    lineside, outputs: list[str], place: Path
+) -> None:
+    before = lineside(*outputs, "--json").data["run"]["id"]
+    (place / "dies.py").write_text("import os\n\n\ndef ask(given):\n    os._exit(9)\n")
+    arguments = [part if part != "answers.jsonl" else "python:dies:ask" for part in outputs]
+    command = [sys.executable, "-m", "lineside", *arguments]
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 9
+
+    killed = lineside("evals", "ls", "--json").data[0]["id"]
+    told = [lineside("evals", "show", killed), lineside("verdicts", "compare", before, killed)]
+
+    for one in told:
+        assert "the command that started it goes on from there" in " ".join(one.err.split())

@@ -97,6 +97,8 @@ def show(run_id: str, only: str, limit: int, as_json: bool) -> None:
         print_json({"run": run, "summary": summary, "gate": gate, "results": results})
         return
     _say_head(run)
+    if run.status == "running":
+        note("Where its process was killed, the command that started it goes on from there")
     if gate is not None:
         say(gate.verdict.sentence, style="bold")
     print_spent(run)

@@ -122,7 +122,8 @@ def require_done(run: Run) -> None:
         raise Conflict(
             "run_not_done",
             f"Run `{run.id}` has judged {run.cases_done:,} of {run.cases_total:,} cases",
-            hint="Wait until it is done.",
+            hint="Wait until it is done; where its process was killed, the command that started it "
+            "goes on from there.",
         )
 
 

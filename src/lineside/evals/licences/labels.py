@@ -168,7 +168,7 @@ def check_rows(rows: Sequence[Row]) -> list[Row]:
     if not rows:
         raise Invalid(
             "no_labels",
-            "There is no row with a label",
+            "The labels have no rows",
             hint="Write a header line with `case` and `label`, then one line for each answer.",
         )
     if len(rows) > ROWS_MAX:
@@ -303,7 +303,12 @@ def labels_by_case(
         if any(said is not None for said in raters):
             found[case_id] = raters, people
     if not found:
-        check_rows([])
+        named = ", ".join(f"`{name}`" for name in columns.people)
+        raise Invalid(
+            "no_labels",
+            f"None of the {len(rows):,} rows has a label: {named} is empty",
+            hint="Have people fill it in, or name the column that they filled with --people.",
+        )
     return found
 
 
