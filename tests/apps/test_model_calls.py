@@ -83,6 +83,28 @@ async def masking(call: calls.ModelCall, proceed: calls.Proceed) -> AsyncIterato
             yield event
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        canonical.MediaPart(medium="image", mime_type="image/png", data="iVBORw0KGgo="),
+        canonical.OtherPart(content={"type": "screen_shot", "of": "a card"}),
+    ],
+)
+async def test_a_use_case_does_not_answer_as_if_it_had_seen_a_picture(
+    scope: Scope, serving: Serving, gateway: calls.Gateway, part: canonical.Part
+) -> None:
+    request = asking("What is on it?")
+    turn = request.turns[0].model_copy(
+        update={"parts": (*request.turns[0].parts, part), "is_plain": False}
+    )
+    door = model_calls.ModelCalls(serving, gateway)
+    caller = model_calls.ModelCaller(scope, model_calls.CallPlace())
+
+    with pytest.raises(Invalid, match="such as a picture"):
+        await door.open(caller, request.model_copy(update={"turns": (turn,)}))
+    await door.close()
+
+
 @pytest.mark.parametrize("is_stream", [True, False])
 async def test_no_answer_gets_past_a_step_streamed_or_not(
     serving: Serving, gateway: calls.Gateway, caller: model_calls.ModelCaller, is_stream: bool

@@ -308,6 +308,13 @@ def _input(request: canonical.ModelRequest, fields: list[str]) -> Any:
             "There is no message of a user with text in it",
             hint="A use case takes the last message of role `user` as its input.",
         )
+    if any(isinstance(part, canonical.MediaPart | canonical.OtherPart) for part in asked.parts):
+        # Left out, it would be answered as if somebody had looked at it.
+        raise Invalid(
+            "input_misfit",
+            "The message has more in it than text, such as a picture, and an app reads text alone",
+            hint="Send the text by itself; ask `provider/model` for a model that sees pictures.",
+        )
     said = asked.text
     try:
         value = orjson.loads(said)
