@@ -64,7 +64,7 @@ def suite(pytester: pytest.Pytester, made_home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("LINESIDE_HOME", str(made_home))
     pytester.makepyfile(test_answers=TESTS)
     (pytester.path / "cases.jsonl").write_text("".join(CASE % n for n in range(40)))
-    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:langsmith_plugin\n")
+    pytester.makeini("[pytest]\naddopts = --strict-markers -p no:langsmith_plugin -p no:phoenix\n")
 
 
 def loaded() -> list[str]:
@@ -116,7 +116,8 @@ def test_the_plugin_is_declared_and_imports_nothing_before_it_is_used(
         "    heavy = {'lineside.evals', 'lineside.store', 'numpy', 'opentelemetry', 'pydantic'}\n"
         "    assert not heavy & set(sys.modules)\n"
     )
-    ran = pytester.runpytest_subprocess(*loaded(), "-p", "no:xdist", "-p", "no:langsmith_plugin")
+    others = ("xdist", "langsmith_plugin", "phoenix")
+    ran = pytester.runpytest_subprocess(*loaded(), *(f"-pno:{name}" for name in others))
 
     ran.assert_outcomes(passed=1)
     project = Path(__file__).parents[2] / "pyproject.toml"
