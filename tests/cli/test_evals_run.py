@@ -189,7 +189,7 @@ def test_why_cases_failed_is_said_once(lineside, outputs: list[str], place: Path
     [
         (["--rule", "slice gap(channel) <= 0.05"], "no case of `golden` has a slice `channel`"),
         (["--scorer", "exact:replly"], "expect nothing this score can be held against"),
-        (["--target", "python:unlucky:asked"], "it has: ask hint: Did you mean `ask`?"),
+        (["--target", "python:asking_bot:asked"], "it has: ask hint: Did you mean `ask`?"),
         (["--target", "python:asking_bott:ask"], "looks for `asking_bott.py` in this folder"),
     ],
 )
