@@ -15,6 +15,7 @@ from lineside.apps.call_trace import CallTrace
 from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.kept_answers import CacheWish
+from lineside.apps.keys_in_use import KeysInUse
 from lineside.apps.metered import payer_of as payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of, keep_unseen
 from lineside.apps.serving import Serving
@@ -113,6 +114,7 @@ class ModelCalls:
         self._serving = serving
         self.gateway = gateway
         cached = cache.caching(serving.store, gateway)
+        self._keys = KeysInUse(serving.store)
         self._steps = (*steps, cached, budgets.metering(serving.meter, gateway))
 
     async def open(self, caller: ModelCaller, request: canonical.ModelRequest) -> OpenAnswer:
@@ -163,6 +165,7 @@ class ModelCalls:
 
     async def close(self) -> None:
         """Give back the connections to providers."""
+        await self._keys.close()
         await self.gateway.close()
 
     async def _open(
@@ -209,6 +212,8 @@ class ModelCalls:
             return self._use_case(caller, asked)
 
         events = calls.with_steps(self._steps, last)(call)
+        if request.is_stream:
+            events = self._keys.follow(caller.scope, events)
         opened = OpenAnswer(call, trace, _traced(trace, events))
         await opened.begin()
         return opened

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from lineside.store import Store
 from lineside.trust.ledger import record
 from lineside.trust.queries import (
     find_key,
+    find_keys,
     insert_key,
     mark_key_revoked,
     mark_key_used,
@@ -225,13 +226,24 @@ def scope_of_key(store: Store, key_id: str) -> Scope:
     """
     with store.records.read() as connection:
         row = find_key(connection, key_id)
-    if row is None or not _api_key(row).is_usable:
-        raise Denied(
-            "key_gone",
-            "The API key that began this was revoked or has expired, so it does not go on",
-            hint="Have somebody with a key that works go on with it.",
-        )
+    if row is None or not _is_usable(row):
+        raise key_gone()
     return _scope_of(store, row)
+
+
+def key_gone() -> Denied:
+    """What is said of work whose key opens nothing any more."""
+    return Denied(
+        "key_gone",
+        "The API key that began this was revoked or has expired, so it does not go on",
+        hint="Have somebody with a key that works go on with it.",
+    )
+
+
+def usable_keys(store: Store, key_ids: Collection[str]) -> set[str]:
+    """Which of these keys still open something."""
+    with store.records.read() as connection:
+        return {row["id"] for row in find_keys(connection, key_ids) if _is_usable(row)}
 
 
 def _scope_of(store: Store, row: Mapping[str, Any]) -> Scope:

@@ -1,6 +1,6 @@
 """The tables of this room: workspaces, members, API keys and the ledger."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -167,6 +167,12 @@ _KEY_BY_ID = sa.select(api_keys).where(api_keys.c.id == sa.bindparam("key_id"))
 
 def find_key(connection: sa.Connection, key_id: str) -> dict[str, Any] | None:
     return _one(connection.execute(_KEY_BY_ID, {"key_id": key_id}))
+
+
+def find_keys(connection: sa.Connection, key_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """Keys by their ids; those that are not there are left out."""
+    query = sa.select(api_keys).where(api_keys.c.id.in_(list(key_ids)))
+    return [row._asdict() for row in connection.execute(query)]
 
 
 def select_keys(connection: sa.Connection, workspace: str) -> list[dict[str, Any]]:

@@ -1,11 +1,13 @@
 """Upstreams that hang, break off or talk nonsense, and callers who leave."""
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from api.models.conftest import SHAKY, FakeUpstream
@@ -140,6 +142,86 @@ def test_a_caller_who_leaves_ends_the_call_upstream(
         assert not is_stream
 
     assert upstream.left.wait(5)
+
+
+def test_a_key_that_is_revoked_in_mid_stream_ends_it(server: str, upstream: FakeUpstream) -> None:
+    wish = {"name": f"streams {time.monotonic_ns()}", "rights": ["run"]}
+    made = httpx.post(f"{server}/api/keys", json=wish, timeout=30).json()
+    client = openai.OpenAI(base_url=f"{server}/v1", api_key=made["secret"], max_retries=0)
+    upstream.stream(*([chunk("word "), 0.2] * 60))
+    said: list[str | None] = []
+    revoked: list[float] = []
+
+    def listen() -> None:
+        for piece in client.chat.completions.create(
+            model="fake-chat/small", messages=HELLO, stream=True
+        ):
+            said.extend(choice.delta.content for choice in piece.choices)
+            if len(said) == 3:
+                address = f"{server}/api/keys/{made['key']['id']}"
+                assert httpx.delete(address, timeout=30).is_success
+                revoked.append(time.monotonic())
+
+    with pytest.raises(openai.APIError, match="was revoked or has expired"):
+        listen()
+
+    assert time.monotonic() - revoked[0] < 5
+    assert 3 <= len(said) < 40
+    assert upstream.left.wait(5), "its provider is not left to talk on"
+    (trace,) = httpx.get(f"{server}/api/traces?limit=1", timeout=30).json()["traces"]
+    assert trace["status"] == "error"
+
+
+def test_a_thousand_tools_and_five_megabytes_go_through_whole(
+    server: str, upstream: FakeUpstream
+) -> None:
+    upstream.answer(CHAT_CALL)
+    client = openai.OpenAI(base_url=f"{server}/v1", api_key="local", max_retries=0, timeout=120)
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": f"tool_{number}",
+                "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+            },
+        }
+        for number in range(1_000)
+    ]
+    long = "Where is it? " * 400_000
+    asked: Any = {"model": "fake-chat/small", "tools": tools}
+    answer = client.chat.completions.create(**asked, messages=[{"role": "user", "content": long}])
+
+    assert answer.choices[0].message.content == "Let me look."
+    assert [tool["function"]["name"] for tool in upstream.asked[0]["tools"]] == [
+        f"tool_{number}" for number in range(1_000)
+    ]
+    assert upstream.asked[0]["messages"][0]["content"] == long
+
+
+def test_callers_who_send_a_byte_at_a_time_hold_up_nobody(
+    server: str, upstream: FakeUpstream
+) -> None:
+    upstream.answer(CHAT_CALL)
+    host, _, port = server.removeprefix("http://").partition(":")
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 900\r\n"
+    slow = [socket.create_connection((host, int(port))) for _ in range(200)]
+    try:
+        for at in range(len(head)):
+            for one in slow:
+                one.sendall(head[at : at + 1])
+        body = {"model": "fake-chat/small", "messages": HELLO}
+        started = time.monotonic()
+        answers = [
+            httpx.post(f"{server}/v1/chat/completions", json=body, timeout=30) for _ in range(5)
+        ]
+        taken = time.monotonic() - started
+    finally:
+        for one in slow:
+            one.close()
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert taken < 15
+    assert len(upstream.asked) == 5, "what never came whole was never asked"
 
 
 def last_error(answer: httpx.Response) -> str:
