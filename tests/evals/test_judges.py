@@ -22,6 +22,7 @@ from lineside.evals.judging import Judge
 from lineside.evals.scorer import Score
 from lineside.evals.scorers import build_scorers
 from lineside.evals.scorers.judges import judge_digest
+from lineside.evals.twins import Related
 from lineside.store import Store
 from lineside.trust import Scope
 
@@ -264,7 +265,7 @@ def test_a_process_that_takes_a_run_over_counts_what_was_spent(
     run = run_cases(rows(6), scorers=[declared()], scorer_files=files)
     scorers = build_scorers([declared()], files=files)
 
-    Judge(scope.store, run, scorers, []).recall_spending()
+    Judge(scope.store, run, scorers, [], Related({}, {})).recall_spending()
 
     assert scorers[0].jury.spent_usd == 1.5
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
+from lineside.core import Unavailable
 from lineside.evals import Run, judge_gate, list_runs, register_runner, schedule, working
 from lineside.evals.plan import RunPlan
 from lineside.gateway import ModelReply
@@ -58,7 +59,7 @@ def test_looking_on_the_way_changes_nothing_at_the_end(
     looked_at = run_cases(rows(200), plan=plan)
 
     register_runner(store, lambda _run: ScriptedTarget({}))
-    alone = run_cases(rows(200), fresh=True)
+    alone = run_cases(rows(200), subject="alone", fresh=True)
 
     seen = looked_at.looks[-1]
     assert (seen.decision, looked_at.status, looked_at.cases_done) == ("ship", "done", 200)
@@ -93,6 +94,11 @@ def test_a_look_that_fails_tells_nothing_and_the_run_goes_on(
     )
     slow = ScriptedTarget({})
 
+    def fails(*_: Any, **__: Any) -> None:
+        raise Unavailable("database_away", "The database does not answer")
+
+    monkeypatch.setattr(schedule.Schedule, "_look", fails)
+
     class Slow(ScriptedTarget):
         async def __call__(self, payload: Mapping[str, Any]) -> ModelReply:
             for _ in range(1_000):
@@ -103,6 +109,6 @@ def test_a_look_that_fails_tells_nothing_and_the_run_goes_on(
 
     register_runner(store, lambda _run: Slow({}))
 
-    run = run_cases(rows(60), plan=RunPlan(rules=["slice gap(channel) <= 0.1"]))
+    run = run_cases(rows(60), plan=RunPlan(rules=RULES[:1]))
 
     assert (run.status, run.cases_done, run.looks) == ("done", 60, [])

@@ -7,7 +7,6 @@ from typing import Any
 from lineside.core import Denied, now
 from lineside.evals import queries
 from lineside.evals.budget import Costs, pricing
-from lineside.evals.dataset import stored_dataset
 from lineside.evals.plan import RunSpent, Unscored
 from lineside.evals.run import Run
 from lineside.evals.scorer import NamedScorer, Score, ScorerContext
@@ -28,14 +27,18 @@ class Judge:
     """Turns what cases got into results of one run."""
 
     def __init__(
-        self, store: Store, run: Run, scorers: Sequence[NamedScorer], counts: Counts
+        self,
+        store: Store,
+        run: Run,
+        scorers: Sequence[NamedScorer],
+        counts: Counts,
+        related: Related,
     ) -> None:
         self._store = store
         self._run = run
         self._scorers = scorers
         self._main_score = run.main_score
-        dataset = stored_dataset(store, run.dataset_digest, name=run.dataset_name)
-        self._related = Related.within(dataset)
+        self._related = related
         self._costs = Costs(run.spent)
         self._wrong, self._right = run.spent.wrong, run.spent.right
         self._unscored = dict(run.spent.unscored)

@@ -87,9 +87,10 @@ class _Performance:
                 for position, repetition in queries.judged_keys(connection, self._run.id):
                     self._judged[position * self._run.repetitions + repetition] = 1
                 counts = queries.count_results(connection, self._run.id)
-            self._judge = Judge(self._store, self._run, scorers, counts)
+            schedule = self._schedule = Schedule(self._store, self._run)
+            self._judge = Judge(self._store, self._run, scorers, counts, schedule.related)
             self._judge.recall_spending()
-            asyncio.run(self._go())
+            asyncio.run(self._go(schedule))
         except Exception as error:
             if self._work.process_ends:
                 # An Exception would end the job for good; this leaves it to the next process.
@@ -100,7 +101,7 @@ class _Performance:
         self._finish()
         return "done"
 
-    async def _go(self) -> None:
+    async def _go(self, schedule: Schedule) -> None:
         target = open_named_target(self._store, self._run) or self._open_target(self._run)
         asker = Asker(
             target,
@@ -109,15 +110,14 @@ class _Performance:
             price=pricing(self._store, self._run.workspace),
         )
         try:
-            await self._work.until_kept(self._ask_all(asker))
+            await self._work.until_kept(self._ask_all(asker, schedule))
         finally:
             await target.close()
             await self._judge.close()
             self._work.close()
 
-    async def _ask_all(self, asker: Asker) -> None:
+    async def _ask_all(self, asker: Asker, schedule: Schedule) -> None:
         """Ask every case; with rules to look at, pause at each look until all so far is kept."""
-        schedule = self._schedule = Schedule(self._store, self._run)
         memory = Memory.of(self._store, self._run)
         for stretch in schedule.stretches():
             await self._work.ask_all(asker, self._todo(schedule, stretch, memory))

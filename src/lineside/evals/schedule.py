@@ -51,12 +51,16 @@ class Schedule:
     Without rules to look at, as the dataset has them. With some, in an order drawn by the dataset's
     digest, because a dataset that is sorted by topic would settle the verdict on its first topic;
     cases of one cluster stay together, and so do the repetitions of a case.
+
+    Attributes:
+        related: Which of its cases count as one cluster.
     """
 
     def __init__(self, store: Store, run: Run) -> None:
         self._store = store
         self._run = run
         self._dataset = stored_dataset(store, run.dataset_digest, name=run.dataset_name)
+        self.related = Related.within(self._dataset)
         self._total = len(self._dataset)
         self._looks = list(run.looks)
         # What a judge's licence makes of a rule is only weighed at the end.
@@ -164,10 +168,9 @@ class Schedule:
         """Positions in the order of asking, and where each case's line starts."""
         starts = array("q", [0])
         clusters: dict[str, list[int]] = {}
-        related = Related.within(self._dataset)
         for position, case in enumerate(self._dataset):
             starts.append(self._dataset.content.index(b"\n", starts[-1]) + 1)
-            cluster = related.cluster_of(case)
+            cluster = self.related.cluster_of(case)
             key = f"i:{position}" if cluster is None else f"c:{cluster}"
             clusters.setdefault(key, []).append(position)
         groups = list(clusters.values())

@@ -1,15 +1,18 @@
 """Cases that ask the very same: many of them tell no more than one, so they count as related."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 import orjson
 
 from lineside.evals.dataset import Case, Dataset
 from lineside.evals.datasets.grouping import Groups
+from lineside.stats import np
 
 SAME_INPUT = "same input as "
 """How the cluster begins of cases that ask the same and that nobody called related."""
+
+_Key = tuple[str, str]
+"""A cluster, or a case that has none."""
 
 
 class Related:
@@ -30,23 +33,19 @@ class Related:
 
         An empty input asks nothing that could be the same.
         """
-        times = Counter(_asked(case) for case in dataset)
-        shared = {asked for asked, count in times.items() if asked and count > 1}
-        groups, first, twins = Groups[tuple[str, str]](), dict[int, Case](), list[Case]()
+        shared = _asked_again(dataset)
+        groups, first, twins = Groups[_Key](), dict[int, _Key](), dict[_Key, str]()
         for case in dataset if shared else ():
             if (asked := _asked(case)) in shared:
-                groups.join(_key(first.setdefault(asked, case)), _key(case))
-                twins.append(case)
-        names, clusters, cases = dict[tuple[str, str], str](), dict[str, str](), dict[str, str]()
-        for case in twins:
-            if case.cluster is not None:
-                names.setdefault(groups.head(_key(case)), case.cluster)
-        for case in twins:
-            name = names.setdefault(groups.head(_key(case)), SAME_INPUT + case.id)
-            if case.cluster is None:
-                cases[case.id] = name
-            else:
-                clusters[case.cluster] = name
+                groups.join(first.setdefault(asked, _key(case)), _key(case))
+                twins.setdefault(_key(case), case.id)
+        names, clusters, cases = dict[_Key, str](), dict[str, str](), dict[str, str]()
+        for kind, name in twins:
+            if kind == "cluster":
+                names.setdefault(groups.head((kind, name)), name)
+        for (kind, own), case_id in twins.items():
+            name = names.setdefault(groups.head((kind, own)), SAME_INPUT + case_id)
+            (cases if kind == "case" else clusters)[own] = name
         return cls(clusters, cases)
 
     def cluster_of(self, case: Case) -> str | None:
@@ -56,10 +55,17 @@ class Related:
         return self._clusters.get(case.cluster, case.cluster)
 
 
+def _asked_again(dataset: Dataset) -> set[int]:
+    """What more than one case asks, found in eight bytes a case."""
+    asked = np.fromiter(map(_asked, dataset), dtype=np.int64)
+    found, times = np.unique(asked, return_counts=True)
+    return set(found[times > 1].tolist()) - {0}
+
+
 def _asked(case: Case) -> int:
     """What a case asks, as a number; 0 where it asks nothing."""
     return hash(orjson.dumps(case.input, option=orjson.OPT_SORT_KEYS)) if case.input else 0
 
 
-def _key(case: Case) -> tuple[str, str]:
+def _key(case: Case) -> _Key:
     return ("case", case.id) if case.cluster is None else ("cluster", case.cluster)
