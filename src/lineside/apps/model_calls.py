@@ -182,6 +182,8 @@ class ModelCalls:
             caller.scope.require_model(request.model)
         else:
             caller.scope.require("run", use_case=use_case)
+            if "/" in use_case:
+                self.gateway.target(use_case)  # says which providers there are: no use case has one
         call = calls.ModelCall(
             request=request,
             workspace=caller.scope.workspace,

@@ -56,6 +56,22 @@ def test_responses_answers_and_streams(openai_client: openai.OpenAI) -> None:
     assert final.output[1].arguments == '{"city":"Graz"}'
     assert kinds[0] == "response.created"
     assert kinds[-1] == "response.completed"
+    thought = list(dict.fromkeys(kind for kind in kinds if "reasoning" in kind))
+    assert thought == [
+        f"response.reasoning_summary_{what}"
+        for what in ("part.added", "text.delta", "text.done", "part.done")
+    ]
+
+
+def test_a_provider_that_is_not_there_is_named_with_those_that_are(
+    openai_client: openai.OpenAI,
+) -> None:
+    with pytest.raises(openai.NotFoundError) as missing:
+        openai_client.chat.completions.create(model="pley/any", messages=ASK)
+
+    assert missing.value.code == "unknown_model"
+    assert "neither a use case nor a model of a known provider" in missing.value.message
+    assert "Did you mean `play`?" in missing.value.message
 
 
 def test_messages_answers_and_streams(anthropic_client: anthropic.Anthropic) -> None:

@@ -198,6 +198,7 @@ class ResponsesStreamWriter:
         self._places: dict[int, tuple[int, int]] = {}
         self._items: list[dict[str, Any]] = []
         self._is_open = False
+        self._thoughts: set[int] = set()
         self._finish: ChoiceEnded | None = None
         self._tokens: TokenCounts | None = None
 
@@ -269,8 +270,7 @@ class ResponsesStreamWriter:
         if isinstance(part, ToolCall):
             return self._at("response.function_call_arguments.delta", at, {"delta": text})
         if isinstance(part, ReasoningPart):
-            more = {"delta": text, "summary_index": 0}
-            return self._at("response.reasoning_summary_text.delta", at, more)
+            return self._summary(at) + self._of_summary("text.delta", at, {"delta": text})
         if isinstance(part, TextPart) and part.is_refusal:
             return self._at("response.refusal.delta", at, {"delta": text})
         more = {"delta": text, "logprobs": logprobs}
@@ -298,7 +298,21 @@ class ResponsesStreamWriter:
         if isinstance(part, ToolCall):
             more = {"arguments": part.arguments, "name": part.name}
             before = self._at("response.function_call_arguments.done", at, more)
+        if isinstance(part, ReasoningPart) and at in self._thoughts:
+            whole = {"type": "summary_text", "text": part.text}
+            before = self._of_summary("text.done", at, {"text": part.text})
+            before += self._of_summary("part.done", at, {"part": whole})
         return before + self._item("response.output_item.done", index, done)
+
+    def _summary(self, at: int) -> bytes:
+        """That the words of a thought begin: clients fail on words that they were not told of."""
+        if at in self._thoughts:
+            return b""
+        self._thoughts.add(at)
+        return self._of_summary("part.added", at, {"part": {"type": "summary_text", "text": ""}})
+
+    def _of_summary(self, kind: str, at: int, more: dict[str, Any]) -> bytes:
+        return self._at(f"response.reasoning_summary_{kind}", at, {"summary_index": 0} | more)
 
     def _close_item(self) -> bytes:
         if not self._is_open:
