@@ -11,8 +11,8 @@ from lineside.store.locks import Lock, held
 from lineside.store.queries import Envelope
 from lineside.store.text_index import TextIndex
 
-BATCH_ROWS = 2_500
-BATCH_BYTES = 8 * 1024 * 1024
+BATCH_ROWS = 2_000
+BATCH_BYTES = 6 * 1024 * 1024
 _BATCHES_PER_TURN_MAX = 20
 
 
