@@ -51,6 +51,8 @@ def test_a_function_is_held_against_rules_and_another_function(home: Path) -> No
     )
 
     assert found.check().verdict.decision == "ship"
+    assert str(found).startswith(found.verdict.sentence), "what `print` shows is for people"
+    assert repr(found) == f"<Evaluation {found.run.id}: {found.verdict.sentence}>"
     assert found.scores["accuracy"].interval.value == 1.0
     assert found.scores["is_short"].interval.value == 0.5
     assert found.report.comparison.difference.value == 0.5

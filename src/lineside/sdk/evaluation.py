@@ -119,6 +119,12 @@ class Evaluation:
         """
         reports.write_report(self.report, Path(path))
 
+    def __repr__(self) -> str:
+        return f"<Evaluation {self.run.id}: {self.verdict.sentence}>"
+
+    def __str__(self) -> str:
+        return self.said()
+
     def _repr_html_(self) -> str:
         return reports.as_fragment(self.report)
 
