@@ -77,3 +77,18 @@ def test_what_cannot_be_judged_is_refused_in_words(
 
 def test_who_may_only_read_starts_nothing(client: TestClient, keys: Any) -> None:
     assert client.post(PATH, json={}, headers=keys["reads"]).status_code == 403
+
+
+def test_what_the_api_does_not_take_is_said_as_any_error(client: TestClient) -> None:
+    missing = client.get("/api/leaderboard")
+    other = client.post("/api/runs")
+
+    assert (missing.status_code, other.status_code) == (404, 405)
+    assert missing.json()["error"] == {
+        "code": "no_such_path",
+        "message": "There is no `GET /api/leaderboard`",
+        "hint": "All that there is: `/api/docs`.",
+    }
+    assert other.json()["error"]["code"] == "no_such_method"
+    assert other.json()["error"]["hint"].startswith("It takes GET")
+    assert other.headers["allow"] == "GET"

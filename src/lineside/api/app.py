@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from lineside.api import (
@@ -32,7 +33,7 @@ from lineside.api import (
     webhooks,
 )
 from lineside.api.docs import docs
-from lineside.api.errors import error_response
+from lineside.api.errors import error_response, no_door
 from lineside.api.texts import WholeTexts
 from lineside.apps import Call, CallAnswer, Serving
 from lineside.apps import enforcement as enforcing
@@ -55,6 +56,7 @@ def build_api(
     app.state.serving = serving
     app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.add_exception_handler(LinesideError, error_response)
+    app.add_exception_handler(HTTPException, no_door)
     app.add_middleware(WholeTexts)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))

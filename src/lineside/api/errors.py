@@ -1,6 +1,7 @@
 """Turns the five kinds of error into statuses, once for the whole API."""
 
 import orjson
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,6 +34,24 @@ def error_response(request: Request, error: Exception) -> Response:
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(orjson.dumps(body), status, headers, "application/json")
+
+
+def no_door(request: Request, error: Exception) -> Response:
+    """Answer a request that no path or method takes, in the same form."""
+    if not isinstance(error, HTTPException):
+        raise error
+    asked = f"{request.method} {request.url.path}"[:200]
+    said = {
+        404: ("no_such_path", f"There is no `{asked}`", "All that there is: `/api/docs`."),
+        405: (
+            "no_such_method",
+            f"There is no `{asked}`",
+            f"It takes {(error.headers or {}).get('Allow', 'other methods')}; see `/api/docs`.",
+        ),
+    }
+    code, message, hint = said.get(error.status_code, ("refused", str(error.detail), None))
+    body = {"error": {"code": code, "message": message, "hint": hint}}
+    return Response(orjson.dumps(body), error.status_code, error.headers, "application/json")
 
 
 def error_status(error: LinesideError) -> int:
