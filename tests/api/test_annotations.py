@@ -160,7 +160,8 @@ def test_traces_and_sessions_are_annotated_and_words_alone_are_notes(
 
 def test_what_cannot_be_annotated_is_said_and_nothing_is_kept(server: str, client: Client) -> None:
     _, span_id = step(server)
-    known = {"span_id": span_id, "name": "x", "annotator_kind": "CODE", "result": {"score": 1}}
+    result = {"score": 1}
+    known: Any = {"span_id": span_id, "name": "x", "annotator_kind": "CODE", "result": result}
     unknown = known | {"span_id": "f" * 16}
 
     def sent(*data: Any) -> tuple[int, str]:
@@ -168,7 +169,7 @@ def test_what_cannot_be_annotated_is_said_and_nothing_is_kept(server: str, clien
         return answer.status_code, answer.json()["error"]["message"]
 
     with pytest.raises(httpx.HTTPStatusError, match="404"):
-        client.spans.log_span_annotations(span_annotations=[known, unknown])  # type: ignore[list-item]
+        client.spans.log_span_annotations(span_annotations=[known, unknown])
     assert "`ffffffffffffffff`" in sent(known, unknown)[1]
     assert sent(known | {"result": {}})[0] == 422
     assert sent(known | {"annotator_kind": "DOG"})[1].startswith("An annotation cannot be read: ")

@@ -92,3 +92,19 @@ def test_what_the_api_does_not_take_is_said_as_any_error(client: TestClient) -> 
     assert other.json()["error"]["code"] == "no_such_method"
     assert other.json()["error"]["hint"].startswith("It takes GET")
     assert other.headers["allow"] == "GET"
+
+
+def test_what_cannot_be_read_of_a_request_is_said_as_any_error(client: TestClient) -> None:
+    number = client.get("/api/traces?limit=abc")
+    missing = client.get("/api/compare?baseline=x")
+    broken = client.post(
+        "/api/keys", content="{broken", headers={"content-type": "application/json"}
+    )
+
+    assert [one.status_code for one in (number, missing, broken)] == [422] * 3
+    assert number.json()["error"]["message"].startswith("`limit` of the query: read `'abc'`;")
+    assert missing.json()["error"]["message"] == "`candidate` of the query is missing"
+    assert "JSON decode error" in broken.json()["error"]["message"]
+    assert {one.json()["error"]["code"] for one in (number, missing, broken)} == {"request_misfit"}
+    document = client.get("/api/openapi.json").json()
+    assert document["components"]["schemas"]["HTTPValidationError"]["required"] == ["error"]

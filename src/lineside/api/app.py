@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -33,7 +34,7 @@ from lineside.api import (
     webhooks,
 )
 from lineside.api.docs import docs
-from lineside.api.errors import error_response, no_door
+from lineside.api.errors import ERROR_SCHEMA, error_response, misfit, no_door
 from lineside.api.texts import WholeTexts
 from lineside.apps import Call, CallAnswer, Serving
 from lineside.apps import enforcement as enforcing
@@ -57,6 +58,7 @@ def build_api(
     app.state.enforcement = enforcement or enforcing.Enforcement(local, serving)
     app.add_exception_handler(LinesideError, error_response)
     app.add_exception_handler(HTTPException, no_door)
+    app.add_exception_handler(RequestValidationError, misfit)
     app.add_middleware(WholeTexts)
     app.router.routes.append(Route("/usecases/{name}/run", apps.run, methods=["POST"]))
     app.router.routes.append(Route("/docs", docs))
@@ -88,6 +90,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         servers=[{"url": "/api"}],
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["HTTPValidationError"] = ERROR_SCHEMA  # FastAPI's name for what a 422 holds
+    schemas.pop("ValidationError", None)
     for record in (Call, CallAnswer):
         schema = record.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))

@@ -19,6 +19,7 @@ CONNECT_SECONDS = 5
 """How long a PostgreSQL server may take to answer a new connection, in seconds."""
 
 _CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+_ROUNDS_MAX = 1_000  # what is left then is deleted the next time
 
 Value = TypeVar("Value")
 
@@ -98,6 +99,25 @@ class Records:
                 connection = connection.execution_options(lineside_writes=True)
                 with connection.begin():
                     yield connection
+
+    def delete_in_rounds(
+        self,
+        *,
+        is_any: Callable[[sa.Connection], bool],
+        delete_some: Callable[[sa.Connection], int],
+    ) -> int:
+        """Delete some after some, so that nobody waits long for them; says how many in all.
+
+        Whether there is anything is read first, since most often there is nothing to write.
+        """
+        gone = 0
+        for _ in range(_ROUNDS_MAX):
+            with self.read() as connection:
+                if not is_any(connection):
+                    break
+            with self.write() as connection:
+                gone += delete_some(connection)
+        return gone
 
     def connect_alone(self, statement: sa.Select[Any]) -> tuple[sa.Connection, Any]:
         """A connection outside of any transaction, and what a first statement gave on it."""

@@ -193,7 +193,8 @@ def test_a_stream_that_breaks_off_is_not_kept(
 def test_an_answer_that_was_cut_at_its_limit_is_kept_as_incomplete(
     openai_client: openai.OpenAI, upstream: FakeUpstream
 ) -> None:
-    cut = CHAT_CALL["choices"][0] | {"finish_reason": "length"}  # type: ignore[index]
+    [choice] = [dict(one) for one in CHAT_CALL["choices"]]
+    cut = choice | {"finish_reason": "length"}
     upstream.answer(CHAT_CALL | {"choices": [cut]})
     said = create(openai_client, "Tell me all", model="fake-chat/small")
 

@@ -14,7 +14,6 @@ from lineside.traces import privacy
 _BYTES_MAX = 1024 * 1024
 _ANSWERS_MAX = 10_000
 _ROWS_MAX = 1_000
-_ROUNDS_MAX = 1_000
 
 
 def keep_answer(
@@ -81,15 +80,11 @@ def keep_in_order(store: Store) -> None:
 
 def forget_expired(store: Store) -> int:
     """Delete every answer whose time is over; gives how many that were."""
-    gone = 0
-    for _ in range(_ROUNDS_MAX):
-        at = now()
-        with store.records.read() as connection:
-            if not queries.expired_answers(connection, at=at, rows_max=1):
-                break
-        with store.records.write() as connection:
-            gone += queries.forget_expired(connection, at=at, rows_max=_ROWS_MAX)
-    return gone
+    at = now()
+    return store.records.delete_in_rounds(
+        is_any=lambda connection: bool(queries.expired_answers(connection, at=at, rows_max=1)),
+        delete_some=partial(queries.forget_expired, at=at, rows_max=_ROWS_MAX),
+    )
 
 
 def _forget_of(store: Store, workspace: str, trace_ids: Sequence[str], *, only_look: bool) -> int:

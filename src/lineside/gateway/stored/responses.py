@@ -192,14 +192,11 @@ def _forget_crowded(store: Store) -> int:
 
 
 def _forget_over(store: Store) -> int:
-    at, gone = now(), 0
-    for _ in range(_ROUNDS_MAX):
-        with store.records.read() as connection:
-            if not queries.is_any_over(connection, at=at):
-                break
-        with store.records.write() as connection:
-            gone += queries.delete_over(connection, at=at, rows_max=_ROWS_MAX)
-    return gone
+    at = now()
+    return store.records.delete_in_rounds(
+        is_any=partial(queries.is_any_over, at=at),
+        delete_some=partial(queries.delete_over, at=at, rows_max=_ROWS_MAX),
+    )
 
 
 def _forget_of(store: Store, workspace: str, trace_ids: Sequence[str], *, only_look: bool) -> int:

@@ -186,7 +186,7 @@ class ResponsesStreamWriter:
 
     def __init__(
         self,
-        request: ModelRequest | None = None,  # noqa: ARG002 # as others
+        request: ModelRequest | None = None,  # noqa: ARG002 # other wires need it
         *,
         beside: dict[str, Any] | None = None,
     ) -> None:

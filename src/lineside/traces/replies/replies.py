@@ -1,6 +1,7 @@
 """Keeping an answer as it was sent, so that it can be sent once more."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from lineside.core import Record, now
@@ -11,7 +12,6 @@ REPLY_BYTES_MAX = 4 * 1024 * 1024
 """A longer answer is not kept."""
 
 _FORGOTTEN_MAX = 1_000
-_ROUNDS_MAX = 1_000
 
 
 class Reply(Record):
@@ -64,11 +64,8 @@ def find_reply(connection: Any, workspace: str, reply_id: str) -> Reply | None:
 
 def forget_replies(store: Store) -> int:
     """Delete what has been kept for long enough, 1,000 at a time; says how many."""
-    at, gone = now(), 0
-    for _ in range(_ROUNDS_MAX):
-        with store.records.read() as connection:
-            if not queries.is_any_over(connection, at=at):
-                break
-        with store.records.write() as connection:
-            gone += queries.delete_over(connection, at=at, rows_max=_FORGOTTEN_MAX)
-    return gone
+    at = now()
+    return store.records.delete_in_rounds(
+        is_any=partial(queries.is_any_over, at=at),
+        delete_some=partial(queries.delete_over, at=at, rows_max=_FORGOTTEN_MAX),
+    )
