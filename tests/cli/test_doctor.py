@@ -12,7 +12,12 @@ def found(ended) -> dict[str, dict[str, str]]:
     return {one["place"]: one for one in ended.data["found"]}
 
 
-def test_a_fresh_machine_is_in_order_and_nothing_is_made(lineside, place: Path) -> None:
+def test_a_fresh_machine_is_in_order_and_nothing_is_made(
+    lineside, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        # A lineside at work on the usual port would be found, as it should be.
+        monkeypatch.setenv("LINESIDE_PORT", str(free.getsockname()[1]))
     examined = lineside("doctor")
 
     assert examined.code == 0
