@@ -62,8 +62,10 @@ def test_one_goes_to_a_place_in_the_sound(open_page: OpenPage) -> None:
         page.on("response", lambda one: answers.append(one) if "/blobs/" in one.url else None)
         page.goto(f"/traces/{TRACE}")
         sound = page.locator("audio").first
-        sound.evaluate("one => { one.preload = 'auto'; one.load(); }")
-        page.wait_for_function("document.querySelector('audio').readyState >= 1")
+        sound.evaluate(
+            "one => new Promise(done => {"
+            " one.onloadedmetadata = () => done(); one.preload = 'auto'; one.load(); })"
+        )
         end = sound.evaluate("one => one.seekable.length && one.seekable.end(0)")
         there = sound.evaluate(
             "one => new Promise(done => {"
