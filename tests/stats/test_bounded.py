@@ -174,3 +174,10 @@ def test_another_estimate_is_read_by_its_own_interval_and_not_by_the_old_spread(
     assert paired_pivot(corrected).low(0.025) == pytest.approx(-0.2)
     assert paired_pivot(corrected).high(0.025) == pytest.approx(0.18)
     assert corrected.cases == alone.cases
+
+
+def test_answers_that_cost_nothing_on_both_sides_differ_by_nothing() -> None:
+    """All zeros look like shares of yes; as money they are known to the cent."""
+    found = paired_difference([0.0] * 288, [0.0] * 288, bounds=AMOUNT)
+
+    assert (found.value, found.low, found.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)

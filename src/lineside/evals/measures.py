@@ -74,7 +74,8 @@ class Sides(NamedTuple):
     def of(cls, pairing: Pairing, unit: str) -> "Sides":
         """The sides of a pairing, whose scores have this unit."""
         before, after = pairing.before, pairing.after.values
-        kind = _kind(before.tolist() + after.tolist())
+        is_amount = unit in TIME_AND_MONEY
+        kind = "continuous" if is_amount else _kind(before.tolist() + after.tolist())
         if kind == "ordinal" and unit == "":
             worse, better = (after < before).astype(float), (after > before).astype(float)
             return cls(kind, "%", worse, better)

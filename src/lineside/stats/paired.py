@@ -9,7 +9,7 @@ from typing import Literal
 from lineside.core import Invalid
 from lineside.stats.arrays import np
 from lineside.stats.clusters import clustered_error
-from lineside.stats.intervals import Interval, pivot_of, score_interval, seen_bounds
+from lineside.stats.intervals import AMOUNT, Interval, pivot_of, score_interval, seen_bounds
 from lineside.stats.pivots import PairedRatePivot, Pivot
 from lineside.stats.samples import (
     Codes,
@@ -122,7 +122,8 @@ def paired_difference(
 ) -> PairedDifference:
     """Say how much better the candidate is over the same cases, and how sure we are.
 
-    Position i of both rows must be the same case. `auto` takes `binary` when all scores are 0 or 1.
+    Position i of both rows must be the same case. `auto` takes `binary` when all scores are 0 or 1,
+    unless they are amounts.
 
     Binary: the interval is Tango's score interval, "Equivalence test and confidence interval for
     the difference in proportions for the paired-sample design", Statistics in Medicine 17 (1998);
@@ -152,7 +153,8 @@ def paired_difference(
             f"The runs must score the same cases: {before.size} and {after.size} scores",
         )
     codes = read_clusters(clusters, before.size)
-    binary = is_binary(before) and is_binary(after)
+    # A cost of 0 USD for every case is an amount, not a share of yes.
+    binary = bounds != AMOUNT and is_binary(before) and is_binary(after)
     if method == "binary" and not binary:
         raise Invalid("not_binary", "The binary comparison needs scores that are all 0 or 1")
     if method == "binary" or (method == "auto" and binary):
