@@ -62,6 +62,7 @@ class ScriptedTarget:
 
     def __init__(self, answers: dict[str, Any]) -> None:
         self.answers = answers
+        self.model = "scripted"
         self.asked: list[str] = []
         self.is_closed = False
 
@@ -75,7 +76,7 @@ class ScriptedTarget:
             raise answer
         return ModelReply(
             output=answer if isinstance(answer, dict) else {"topic": answer, "confidence": 0.9},
-            model="scripted",
+            model=self.model,
             confidence=0.9,
             tokens_in=7,
             tokens_out=3,

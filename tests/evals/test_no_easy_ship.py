@@ -160,6 +160,31 @@ def test_asking_anew_until_one_run_ships_does_not_pay(
     assert another.verdict.decision == "ship"
 
 
+@pytest.mark.parametrize("by", ["subject", "model"])
+def test_asking_anew_until_one_run_leads_does_not_lead_the_board(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope, by: Any
+) -> None:
+    for name, wrong in (("other", 15), ("lucky", 30)):
+        target.model = f"model of {name}"
+        target.answers = {f"m{n}": "lost_card" for n in range(1, wrong + 1)}
+        run_cases(rows(200), subject=name)
+    target.answers = {}
+    newest = run_cases(rows(200), subject="lucky", fresh=True)
+
+    board = verdicts.rank_runs(scope, "triage", by=by)
+
+    first, second = board.entries
+    assert (first.subject, first.runs, second.subject, second.runs) == ("other", 1, "lucky", 2)
+    assert (second.run_id, second.mean) == (newest.id, pytest.approx(1 - 15 / 200))
+    [decides] = judge(scope, newest, "accuracy >= 0.85").verdict.findings
+    assert (second.low, second.high) == (decides.low, decides.high)
+    assert {first.rank_best, second.rank_best} == {1}
+    assert board.asked_anew({entry.run_id: entry.subject for entry in board.entries}) == (
+        "Asked the same cases anew: lucky rests on 2 runs. The mean of all runs counts, not the "
+        "luckiest, with intervals that are wider for each time"
+    )
+
+
 def test_a_large_run_asked_anew_is_judged_with_the_one_before(
     run_cases: RunCases, target: ScriptedTarget, scope: Scope
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 import scipy.stats
 
 from lineside.core import Invalid
-from lineside.stats.leaderboard import leaderboard
+from lineside.stats.leaderboard import Leaderboard, leaderboard
 
 
 def test_what_cannot_be_told_apart_is_a_tie() -> None:
@@ -102,6 +102,43 @@ def test_cases_of_one_document_count_as_related() -> None:
         assert wide.difference.high - wide.difference.low > 2 * (
             narrow.difference.high - narrow.difference.low
         )
+
+
+def test_who_was_asked_anew_has_wider_intervals_and_nobody_else() -> None:
+    rng = np.random.default_rng(7)
+    rows = {name: rng.normal(size=100) for name in "abc"}
+
+    once, anew = leaderboard(rows), leaderboard(rows, looks={"a": 4})
+
+    def widths(board: Leaderboard) -> dict[str, float]:
+        pairs = {
+            "".join(sorted(pair.first + pair.second)): pair.difference.high - pair.difference.low
+            for pair in board.pairs
+        }
+        return pairs | {one.name: one.mean.high - one.mean.low for one in board.entries}
+
+    wider = {name: widths(anew)[name] / width for name, width in widths(once).items()}
+    assert {name: ratio > 1.1 for name, ratio in wider.items()} == {
+        "a": True, "ab": True, "ac": True, "b": False, "c": False, "bc": False
+    }  # fmt: skip
+    assert wider["b"] == wider["bc"] == 1
+
+
+def test_asking_anew_does_not_lead_to_a_sure_lead() -> None:
+    """Three that are alike, one of them asked five times and looked at after each."""
+    rng = np.random.default_rng(8)
+    led = 0
+    for _ in range(100):
+        right = rng.beta(4, 1, size=150)
+        others = {name: (rng.random(150) < right) * 1.0 for name in "bc"}
+        tries = (rng.random((5, 150)) < right) * 1.0
+        boards = (
+            leaderboard({"a": tries[:times].mean(axis=0), **others}, looks={"a": times}, draws=200)
+            for times in range(1, 6)
+        )
+        led += any(one.first == "a" and not one.is_tie for board in boards for one in board.pairs)
+
+    assert led <= 5
 
 
 def test_entries_that_are_all_alike_are_all_first() -> None:

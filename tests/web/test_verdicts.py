@@ -114,6 +114,22 @@ def test_a_leaderboard_says_that_nobody_is_surely_first(tmp_path: Path, settings
         board = words(html(client, "/leaderboard?use_case=triage"))
 
     assert re.search(r"Not enough data to rank: candidate of .* may each be first", board)
+    assert "rests on" not in board
+
+
+def test_a_leaderboard_says_on_how_many_runs_a_row_rests(
+    tmp_path: Path, settings: Settings
+) -> None:
+    store = open_line(settings)
+    for name, wrong, fresh in (("one", 5, False), ("other", 8, False), ("other", 8, True)):
+        folder = read_folder(write_folder(tmp_path / name, wrong=wrong, note=name))
+        judge_folder(local_scope(store), folder, fresh=fresh)
+    store.close()
+    with TestClient(build(settings), base_url="http://127.0.0.1") as client:
+        board = words(html(client, "/leaderboard?use_case=triage"))
+
+    assert "mean of 2 runs" in board
+    assert re.search(r"Asked the same cases anew: candidate of .* rests on 2 runs\. The", board)
 
 
 JUDGE = """\

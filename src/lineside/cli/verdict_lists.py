@@ -80,6 +80,8 @@ def board(
     )
     if any(entry.failed for entry in found.entries):
         note("Means are of the cases that were scored; intervals count failed ones both ways")
+    if anew := found.asked_anew(named):
+        note(anew)
     if found.judge_note:
         note(f"{found.score}: {found.judge_note}")
     if any(entry.is_on_frontier for entry in found.entries):

@@ -40,3 +40,9 @@ def over_all(store: Store, judged: JudgedRun, earlier: Sequence[Run]) -> JudgedR
     means = np.where(known, values, 0.0).sum(axis=0) / np.maximum(counts, 1)
     sheet = replace(own, values=np.where(known[0], means, np.nan))
     return JudgedRun(judged.run, sheet=sheet, rescored=judged.rescored, times=len(values))
+
+
+def over_all_times(store: Store, judged: JudgedRun) -> JudgedRun:
+    """A run as those judge it who let no lucky one count: over all that asked the same anew."""
+    earlier = earlier_tries(store, judged.run)
+    return over_all(store, judged, earlier) if earlier else judged

@@ -59,7 +59,7 @@ class LeaderboardPair:
     Args:
         difference: Second as baseline, first as candidate, over the cases that both scored; the
             intervals of all pairs hold at once, failed cases counted both ways.
-        p_adjusted: Two-sided, adjusted for having looked at all pairs.
+        p_adjusted: Two-sided, adjusted for having looked at all pairs, and at this one repeatedly.
         is_tie: The interval holds 0.
     """
 
@@ -76,7 +76,7 @@ class Leaderboard:
 
     Args:
         pair_confidence: The level each pair's interval has on its own, so that all hold at
-            `confidence`.
+            `confidence`; higher for entries that were looked at several times.
         n: Independent units: clusters where there are clusters, else cases.
     """
 
@@ -94,6 +94,7 @@ def leaderboard(
     confidence: float = 0.95,
     clusters: Sequence[Hashable] | None = None,
     bounds: tuple[float, float] | None = None,
+    looks: Mapping[str, int] | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Leaderboard:
@@ -116,6 +117,9 @@ def leaderboard(
             that failed.
         lower_is_better: For cost or latency: the lowest mean comes first.
         bounds: Lowest and highest possible score, as in `mean_interval`.
+        looks: How often an entry has been asked anew and looked at; 1 where it is left out. Its own
+            interval is as wide as that takes, and that of a pair as often as either has changed, so
+            that asking anew until an entry is ahead does not pay (Bonferroni over the looks).
         draws: Draws of the largest statistic; 20,000 place a 95 % level within a tenth of a point.
 
     Raises:
@@ -142,18 +146,24 @@ def leaderboard(
     units, df = _units(table[:, whole], codes)
     drawn = _Simultaneous(_covariance(table[:, whole], codes), df, draws=draws, seed=seed)
 
+    seen = [max(1, (looks or {}).get(name, 1)) for name in names]
     at_once = drawn.level(drawn.pairs_max, confidence)
     pairs = tuple(
         _pair(
             (names[one], names[two]),
-            _difference(table[two], table[one], at_once, clusters, bounds),
+            _difference(table[two], table[one], _each(at_once, times), clusters, bounds),
             drawn,
+            times,
             sign=sign,
         )
         for one, two in combinations(range(len(names)), 2)
+        for times in [seen[one] + seen[two] - 1]
     )
     alone = drawn.level(drawn.means_max, confidence)
-    means = [_mean(row, alone, clusters, bounds) for row in table]
+    means = [
+        _mean(row, _each(alone, times), clusters, bounds)
+        for row, times in zip(table, seen, strict=True)
+    ]
     entries = tuple(
         _entry(name, mean, pairs, failed=int(np.isnan(row).sum()))
         for name, mean, row in zip(names, means, table, strict=True)
@@ -173,6 +183,11 @@ def _at_worst(row: Numbers, bounds: tuple[float, float] | None, sign: int) -> fl
     failed = np.isnan(row)
     worst = inf if bounds is None else bounds[0] if sign > 0 else bounds[1]
     return float(row[~failed].mean() if abs(worst) == inf else np.where(failed, worst, row).mean())
+
+
+def _each(level: float, times: int) -> float:
+    """The level of each of so many looks, for all of them to hold at `level`."""
+    return level if times == 1 else 1 - (1 - level) / times
 
 
 def _some(clusters: Sequence[Hashable] | None, kept: NDArray[Any]) -> list[Hashable] | None:
@@ -258,12 +273,14 @@ def _pair(
     names: tuple[str, str],
     found: tuple[PairedDifference, float],
     drawn: _Simultaneous,
+    times: int,
     *,
     sign: int,
 ) -> LeaderboardPair:
     difference, p_value = found
     is_tie = not (difference.low > 0 if sign > 0 else difference.high < 0)
-    return LeaderboardPair(*names, difference, drawn.adjusted(p_value), is_tie)
+    p_adjusted = min(1.0, drawn.adjusted(p_value) * times)
+    return LeaderboardPair(*names, difference, p_adjusted, is_tie)
 
 
 def _entry(

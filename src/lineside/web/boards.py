@@ -53,6 +53,7 @@ def leaderboard(request: Request) -> Response:
         "leaderboard.html",
         board=board,
         undecided=board.undecided(named),
+        asked_anew=board.asked_anew(named),
         rows=list(zip(board.entries, labels, strict=True)),
         named=named,
         by=by,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from lineside.core import Invalid, Record, did_you_mean
+from lineside.evals.again import over_all_times
 from lineside.evals.judged import JudgedRun, ScoreTrait, clusters_of, read_judged
 from lineside.evals.licences.standing import unlicensed
 from lineside.evals.means import deciding_mean
@@ -21,9 +22,12 @@ By = Literal["subject", "model"]
 
 
 class BoardEntry(Record):
-    """One candidate, by its newest run.
+    """One candidate, by its newest run and those before it that asked it the same anew.
 
     Attributes:
+        runs: On how many runs it rests: each case counts with its mean over them, and intervals are
+            wider for each time that it was asked anew, as in a gate.
+        run_id: The newest of them.
         mean: Over the cases that it has a score of.
         low: Its own interval, the one that a gate decides by, as `high`; None where there are too
             few cases, or where the score has no bounds and cases failed.
@@ -51,6 +55,7 @@ class BoardEntry(Record):
     latency_ms: float | None
     is_on_frontier: bool
     failed: int = 0
+    runs: int = 1
 
 
 class Board(Record):
@@ -86,6 +91,21 @@ class Board(Record):
         """Runs of those that may truly be the best, in the order of the entries."""
         return [entry.run_id for entry in self.entries if entry.rank_best == 1]
 
+    def asked_anew(self, called: Mapping[str, str]) -> str | None:
+        """On how many runs each candidate rests that was asked anew, in a sentence; else nothing.
+
+        Args:
+            called: What each run's candidate is called.
+        """
+        anew = [entry for entry in self.entries if entry.runs > 1]
+        if not anew:
+            return None
+        listed = ", ".join(f"{called[entry.run_id]} rests on {entry.runs} runs" for entry in anew)
+        return (
+            f"Asked the same cases anew: {listed}. The mean of all runs counts, not the luckiest, "
+            "with intervals that are wider for each time"
+        )
+
     def undecided(self, called: Mapping[str, str]) -> str | None:
         """That nobody is surely the first, in a sentence; nothing where somebody is.
 
@@ -111,7 +131,8 @@ def rank_runs(
     """Rank the candidates of a use case over one dataset, with ties shown as ties.
 
     Of each candidate (or model) the newest run counts that is done, over the newest version of the
-    dataset; at most the 20 newest.
+    dataset, together with those before it that asked the same candidate the same anew; at most the
+    20 newest candidates.
 
     Args:
         dataset: Its name; by default that of the newest run.
@@ -151,7 +172,7 @@ def rank_runs(
     )
     if not picked or name is None:
         return base
-    judged = [read_judged(scope.store, run) for run in picked]
+    judged = [over_all_times(scope.store, read_judged(scope.store, run)) for run in picked]
     trait = judged[0].trait(name)
     base = base.model_copy(update={"judge_note": unlicensed(scope, picked, name)})
     return _ranked(base, [one for one in judged if _has(one, name)], name, trait, models)
@@ -224,6 +245,7 @@ def _ranked(
         confidence=CONFIDENCE,
         clusters=clusters,
         bounds=trait.bounds,
+        looks={one.run.id: one.times for one in judged},
     )
     runs = {one.run.id: one for one in judged}
     entries = [
@@ -271,6 +293,7 @@ def _entry(
         latency_ms=_mean(judged, "latency_ms"),
         is_on_frontier=False,
         failed=entry.failed,
+        runs=judged.times,
     )
 
 
