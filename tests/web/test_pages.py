@@ -239,3 +239,13 @@ def test_the_navigation_shows_what_there_is_and_where_one_stands(client: TestCli
     ]
     assert '<a href="/runs" aria-current="page">Evaluate</a>' in page
     assert 'href="#main"' in page
+
+
+@pytest.mark.parametrize(
+    ("address", "station"),
+    [("/leaderboard", "Evaluate"), ("/history", "Evaluate"), ("/budgets", "Watch")],
+)
+def test_every_page_of_a_station_says_which_it_is(
+    client: TestClient, address: str, station: str
+) -> None:
+    assert f'aria-current="true">{station}</a>' in html(client, address)

@@ -27,12 +27,19 @@ KEPT_COOKIE = "lineside_rater"
 STATIC = Path(__file__).parent / "static"
 
 _STATIONS = (
-    ("Evaluate", "/runs", ("/runs", "/compare", "/datasets", "/judges", "/reviews")),
+    (
+        "Evaluate",
+        "/runs",
+        ("/runs", "/compare", "/leaderboard", "/history", "/datasets", "/judges", "/reviews"),
+    ),
     ("Ship", "/releases", ("/releases", "/guards", "/batches")),
     (
         "Watch",
         "/traces",
-        ("/traces", "/sessions", "/users", "/unclaimed", "/quality", "/marks", "/prices"),
+        (
+            *("/traces", "/sessions", "/users", "/unclaimed", "/quality", "/marks"),
+            *("/prices", "/budgets"),
+        ),
     ),
     ("Govern", "/ledger", ("/ledger", "/webhooks")),
 )
