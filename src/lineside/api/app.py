@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -33,6 +33,7 @@ from lineside.api import (
     verdicts,
     webhooks,
 )
+from lineside.api.asked import only_known
 from lineside.api.docs import docs
 from lineside.api.errors import ERROR_SCHEMA, error_response, misfit, no_door
 from lineside.api.texts import WholeTexts
@@ -69,7 +70,9 @@ def build_api(
         *(marks, unclaimed),
         *(scores, prices, budgets, privacy, trust, reviews, webhooks),
     ):
-        app.include_router(room.router)
+        # The clients of OFREP are written by others, and may ask for more than we know.
+        checks = [] if room is ofrep else [Depends(only_known)]
+        app.include_router(room.router, dependencies=checks)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineside.api.asked import refuse_unknown
 from lineside.api.cached import cache_headers, cache_wish
 from lineside.api.caller import Caller, caller_soon
 from lineside.apps import (
@@ -44,6 +45,7 @@ class Deployment(Record):
 
 async def run(request: Request) -> Response:
     """Answer one live call. A plain route: the checks are the app's own, and it must be quick."""
+    refuse_unknown(request)
     scope = await caller_soon(request)
     call = read_call(await request.body())
     limits: dict[str, str] = {}
