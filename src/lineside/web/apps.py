@@ -31,6 +31,7 @@ def releases(request: Request) -> Response:
     return page(
         request,
         "releases.html",
+        takes=("use_case",),
         rows=[_row(release, rollouts[release.use_case]) for release in found],
         use_case=use_case,
         use_cases=[known.name for known in list_use_cases(scope)],

@@ -24,6 +24,7 @@ def batch_list(request: Request) -> Response:
     return page(
         request,
         "batches.html",
+        takes=("use_case",),
         found=batches.list_batches(scope, use_case=use_case),
         use_case=use_case,
         use_cases=[known.name for known in list_use_cases(scope)],

@@ -51,6 +51,7 @@ def leaderboard(request: Request) -> Response:
     return page(
         request,
         "leaderboard.html",
+        takes=("use_case", "dataset", "score", "by"),
         board=board,
         undecided=board.undecided(named),
         asked_anew=board.asked_anew(named),
@@ -83,6 +84,7 @@ def history(request: Request) -> Response:
     return page(
         request,
         "history.html",
+        takes=("use_case", "dataset", "score"),
         points=points,
         subjects=subjects,
         use_case=use_case,

@@ -28,6 +28,7 @@ def dataset_list(request: Request) -> Response:
     return page(
         request,
         "datasets.html",
+        takes=("use_case",),
         newest=kept.list_datasets(scope, use_case=use_case, only_newest=True, limit=_LISTED_MAX),
         use_case=use_case,
         use_cases=[known.name for known in list_use_cases(scope)],
@@ -52,6 +53,7 @@ def dataset(request: Request) -> Response:
     return page(
         request,
         "dataset.html",
+        takes=("split", "slice", "after", "added"),
         version=version,
         cases=found[:_CASES_SHOWN],
         more=_more(found, split=split, slice=in_slice),

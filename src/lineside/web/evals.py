@@ -46,6 +46,7 @@ def runs(request: Request) -> Response:
     return page(
         request,
         "runs.html",
+        takes=("use_case",),
         runs=found,
         subjects=subjects_of(scope, use_case),
         called=called,
@@ -71,6 +72,7 @@ def run(request: Request) -> Response:
     return page(
         request,
         "run.html",
+        takes=("only", "slice", "after"),
         run=found,
         subjects=subjects_of(scope, found.use_case),
         use_cases=use_cases_of(scope),

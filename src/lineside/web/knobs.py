@@ -16,7 +16,7 @@ async def knob_page(request: Request) -> Response:
     name = request.path_params["name"]
     user = request.query_params.get("user", "").strip()[:_USER_CHARACTERS_MAX]
     now = await request.app.state.serving.knobs.now(scope, name)
-    return page(request, "knobs.html", now=now, user=user)
+    return page(request, "knobs.html", takes=("user",), now=now, user=user)
 
 
 async def control(_request: Request) -> Response:

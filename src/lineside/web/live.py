@@ -50,7 +50,7 @@ def live_rows(request: Request) -> Response:
         "trace_arrivals.html",
         found=found,
         rows=found.traces[::-1],
-        **form_values(form, action="/traces/live"),
+        **form_values(form, action="/traces/live", beside=["after"]),
     )
 
 

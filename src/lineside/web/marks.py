@@ -35,7 +35,7 @@ def mark_list(request: Request) -> Response:
     scope: Scope = request.app.state.local
     tag = request.query_params.get("tag") or None
     found = marks.list_marks(scope, tag=tag, limit=_LISTED_MAX)
-    return page(request, "marks.html", found=found, tag=tag, listed_max=_LISTED_MAX)
+    return page(request, "marks.html", takes=("tag",), found=found, tag=tag, listed_max=_LISTED_MAX)
 
 
 def _put(scope: Scope, trace_id: str, typed: dict[str, str]) -> marks.TraceMark:

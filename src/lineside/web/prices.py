@@ -16,7 +16,7 @@ def price_list(request: Request) -> Response:
     scope: Scope = request.app.state.local
     words = request.query_params.get("model", "")[:200]
     found = prices.find_prices(scope, words, limit=_LISTED_MAX)
-    return page(request, "prices.html", found=found, words=words)
+    return page(request, "prices.html", takes=("model",), found=found, words=words)
 
 
 ROUTES = [Route("/prices", price_list)]

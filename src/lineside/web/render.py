@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from lineside.core import clock
 from lineside.evals import reviews
 from lineside.stats import Finding, axes
 from lineside.trust import LedgerEntry
+from lineside.web.asked import unknown_in
 from lineside.web.found import found_passages, gist
 from lineside.web.media import blob_of, medium_of
 from lineside.web.passages import passage_lines
@@ -48,14 +50,26 @@ _SHORT_CHARACTERS_MAX = 240
 _TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
-def page(request: Request, template: str, *, status_code: int = 200, **values: Any) -> HTMLResponse:
-    """Render a page; the navigation marks the station that its address belongs to."""
+def page(
+    request: Request,
+    template: str,
+    *,
+    status_code: int = 200,
+    takes: Sequence[str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """Render a page; the navigation marks the station that its address belongs to.
+
+    Args:
+        takes: What the address of a page with a filter may ask; the page says what else it asks.
+    """
     path = request.url.path
     stations = [
         (word, target, any(path == root or path.startswith(f"{root}/") for root in roots))
         for word, target, roots in _STATIONS
     ]
     values |= {"path": path, "stations": stations, "is_kept": is_kept(request)}
+    values["not_known"] = () if takes is None else unknown_in(request, takes)
     text = _environment().get_template(template).render(**values)
     return HTMLResponse(text, status_code)
 

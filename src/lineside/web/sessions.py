@@ -28,7 +28,13 @@ def session_list(request: Request) -> Response:
         limit=_SHOWN,
         before=request.query_params.get("before"),
     )
-    return page(request, "sessions.html", found=found, **_form(scope, asked, found.older))
+    return page(
+        request,
+        "sessions.html",
+        found=found,
+        takes=("use_case", "user", "days", "before"),
+        **_form(scope, asked, found.older),
+    )
 
 
 def session(request: Request) -> Response:
@@ -50,7 +56,7 @@ def session(request: Request) -> Response:
 def user_list(request: Request) -> Response:
     """Users that traces of the last days name, those seen last first."""
     scope: Scope = request.app.state.local
-    asked = _asked(request)
+    asked = _asked(request) | {"user": ""}
     found = sessions.list_users(
         scope,
         use_case=asked["use_case"] or None,
@@ -58,7 +64,13 @@ def user_list(request: Request) -> Response:
         limit=_SHOWN,
         before=request.query_params.get("before"),
     )
-    return page(request, "users.html", found=found, **_form(scope, asked, found.older))
+    return page(
+        request,
+        "users.html",
+        found=found,
+        takes=("use_case", "days", "before"),
+        **_form(scope, asked, found.older),
+    )
 
 
 def user(request: Request) -> Response:
@@ -70,7 +82,16 @@ def user(request: Request) -> Response:
     found = sessions.get_user(scope, user_id, days=days)
     theirs = sessions.list_sessions(scope, user=user_id, days=days, limit=_SHOWN)
     older = urlencode({"user": user_id, "days": asked["days"]}) if theirs.older else None
-    return page(request, "user.html", user=found, found=theirs, older=older, days=DAYS, asked=asked)
+    return page(
+        request,
+        "user.html",
+        user=found,
+        found=theirs,
+        older=older,
+        days=DAYS,
+        asked=asked,
+        takes=("days",),
+    )
 
 
 def days_of(text: str) -> float:

@@ -47,7 +47,7 @@ def charts(request: Request) -> Response:
             refused = error
     cards, legend = drawing(form, found) if found else ([], [])
     of_score = _of_score(scope, form, found, score, legend) if found and score else []
-    values = form_values(form, action="/traces/charts") | {
+    values = form_values(form, action="/traces/charts", beside=["by", "attribute", "of"]) | {
         "refused": refused,
         "extra": [("by", request.query_params.get("by", "")), ("attribute", typed), ("of", score)],
     }

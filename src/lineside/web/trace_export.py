@@ -7,10 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from lineside.core import NotFound
+from lineside.core import Invalid, NotFound
 from lineside.traces import exports, search
 from lineside.trust import Scope
-from lineside.web.trace_form import read_trace_form
+from lineside.web.asked import unknown_in
+from lineside.web.trace_form import TAKES, read_trace_form
 
 _ID_DIGITS = 12
 
@@ -22,6 +23,13 @@ def export(request: Request) -> Response:
     several lines, so that nobody has to hold it.
     """
     scope: Scope = request.app.state.local
+    for unknown in unknown_in(request, TAKES):
+        # A file says nothing of what it was not narrowed by.
+        raise Invalid(
+            "unknown_parameter",
+            f"The address asks for `{unknown.name}`, by which traces cannot be narrowed",
+            hint=unknown.near and f"Did you mean `{unknown.near}`?",
+        )
     form = read_trace_form(request)
     if form.refused is not None:
         raise form.refused

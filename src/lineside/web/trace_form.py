@@ -51,6 +51,9 @@ MORE = {
 """Fields that the form folds away."""
 
 _ALL = ("q", "use_case", "status", "since", "text", *MORE)
+TAKES = (*_ALL, "col")
+"""What an address may ask by the form."""
+
 _AGO = re.compile(r"\d{1,6}[mhdw]")
 
 
@@ -168,11 +171,16 @@ def moment_typed(moment: datetime) -> str:
     return plain.isoformat(timespec="milliseconds").removesuffix(".000")
 
 
-def form_values(form: TraceForm, *, action: str) -> dict[str, Any]:
-    """What the templates of the list, the charts and the live page need."""
+def form_values(form: TraceForm, *, action: str, beside: Sequence[str] = ()) -> dict[str, Any]:
+    """What the templates of the list, the charts and the live page need.
+
+    Args:
+        beside: What the address of the page may ask beside the form's fields.
+    """
     return {
         "form": form,
         "action": action,
+        "takes": (*TAKES, *beside),
         "extra": (),
         "views": [(view, view_address(view, action)) for view in form.views],
         "asked": form.asked,

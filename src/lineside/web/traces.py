@@ -33,7 +33,7 @@ def traces(request: Request) -> Response:
     use_case = form.asked["use_case"]
     others = form.asked.keys() - {"use_case"}
     is_known = use_case and use_case != search.UNCLAIMED
-    values = form_values(form, action="/traces") | {"refused": refused}
+    values = form_values(form, action="/traces", beside=["before"]) | {"refused": refused}
     return page(
         request,
         "traces.html",

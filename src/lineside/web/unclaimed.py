@@ -73,6 +73,7 @@ def telemetry(request: Request) -> Response:
     return page(
         request,
         "quality.html",
+        takes=("days",),
         found=found,
         refused=refusals.list_refusals(scope, days=float(days)),
         measured=measured,

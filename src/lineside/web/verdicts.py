@@ -22,6 +22,10 @@ from lineside.web.render import only_fields, page, pretty, short
 _CASES_SHOWN = 20
 _TEXT_CHARACTERS_MAX = 4_000
 _GUARDS = ("latency_ms", "cost_usd", "failed", "cost_per_success")
+_TAKES = (
+    *("baseline", "candidate", "score", "goal", "margin", "became", "from"),
+    *(f"guard_{name}" for name in _GUARDS),
+)
 _BECAME = ("lost", "won", "tied")
 _TONES: dict[str, plots.Tone] = {"better": "ship", "worse": "hold", "open": "plain"}
 
@@ -59,6 +63,7 @@ def comparison(request: Request) -> Response:
     return page(
         request,
         "compare.html",
+        takes=_TAKES,
         found=found,
         baseline=baseline,
         candidate=candidate,
