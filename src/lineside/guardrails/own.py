@@ -8,13 +8,10 @@ an error is a no.
 """
 
 import inspect
-import sys
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from types import ModuleType
 from typing import Any
 
-from lineside.core import Invalid, did_you_mean, plugins
+from lineside.core import Invalid, did_you_mean, own_code, plugins
 from lineside.guardrails.guard import Caught, Check, Passage
 
 OwnGuard = Callable[..., "bool | str"]
@@ -37,7 +34,7 @@ def from_file(function: str, *, files: Mapping[str, bytes]) -> Check:
     path, _, word = function.rpartition(":")
     if path not in files:
         raise Invalid("guard_file_missing", f"Guard `{word}`: there is no file `{path}`")
-    module = _loaded(word, path, files[path])
+    module = own_code.load_file(files[path], path=path, kind="guard", name=word)
     found = getattr(module, word, None)
     if not callable(found):
         near = did_you_mean(word, [key for key, item in vars(module).items() if callable(item)])
@@ -72,23 +69,3 @@ def _caught(name: str, said: object) -> Caught | None:
     if isinstance(said, str):
         return Caught(f"`{name}` changed it", replacement=said)
     raise TypeError(f"it gave {type(said).__name__}, expected true, false or a text")
-
-
-def _loaded(name: str, path: str, content: bytes) -> ModuleType:
-    private = f"lineside_guard_{sha256(path.encode() + content).hexdigest()[:16]}"
-    if private in sys.modules:
-        return sys.modules[private]
-    module = ModuleType(private)
-    module.__file__ = path
-    # Dataclasses and typing look their module up by name while the code runs.
-    sys.modules[private] = module
-    try:
-        exec(compile(content, path, "exec"), module.__dict__)  # noqa: S102 # see `from_file`
-    except Exception as error:
-        del sys.modules[private]
-        raise Invalid(
-            "guard_broken",
-            f"Guard `{name}`: `{path}` failed while it was loaded: {type(error).__name__}: {error}",
-            hint="Run the file with Python to see where.",
-        ) from error
-    return module

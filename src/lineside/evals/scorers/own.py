@@ -1,12 +1,9 @@
 """A scorer of one's own: a function from a Python file of the use case folder."""
 
-import sys
 from collections.abc import Mapping
-from hashlib import sha256
-from types import ModuleType
 from typing import Any
 
-from lineside.core import Invalid, did_you_mean
+from lineside.core import Invalid, did_you_mean, own_code
 from lineside.evals.scorer import Scorer, ScorerContext, is_awaited
 from lineside.evals.scorers.wrapped import Witness
 
@@ -47,7 +44,7 @@ def python(*, name: str, function: str, files: Files, model: str | None = None) 
             f"Scorer `{name}` names `{function}`, but there is no file `{path}`",
             hint=f"Did you mean `{near}`?" if near else "Write it as `file.py:function`.",
         )
-    module = _loaded(name, path, content)
+    module = own_code.load_file(content, path=path, kind="scorer", name=name)
     found = getattr(module, word, None)
     if not callable(found):
         near = did_you_mean(word, [key for key, item in vars(module).items() if callable(item)])
@@ -59,24 +56,3 @@ def python(*, name: str, function: str, files: Files, model: str | None = None) 
     witness = Witness(found, name=name, reference=function, content=content, model=model)
     kind = AwaitedOwnScorer if is_awaited(found) else OwnScorer
     return kind(found, witness)
-
-
-def _loaded(name: str, path: str, content: bytes) -> ModuleType:
-    private = f"lineside_scorer_{sha256(path.encode() + content).hexdigest()[:16]}"
-    if private in sys.modules:
-        return sys.modules[private]
-    module = ModuleType(private)
-    module.__file__ = path
-    # Dataclasses and typing look their module up by name while the code runs.
-    sys.modules[private] = module
-    try:
-        exec(compile(content, path, "exec"), module.__dict__)  # noqa: S102 # see `python`
-    except Exception as error:
-        del sys.modules[private]
-        raise Invalid(
-            "scorer_broken",
-            f"Scorer `{name}`: `{path}` failed while it was loaded: "
-            f"{type(error).__name__}: {error}",
-            hint="Run the file with Python to see where.",
-        ) from error
-    return module
