@@ -7,7 +7,7 @@ import pytest
 from evals.conftest import ScriptedTarget, rows
 from evals.test_gate import RunCases, judge
 from lineside.core import Invalid, Unavailable
-from lineside.evals import summarise, verdicts
+from lineside.evals import compare, summarise, verdicts
 from lineside.evals import target as asking
 from lineside.trust import Scope
 
@@ -158,6 +158,45 @@ def test_asking_anew_until_one_run_ships_does_not_pay(
     (note,) = asked_again.notes
     assert note.startswith("The same candidate was asked these cases 2 times: the mean of all")
     assert another.verdict.decision == "ship"
+
+
+def test_asking_anew_until_one_run_is_lucky_does_not_pay_beside_another_either(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    target.answers = {f"m{n}": "lost_card" for n in range(1, 21)}
+    before = run_cases(rows(200), subject="before")
+    run_cases(rows(200))
+    target.answers = {}
+    lucky = run_cases(rows(200), fresh=True)
+
+    found = verdicts.judge_pair(scope, before.id, lucky.id, goal="better", margin=0.01)
+
+    assert found.effects[0].difference == pytest.approx(10 / 200)
+    assert found.verdict.findings[0].confidence == 0.975
+    assert found.notes[0].startswith("The same candidate was asked these cases 2 times: the mean")
+    assert compare(scope, before.id, lucky.id).difference.value == pytest.approx(10 / 200)
+    assert {line.against_total for line in verdicts.explain_gate(
+        scope, judge(scope, lucky, "accuracy >= 0.85")
+    )} == {20}  # fmt: skip
+
+
+def test_asking_the_baseline_anew_until_it_is_unlucky_does_not_pay(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    rule = "not worse than live by 0.05"
+    run_cases(rows(200), subject="live")
+    target.answers = {f"m{n}": "lost_card" for n in range(1, 21)}
+    candidate = run_cases(rows(200))
+    unlucky = run_cases(rows(200), subject="live", fresh=True)
+
+    outcome = judge(scope, candidate, rule, baseline=unlucky)
+
+    (finding,) = outcome.verdict.findings
+    assert outcome.verdict.decision == "more"
+    assert (finding.value, finding.confidence) == (pytest.approx(-10 / 200), 0.975)
+    assert "The baseline was asked these cases 2 times: the mean of all" in outcome.notes[0]
+    later = judge(scope, run_cases(rows(200), subject="later"), rule, baseline=unlucky)
+    assert later.verdict.findings[0].confidence == 0.95
 
 
 @pytest.mark.parametrize("by", ["subject", "model"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from lineside.evals import queries
 from lineside.evals.judged import JudgedRun, read_judged
@@ -10,6 +11,66 @@ from lineside.stats import np
 from lineside.store import Store
 
 _RUNS_MAX = 20
+
+
+class ReadAnew(NamedTuple):
+    """A run and perhaps what it is held against, each over all times that it was asked the same.
+
+    Attributes:
+        asked: How often the candidate was, and `baseline_asked` the baseline.
+    """
+
+    judged: JudgedRun
+    baseline: JudgedRun | None
+    asked: int
+    baseline_asked: int
+
+    @property
+    def against(self) -> JudgedRun:
+        """The baseline, where the caller named one."""
+        assert self.baseline is not None  # noqa: S101 # who asks has named it
+        return self.baseline
+
+    @property
+    def notes(self) -> list[str]:
+        """How often that was, in sentences; empty where each was asked once."""
+        level = f"at {self.judged.confidence * 100:.4g} %"
+        notes = []
+        if self.asked > 1:
+            notes.append(
+                f"The same candidate was asked these cases {self.asked} times: the mean of all "
+                f"decides, {level}, not the luckiest"
+            )
+        if self.baseline_asked > 1:
+            notes.append(
+                f"The baseline was asked these cases {self.baseline_asked} times: the mean of all "
+                f"decides, {level}, not the unluckiest"
+            )
+        return notes
+
+
+def read_anew(store: Store, run: Run, baseline_run: Run | None) -> ReadAnew:
+    """Read a run, and what it is held against, for a verdict.
+
+    There were as many chances to ship as the candidate was asked, and as the baseline was asked
+    anew once the candidate was known; the level is that of all together. Two runs of one candidate
+    are held against each other as they are: what differs between the two is the question.
+    """
+    if baseline_run is not None and baseline_run.subject == run.subject:
+        judged = read_judged(store, run, beside=baseline_run)
+        return ReadAnew(judged, read_judged(store, baseline_run, beside=run), 1, 1)
+    judged, earlier = read_judged(store, run, beside=baseline_run), earlier_tries(store, run)
+    judged = over_all(store, judged, earlier) if earlier else judged
+    if baseline_run is None:
+        return ReadAnew(judged, None, len(earlier) + 1, 1)
+    baseline = read_judged(store, baseline_run, beside=run)
+    before = earlier_tries(store, baseline_run)
+    if before:
+        baseline = over_all(store, baseline, before)
+        first = min(one.id for one in [run, *earlier])
+        anew = sum(one.id > first for one in [baseline_run, *before])
+        judged.times += min(anew, len(before))
+    return ReadAnew(judged, baseline, len(earlier) + 1, len(before) + 1)
 
 
 def earlier_tries(store: Store, run: Run) -> list[Run]:

@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lineside.core import Invalid, Record
+from lineside.evals.again import read_anew
 from lineside.evals.judged import (
     Column,
     JudgedCase,
     JudgedRun,
     cluster_keys,
-    read_judged,
 )
 from lineside.evals.run import get_run
 from lineside.evals.sheet import Sheet
@@ -129,8 +129,8 @@ def compare(
     from lineside.evals.slicewise import differences_by_slice
 
     before, after = get_run(scope, baseline_run_id), get_run(scope, candidate_run_id)
-    baseline = read_judged(scope.store, before, beside=after)
-    candidate = read_judged(scope.store, after, beside=before)
+    anew = read_anew(scope.store, after, before)
+    candidate, baseline = anew.judged, anew.against
     name = score or candidate.run.main_score or "latency_ms"
     trait = candidate.trait(name)
     baseline.trait(name)

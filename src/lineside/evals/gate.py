@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lineside.core import Conflict, Invalid, Record
-from lineside.evals.again import earlier_tries, over_all
+from lineside.evals.again import read_anew
 from lineside.evals.compare import pair
-from lineside.evals.judged import JudgedRun, clusters_of, read_judged
+from lineside.evals.judged import JudgedRun, clusters_of
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.means import failed_bounds, mean_of
 from lineside.evals.measures import measure
@@ -73,15 +73,8 @@ def judge_gate(
     require_done(run)
     if not nothing_is_live:
         require_baseline(rules, baseline_run)
-    judged = read_judged(scope.store, run, beside=baseline_run)
-    baseline = read_judged(scope.store, baseline_run, beside=run) if baseline_run else None
-    notes: list[str] = []
-    if earlier := earlier_tries(scope.store, run):
-        judged = over_all(scope.store, judged, earlier)
-        notes.append(
-            f"The same candidate was asked these cases {len(earlier) + 1} times: the mean of all "
-            f"decides, at {judged.confidence * 100:.4g} %, not the luckiest"
-        )
+    read = read_anew(scope.store, run, baseline_run)
+    judged, baseline, notes = read.judged, read.baseline, read.notes
     findings = find_all(judged, baseline, rules, notes)
     findings = Leaning(scope, judged, baseline).weigh(rules, findings, notes)
     findings = [_with_ground(*pair, judged) for pair in zip(rules, findings, strict=True)]

@@ -100,6 +100,7 @@ class JudgedRun:
         rescored: Scores that mean something else in the run it was read beside, each with the
             reason.
         times: How often all of it was asked anew and might have shipped.
+        tried: How many candidates were tried on the same held-out cases, this one among them.
     """
 
     def __init__(
@@ -111,9 +112,11 @@ class JudgedRun:
         is_partial: bool = False,
         rescored: Mapping[str, str] | None = None,
         times: int = 1,
+        tried: int = 1,
     ) -> None:
         self.run = run
         self.times = times
+        self.tried = tried
         self.rescored = rescored or {}
         self.is_partial = is_partial
         if cases is not None:
@@ -153,11 +156,14 @@ class JudgedRun:
 
     @property
     def confidence(self) -> float:
-        """The level at which this run is judged: on the way that of the look, else its own."""
-        if self.is_partial and self.run.looks:
-            return self.run.looks[-1].confidence
-        level = self.run.confidence
-        return level if self.times == 1 else 1 - (1 - level) / self.times
+        """The level at which this run is judged: on the way that of the look, else its own.
+
+        Its error is shared among all chances there were to ship.
+        """
+        is_look = self.is_partial and self.run.looks
+        level = self.run.looks[-1].confidence if is_look else self.run.confidence
+        chances = self.times * self.tried
+        return level if chances == 1 else 1 - (1 - level) / chances
 
     @property
     def never_asked(self) -> int:

@@ -130,9 +130,9 @@ def other_measures(
     level = candidate.confidence
     found = (measure(baseline, candidate, name, confidence=level) for name in names)
     yield from (one for one in found if one is not None)
-    yield from _failed(both, main)
+    yield from _failed(both, main, level)
     if candidate.trait(main).unit == "%":
-        yield from _cost_per_success(both, main)
+        yield from _cost_per_success(both, main, level)
 
 
 def _kind(values: list[float]) -> Literal["binary", "ordinal", "continuous"]:
@@ -143,7 +143,7 @@ def _kind(values: list[float]) -> Literal["binary", "ordinal", "continuous"]:
     return "ordinal" if whole else "continuous"
 
 
-def _failed(pairs: Pairs, main: str) -> Iterator[Measured]:
+def _failed(pairs: Pairs, main: str, confidence: float) -> Iterator[Measured]:
     """The share of cases that got no score, where there is one such case."""
     before = [float(main in old.missing) for old, _ in pairs]
     after = [float(main in new.missing) for _, new in pairs]
@@ -158,13 +158,16 @@ def _failed(pairs: Pairs, main: str) -> Iterator[Measured]:
         baseline=sum(before) / len(before),
         candidate=sum(after) / len(after),
         difference=paired_difference(
-            before, after, clusters=clusters_of([new for _, new in pairs])
+            before,
+            after,
+            confidence=confidence,
+            clusters=clusters_of([new for _, new in pairs]),
         ),
         missing=0,
     )
 
 
-def _cost_per_success(both: Pairs, main: str) -> Iterator[Measured]:
+def _cost_per_success(both: Pairs, main: str, confidence: float) -> Iterator[Measured]:
     """What one right answer costs, where costs are known and both runs got something right."""
     needed = {main, "cost_usd"}
     pairs = [(old, new) for old, new in both if needed <= old.scores.keys() & new.scores.keys()]
@@ -179,7 +182,7 @@ def _cost_per_success(both: Pairs, main: str) -> Iterator[Measured]:
     ]
     if not all(sum(successes) > 0 and sum(costs) > 0 for costs, successes in sides):
         return
-    found = ratios.ratio_difference(sides[0], sides[1], clusters=clusters)
+    found = ratios.ratio_difference(sides[0], sides[1], confidence=confidence, clusters=clusters)
     means = [sum(costs) / sum(successes) for costs, successes in sides]
     yield Measured(
         name=COST_PER_SUCCESS,

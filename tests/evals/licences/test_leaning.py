@@ -243,6 +243,20 @@ def test_the_error_of_a_judge_is_taken_out_also_where_few_cases_differ(
     assert ends == pytest.approx((expected.value, expected.low, expected.high), abs=1e-9)
 
 
+def test_a_licensed_judge_decides_over_all_times_that_a_candidate_was_asked(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    licences.licence_judge(scope, "right", labels(but=(31,)), run_id=judge_run(wrong=30).id)
+    again = judge_run(wrong=20, fresh=True)
+
+    mean = gate(scope, again, "right >= 0.5")
+
+    (finding,) = mean.verdict.findings
+    assert mean.verdict.decision == "ship"
+    assert finding.confidence == 0.975
+    assert "the judge alone said 68.8 %" in finding.sentence
+
+
 def test_a_rate_that_the_labels_leave_open_asks_for_labels(
     scope: Scope, judge_run: RunCases
 ) -> None:

@@ -46,6 +46,7 @@ class CorrectedScore(Record):
     n: int
     df: float | None = None
     method: str
+    confidence: float = CONFIDENCE
 
     @property
     def sentence(self) -> str:
@@ -65,11 +66,13 @@ class CorrectedScore(Record):
         if self.value is None:
             return None
         return Interval(
-            self.value, self.low, self.high, CONFIDENCE, self.n, self.method, df=self.df
+            self.value, self.low, self.high, self.confidence, self.n, self.method, df=self.df
         )
 
 
-def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
+def correct_with_labels(
+    said: Sequence[SaidOfAnswer], *, confidence: float = CONFIDENCE
+) -> CorrectedScore:
     """The mean over answers of which people labelled a random part.
 
     Raises:
@@ -86,12 +89,12 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
             judge=[item.judge for item in labelled],
             people=people,
             are_shares=True,
-            confidence=CONFIDENCE,
+            confidence=confidence,
             clusters=keys_of(rest, said),
             labelled_clusters=keys_of(labelled, said),
         )
         if rest
-        else mean_interval(people, confidence=CONFIDENCE, clusters=keys_of(labelled, said))
+        else mean_interval(people, confidence=confidence, clusters=keys_of(labelled, said))
     )
     return CorrectedScore(
         value=found.value,
@@ -101,12 +104,16 @@ def correct_with_labels(said: Sequence[SaidOfAnswer]) -> CorrectedScore:
         is_rate=is_rate,
         n=found.n,
         df=found.df,
+        confidence=confidence,
         method="prediction_powered" if rest else "people",
     )
 
 
 def correct_elsewhere(
-    said: Sequence[SaidOfAnswer], labelled: Sequence[SaidOfAnswer]
+    said: Sequence[SaidOfAnswer],
+    labelled: Sequence[SaidOfAnswer],
+    *,
+    confidence: float = CONFIDENCE,
 ) -> CorrectedScore:
     """The mean over answers that only the judge saw, by its error on others.
 
@@ -128,7 +135,7 @@ def correct_elsewhere(
         # With less weight on the judge it would be the mean of the labelled answers, not of these.
         is_tuned=False,
         are_shares=True,
-        confidence=CONFIDENCE,
+        confidence=confidence,
         clusters=keys[0],
         labelled_clusters=keys[1],
     )
@@ -140,12 +147,16 @@ def correct_elsewhere(
         is_rate=False,
         n=found.n,
         df=found.df,
+        confidence=confidence,
         method="prediction_powered",
     )
 
 
 def correct_with_error(
-    said: Sequence[SaidOfAnswer], labelled: Sequence[SaidOfAnswer]
+    said: Sequence[SaidOfAnswer],
+    labelled: Sequence[SaidOfAnswer],
+    *,
+    confidence: float = CONFIDENCE,
 ) -> CorrectedScore:
     """The share of yes among answers that only the judge saw, by its error on others.
 
@@ -160,7 +171,7 @@ def correct_with_error(
         [item.judge for item in said],
         judge=[item.judge for item in labelled],
         people=[float(item.people or 0) for item in labelled],
-        confidence=CONFIDENCE,
+        confidence=confidence,
         clusters=keys_of(said),
         labelled_clusters=keys_of(labelled),
     )
@@ -171,6 +182,7 @@ def correct_with_error(
         judged=found.judged,
         is_rate=True,
         n=found.n,
+        confidence=confidence,
         method="rogan_gladen",
     )
 

@@ -52,6 +52,11 @@ class Leaning:
         pairs = zip(rules, findings, strict=True)
         return [self._weigh(rule, finding, notes) for rule, finding in pairs]
 
+    @property
+    def confidence(self) -> float:
+        """The level at which the candidate is judged."""
+        return self._judged.confidence
+
     def has_judge(self, score: str) -> bool:
         return score in self._standings or score in self._pair_obstacles
 

@@ -172,14 +172,15 @@ def _corrected(
     said = [
         SaidOfAnswer(case.id, case.scores[name], None, case.cluster) for case in judged.scored(name)
     ]
-    labels = labels_of(scope, licence)
-    if licence.run_id == judged.run.id:
+    labels, level = labels_of(scope, licence), judged.confidence
+    # Labels are of the answers of one run, not of the mean of several.
+    if licence.run_id == judged.run.id and judged.times == 1:
         people = {item.case_id: item.people for item in labels}
         return correct_with_labels(
-            [item._replace(people=people.get(item.case_id)) for item in said]
+            [item._replace(people=people.get(item.case_id)) for item in said], confidence=level
         )
     if not said:
         return None
     if says_yes_or_no(judged.run, name, labels):
-        return correct_with_error(said, labels)
-    return correct_elsewhere(said, labels)
+        return correct_with_error(said, labels, confidence=level)
+    return correct_elsewhere(said, labels, confidence=level)

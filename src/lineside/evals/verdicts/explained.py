@@ -3,10 +3,11 @@
 from typing import Literal
 
 from lineside.core import Record
+from lineside.evals.again import read_anew
 from lineside.evals.compare import pair
 from lineside.evals.gate import GateOutcome
-from lineside.evals.judged import JudgedRun, read_judged
-from lineside.evals.run import CONFIDENCE, get_run
+from lineside.evals.judged import JudgedRun
+from lineside.evals.run import get_run
 from lineside.stats import Finding, multiplicity
 from lineside.trust import Scope
 from lineside.usecases import GateRule, parse_rule
@@ -70,12 +71,11 @@ def explain_gate(scope: Scope, outcome: GateOutcome) -> list[GateLine]:
     """
     run = get_run(scope, outcome.run_id)
     before = get_run(scope, outcome.baseline_run_id) if outcome.baseline_run_id else None
-    judged = read_judged(scope.store, run, beside=before)
-    baseline = read_judged(scope.store, before, beside=run) if before else None
+    read = read_anew(scope.store, run, before)
     findings = outcome.verdict.findings
     corrected = multiplicity.holm([finding.p_fail for finding in findings])
     return [
-        _line(finding, p_fail, outcome, judged, baseline)
+        _line(finding, p_fail, outcome, read.judged, read.baseline)
         for finding, p_fail in zip(findings, corrected, strict=True)
     ]
 
@@ -93,7 +93,7 @@ def _line(
     runs = [judged.run.id]
     if rule.kind == "non_inferiority" and baseline is not None:
         runs.append(baseline.run.id)
-    fails_surely = p_fail < (1 - CONFIDENCE) / 2
+    fails_surely = p_fail < (1 - finding.confidence) / 2
     return GateLine(
         rule=finding.rule,
         decision=finding.decision,

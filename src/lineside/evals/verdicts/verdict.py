@@ -6,9 +6,10 @@ from math import isfinite
 from typing import Literal
 
 from lineside.core import Invalid, Record, did_you_mean
+from lineside.evals.again import read_anew
 from lineside.evals.compare import Pairing, Pairs, met, pair
 from lineside.evals.gate import obstacle, require_done
-from lineside.evals.judged import JudgedRun, read_judged
+from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.measures import COST_PER_SUCCESS, FAILED, Measured, measure, other_measures
 from lineside.evals.run import CONFIDENCE, Run, get_run
@@ -102,8 +103,8 @@ def judge_pair(
     _require_two(before, after)
     guards = guards or {}
     _require_margins({"margin": margin, **guards})
-    baseline = read_judged(scope.store, before, beside=after)
-    candidate = read_judged(scope.store, after, beside=before)
+    anew = read_anew(scope.store, after, before)
+    candidate, baseline = anew.judged, anew.against
     main_name = score or after.main_score or "latency_ms"
     both = met(baseline, candidate)
     main = measure(baseline, candidate, main_name, confidence=candidate.confidence)
@@ -146,6 +147,7 @@ def judge_pair(
         slices=find_slices(pairing, candidate.trait(main_name).unit),
         flips=_flips(pairing.pairs, main_name, main),
         notes=[
+            *anew.notes,
             *judging,
             *candidate.rescored.values(),
             *notes_of(effects, pairing, baseline, candidate),
@@ -206,7 +208,7 @@ def _main_finding(
     notes: list[str],
 ) -> Finding:
     if main is None:
-        return _asked(main, name, goal, margin)
+        return _asked(main, name, goal, margin, confidence=leaning.confidence)
     return _weighed(main, lambda one: _asked(one, name, goal, margin), leaning, notes)
 
 
@@ -230,7 +232,9 @@ def _weighed(
     )
 
 
-def _asked(main: Measured | None, name: str, goal: Goal, margin: float) -> Finding:
+def _asked(
+    main: Measured | None, name: str, goal: Goal, margin: float, *, confidence: float = CONFIDENCE
+) -> Finding:
     if goal == "better":
         return superiority.judge_superiority(
             main.difference if main else None,
@@ -240,12 +244,14 @@ def _asked(main: Measured | None, name: str, goal: Goal, margin: float) -> Findi
             unit=main.unit if main else "",
             direction=_direction(main),
             failed=main.missing if main else 0,
-            confidence=CONFIDENCE,
+            confidence=confidence,
         )
-    return _not_worse(main, name, margin)
+    return _not_worse(main, name, margin, confidence=confidence)
 
 
-def _not_worse(one: Measured | None, name: str, allowed: float) -> Finding:
+def _not_worse(
+    one: Measured | None, name: str, allowed: float, *, confidence: float = CONFIDENCE
+) -> Finding:
     limit = margin_of(one, allowed) if one else allowed
     unit = one.unit if one else ""
     return judge_non_inferiority(
@@ -256,7 +262,7 @@ def _not_worse(one: Measured | None, name: str, allowed: float) -> Finding:
         unit=unit,
         direction=_direction(one),
         failed=one.missing if one else 0,
-        confidence=CONFIDENCE,
+        confidence=confidence,
     )
 
 
