@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from lineside.core import Conflict, Settings, Unavailable
-from lineside.store import LakeTable, Store, current, digest_of, lake, newest, open_store
+from lineside.store import LakeTable, Store, current, digest_of, flusher, lake, newest, open_store
 from lineside.store.queries import Envelope
 from lineside.store.wal import write_ahead
 
@@ -93,6 +93,32 @@ def test_a_flusher_that_died_before_it_cleared_the_inbox_adds_nothing_twice(stor
 
     rows = store.lake.read(NOTES, "SELECT count(*) AS n FROM {notes}")
     assert (rows, store.inbox.count()) == ([{"n": 1}], 0)
+
+
+def test_what_is_known_is_told_apart_in_every_batch_of_a_turn(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flusher, "BATCH_ROWS", 1)
+    store.add_lake_table(NOTES)
+    for number in (1, 2, 3):
+        store.inbox.put("w", "notes", [note(number)])
+    _, second, third = store.inbox.oldest("notes", rows_max=10, bytes_max=1_000)
+    for one in (second, third):
+        assert one.id is not None
+        store.lake.append({NOTES: [one.payload]}, envelope_ids=[one.id])
+
+    assert store.flusher.flush() == 1
+
+    rows = store.lake.read(NOTES, "SELECT id FROM {notes} ORDER BY id")
+    assert ([row["id"] for row in rows], store.inbox.count()) == (["n1", "n2", "n3"], 0)
+
+
+def test_a_process_that_only_writes_takes_one_core(store: Store) -> None:
+    store.lake.take_one_core()
+
+    ((cores,),) = store.lake.run([], "SELECT current_setting('threads')")
+
+    assert cores == 1
 
 
 def test_what_comes_while_it_flushes_is_left_for_the_next_time(

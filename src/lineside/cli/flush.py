@@ -38,6 +38,7 @@ def flush(follow: bool, as_json: bool) -> None:
     # What a batch leaves lives as long as the batch; to look for rings in it is for nothing.
     gc.disable()
     with scope_here() as scope:
+        scope.store.lake.take_one_core()
         open_traces(scope.store)
         cache.keep_in_order(scope.store)
         stored.keep_in_order(scope.store)

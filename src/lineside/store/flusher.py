@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 from lineside.core import Unavailable
 from lineside.store.inbox import Inbox
-from lineside.store.intake import Intake, LakeTable
+from lineside.store.intake import Ask, Intake, LakeTable, Rows
 from lineside.store.lake import Lake
 from lineside.store.locks import Lock, held
 from lineside.store.queries import Envelope
-from lineside.store.text_index import TextIndex
+from lineside.store.text_index import Indexed, TextIndex
 
 BATCH_ROWS = 2_000
 BATCH_BYTES = 6 * 1024 * 1024
@@ -71,6 +72,7 @@ class Flusher:
         """
         moved = 0
         writing: Future[int] | None = None
+        marked: set[int] | None = None
         with held(self._lock()) as lock:
             for _ in range(_BATCHES_PER_TURN_MAX):
                 batch = self._inbox.oldest(
@@ -87,47 +89,60 @@ class Flusher:
                 after = (batch[-1].id if batch else None) or until
                 if not batch:
                     break
-                writing = self._begin_batch(intake, batch, lock)
+                with self._lake.reading(intake.tables) as lake:
+                    # What we mark is not met again, and nobody else marks while we hold the lock.
+                    marked = lake.marked() if marked is None else marked
+                    ready = _prepared(intake, batch, marked, ask=lake.rows)
+                writing = self._begin_writing(intake, ready, lock)
             if writing is not None:
                 moved += writing.result()
         return moved, after
 
-    def _begin_batch(self, intake: Intake, batch: list[Envelope], lock: Lock) -> "Future[int]":
-        """Prepare a batch and let it be written beside us; gives how many rows that moves."""
-        marked = self._lake.marked()
-        fresh = [envelope for envelope in batch if envelope.id not in marked]
-        known = [envelope for envelope in batch if envelope.id in marked]
-        # Whoever wrote the rows of known ones may have died before it wrote down their words.
-        again = intake.prepare(known, ask=_nothing, keeps=True).texts if known else ()
-        prepared = intake.prepare(fresh, ask=self._ask(intake), keeps=True)
+    def _begin_writing(self, intake: Intake, ready: "_Ready", lock: Lock) -> "Future[int]":
+        """Let a batch be written beside us; gives how many rows that moves."""
         if not lock.is_held:
             raise Unavailable(
                 "lake_lock_lost",
                 "The database went away while rows were on their way into the lake",
                 hint="Nothing is lost: they stay in the inbox and are moved when it is back.",
             )
-        by_table = {table: prepared.rows.get(table.name, []) for table in intake.tables}
-        fresh_ids, ids = _ids(fresh), _ids(batch)
-        rows = sum(envelope.rows for envelope in fresh)
+        by_table = {table: ready.rows.get(table.name, []) for table in intake.tables}
+        fresh_ids, ids = _ids(ready.fresh), _ids(ready.batch)
+        rows = sum(envelope.rows for envelope in ready.fresh)
 
         def write() -> int:
             if fresh_ids:
                 self._lake.append(by_table, envelope_ids=fresh_ids)
-            self._texts.add([*again, *prepared.texts])
+            self._texts.add(ready.texts)
             self._inbox.remove(ids)
             return rows
 
         return self._writer.submit(write)
 
-    def _ask(self, intake: Intake) -> Callable[..., list[dict[str, object]]]:
-        def ask(sql: str, parameters: list[object]) -> list[dict[str, object]]:
-            with self._lake.reading(intake.tables) as reading:
-                return reading.rows(sql, parameters)
 
-        return ask
+class _Ready(NamedTuple):
+    """A batch that is to be written.
+
+    Attributes:
+        fresh: Those of the batch whose rows the lake has not.
+    """
+
+    batch: list[Envelope]
+    fresh: list[Envelope]
+    rows: Rows
+    texts: list[Indexed]
 
 
-def _nothing(_sql: str, _parameters: list[object]) -> list[dict[str, object]]:
+def _prepared(intake: Intake, batch: list[Envelope], marked: set[int], *, ask: Ask) -> _Ready:
+    fresh = [envelope for envelope in batch if envelope.id not in marked]
+    known = [envelope for envelope in batch if envelope.id in marked]
+    # Whoever wrote the rows of known ones may have died before it wrote down their words.
+    again = intake.prepare(known, ask=_nothing, keeps=True).texts if known else ()
+    rows, texts = intake.prepare(fresh, ask=ask, keeps=True)
+    return _Ready(batch, fresh, rows, [*again, *texts])
+
+
+def _nothing(_sql: str, _parameters: list[Any]) -> list[dict[str, Any]]:
     return []
 
 

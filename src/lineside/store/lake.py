@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -116,11 +117,6 @@ class Lake:
 
         self._patiently(write)
 
-    def marked(self) -> set[int]:
-        """Inbox ids that are in the lake and were marked of late."""
-        with self.reading([_MARKS]) as reading:
-            return reading.marked()
-
     def forget_marks(self, before: datetime) -> None:
         """Drop the marks of flushes so long ago that nobody can still hold their envelopes."""
         moment = before.astimezone(UTC).replace(tzinfo=None)
@@ -134,6 +130,14 @@ class Lake:
                 return cursor.execute(sql, parameters).fetchall()
 
         return self._patiently(call)
+
+    def take_one_core(self) -> None:
+        """Have DuckDB work on one core, once it is opened: for a process that writes small batches.
+
+        Its threads wait for each other by asking again and again. On two cores, a batch took nearly
+        twice the CPU.
+        """
+        self._place = replace(self._place, cores=1)
 
     def open(self) -> None:
         """Open it ahead of the first who needs it, so that importing DuckDB stalls nobody."""

@@ -30,6 +30,7 @@ class LakePlace:
         s3_endpoint: Host and port of a store that speaks S3, when it is not Amazon's; `http://`
             before it switches TLS off.
         memory_mb: What DuckDB may take in one process, in MiB.
+        cores: How many it may keep busy.
     """
 
     catalogue: str
@@ -37,6 +38,7 @@ class LakePlace:
     s3_endpoint: str = ""
     s3_region: str = ""
     memory_mb: int = 256
+    cores: int = 2
 
     @property
     def is_in_bucket(self) -> bool:
@@ -56,7 +58,7 @@ def connect(place: LakePlace) -> "duckdb.DuckDBPyConnection":
             # of each again takes 0.25 s of CPU whenever a process opens the lake.
             "allow_unsigned_extensions": True,
             "memory_limit": f"{place.memory_mb}MB",
-            "threads": 2,
+            "threads": place.cores,
             # What does not fit into memory while files are merged goes here meanwhile. DuckDB
             # removes the folder when it closes, so nobody may share it.
             "temp_directory": str(Path(tempfile.gettempdir()) / f"lineside-lake-{token_hex(8)}"),
