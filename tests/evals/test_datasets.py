@@ -7,7 +7,16 @@ import pytest
 
 from evals.conftest import rows
 from lineside.core import Actor, Denied, Invalid, NotFound, now
-from lineside.evals import Run, datasets, keep_dataset, start_run
+from lineside.evals import (
+    GateOutcome,
+    Run,
+    datasets,
+    get_run,
+    judge_gate,
+    keep_dataset,
+    plan,
+    start_run,
+)
 from lineside.evals.dataset import Dataset
 from lineside.store import Store
 from lineside.traces import (
@@ -20,7 +29,7 @@ from lineside.traces import (
     record_spans,
 )
 from lineside.trust import Scope, ledger_entries, local_scope
-from lineside.usecases import read_folder, register
+from lineside.usecases import parse_rule, read_folder, register
 from web.small_case import write_folder
 
 Read = Callable[..., Dataset]
@@ -165,6 +174,44 @@ def test_held_out_cases_are_run_on_only_after_a_person_opened_them(
     assert [entry.kind for entry in entries[-2:]] == ["dataset.held_out", "dataset.unlocked"]
     assert entries[-1].details["reason"] == "Exam of v3"
     assert entries[-1].actor.kind == "person"
+
+
+def test_many_candidates_tried_on_one_held_out_part_share_its_error(
+    person: Scope, read: Read, target: object
+) -> None:
+    """Each would ship by itself; what else is asked, and other cases, do not count."""
+    cases = [row | {"split": "exam" if n % 2 else "train"} for n, row in enumerate(rows(108))]
+    version = keep_dataset(person, "triage", read(cases))
+    part = {"use_case": "triage", "name": "golden", "split": "exam"}
+
+    def gate(subject: str, asked: list[dict[str, Any]], **more: Any) -> GateOutcome:
+        kept = keep_dataset(person, "triage", read(asked))
+        run = start_run(person, use_case="triage", subject=subject, dataset=kept, **more)
+        person.store.jobs.result(run.id)
+        return judge_gate(person, get_run(person, run.id), [parse_rule("accuracy >= 0.9")])
+
+    assert gate("before", cases).verdict.findings[0].confidence == 0.95
+    datasets.held_out.hold_out(person, version, "exam")
+    datasets.held_out.unlock(person, **part, reason="Exam")
+    exam = [case for case in cases if case["split"] == "exam"]
+    gate("elsewhere", [case for case in cases if case["split"] == "train"])
+
+    outcomes = [gate(f"v{number}", exam) for number in range(1, 5)]
+
+    levels = [outcome.verdict.findings[0].confidence for outcome in outcomes]
+    assert levels == pytest.approx([0.95, 0.975, 1 - 0.05 / 3, 0.9875])
+    assert [outcome.verdict.decision for outcome in outcomes] == ["ship", "ship", "ship", "more"]
+    assert outcomes[0].notes == []
+    (note,) = outcomes[3].notes
+    assert note == (
+        "Candidates judged on these held-out cases so far: 4. Of many, one ships by luck sooner or "
+        "later, so this one is judged at 98.75 %. Before the next, hold out fresh cases as another "
+        "split"
+    )
+    assert gate("v1", exam).verdict.decision == "ship"
+    function = plan.RunPlan(target=plan.RunTarget(is_fixed=False))
+    unknown = [gate("function", exam, plan=function) for _ in range(2)]
+    assert [outcome.notes[0].split(".")[0][-1] for outcome in unknown] == ["5", "6"]
 
 
 def test_what_is_held_out_blocks_only_use_cases_that_its_holder_may_test(

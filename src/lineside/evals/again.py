@@ -7,6 +7,7 @@ from typing import NamedTuple
 from lineside.evals import queries
 from lineside.evals.judged import JudgedRun, read_judged
 from lineside.evals.run import Run, run_from
+from lineside.evals.tried import count_tried, tried_note
 from lineside.stats import np
 from lineside.store import Store
 
@@ -33,7 +34,7 @@ class ReadAnew(NamedTuple):
 
     @property
     def notes(self) -> list[str]:
-        """How often that was, in sentences; empty where each was asked once."""
+        """What gave more than one chance to ship, in sentences; mostly there is nothing."""
         level = f"at {self.judged.confidence * 100:.4g} %"
         notes = []
         if self.asked > 1:
@@ -46,6 +47,8 @@ class ReadAnew(NamedTuple):
                 f"The baseline was asked these cases {self.baseline_asked} times: the mean of all "
                 f"decides, {level}, not the unluckiest"
             )
+        if self.judged.tried > 1:
+            notes.append(tried_note(self.judged.tried, self.judged.confidence))
         return notes
 
 
@@ -53,14 +56,16 @@ def read_anew(store: Store, run: Run, baseline_run: Run | None) -> ReadAnew:
     """Read a run, and what it is held against, for a verdict.
 
     There were as many chances to ship as the candidate was asked, and as the baseline was asked
-    anew once the candidate was known; the level is that of all together. Two runs of one candidate
-    are held against each other as they are: what differs between the two is the question.
+    anew once the candidate was known; on held-out cases as many again as candidates were tried on
+    them. The level is that of all together. Two runs of one candidate are held against each other
+    as they are: what differs between the two is the question.
     """
     if baseline_run is not None and baseline_run.subject == run.subject:
         judged = read_judged(store, run, beside=baseline_run)
         return ReadAnew(judged, read_judged(store, baseline_run, beside=run), 1, 1)
     judged, earlier = read_judged(store, run, beside=baseline_run), earlier_tries(store, run)
     judged = over_all(store, judged, earlier) if earlier else judged
+    judged.tried = count_tried(store, run, baseline_run)
     if baseline_run is None:
         return ReadAnew(judged, None, len(earlier) + 1, 1)
     baseline = read_judged(store, baseline_run, beside=run)

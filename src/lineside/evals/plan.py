@@ -96,6 +96,8 @@ class RunPlan(Record):
         recalls: Whether answers of earlier runs may stand in for new ones.
         rules: Gate rules that are looked at on the way, as in a manifest.
         baseline_run_id: What those rules compare with.
+        held_out: Marks of the parts that are held out and were open, of which it asks cases; filled
+            in when it starts.
         stops_early: End as soon as those rules are settled. Without it a look only informs: the run
             goes on to its end, and is then judged as if nobody had looked.
     """
@@ -106,6 +108,7 @@ class RunPlan(Record):
     rules: list[str] = Field(default_factory=list)
     baseline_run_id: str | None = None
     stops_early: bool = False
+    held_out: list[str] = Field(default_factory=list)
 
 
 class JudgesSpent(Record):

@@ -139,12 +139,12 @@ def start_run(
         Denied: The actor may not test the use case, or cases of the dataset are held out.
     """
     scope.require("test", use_case)
-    refuse_held_out(scope, dataset)
+    opened = refuse_held_out(scope, dataset)
     if not 1 <= repetitions <= REPETITIONS_MAX:
         raise Invalid(
             "bad_repetitions", f"Repetitions is {repetitions}, expected 1 to {REPETITIONS_MAX}"
         )
-    plan = (plan or RunPlan()).model_copy(update={"recalls": not fresh})
+    plan = (plan or RunPlan()).model_copy(update={"recalls": not fresh, "held_out": opened})
     plan.limits.check()
     plan.target.require_answers(repetitions)
     chosen = _chosen(scorers, output_schema)

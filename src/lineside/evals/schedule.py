@@ -18,6 +18,7 @@ from lineside.evals.plan import RunLook
 from lineside.evals.recall import ToAsk
 from lineside.evals.run import Run, run_from
 from lineside.evals.scorers.judges import KINDS
+from lineside.evals.tried import count_tried
 from lineside.evals.twins import Related
 from lineside.stats import sequential, verdict
 from lineside.store import Store
@@ -155,8 +156,9 @@ class Schedule:
         beside = run_from(other) if other else None
         judged = read_judged(self._store, run, beside=beside)
         baseline = read_judged(self._store, beside, beside=run) if beside else None
+        judged.tried = count_tried(self._store, run, beside)
         rules = [parse_rule(text) for text in run.plan.rules]
-        found = verdict(find_all(judged, baseline, rules, []), confidence=level)
+        found = verdict(find_all(judged, baseline, rules, []), confidence=judged.confidence)
         said = {"decision": found.decision, "sentence": found.sentence}
         self._looks.append(taken.model_copy(update=said))
         with self._store.records.write() as connection:

@@ -50,6 +50,12 @@ class HeldOutPart(Record):
         """Whether it may be run on right now."""
         return self.open_until is not None and now() < self.open_until
 
+    @property
+    def mark(self) -> str:
+        """What runs over its cases are known by; says nothing to who may not know of the part."""
+        place = orjson.dumps([self.workspace, self.use_case, self.name, self.split])
+        return f"held:{blake2b(place, digest_size=_MARK_BYTES).hexdigest()}"
+
     def reaches(self, use_case: str) -> bool:
         """Whether runs of a use case are kept from it."""
         return use_case == self.use_case or self.use_cases is None or use_case in self.use_cases
@@ -193,21 +199,24 @@ def without_held_out(scope: Scope, use_case: str, dataset: Dataset) -> Dataset:
     return dataset_of(dataset.name, (case for case in dataset if _mark(case) not in marks))
 
 
-def refuse_held_out(scope: Scope, version: DatasetVersion) -> None:
-    """Go on only if no case of a dataset is held out.
+def refuse_held_out(scope: Scope, version: DatasetVersion) -> list[str]:
+    """Go on only if no case of a dataset is held out; returns the marks of open parts it has.
 
     Raises:
         Denied: Some are; says how many, of which part, and how it is opened.
     """
-    closed = _closed(scope, version.use_case)
-    if not closed:
-        return
-    cases = list(load_dataset(scope, version.digest, name=version.name))
-    for part in closed:
+    parts = _reaching(scope, version.use_case)
+    if not parts:
+        return []
+    cases, opened = [_mark(case) for case in load_dataset(scope, version.digest)], list[str]()
+    for part in sorted(parts, key=lambda part: part.is_open):
         marks = _marks(scope, part.digest)
-        count = sum(_mark(case) in marks for case in cases)
-        if count:
+        count = sum(mark in marks for mark in cases)
+        if count and part.is_open:
+            opened.append(part.mark)
+        elif count:
             raise _held_out(scope, part, version, f"{count:,} of {len(cases):,} cases are held out")
+    return opened
 
 
 def _held_out(scope: Scope, part: HeldOutPart, version: DatasetVersion, said: str) -> Denied:
@@ -230,11 +239,15 @@ def _held_out(scope: Scope, part: HeldOutPart, version: DatasetVersion, said: st
 
 
 def _closed(scope: Scope, use_case: str) -> list[HeldOutPart]:
+    return [part for part in _reaching(scope, use_case) if not part.is_open]
+
+
+def _reaching(scope: Scope, use_case: str) -> list[HeldOutPart]:
     """Also of other use cases: a copy of a dataset under another name holds the same cases."""
     with scope.store.records.read() as connection:
         rows = queries.held_out_rows(connection, workspace=scope.workspace)
     parts = [HeldOutPart.model_validate(dict(row)) for row in rows]
-    return [part for part in parts if part.reaches(use_case) and not part.is_open]
+    return [part for part in parts if part.reaches(use_case)]
 
 
 def _closed_marks(scope: Scope, closed: list[HeldOutPart]) -> set[bytes]:

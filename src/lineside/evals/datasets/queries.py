@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from lineside.evals.queries import PAIR_MARK, runs
 from lineside.store import Document, Moment, metadata
 
 Row = Mapping[str, Any]
@@ -57,6 +58,20 @@ def held_out_rows(
         query = query.where(held_out.c.use_case == use_case)
     ordered = query.order_by(held_out.c.use_case, held_out.c.name, held_out.c.split)
     return [row._asdict() for row in connection.execute(ordered)]
+
+
+def judged_on(
+    connection: sa.Connection, *, workspace: str, mark: str, until: str
+) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """Id, subject and plan of runs that got answers to cases of a part, up to one run."""
+    query = sa.select(runs.c.id, runs.c.subject, runs.c.plan).where(
+        runs.c.workspace == workspace,
+        runs.c.id <= until,
+        runs.c.cases_done > runs.c.cases_failed,
+        ~runs.c.subject.startswith(PAIR_MARK),
+        sa.type_coerce(runs.c.plan, sa.Text).contains(mark),
+    )
+    return [(row[0], row[1], row[2]) for row in connection.execute(query)]
 
 
 def put_held_out(connection: sa.Connection, row: Row) -> None:
