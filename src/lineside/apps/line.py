@@ -29,7 +29,7 @@ from lineside.evals import (
     running,
     start_run,
 )
-from lineside.gateway import CalledFor, ModelReply, cache, called_for, stored
+from lineside.gateway import CalledFor, ModelReply, budgets, cache, called_for, stored
 from lineside.store import Store, open_store
 from lineside.traces import open_traces
 from lineside.trust import Scope
@@ -78,6 +78,7 @@ def open_line(settings: Settings) -> Store:
     open_traces(store)
     cache.keep_in_order(store)
     stored.keep_in_order(store)
+    budgets.keep_in_order(store)
     register_indexing(store)
     register_runner(store, lambda run: _opened(store, run))
     register_batches(store)

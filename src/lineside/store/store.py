@@ -14,7 +14,7 @@ from lineside.store.flushing import Flushing
 from lineside.store.inbox import Inbox
 from lineside.store.intake import Intake, LakeTable, PlainIntake
 from lineside.store.jobs import Jobs
-from lineside.store.keepers import Keeper, TraceKeeper
+from lineside.store.keepers import Keeper, SessionKeeper, TraceKeeper
 from lineside.store.lake import Lake, Reading
 from lineside.store.lake_files import LakePlace
 from lineside.store.locks import FolderLock, Lock, held, lock_for
@@ -42,6 +42,7 @@ class Store:
         at_close: What rooms still have to write down before the store is closed.
         keepers: What rooms keep of persons among the records, by its name in the plural; whoever
             erases a person asks them all.
+        session_keepers: What rooms keep of sessions; it goes with the session, and with its user.
         trace_keepers: What rooms keep that came of traces; it goes wherever those go.
         home: The state folder.
     """
@@ -75,6 +76,7 @@ class Store:
         self.flushing = Flushing(settings, self.inbox)
         self.at_close: list[Callable[[], object]] = []
         self.keepers: dict[str, Keeper] = {}
+        self.session_keepers: dict[str, SessionKeeper] = {}
         self.trace_keepers: dict[str, TraceKeeper] = {}
 
     def add_intake(self, intake: Intake) -> None:

@@ -4,15 +4,18 @@ Whoever decides or notices something calls `emit` inside its own transaction; a 
 then for every webhook that wants it, or nothing happened at all. The server delivers them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from lineside.core import new_id, now
 from lineside.trust.queries import (
     Connection,
+    delete_told,
     insert_if_absent,
     select_listeners,
+    select_told,
+    update_told,
     webhook_messages,
 )
 
@@ -81,6 +84,22 @@ def emit(
             "created_at": at,
         }
         insert_if_absent(connection, webhook_messages, values)
+
+
+def told(connection: Connection, workspace: str, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """Messages of some kinds, also those that were delivered: whose, id, payload and `once`."""
+    return select_told(connection, workspace, kinds)
+
+
+def retell(connection: Connection, message: Mapping[str, Any]) -> None:
+    """Put what a message says anew."""
+    update_told(connection, message)
+
+
+def untell(connection: Connection, messages: Sequence[Mapping[str, Any]]) -> None:
+    """Forget messages; those that were not delivered yet are not any more."""
+    for message in messages:
+        delete_told(connection, message)
 
 
 def wants(webhook: Mapping[str, Any], kind: str, use_case: str | None) -> bool:

@@ -1,6 +1,6 @@
 """The tables of this room: workspaces, members, API keys and the ledger."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -97,6 +97,7 @@ webhook_messages = sa.Table(
     sa.Column("said", sa.Text),
     sa.UniqueConstraint("webhook_id", "once"),
 )
+_OF_MESSAGE = ("webhook_id", "id")
 sa.Index(None, webhook_messages.c.status, webhook_messages.c.next_at)
 sa.Index(None, webhook_messages.c.workspace, webhook_messages.c.id)
 
@@ -214,6 +215,27 @@ def select_listeners(connection: sa.Connection, workspace: str) -> list[dict[str
         webhooks.c.workspace == workspace, webhooks.c.disabled_at.is_(None)
     )
     return [row._asdict() for row in connection.execute(query)]
+
+
+def select_told(
+    connection: sa.Connection, workspace: str, kinds: Sequence[str]
+) -> list[dict[str, Any]]:
+    columns = (webhook_messages.c[name] for name in (*_OF_MESSAGE, "payload", "once"))
+    chosen = (webhook_messages.c.workspace == workspace, webhook_messages.c.type.in_(kinds))
+    return [row._asdict() for row in connection.execute(sa.select(*columns).where(*chosen))]
+
+
+def update_told(connection: sa.Connection, message: Mapping[str, Any]) -> None:
+    said = {name: message[name] for name in ("payload", "once")}
+    connection.execute(webhook_messages.update().where(*_this(message)).values(**said))
+
+
+def delete_told(connection: sa.Connection, message: Mapping[str, Any]) -> None:
+    connection.execute(webhook_messages.delete().where(*_this(message)))
+
+
+def _this(message: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    return [webhook_messages.c[name] == message[name] for name in _OF_MESSAGE]
 
 
 def newest_head(connection: sa.Connection, workspace: str) -> Head | None:

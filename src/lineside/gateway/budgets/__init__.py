@@ -17,6 +17,7 @@ from lineside.gateway.budgets.metering import metering
 from lineside.gateway.budgets.periods import Every
 from lineside.gateway.budgets.refusal import BudgetExceeded, label
 from lineside.gateway.budgets.reserving import NOTHING, Payer, Used
+from lineside.gateway.budgets.sessions import keep_in_order
 
 __all__ = [
     "FREE",
@@ -35,6 +36,7 @@ __all__ = [
     "Used",
     "cap_uses",
     "dearest",
+    "keep_in_order",
     "label",
     "metering",
     "nano_usd",

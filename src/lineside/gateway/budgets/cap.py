@@ -9,6 +9,7 @@ from lineside.core import Invalid, NotFound, Record, did_you_mean, new_id, now
 from lineside.gateway.budgets import queries
 from lineside.gateway.budgets.periods import Every, period_at
 from lineside.gateway.budgets.queries import EACH
+from lineside.gateway.budgets.sessions import session_alias
 from lineside.trust import Scope, list_keys, record
 
 About = Literal["workspace", "key", "team", "use_case", "session"]
@@ -32,7 +33,7 @@ class Cap(Record):
     Attributes:
         about: What the subject is; `workspace` counts every call there is.
         subject: Id of a key, `owner` for calls without one, or the name of a team, use case or
-            session; `*` means each of them by itself.
+            session, by its alias; `*` means each of them by itself.
         every: The period, by the calendar in UTC, after which it counts anew.
         amount: Requests, tokens, or US dollars.
     """
@@ -149,6 +150,7 @@ def set_cap(
         else:
             cap = _cap({"id": new_id("cap"), **place, **values})
             row = {"id": cap.id, "workspace": scope.workspace, **place, **values}
+            row["is_aliased"] = about == "session"
             queries.insert_cap(connection, row)
         old = None if before is None else _cap(before).amount
         record(connection, scope, "budget.set", cap.id, _told(cap) | {"before": old})
@@ -277,6 +279,8 @@ def _checked_subject(scope: Scope, about: About, subject: str) -> str:
             f"Not the name of a {about.replace('_', ' ')}: `{subject[:60]}`",
             hint="Give its name, or `*` for each of them by itself.",
         )
+    if about == "session" and subject != EACH:
+        return session_alias(scope.store, scope.workspace, subject)
     if about != "key" or subject in (EACH, OWNER):
         return subject
     keys = [key for key in list_keys(scope) if subject in (key.id, key.name)]

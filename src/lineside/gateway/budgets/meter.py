@@ -45,9 +45,9 @@ class Meter:
             Unavailable: The limits cannot be read; says that the call was not made.
         """
         try:
-            caps, bound = await self._looked_up(payer, bound_of)
+            payer, caps, bound = await self._looked_up(payer, bound_of)
         except Unavailable as error:
-            raise _away(error.message) from error
+            raise error if error.code == "budget_unreadable" else _away(error.message) from error
         except TimeoutError:
             raise _away(f"no answer within {_DATABASE_S:g} s") from None
         if not caps:
@@ -140,10 +140,11 @@ class Meter:
 
     async def _looked_up(
         self, payer: Payer, bound_of: Callable[[], Bound]
-    ) -> tuple[list[Cap], Bound | None]:
-        def look() -> tuple[list[Cap], Bound | None]:
-            caps = reserving.find_caps(self._store, payer)
-            return caps, reserving.bound_on(caps, bound_of) if caps else None
+    ) -> tuple[Payer, list[Cap], Bound | None]:
+        def look() -> tuple[Payer, list[Cap], Bound | None]:
+            known = reserving.by_alias(self._store, payer)
+            caps = reserving.find_caps(self._store, known)
+            return known, caps, reserving.bound_on(caps, bound_of) if caps else None
 
         if self._store.records.is_sqlite:
             return look()  # whoever reads waits for nobody, and less than for a thread

@@ -26,6 +26,8 @@ caps = sa.Table(
     sa.Column("units", sa.BigInteger, nullable=False),
     sa.Column("set_by", sa.Text, nullable=False),
     sa.Column("set_at", Moment, nullable=False),
+    # Whether the sessions of a limit are kept by alias; of limits of anything else it says nothing.
+    sa.Column("is_aliased", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint(
         "workspace",
         "about",
@@ -93,7 +95,11 @@ _CAPS_ON = (
                 sa.and_(
                     caps.c.about == about,
                     sa.bindparam(about, type_=sa.Text).is_not(None),
-                    caps.c.subject.in_((sa.bindparam(about, type_=sa.Text), EACH)),
+                    sa.or_(
+                        caps.c.subject.in_((sa.bindparam(about, type_=sa.Text), EACH)),
+                        # Whom it is for cannot be told: the call is refused.
+                        *([sa.not_(caps.c.is_aliased)] if about == "session" else []),
+                    ),
                 )
                 for about in _ABOUT
             )
@@ -151,6 +157,51 @@ def select_caps_on(
     given = dict.fromkeys(_ABOUT) | dict(subjects)
     rows = connection.execute(_CAPS_ON, {"of_workspace": workspace, **given})
     return [row._asdict() for row in rows]
+
+
+def session_caps(connection: sa.Connection, workspace: str) -> list[dict[str, Any]]:
+    """Caps of sessions, of one or of each."""
+    chosen = (caps.c.workspace == workspace, caps.c.about == "session")
+    query = sa.select(caps).where(*chosen).order_by(caps.c.id)
+    return [row._asdict() for row in connection.execute(query)]
+
+
+def unaliased_workspaces(connection: sa.Connection) -> list[str]:
+    """Workspaces with limits that still count sessions by their ids."""
+    chosen = (caps.c.about == "session", sa.not_(caps.c.is_aliased))
+    return list(connection.execute(sa.select(caps.c.workspace).where(*chosen).distinct()).scalars())
+
+
+def subjects_of(connection: sa.Connection, table: sa.Table, cap_id: str) -> list[str]:
+    """Whom counters or holds of a cap are of."""
+    query = sa.select(table.c.subject).where(table.c.cap_id == cap_id).distinct()
+    return list(connection.execute(query.order_by(table.c.subject)).scalars())
+
+
+def rename_subject(
+    connection: sa.Connection, table: sa.Table, cap_id: str, subject: str, name: str
+) -> None:
+    chosen = (table.c.cap_id == cap_id, table.c.subject == subject)
+    connection.execute(table.update().where(*chosen).values(subject=name))
+
+
+def places_of(
+    connection: sa.Connection, workspace: str, sessions: Sequence[str], *, locks: bool = False
+) -> list[Place]:
+    """Every counter of some sessions, in the order in which calls lock them."""
+    ids = [cap["id"] for cap in session_caps(connection, workspace)]
+    query = sa.select(counters.c.cap_id, counters.c.subject, counters.c.begins_at)
+    query = query.where(counters.c.cap_id.in_(ids), counters.c.subject.in_(sessions))
+    query = query.order_by(counters.c.cap_id, counters.c.subject, counters.c.begins_at)
+    rows = connection.execute(query.with_for_update() if locks else query)
+    return [Place(*row) for row in rows]
+
+
+def delete_counted(connection: sa.Connection, places: Sequence[Place]) -> None:
+    """Remove counters with what is held of them; a call under way then settles nothing."""
+    for place in places:
+        connection.execute(counters.delete().where(*_at(counters, place)))
+        connection.execute(holds.delete().where(*_at(holds, place)))
 
 
 def insert_cap(connection: sa.Connection, values: Mapping[str, Any]) -> None:

@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
-from lineside.core import LinesideError, new_id
+from lineside.core import LinesideError, Unavailable, new_id
 from lineside.gateway.budgets import queries
 from lineside.gateway.budgets.bound import Bound
 from lineside.gateway.budgets.cap import Cap, caps_on
 from lineside.gateway.budgets.periods import period_at
 from lineside.gateway.budgets.queries import Place
 from lineside.gateway.budgets.refusal import Standing, headers_of, refusal
+from lineside.gateway.budgets.sessions import alias_if_limited
 from lineside.gateway.budgets.telling import Held, tell_crossed
 from lineside.store import Store
 
@@ -93,10 +94,33 @@ class Used(NamedTuple):
 NOTHING = Used(0, 0)
 
 
+def by_alias(store: Store, payer: Payer) -> Payer:
+    """The payer with its session as limits know it.
+
+    Raises:
+        Unavailable: Sessions are limited, and no alias can be made.
+    """
+    if payer.session is None:
+        return payer
+    return replace(payer, session=alias_if_limited(store, payer.workspace, payer.session))
+
+
 def find_caps(store: Store, payer: Payer) -> list[Cap]:
-    """Every cap that is on a call."""
+    """Every cap that is on a call.
+
+    Raises:
+        Unavailable: One still counts sessions by their ids, see `sessions.keep_in_order`.
+    """
     asked = partial(queries.select_caps_on, workspace=payer.workspace, subjects=payer.subjects)
-    return caps_on(store.records.look(asked))
+    rows = store.records.look(asked)
+    if any(row["about"] == "session" and not row["is_aliased"] for row in rows):
+        raise Unavailable(
+            "budget_unreadable",
+            "The call was refused and no model asked, because a limit of sessions still counts "
+            "them as before an update",
+            hint="Start lineside anew with `keys/ledger.ed25519` in its state folder.",
+        )
+    return caps_on(rows)
 
 
 def free() -> Hold:

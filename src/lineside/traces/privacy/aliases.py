@@ -49,6 +49,12 @@ class Aliases:
         """
         return f"[masked:{rule}:{self._code(kind, value)}]"
 
+    def under(self, kind: Kind, value: str, rule: str) -> str:
+        """The same, where the value may be an alias already: then the one of whose it is."""
+        if is_alias(value):
+            return f"[masked:{rule}:{value[-_DIGITS - 1 :]}"
+        return self.alias(kind, value, rule)
+
     def ending(self, kind: Kind, value: str) -> str:
         """How every alias of an id ends, whichever rule it was made for."""
         return f":{self._code(kind, value)}]"

@@ -51,10 +51,10 @@ def erase(
     What was kept under an alias of the user or session goes as well, by whichever rule it was made.
 
     When this returns they are gone from the lake, its files, the index of words and what people
-    said of them, with what came of them elsewhere, see `Store.trace_keepers`; of a user also what
-    rooms keep beside, see `Store.keepers`. What waits in the inbox is moved first, so that it goes
-    with the rest; what arrives later is new. The ledger keeps that it was done, with a keyed digest
-    in the name's place.
+    said of them, with what rooms keep that came of them, of their sessions or of the user, see the
+    keepers of `Store`. What waits in the inbox is moved first, so that it goes with the rest; what
+    arrives later is new. The ledger keeps that it was done, with a keyed digest in the name's
+    place.
 
     Raises:
         Invalid: Not exactly one of user, session and trace is given.
@@ -101,22 +101,25 @@ def _leftovers(
     store: Store, workspace: str, kind: str, name: str, *, only_look: bool
 ) -> dict[str, int]:
     """What no step leads to. First of all, since only steps say which sessions a user had."""
-    if store.lake.is_untouched:
-        return {}
     if kind == "trace":
-        if _find(store, workspace, kind, name):
+        if store.lake.is_untouched or _find(store, workspace, kind, name):
             return {}  # it goes with its steps
         found = leftovers.of_trace(store, workspace, name, only_look=only_look)
         return {"scores": found.scores, "records of events": found.events}
-    ending = privacy.aliases_of(store, workspace).ending(_ALIASED[kind], name)
-    with store.lake.reading(queries.TABLES) as reading:
-        if kind == "user":
-            rows = reading.rows(queries.SESSIONS_OF_USER, [workspace, name, ending])
-        else:
-            rows = [{"session_id": name}, *reading.rows(queries.SESSIONS_KEPT, [workspace, ending])]
-    sessions = [row["session_id"] for row in rows]
-    gone = leftovers.of_sessions(store, workspace, sessions, only_look=only_look)
-    return {"scores of sessions": gone}
+    sessions = [name] if kind == "session" else []
+    scores = 0
+    if not store.lake.is_untouched:
+        query = queries.SESSIONS_OF_USER if kind == "user" else queries.SESSIONS_KEPT
+        ending = privacy.aliases_of(store, workspace).ending(_ALIASED[kind], name)
+        asked = [workspace, name, ending] if kind == "user" else [workspace, ending]
+        with store.lake.reading(queries.TABLES) as reading:
+            sessions += [row["session_id"] for row in reading.rows(query, asked)]
+        scores = leftovers.of_sessions(store, workspace, sessions, only_look=only_look)
+    gone = {
+        what: keeper(workspace, sessions, only_look=only_look)
+        for what, keeper in store.session_keepers.items()
+    }
+    return {"scores of sessions": scores, **gone}
 
 
 def _find(store: Store, workspace: str, kind: str, name: str) -> list[Found]:
