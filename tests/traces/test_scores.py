@@ -73,6 +73,27 @@ def test_a_score_waits_for_its_trace_and_then_belongs_to_its_release(scope: Scop
     assert list_scores(scope, session_id="s1") == after
 
 
+def test_scores_of_answers_find_the_steps_of_several_days_that_come_together(scope: Scope) -> None:
+    days = {"chatcmpl-1": MOMENT - timedelta(days=200), "chatcmpl-2": MOMENT, "chatcmpl-3": MOMENT}
+    for answer, began in days.items():
+        score = TraceScore(name="grounded", value=0.5, response_id=answer, at=began)
+        record_scores(scope, [score]).result()
+    scope.store.flusher.flush()
+
+    steps = [
+        root(sign * 32, kind="model", response_id=answer, started_at=began)
+        for sign, (answer, began) in zip("123", days.items(), strict=True)
+    ]
+    record_spans(scope, steps).result()
+    scope.store.flusher.flush()
+
+    assert sorted(one.trace_id or "" for one in list_scores(scope)) == [
+        "1" * 32,
+        "2" * 32,
+        "3" * 32,
+    ]
+
+
 @pytest.mark.parametrize("moves_between", [True, False])
 @pytest.mark.parametrize("score_first", [True, False])
 def test_a_score_of_an_answer_finds_the_step_that_has_it_whichever_came_first(

@@ -6,7 +6,7 @@ single vendors send. Whatever was received stays in `raw`, so that a better mapp
 history.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -191,36 +191,32 @@ def _merged(raw: RawSpan) -> Reading:
         reading = read(raw)
         if "uncached_only" in reading and "tokens_in" in merged:
             del reading["uncached_only"]
-        for name, value in reading.items():
-            if name not in merged:
-                merged[name] = value
+        merged = reading | merged
     told = merged.get("messages_in", [])
     if "instructions" in merged and all(one.role != "system" for one in told):
         merged["messages_in"] = merged["instructions"] + told
     return merged
 
 
-def _readers(raw: RawSpan) -> Iterator[Callable[[RawSpan], Reading]]:
+def _readers(raw: RawSpan) -> Sequence[Callable[[RawSpan], Reading]]:
     """The families that this span may hold, the most certain first."""
-    is_ours = any(name.startswith("lineside.") for name in raw.resource)
-    yield from _families(tuple(raw.attributes), bool(raw.events), is_ours)
-    if raw.name.startswith("claude_code."):
-        yield vendors.read_claude_code
+    found = _families(tuple(raw.attributes), bool(raw.events), tuple(raw.resource))
+    return (*found, vendors.read_claude_code) if raw.name.startswith("claude_code.") else found
 
 
 @lru_cache(maxsize=256)
 def _families(
-    names: tuple[str, ...], has_events: bool, is_ours: bool
+    names: tuple[str, ...], has_events: bool, resource: tuple[str, ...]
 ) -> tuple[Callable[[RawSpan], Reading], ...]:
-    return tuple(_families_of(names, has_events, is_ours))
+    return tuple(_families_of(names, has_events, resource))
 
 
 def _families_of(
-    names: tuple[str, ...], has_events: bool, is_ours: bool
+    names: tuple[str, ...], has_events: bool, resource: tuple[str, ...]
 ) -> Iterator[Callable[[RawSpan], Reading]]:
     """The families whose names an attribute has; the spans of one program are much alike."""
     heads = {name.partition(".")[0].partition(":")[0] for name in names}
-    if "lineside" in heads or is_ours:
+    if "lineside" in heads or any(name.startswith("lineside.") for name in resource):
         yield own.read
     yield own.read_shared
     if heads & _FLAT_OI:

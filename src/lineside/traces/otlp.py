@@ -173,8 +173,8 @@ def attributes_of(pairs: Any, depth: int = 0) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
-        text = value.string_value  # first, because nearly all are texts
-        found[pair.key] = text or value_of(value, value.WhichOneof("value"), depth)
+        # As a text first, because nearly all are
+        found[pair.key] = value.string_value or value_of(value, value.WhichOneof("value"), depth)
     return found
 
 

@@ -152,11 +152,9 @@ def _is_short(row: Row) -> bool:
     """Whether nothing can be too long, as is most often so."""
     for name in JSON_COLUMNS:
         text = row[name]
-        if text is not None and (
-            len(text) > LONG_CHARACTERS or (name in _MESSAGES and '"media"' in text)
-        ):
+        if text is not None and len(text) > LONG_CHARACTERS:
             return False
-    return True
+    return not any('"media"' in (row[name] or "") for name in _MESSAGES)
 
 
 class Whole:

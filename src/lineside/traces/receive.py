@@ -232,8 +232,10 @@ def spans_in(body: bytes, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if not route.allows(use_case):
             continue  # the same
         named = _named(raw) if use_case is None else None
-        whose = {"use_case": use_case, "named": named and str(named)[:_NAMED_CHARACTERS_MAX]}
-        yield _mapped(raw, is_protobuf) | whose
+        fields = _mapped(raw, is_protobuf)
+        fields["use_case"] = use_case
+        fields["named"] = named and str(named)[:_NAMED_CHARACTERS_MAX]
+        yield fields
 
 
 def _mapped(raw: RawSpan, is_storable: bool) -> dict[str, Any]:
@@ -300,8 +302,10 @@ def use_case_of(raw: Routed, route: Route) -> str | None:
             return str(named)
         if len(route.limit) == 1:
             return route.limit[0]
-    service = raw.resource.get("service.name")
-    return next((str(name) for name in (named, service) if name and name in route.names), None)
+    for name in (named, raw.resource.get("service.name")):
+        if name and name in route.names:
+            return str(name)
+    return None
 
 
 def says_use_case(raw: Routed) -> bool:

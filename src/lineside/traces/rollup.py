@@ -111,8 +111,11 @@ def roll_up(spans: list[Row], *, use_case: str | None, is_more: bool) -> Row:
 
 def call_row(span: Row, *, use_case: str | None) -> Row:
     """The narrow row of a step that costs tokens, in the part of a use case."""
-    row = {name: span[name] for name in _OF_CALL} | {"use_case": use_case}
-    return row | {"trace_key": trace_key(span["trace_id"]), "first_at": span["started_at"]}
+    row = {name: span[name] for name in _OF_CALL}
+    row["use_case"] = use_case
+    row["trace_key"] = trace_key(span["trace_id"])
+    row["first_at"] = span["started_at"]
+    return row
 
 
 def words_of(spans: Iterable[Row]) -> str:

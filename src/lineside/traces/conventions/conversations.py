@@ -89,11 +89,13 @@ def message(item: Any, *, role: str) -> Message | None:
     return Message(role=who, parts=_parts(item, who), finish_reason=finish)
 
 
-def _plain_text(item: dict[str, Any]) -> Message | None:
+def _plain_text(item: Any) -> Message | None:
     """A message that is written as ours already and says one text, as most are; else nothing.
 
     To know these at once halves what it takes to read a step.
     """
+    if type(item) is not dict:
+        return None
     role, parts = item.get("role"), item.get("parts")
     if type(role) is not str or role not in _PLAIN_ROLES:
         return None
@@ -158,6 +160,9 @@ def text_of(messages: list[Message] | None, *roles: str) -> str | None:
 def _all(items: list[Any], role: str) -> list[Message] | None:
     found: list[Message] = []
     for item in items:
+        if (plain := _plain_text(item)) is not None:
+            found.append(plain)
+            continue
         one = message(item, role=role)
         if one is None and isinstance(item, dict) and (who := _role(item.get("role"))):
             # Someone who said nothing that was recorded does not end the conversation.

@@ -28,9 +28,6 @@ _PREFIXES = tuple(_SAID)
 _SCORES = "braintrust.scores"
 _SCORES_MAX = 1_000
 
-MARKS = ("annotation.", "evaluation.", _SCORES)
-"""One of these stands in the names of all attributes that `remarks_in` reads."""
-
 
 class Remark(NamedTuple):
     """What somebody says of a step, of its trace or of its session, by attributes of the step."""
@@ -59,6 +56,11 @@ def tags_in(attributes: Mapping[str, Any]) -> tuple[str, ...]:
             if words is not None and words.strip():
                 found[words.strip()[:_TAG_CHARACTERS_MAX]] = None
     return tuple(found)[:_TAGS_MAX]
+
+
+def may_hold_remarks(words: str) -> bool:
+    """Whether a text may hold a name that `remarks_in` reads, found out at a glance."""
+    return "annotation." in words or "evaluation." in words or _SCORES in words
 
 
 def remarks_in(attributes: Mapping[str, Any]) -> Iterator[Remark]:

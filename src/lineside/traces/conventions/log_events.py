@@ -4,7 +4,6 @@ Some instrumentations write a call's messages not on its span but as log records
 arrive on their own and at their own time.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from lineside.traces.conventions.gen_ai import DETAILS_EVENT
@@ -51,4 +50,4 @@ def joined(span: RawSpan, events: list[dict[str, Any]]) -> RawSpan:
         when = event.get("time_ns")
         return when if isinstance(when, int) else 0
 
-    return replace(span, events=sorted([*span.events, *new], key=happened))
+    return span._replace(events=sorted([*span.events, *new], key=happened))

@@ -11,13 +11,6 @@ from lineside.traces.span import Span
 
 BY_SENDER = "sender"
 _PAID = ("model", "embedding", "reranker")
-_TOKENS = (
-    "tokens_in",
-    "tokens_out",
-    "tokens_cached_in",
-    "tokens_cache_written_in",
-    "tokens_reasoning_out",
-)
 _SERVICE_TIERS = ("openai.response.service_tier", "gen_ai.openai.response.service_tier")
 
 
@@ -53,9 +46,19 @@ def price_row(row: dict[str, Any], table: PriceTable) -> None:
         return
     raw = row["raw"]
     tier = _service_tier(orjson.loads(raw)) if raw and "service_tier" in raw else None
-    tokens = {name: row[name] for name in _TOKENS}
     at = datetime.fromisoformat(row["started_at"]).replace(tzinfo=UTC)
-    priced = table.price(Usage(row["provider"], row["model"], at, **tokens, service_tier=tier))
+    usage = Usage(
+        row["provider"],
+        row["model"],
+        at,
+        row["tokens_in"],
+        row["tokens_out"],
+        row["tokens_cached_in"],
+        row["tokens_cache_written_in"],
+        row["tokens_reasoning_out"],
+        tier,
+    )
+    priced = table.price(usage)
     if isinstance(priced, Priced):
         row["cost_usd"], row["cost_source"] = priced
 

@@ -33,7 +33,7 @@ def placed(came: Sequence[Row], fresh: Sequence[Row], ask: intake.Ask) -> list[R
         return list(came)
     there = _there(lost, [step for named in steps.values() for step in named], ask)
     seen = {_told_by(row) for row in there if not _waits(row)}
-    for start, end, of in _stretches((_scored_at(row), _scored_at(row), row) for row in lost):
+    for start, end, of in _stretches((_scored_at(row), _scored_at(row), [row]) for row in lost):
         ids = sorted({row["response_id"] for row in of})
         asked = [_moved(start, -_LATE), _moved(end, _EARLY), ids]
         _add(steps, ask(queries.STEPS_OF_ANSWERS, asked))
@@ -54,10 +54,14 @@ def _there(lost: Sequence[Row], fresh: Sequence[Row], ask: intake.Ask) -> list[R
 
     Only about those moments is the lake looked through: it may hold any number of scores.
     """
-    moments = [(_scored_at(row), _scored_at(row), row) for row in lost]
+    moments = [(_scored_at(row), _scored_at(row), [row]) for row in lost]
+    by_day: dict[str, list[Row]] = {}
     for step in fresh:
-        began = datetime.fromisoformat(step["started_at"])
-        moments.append((_moved(began, -_EARLY), _moved(began, _LATE), step))
+        by_day.setdefault(step["started_at"][:10], []).append(step)
+    for steps in by_day.values():
+        first = datetime.fromisoformat(min(step["started_at"] for step in steps))
+        last = datetime.fromisoformat(max(step["started_at"] for step in steps))
+        moments.append((_moved(first, -_EARLY), _moved(last, _LATE), steps))
     found: list[Row] = []
     for start, end, of in _stretches(moments):
         ids = sorted({row["response_id"] for row in of})
@@ -66,17 +70,17 @@ def _there(lost: Sequence[Row], fresh: Sequence[Row], ask: intake.Ask) -> list[R
 
 
 def _stretches(
-    moments: Iterable[tuple[datetime, datetime, Row]],
+    moments: Iterable[tuple[datetime, datetime, list[Row]]],
 ) -> Iterator[tuple[datetime, datetime, list[Row]]]:
     """The rows by stretches of time that lie apart, since a batch may hold old ones among new."""
     made: list[tuple[datetime, datetime, list[Row]]] = []
-    for start, end, row in sorted(moments, key=lambda one: one[0]):
+    for start, end, rows in sorted(moments, key=lambda one: one[0]):
         if made and (start <= made[-1][1] or len(made) == _STRETCHES_MAX):
-            first, last, rows = made[-1]
-            rows.append(row)
-            made[-1] = first, max(last, end), rows
+            first, last, before = made[-1]
+            before.extend(rows)
+            made[-1] = first, max(last, end), before
         else:
-            made.append((start, end, [row]))
+            made.append((start, end, rows))
     yield from made
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from lineside.traces.conventions.given import MARKS, Remark, remarks_in
+from lineside.traces.conventions.given import Remark, may_hold_remarks, remarks_in
 from lineside.traces.conventions.values import as_dict, number, text
 from lineside.traces.mapping import moment_of
 from lineside.traces.scores.record import (
@@ -22,7 +22,6 @@ from lineside.traces.scores.record import (
 from lineside.traces.span import Span
 
 _EVENTS_PER_SPAN_MAX = 1_000
-_MARKS = (EVENT, *MARKS)
 
 
 def scores_of_spans(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -30,7 +29,8 @@ def scores_of_spans(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         raw = row["raw"]
         # To read what was received costs much more than to see that it holds no score.
-        if raw is None or not any(mark in raw for mark in _MARKS):
+        # The name of an event that is one holds a mark of a remark.
+        if raw is None or not may_hold_remarks(raw):
             continue
         for score in _scores_on(row, orjson.loads(raw) or {}):
             yield score_row(row["workspace"], score)
