@@ -128,8 +128,7 @@ def detect_format(path: Path) -> str:
     elif head[:1] in (b"{", b"["):
         found, said = _by_entries(file)
     else:
-        is_phoenix = b"context.span_id" in head or b"annotator_kind" in head
-        found = "phoenix" if is_phoenix else None
+        found = _of_csv(head)
         said = "it is empty" if not head else f"it begins with {head[:40]!r}"
     if found is None:
         raise Invalid(
@@ -337,6 +336,13 @@ class _Import:
             raw.resource.get("service.name"),
         )
         return next((str(name) for name in names if name and name in self._use_cases), None)
+
+
+def _of_csv(head: bytes) -> str | None:
+    if b"context.span_id" in head or b"annotator_kind" in head:
+        return "phoenix"
+    columns = head.partition(b"\n")[0].decode("utf-8", "replace").strip().split(",")
+    return "mlflow" if _has("mlflow", columns) else None
 
 
 def _by_entries(file: ExportFile) -> tuple[str | None, str]:

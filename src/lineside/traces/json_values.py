@@ -61,7 +61,8 @@ def value_in(value: Any, depth: int) -> Any:
     if not isinstance(value, dict):
         raise NotASpan(f"an attribute value is {type(value).__name__}, expected an object")
     for key, read in _JSON_VALUES.items():
-        if key in value:
+        # Some write down every member that a value could have, with nothing in all but one.
+        if value.get(key) is not None:
             return read(value[key], depth)
     return None
 

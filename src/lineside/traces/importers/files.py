@@ -167,7 +167,7 @@ def _entries(stream: IO[bytes]) -> Iterator[Entry | Refusal]:
     start = head + (second or b"")
     body = start + stream.read(max(ENTRY_BYTES_MAX + 1 - len(start), 0))
     if len(body) <= ENTRY_BYTES_MAX and _is_json(body):
-        yield from _objects(_json(body), "the document")
+        yield from _objects(loads(body), "the document")
     else:
         yield from _Window(body, stream).objects()
 
@@ -197,7 +197,7 @@ def _lines(stream: IO[bytes], number: int) -> Iterator[Entry | Refusal]:
 def _of_line(line: bytes, number: int) -> Iterator[Entry | Refusal]:
     place = f"line {number:,}"
     try:
-        value = _json(line)
+        value = loads(line)
     except ValueError:
         yield Refusal("it is not JSON", place)
         return
@@ -214,7 +214,12 @@ def _objects(value: Any, place: str) -> Iterator[Entry | Refusal]:
             yield Refusal(f"it is {type(item).__name__}, expected an object", where)
 
 
-def _json(text: bytes) -> Any:
+def loads(text: bytes) -> Any:
+    """JSON, also with the NaN that Python writes and with broken UTF-8.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -227,7 +232,7 @@ def _json(text: bytes) -> Any:
 
 def _is_json(text: bytes) -> bool:
     try:
-        _json(text)
+        loads(text)
     except ValueError:
         return False
     return True

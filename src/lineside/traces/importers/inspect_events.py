@@ -11,12 +11,15 @@ from typing import Any
 
 from lineside.traces.conventions.received import RawSpan
 from lineside.traces.conventions.values import as_dict, first
+from lineside.traces.importers.inspect_messages import asked_of, told
 from lineside.traces.importers.steps import TRACE_DIGITS, hex_id, imported, listed, moment_ns
 from lineside.traces.otlp import NotASpan, Read
 
 _DEPTH_MAX = 32
 _ATTACHMENT = re.compile(r"attachment://([0-9a-f]+)")
 _STRETCHES = {"agent": "agent", "scorer": "scorer", "tool": "tool"}
+# Somebody may correct a score months later; that is no part of what was run.
+_AFTERWARDS = {"score_edit"}
 _KEYS = ("timestamp", "event", "span_id", "uuid", "working_start", "pending")
 
 
@@ -50,7 +53,8 @@ class SampleTree:
             NotASpan: No event says when the sample was run.
         """
         events = [event for event in listed(self._sample.get("events")) if isinstance(event, dict)]
-        times = [moment for event in events for moment in _moments(event)]
+        ran = [event for event in events if event.get("event") not in _AFTERWARDS]
+        times = [moment for event in ran for moment in _moments(event)]
         if not times:
             started = first(self._sample, "started_at") or self._evaluation.get("created")
             times = [moment for moment in [moment_ns(started)] if moment is not None]
@@ -76,7 +80,7 @@ class SampleTree:
             "events": [],
             "attributes": {
                 "lineside.kind": "workflow",
-                "lineside.input": self.whole(sample.get("input")),
+                **asked_of(self.whole(sample.get("input"))),
                 "lineside.output": self.whole(output.get("completion") or answer),
                 "inspect.task": evaluation.get("task"),
                 "inspect.run_id": evaluation.get("run_id"),
@@ -137,7 +141,7 @@ class SampleTree:
         output = as_dict(event.get("output"))
         asked = str(event.get("model") or "")
         provider, _, model = asked.partition("/") if "/" in asked else (None, "", asked)
-        told = listed(event.get("input")) or [
+        said = listed(event.get("input")) or [
             message for pair in listed(event.get("input_refs")) for message in self._pooled(pair)
         ]
         attributes = {
@@ -145,7 +149,7 @@ class SampleTree:
             "gen_ai.provider.name": provider,
             "gen_ai.request.model": model or None,
             "gen_ai.response.model": output.get("model"),
-            "gen_ai.input.messages": self.whole(told) or None,
+            "gen_ai.input.messages": told(self.whole(said)) or None,
             "gen_ai.output.messages": self.whole(output.get("choices")) or None,
             "inspect.model": asked or None,
             "inspect.cache": event.get("cache"),

@@ -5,12 +5,10 @@ import re
 import zipfile
 from typing import Any
 
-import orjson
-
 from lineside.core import LinesideError
 from lineside.traces.compression import unpack
 from lineside.traces.conventions.values import as_dict
-from lineside.traces.importers.files import ExportFile
+from lineside.traces.importers.files import ExportFile, loads
 from lineside.traces.importers.inspect_events import SampleTree
 from lineside.traces.importers.inspect_scores import sample_said
 from lineside.traces.importers.said import Found
@@ -65,7 +63,7 @@ def _of_archive(file: ExportFile, archive: zipfile.ZipFile) -> Found:
     if header is None:
         yield Refusal("the archive is no log of Inspect: it has no header", f"`{file.path.name}`")
         return
-    log = as_dict(orjson.loads(_content(archive, header)))
+    log = as_dict(loads(_content(archive, header)))
     samples = [name for name in names if _SAMPLE.fullmatch(name)]
     for number, name in enumerate(samples, start=1):
         file.share = number / len(samples)
@@ -73,7 +71,7 @@ def _of_archive(file: ExportFile, archive: zipfile.ZipFile) -> Found:
             yield Refusal(f"the sample is larger than {SAMPLE_BYTES_MAX:,} bytes", f"`{name}`")
             continue
         try:
-            sample = orjson.loads(_content(archive, name))
+            sample = loads(_content(archive, name))
         except (ValueError, zipfile.BadZipFile, NotImplementedError, OSError) as error:
             yield Refusal(f"the sample cannot be read ({type(error).__name__})", f"`{name}`")
             continue

@@ -1,4 +1,4 @@
-"""MLflow: traces as `Trace.to_json` writes them, and rows of `search_traces`.
+"""MLflow: traces as `Trace.to_json` writes them, and rows of `search_traces`, whole or in part.
 
 Both of its trace schemas are read: `request_id` with plain ids of spans, and `trace_id` with ids
 in base64 or, since, in hexadecimal again.
@@ -25,6 +25,8 @@ from lineside.traces.importers.steps import (
 from lineside.traces.otlp import NotASpan, Refusal
 
 _STATUSES = {"0": "UNSET", "1": "OK", "2": "ERROR"}
+_NUMBERED = {"", "index", "__index_level_0__"}
+"""Names of a column that only numbers the rows."""
 _OF_ALL = ("mlflow.trace.session", "mlflow.trace.user")
 
 
@@ -32,7 +34,7 @@ def recognises(entry: dict[str, Any]) -> bool:
     traces = entry.get("traces")
     if isinstance(traces, list) and traces and isinstance(traces[0], dict):
         entry = traces[0]
-    if "info" in entry and "data" in entry:
+    if ("info" in entry and "data" in entry) or entry.keys() - _NUMBERED == {"trace"}:
         return True
     return bool(entry.keys() & {"trace_id", "request_id"}) and bool(
         entry.keys() & {"spans", "trace"}
@@ -46,16 +48,26 @@ def read_mlflow_traces(file: ExportFile) -> Found:
     """
     if file.head(len(parquet.MAGIC)) == parquet.MAGIC:
         return _of_table(file)
-    return file.read(_spans)
+    is_json = file.head(1).strip()[:1] in (b"", b"{", b"[")
+    return file.read(_spans) if is_json else _of_csv(file)
+
+
+def _of_csv(file: ExportFile) -> Found:
+    for row in file.rows():
+        yield from [row] if isinstance(row, Refusal) else _of_row(row.value, row.place)
 
 
 def _of_table(file: ExportFile) -> Found:
     with file.unpacked() as path:
         for number, (row, file.share) in enumerate(parquet.rows_of(path), start=1):
-            try:
-                yield from _spans({key: json_of(value) for key, value in row.items()})
-            except NotASpan as error:
-                yield Refusal(str(error), f"row {number:,}")
+            yield from _of_row(row, f"row {number:,}")
+
+
+def _of_row(row: dict[str, Any], place: str) -> Found:
+    try:
+        yield from _spans({key: json_of(value) for key, value in row.items()})
+    except NotASpan as error:
+        yield Refusal(str(error), place)
 
 
 def _spans(entry: dict[str, Any]) -> Found:

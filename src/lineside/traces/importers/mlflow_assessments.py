@@ -19,7 +19,8 @@ def assessments_said(info: dict[str, Any], span: RawSpan) -> Iterator[TraceScore
     """Feedback on a trace of which this is a step.
 
     An expectation is no judgement: it stays on the first step with the rest. Feedback that was
-    taken back is left out; without a time of its own it was given when the step ended.
+    taken back is left out; without a time of its own it was given when the step ended. Of several
+    values, each is a score: `name.value`.
     """
     ended_ns = span.end_ns or span.start_ns
     for one in listed(info.get("assessments")):
@@ -31,16 +32,20 @@ def assessments_said(info: dict[str, Any], span: RawSpan) -> Iterator[TraceScore
             yield Refusal("the score failed where it was made, so there is none", f"score `{name}`")
             continue
         source = as_dict(one.get("source"))
-        yield score_said(
-            name=name,
-            value=feedback.get("value"),
-            why=one.get("rationale"),
-            source=KINDS.get(str(source.get("source_type")).upper(), "api"),
-            by=source.get("source_id") or "mlflow",
-            at=first(one, "create_time", "create_time_ms", "timestamp") or ended_ns,
-            trace_id=span.trace_id,
-            span_id=plain_id(one.get("span_id"), SPAN_DIGITS),
-        )
+        value = feedback.get("value")
+        parts = value if isinstance(value, dict) else {"": value}
+        for part, worth in parts.items():
+            yield score_said(
+                name=f"{name}.{part}" if part and name else name,
+                value=worth,
+                why=one.get("rationale"),
+                source=KINDS.get(str(source.get("source_type")).upper(), "api"),
+                by=source.get("source_id") or "mlflow",
+                at=first(one, "create_time", "create_time_ms", "timestamp") or ended_ns,
+                trace_id=span.trace_id,
+                span_id=plain_id(one.get("span_id"), SPAN_DIGITS),
+                metadata=one.get("metadata"),
+            )
 
 
 def tags_of(info: dict[str, Any], trace_id: str) -> Iterator[Tagged]:

@@ -1,6 +1,7 @@
 """Phoenix: the dataframe of its spans, as Parquet, CSV or JSON, flattened or nested."""
 
 import ast
+from collections.abc import Iterable
 from typing import Any
 
 from lineside.store import parquet
@@ -20,9 +21,11 @@ from lineside.traces.importers.steps import (
     listed,
     without_nothing,
 )
-from lineside.traces.otlp import Refusal
+from lineside.traces.otlp import NotASpan, Refusal
+from lineside.traces.otlp_json import read_document
 
 _HEAD = "attributes."
+_OUTLINE = {"project_id", "trace_id", "start_time", "end_time"}
 _LITERAL_CHARACTERS_MAX = 1_000_000
 # Free-form values, whose members are not attributes of their own.
 _WHOLE = {"metadata", "input.value", "output.value", "llm.invocation_parameters", "tool.parameters"}
@@ -32,7 +35,9 @@ def recognises(entry: dict[str, Any]) -> bool:
     rows = entry.get("data")
     if isinstance(rows, list) and rows and isinstance(rows[0], dict):
         entry = rows[0]
-    if "context.span_id" in entry or is_annotation(entry):
+    if "context.span_id" in entry or is_annotation(entry) or _is_otlp(entry):
+        return True
+    if _is_outline(entry):
         return True
     return "context" in entry and bool(entry.keys() & {"span_kind", "attributes"})
 
@@ -65,16 +70,42 @@ def _of_entry(entry: dict[str, Any]) -> Found:
         yield from _of_row(row if isinstance(row, dict) else {})
 
 
+def _is_otlp(row: dict[str, Any]) -> bool:
+    """Whether it is a span as OTLP has it, outside of any message: `spans/otlpv1` answers so."""
+    return (
+        "start_time_unix_nano" in row
+        and "span_id" in row
+        and isinstance(row.get("attributes"), list)
+    )
+
+
+def _is_outline(row: dict[str, Any]) -> bool:
+    """Whether it is a trace of its list of traces, which tells of no step what it held."""
+    return row.keys() >= _OUTLINE and not row.keys() & {"name", "type"}
+
+
 def _of_row(row: dict[str, Any]) -> Found:
+    if _is_otlp(row):
+        read: Found = read_document({"resource_spans": [{"scope_spans": [{"spans": [row]}]}]})
+        yield from _with_tags(read)
+        return
+    if _is_outline(row):
+        raise NotASpan("the list of traces leaves out what their steps held; export the spans")
     row = {key: without_nothing(_read(value)) for key, value in row.items()}
     if is_annotation(row):
         yield annotation_said(row)
         return
     for span in each([row], _span):
-        yield span
+        yield from _with_tags([span])
         if isinstance(span, RawSpan):
             yield from annotations_on(row, span)
-            yield from tags_said(span.trace_id, listed(span.attributes.get("tag.tags")))
+
+
+def _with_tags(found: Iterable[Any]) -> Found:
+    for one in found:
+        yield one
+        if isinstance(one, RawSpan):
+            yield from tags_said(one.trace_id, listed(one.attributes.get("tag.tags")))
 
 
 def _span(row: dict[str, Any]) -> RawSpan:

@@ -48,6 +48,9 @@ def annotation_said(
         trace_id=trace_id or row.get("trace_id"),
         span_id=span_id or row.get("span_id"),
         session_id=row.get("session_id"),
+        # Phoenix keeps one of each identifier, which mostly is empty.
+        identifier=row.get("identifier") or "",
+        metadata=row.get("metadata"),
     )
 
 

@@ -11,13 +11,21 @@ from typing import Any, NamedTuple
 import orjson
 
 from lineside.traces.conventions.received import RawSpan, storable
+from lineside.traces.conventions.values import as_dict
 from lineside.traces.feedback import Feedback
-from lineside.traces.importers.steps import SPAN_DIGITS, TRACE_DIGITS, hex_id, moment_ns
+from lineside.traces.importers.steps import (
+    SPAN_DIGITS,
+    TRACE_DIGITS,
+    hex_id,
+    json_of,
+    moment_ns,
+)
 from lineside.traces.mapping import moment_of
 from lineside.traces.marks import TraceMark
 from lineside.traces.otlp import Refusal
 from lineside.traces.scores.record import (
     EXPLANATION_CHARACTERS_MAX,
+    METADATA_BYTES_MAX,
     NAME_CHARACTERS_MAX,
     ScoreSource,
     TraceScore,
@@ -51,6 +59,8 @@ def score_said(
     trace_id: Any = None,
     span_id: Any = None,
     session_id: Any = None,
+    identifier: Any = None,
+    metadata: Any = None,
 ) -> TraceScore | Refusal:
     """A score of an export, or why it is none.
 
@@ -60,6 +70,8 @@ def score_said(
         value: A number, or words: `yes` and `no`, `true` and `false`, `pass` and `fail` are 1 and
             0; other words are the label.
         at: When it was given, in any form that `moment_ns` reads.
+        identifier: Given, though empty, it may be replaced by a later one; see `TraceScore`.
+        metadata: What else was said of it; longer than a score's may be, it is left out.
     """
     called = f"score `{_text(name, 80) or ''}`"
     number, word = worth(value)
@@ -84,6 +96,8 @@ def score_said(
         trace_id=hex_id(trace_id, TRACE_DIGITS) if trace_id else None,
         span_id=hex_id(span_id, SPAN_DIGITS) if span_id else None,
         session_id=_text(session_id, EXPLANATION_CHARACTERS_MAX) if session_id else None,
+        identifier=None if identifier is None else _text(identifier, NAME_CHARACTERS_MAX) or "",
+        metadata=_short(metadata),
         at=moment_of(moment),
     )
 
@@ -106,6 +120,11 @@ def tags_said(trace_id: Any, tags: Any) -> Iterator[Tagged]:
     for tag in tags if isinstance(tags, list) and trace_id else ():
         if isinstance(tag, str) and tag.strip():
             yield Tagged(hex_id(trace_id, TRACE_DIGITS), tag)
+
+
+def _short(metadata: Any) -> dict[str, Any] | None:
+    found = storable(as_dict(json_of(metadata)))
+    return found if 2 < len(orjson.dumps(found)) <= METADATA_BYTES_MAX else None
 
 
 def _is_finite(value: int | float) -> bool:
