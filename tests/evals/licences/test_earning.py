@@ -81,6 +81,56 @@ def test_a_judge_below_the_bar_is_refused_and_loses_an_older_licence(
     assert caught.value.hint == "Did you mean `right`?"
 
 
+def test_asking_until_a_judge_passes_takes_more_each_time(
+    scope: Scope, judge_run: RunCases
+) -> None:
+    """At a first attempt the second labels would do: 30 of 32, surely more than 0.798."""
+    bar = licences.Bar(specificity=0.78)
+    run = judge_run()
+    wrong, right = tuple(range(31, 42)), (31, 32)
+
+    def attempt(but: tuple[int, ...], **more: Any) -> licences.Licence:
+        return licences.licence_judge(scope, "right", labels(but=but), bar=bar, **more)
+
+    first = attempt(wrong)
+    assert attempt(wrong).measured.attempts == 1
+    second = attempt(right)
+
+    assert (first.measured.attempts, first.sentence.count("attempt")) == (1, 0)
+    assert second.standing == "refused"
+    assert second.sentence.endswith(
+        "; attempt 2: each refusal before raises what kappa and both shares must surely reach, now "
+        "at 97.5 %; 9 labels were changed since, 9 to what the judge says"
+    )
+    (why,) = second.shortfalls
+    assert why.startswith("says no where people do is 0.938 (0.77")
+    assert "at 97.5 %, asked is surely 0.78 or more" in why
+    assert "missed the bar on " in (said := gate(scope, run, "right >= 0.4").verdict.sentence)
+    assert " at attempt 2: says no where" in said
+    entry = ledger_entries(scope, kind="judge.refused")[-1]
+    assert (entry.details["attempt"], entry.details["changed_to_judge"]) == (2, 9)
+
+    reworded = judge_run(arguments={"rubric": "Is it truly right?"}, subject="reworded")
+    assert attempt(right, run_id=reworded.id).measured.attempts == 3
+    other = judge_run(arguments={"rubric": "Fits?"}, cases=rows(160)[80:], subject="other")
+    fresh = [row | {"case": f"c{n}"} for n, row in enumerate(labels(no=30), start=81)]
+    elsewhere = licences.licence_judge(scope, "right", fresh, bar=bar, run_id=other.id)
+    assert elsewhere.measured.attempts == 1
+    assert attempt((), run_id=run.id).is_granted
+    assert attempt((31,), run_id=run.id).measured.attempts == 1
+
+
+def test_a_licence_by_a_lower_bar_does_not_begin_anew(scope: Scope, judge_run: RunCases) -> None:
+    judge_run()
+    licences.licence_judge(scope, "right", labels(but=tuple(range(31, 42))))
+    low = licences.Bar(specificity=0.1, kappa=0.1)
+
+    easy = licences.licence_judge(scope, "right", labels(but=(31, 32, 33)), bar=low)
+
+    assert easy.is_granted
+    assert licences.licence_judge(scope, "right", labels(but=(31, 32))).measured.attempts == 3
+
+
 def test_a_judge_that_refuses_or_leaves_its_schema_earns_no_licence(
     scope: Scope, judge_run: RunCases
 ) -> None:

@@ -26,7 +26,8 @@ class BarCheck(Record):
 class Bar(Record):
     """What a judge must reach against people. The low end of each interval must, not the estimate.
 
-    So a licence takes enough labels: a judge without an error takes about 20 of each class.
+    So a licence takes enough labels: a judge without an error takes about 20 of each class, more
+    where it was refused before: intervals of later attempts are wider.
 
     Attributes:
         labels: Answers with a label and a verdict; those of one case or cluster count as one.
@@ -54,9 +55,10 @@ class Bar(Record):
     def _checks(self, found: JudgeMeasure) -> Iterator[BarCheck]:
         yield _count("labelled answers", found, self.labels)
         yield _share("answers with a verdict", found.answered, at_least=self.answered)
-        yield _reaches("agreement beyond chance (kappa)", found.kappa, self.kappa)
-        yield _reaches("says yes where people do", found.sensitivity, self.sensitivity)
-        yield _reaches("says no where people do", found.specificity, self.specificity)
+        level = "" if found.attempts == 1 else f" at {found.confidence * 100:.4g} %"
+        yield _reaches("agreement beyond chance (kappa)", found.kappa, self.kappa, level)
+        yield _reaches("says yes where people do", found.sensitivity, self.sensitivity, level)
+        yield _reaches("says no where people do", found.specificity, self.specificity, level)
         if found.self_agreement is not None:
             yield _share("agrees with itself", found.self_agreement, at_least=self.self_agreement)
         if found.orders_disagree is not None:
@@ -84,8 +86,8 @@ def _count(name: str, found: JudgeMeasure, asked: int) -> BarCheck:
     return BarCheck(name=name, found=found.counted, asked=f"at least {asked:,}", fails=fails)
 
 
-def _reaches(name: str, found: Estimate, asked: float) -> BarCheck:
-    shown = range_of(found)
+def _reaches(name: str, found: Estimate, asked: float, level: str) -> BarCheck:
+    shown = f"{range_of(found)}{level}"
     fails = None if found.low >= asked else f"{name} is {shown}, asked is surely {asked:g} or more"
     return BarCheck(name=name, found=shown, asked=f"surely {asked:g} or more", fails=fails)
 

@@ -57,6 +57,12 @@ class Licence(Record):
         return "granted" if now() < self.expires_at else "expired"
 
     @property
+    def sentence(self) -> str:
+        """What the judge is worth, and at which attempt that was found; may be empty."""
+        said = [self.corrected.sentence] if self.corrected else []
+        return "; ".join([*said, *filter(None, [self.measured.attempts_note])])
+
+    @property
     def checks(self) -> list[BarCheck]:
         """What the bar asked, and what was found."""
         return self.bar.checks(self.measured)
@@ -67,7 +73,8 @@ class LicenceReport(Record):
 
     Attributes:
         sentence: What the judge is worth, such as `true pass rate 86 % ± 3; the judge alone said
-            91 %`; empty where too few answers were labelled to say.
+            91 %`, empty where too few answers were labelled to say; and the number of the attempt
+            where it was refused before.
     """
 
     licence: Licence
@@ -78,9 +85,11 @@ class LicenceReport(Record):
     @classmethod
     def of(cls, licence: Licence) -> "LicenceReport":
         """Report on a licence as of now."""
-        sentence = licence.corrected.sentence if licence.corrected else ""
         return cls(
-            licence=licence, standing=licence.standing, sentence=sentence, checks=licence.checks
+            licence=licence,
+            standing=licence.standing,
+            sentence=licence.sentence,
+            checks=licence.checks,
         )
 
 
@@ -143,4 +152,7 @@ def _told(licence: Licence) -> Mapping[str, Any]:
     names = {"use_case", "family", "judge_digest", "models", "run_id", "expires_at"}
     said = licence.model_dump(mode="json", include=names | {"bar", "passes_at"})
     found = {check.name: check.found for check in licence.checks}
-    return {"name": licence.judge} | said | {"found": found, "why": "; ".join(licence.shortfalls)}
+    why, tried = "; ".join(licence.shortfalls), licence.measured
+    attempts = {"attempt": tried.attempts, "changed": tried.changed}
+    attempts |= {"changed_to_judge": tried.changed_to_judge}
+    return {"name": licence.judge} | said | {"found": found, "why": why} | attempts

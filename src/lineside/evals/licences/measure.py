@@ -4,6 +4,7 @@ it."""
 from collections.abc import Sequence
 from math import hypot, isfinite
 from statistics import median
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -26,6 +27,24 @@ class Estimate(Record):
     n: int
 
 
+class Attempts(NamedTuple):
+    """The attempts on the licence of a judge, this one among them.
+
+    Attributes:
+        changed: Answers whose label differs from that of the newest attempt that had them.
+        changed_to_judge: Those of them that now say what the judge says.
+    """
+
+    made: int = 1
+    changed: int = 0
+    changed_to_judge: int = 0
+
+    @property
+    def confidence(self) -> float:
+        """The level at which it must reach the bar: the error is shared among all attempts."""
+        return CONFIDENCE if self.made == 1 else 1 - (1 - CONFIDENCE) / self.made
+
+
 class JudgeMeasure(Record):
     """A judge held against people, who are taken for the truth.
 
@@ -45,6 +64,11 @@ class JudgeMeasure(Record):
         orders_disagree: Share of pairwise verdicts that turned with the order of the answers.
         length_bias: How much more the judge exceeds people on the longer half of the answers than
             on the shorter, in shares of yes.
+        confidence: Of the intervals of kappa, sensitivity and specificity, whose low ends the bar
+            reads: higher for each attempt after the first.
+        attempts: How often this judge was held against people by now, see `Attempts`.
+        changed: Answers that were labelled otherwise in an earlier attempt; `changed_to_judge` of
+            these now say what the judge says.
         slice_gaps: Name of a slice to the gap in how often the judge is right between its best and
             its worst value.
     """
@@ -67,6 +91,10 @@ class JudgeMeasure(Record):
     orders_disagree: float | None = None
     length_bias: Estimate | None = None
     slice_gaps: dict[str, Estimate] = Field(default_factory=dict)
+    confidence: float = CONFIDENCE
+    attempts: int = 1
+    changed: int = 0
+    changed_to_judge: int = 0
 
     @property
     def independent(self) -> int:
@@ -90,6 +118,20 @@ class JudgeMeasure(Record):
         )
 
     @property
+    def attempts_note(self) -> str:
+        """What to know where it was refused before; else empty."""
+        if self.attempts == 1:
+            return ""
+        said = (
+            f"attempt {self.attempts}: each refusal before raises what kappa and both shares must "
+            f"surely reach, now at {self.confidence * 100:.4g} %"
+        )
+        if self.changed:
+            labels = "1 label was" if self.changed == 1 else f"{self.changed:,} labels were"
+            said += f"; {labels} changed since, {self.changed_to_judge:,} to what the judge says"
+        return said
+
+    @property
     def answered(self) -> float:
         """Share of the labelled answers on which the judge gave a verdict."""
         return self.labelled / (self.labelled + self.no_verdict)
@@ -101,11 +143,13 @@ def measure(
     passes_at: float,
     self_agreement: float | None = None,
     orders_disagree: float | None = None,
+    attempts: Attempts | None = None,
 ) -> JudgeMeasure:
     """Hold a judge against people.
 
     Args:
         passes_at: From which score on an answer counts as a yes.
+        attempts: Those before; the first one unless given.
         self_agreement: As the run says; where nothing is given, from answers asked again.
 
     Raises:
@@ -123,8 +167,10 @@ def measure(
         )
     judge = [float((item.judge or 0) >= passes_at) for item in both]
     people = [float((item.people or 0) >= passes_at) for item in both]
-    keys = keys_of(both)
-    found = judges.measure_judge(judge, people, confidence=CONFIDENCE, clusters=keys)
+    keys, tries = keys_of(both), attempts or Attempts()
+    level = tries.confidence
+    found = judges.measure_judge(judge, people, confidence=level, clusters=keys)
+    kappa = agreement.cohen_kappa(judge, people, confidence=level, clusters=keys)
     asked_again = [
         item.judge == item.again
         for item in answers
@@ -142,7 +188,7 @@ def measure(
         false_no=found.false_no,
         true_no=found.true_no,
         accuracy=_estimate(found.accuracy),
-        kappa=_estimate(agreement.cohen_kappa(judge, people, clusters=keys)),
+        kappa=_estimate(kappa),
         sensitivity=_estimate(found.sensitivity),
         specificity=_estimate(found.specificity),
         levels_kappa=_levels_kappa(both),
@@ -151,6 +197,10 @@ def measure(
         orders_disagree=orders_disagree,
         length_bias=_length_bias(both, judge, people),
         slice_gaps=_slice_gaps(both, judge, people),
+        confidence=level,
+        attempts=tries.made,
+        changed=tries.changed,
+        changed_to_judge=tries.changed_to_judge,
     )
 
 

@@ -11,6 +11,7 @@ from lineside.core import Conflict, Invalid, NotFound, Record, new_id, now
 from lineside.evals.dataset import unknown_cases
 from lineside.evals.judge_summary import judge_names, judge_summaries
 from lineside.evals.judged import read_judged
+from lineside.evals.licences.attempts import Attempt, attempts_before
 from lineside.evals.licences.bar import Bar
 from lineside.evals.licences.correction import (
     CorrectedScore,
@@ -117,17 +118,28 @@ def licence_judge(
     else:
         scope.require("release", use_case=use_case)
         evidence = _from_file(recorded, use_case, check_rows(rows), columns, yes)
-    measured = measure(
-        evidence.answers,
-        passes_at=passes_at,
-        self_agreement=evidence.self_agreement,
-        orders_disagree=evidence.orders_disagree,
-    )
     labels = [
         SaidOfAnswer(item.case_id, item.judge, item.people, item.cluster)
         for item in evidence.answers
         if item.judge is not None and item.people is not None
     ]
+    attempt = Attempt(
+        use_case=evidence.use_case,
+        judge=judge,
+        family=evidence.family,
+        judge_digest=evidence.judge_digest,
+        run_id=evidence.run_id,
+        passes_at=passes_at,
+        bar=bar,
+        labels=labels,
+    )
+    measured = measure(
+        evidence.answers,
+        passes_at=passes_at,
+        self_agreement=evidence.self_agreement,
+        orders_disagree=evidence.orders_disagree,
+        attempts=attempts_before(scope, attempt),
+    )
     decided_at = now()
     licence = Licence(
         id=new_id("lic"),

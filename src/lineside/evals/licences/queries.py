@@ -57,6 +57,33 @@ def licence_rows(
     return [row._asdict() for row in rows]
 
 
+def attempt_rows(
+    connection: sa.Connection,
+    workspace: str,
+    *,
+    use_case: str | None,
+    judge: str,
+    family: str,
+    limit: int,
+) -> list[Row]:
+    """What was decided about a judge on one family, with its labels, the newest first."""
+    query = sa.select(
+        licences.c.judge_digest,
+        licences.c.run_id,
+        licences.c.passes_at,
+        licences.c.bar,
+        licences.c.shortfalls,
+        licences.c.labels,
+    ).where(
+        licences.c.workspace == workspace,
+        licences.c.use_case.is_not_distinct_from(use_case),
+        licences.c.judge == judge,
+        licences.c.family == family,
+    )
+    rows = connection.execute(query.order_by(licences.c.id.desc()).limit(limit))
+    return [row._asdict() for row in rows]
+
+
 def label_rows(connection: sa.Connection, licence_id: str) -> list[Row]:
     """What judge and people said of each answer that a licence rests on."""
     query = sa.select(licences.c.labels).where(licences.c.id == licence_id)

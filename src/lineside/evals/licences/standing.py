@@ -160,7 +160,9 @@ def _obstacle(licence: Licence, family: str, done: JudgeSummary) -> str | None:
             f"`{others[0]}` answered for `{name}`, its licence is for {', '.join(licence.models)}"
         )
     if licence.shortfalls:
-        return f"`{name}` missed the bar on {day}: {licence.shortfalls[0]}"
+        tries = licence.measured.attempts
+        again = f" at attempt {tries}" if tries > 1 else ""
+        return f"`{name}` missed the bar on {day}{again}: {licence.shortfalls[0]}"
     if now() >= licence.expires_at:
         return f"the licence of `{name}` expired on {licence.expires_at:%Y-%m-%d}"
     return None
