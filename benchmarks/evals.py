@@ -6,9 +6,9 @@
 
 A target that answers at once, exact match, results kept in SQLite. CPU is that of the whole
 process, all threads. Memory is what the process holds above what it held when store and dataset
-were open. Then two runs of the large dataset are compared, and their pages asked for from
-`lineside up`. At last a run is killed (SIGKILL) again and again; a case counts as judged twice when
-it is asked again though its result had been kept.
+were open. The large runs have a gate with a mean, a percentile and a slice gap. Two of them are
+compared, and their pages asked for from `lineside up`. At last a run is killed (SIGKILL) again and
+again; a case counts as judged twice when it is asked again though its result had been kept.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ _ANSWER = {"topic": "parcel_lost"}
 _OBJECT = {"type": "object"}
 _VERDICT_CASES = 5_000
 _KILL_CASES = 3_000
+_RULES = ["accuracy >= 0.9", "p95(latency_ms) <= 800", "slice gap(channel) <= 0.05"]
 _WARM_CASES = 20
 _IDLE_PROVIDER = """module.exports = class {
   id() { return 'idle'; }
@@ -299,6 +300,7 @@ def _dataset(scope: Any, name: str, cases: int) -> Any:
 
 def _judge(home: str, name: str, cases: str, repeats: str) -> list[dict[str, Any]]:
     from lineside.evals import running, start_run
+    from lineside.evals.plan import RunPlan
 
     scope = _opened(home)
     dataset = _dataset(scope, name, int(cases))
@@ -317,7 +319,13 @@ def _judge(home: str, name: str, cases: str, repeats: str) -> list[dict[str, Any
 
         watching = threading.Thread(target=watch)
         watching.start()
-        begun = start_run(scope, use_case="idle", subject=f"idle-{repeat}", dataset=dataset)
+        begun = start_run(
+            scope,
+            use_case="idle",
+            subject=f"idle-{repeat}",
+            dataset=dataset,
+            plan=RunPlan(rules=_RULES if name == "large" else []),
+        )
         judged = running.wait_for(scope, begun)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         done.set()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from lineside.core import Conflict, Invalid, Record
 from lineside.evals.again import read_anew
 from lineside.evals.compare import pair
-from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.leaning import Leaning
 from lineside.evals.means import failed_bounds, mean_of
 from lineside.evals.measures import measure
@@ -19,6 +19,7 @@ from lineside.stats import (
     judge_non_inferiority,
     judge_slice_gap,
     judge_threshold,
+    np,
     slice_gap,
     verdict,
     wording,
@@ -216,15 +217,15 @@ def _find_mean(rule: GateRule, judged: JudgedRun) -> Finding:
 
 
 def _find_percentile(rule: GateRule, judged: JudgedRun) -> Finding:
-    trait, cases = judged.trait(rule.score), judged.scored(rule.score)
+    trait, column = judged.trait(rule.score), judged.column(rule.score)
     missing, share = judged.count_missing(rule.score), _PERCENTILES[rule.statistic]
-    if not cases:
+    if not len(column.values):
         return _find_mean(rule, judged)
     interval = quantile_interval(
-        [case.scores[rule.score] for case in cases],
+        column.values.tolist(),
         share,
         missing=missing,
-        clusters=clusters_of(cases),
+        clusters=column.clusters,
         confidence=judged.confidence,
     )
     finding = judge_threshold(
@@ -237,7 +238,7 @@ def _find_percentile(rule: GateRule, judged: JudgedRun) -> Finding:
         unit="" if trait.unit == "%" else trait.unit,
         confidence=judged.confidence,
     )
-    lacking = cases_for_upper_end(share, confidence=judged.confidence) - len(cases)
+    lacking = cases_for_upper_end(share, confidence=judged.confidence) - len(column.values)
     if finding.decision == "more" and lacking > 0:
         # The judge sees only an interval without an end; how many cases give it one is known here.
         few = f"a {rule.statistic} of so few cases has no upper end; {lacking:,} more give it one"
@@ -288,19 +289,27 @@ def _find_not_worse(
 
 def _find_gap(rule: GateRule, judged: JudgedRun, notes: list[str]) -> Finding:
     trait, name = judged.trait(rule.score), rule.slice or ""
-    known = {key for case in judged.cases for key in case.slices}
-    if judged.cases and name not in known:
+    sheet, column = judged.sheet, judged.column(rule.score)
+    # A column is read at once, where 200,000 cases take a second to be built one by one.
+    counts = np.bincount(sheet.slice_codes, minlength=len(sheet.slices)).tolist()
+    there = [slices for slices, count in zip(sheet.slices, counts, strict=True) if count]
+    known = {key for slices in there for key in slices}
+    if sheet.ids and name not in known:
         raise unknown_slice(rule, judged.run.dataset_name, known)
-    cases = [case for case in judged.scored(rule.score) if name in case.slices]
-    outside = sum(name not in case.slices for case in judged.cases)
+    outside = sum(
+        count for slices, count in zip(sheet.slices, counts, strict=True) if name not in slices
+    )
     if outside:
         notes.append(f"`{rule.text}` says nothing of {outside:,} cases without `{name}`")
-    if not cases:
+    values_of = [slices.get(name) for slices in sheet.slices]
+    has_it = np.array([value is not None for value in values_of], dtype=bool)
+    inside = column.at(has_it[column.slice_codes].nonzero()[0])
+    if not len(inside.values):
         return _find_mean(rule, judged)
     gap = slice_gap(
-        [case.scores[rule.score] for case in cases],
-        [case.slices[name] for case in cases],
-        clusters=clusters_of(cases),
+        inside.values,
+        [str(values_of[code]) for code in inside.slice_codes.tolist()],
+        clusters=inside.clusters,
         bounds=trait.bounds,
         confidence=judged.confidence,
     )

@@ -55,12 +55,20 @@ def cases_for_upper_end(share: float, *, confidence: float = 0.95) -> int:
 
 def _ranks(n: int, share: float, tail: float) -> tuple[int, int]:
     """The ranks that enclose the quantile; 0 and n + 1 where there is none."""
-    from scipy.stats import binom
-
     # At least `low` of the n cases lie below it and at most `high - 1`, each with 1 - tail.
-    low = int(binom.ppf(tail, n, share))
-    high = int(binom.ppf(1 - tail, n, share)) + 1
-    return low, high
+    return _fewest(tail, n, share), _fewest(1 - tail, n, share) + 1
+
+
+def _fewest(chance: float, n: int, share: float) -> int:
+    """The smallest count that at most so many of n lie below with at least this chance."""
+    # All of scipy.stats would take half a second to load, which a page would wait for.
+    from scipy.special import bdtr
+
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if bdtr(middle, n, share) >= chance else (middle + 1, high)
+    return low
 
 
 def _clustered_ranks(
