@@ -55,6 +55,10 @@ def test_by_hand(answer):
 
 def test_without_the_mark(case):
     pass
+
+@pytest.mark.lineside(gate=["accuracy >= 0.80"])
+def test_forgets_its_dataset(case):
+    return "refund"
 """
 CASE = '{"input": {"message": "money %d"}, "expected": {"topic": "refund"}}\n'
 
@@ -80,7 +84,7 @@ def test_workers_judge_side_by_side_and_the_first_process_tells_all(
         *loaded(), "-n2", "--junitxml=junit.xml", "--lineside-report=reports"
     )
 
-    ran.assert_outcomes(passed=4, failed=3, skipped=1, errors=1)
+    ran.assert_outcomes(passed=4, failed=4, skipped=1, errors=1)
     ran.stdout.fnmatch_lines_random(
         [
             "*Hold: accuracy is 50.0 %*",
@@ -90,6 +94,7 @@ def test_workers_judge_side_by_side_and_the_first_process_tells_all(
             "test_answers.py::test_has_too_few_cases: Not enough data: *",
             "*none of 40 cases got an answer: not like this*",
             "*stands only in tests marked with*",
+            "`@pytest.mark.lineside(…)` does not fit: missing a required argument: 'dataset'",
             "`gone.jsonl` cannot be read: No such file or directory",
             "hint: Check the path of the dataset; in a manifest it is `tests.dataset`.",
         ]

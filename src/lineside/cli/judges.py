@@ -229,8 +229,10 @@ def _say_licence(one: "licences.Licence") -> None:
     place = f"{one.use_case} on {one.family}" if one.use_case else one.family
     until = f", until {one.expires_at:%Y-%m-%d}" if one.is_granted else ""
     say(f"{_SIGNS[one.standing]}: `{one.judge}` for {place}{until} ({one.id})", style="bold")
-    if one.sentence:
-        say(one.sentence)
+    if one.corrected is not None:
+        say(one.corrected.sentence)
+    if one.measured.attempts_note:
+        say(one.measured.attempts_note.capitalize())
     click.echo()
     print_table(
         ("judge against people", "found (95 % interval)", "the bar", ""),

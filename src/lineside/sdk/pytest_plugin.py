@@ -56,6 +56,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     marker = pyfuncitem.get_closest_marker("lineside")
     if marker is None:
         return None
+    _require_fit(pyfuncitem, marker)
     evaluation, undecided = _judged(pyfuncitem, *marker.args, **marker.kwargs)
     decision = evaluation.verdict.decision
     if decision == "more" and undecided == "skip":
@@ -63,6 +64,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if decision == "hold" or (decision == "more" and undecided == "fail"):
         pytest.fail(evaluation.said(), pytrace=False)
     return True
+
+
+def _require_fit(item: pytest.Function, marker: pytest.Mark) -> None:
+    """Fail a test whose mark lacks its dataset, or says what `evaluate` does not know."""
+    from lineside.sdk.evaluation import evaluate
+
+    told = {name: value for name, value in marker.kwargs.items() if name != "undecided"}
+    misfit = ""
+    try:
+        inspect.signature(evaluate).bind(item.obj, *marker.args, **told)
+    except TypeError as error:
+        misfit = str(error)
+    if misfit:
+        pytest.fail(
+            f"`@pytest.mark.lineside(…)` does not fit: {misfit}\nhint: It takes the dataset and "
+            "what `lineside.evaluate` takes, as in `@pytest.mark.lineside(CASES, gate=[…])`.",
+            pytrace=False,
+        )
 
 
 def _judged(
