@@ -1,9 +1,11 @@
 """`lineside.evaluate(…)`: a function of one's own, and a verdict on it."""
 
 import asyncio
+import sys
 import threading
 from contextvars import ContextVar
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -119,6 +121,55 @@ def test_a_scorer_may_be_async_as_those_of_other_libraries_are() -> None:
 
     assert found.scores["polite"].missing == 0
     assert found.scores["polite"].interval.value == 1.0
+
+
+@pytest.fixture
+def metrics(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A library with one metric that compares and one that asks a model."""
+    library = ModuleType("autoevals")
+
+    class Score:
+        score, error = 1.0, None
+
+    class Levenshtein:
+        def eval(self) -> Score:
+            return Score()
+
+    class Factuality:
+        def __init__(self, model: str = "gpt-5-mini") -> None:
+            self.model = model
+
+        def eval(self) -> Score:
+            return Score()
+
+    for one in (Score, Levenshtein, Factuality):
+        one.__module__ = "autoevals"
+        setattr(library, one.__name__, one)
+    monkeypatch.setitem(sys.modules, "autoevals", library)
+    return library
+
+
+def test_a_metric_handed_over_is_a_judge_where_it_asks_a_model_and_only_there(
+    metrics: Any,
+) -> None:
+    compares, asks = metrics.Levenshtein, metrics.Factuality
+
+    def near(context: Any) -> Any:
+        return compares().eval()
+
+    def factual(context: Any) -> float:
+        return float(asks().eval().score)
+
+    found = lineside.evaluate(
+        by_word, ROWS, {"near": near, "factual": factual}, gate=["near >= 0.5"]
+    )
+    leaning = lineside.evaluate(
+        by_word, ROWS, {"near": near, "factual": factual}, gate=["factual >= 0.5"]
+    )
+
+    assert found.verdict.decision == "ship"
+    assert leaning.verdict.decision == "more"
+    assert "judge not licensed" in leaning.verdict.sentence
 
 
 def test_the_same_version_is_not_asked_again() -> None:

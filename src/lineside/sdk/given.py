@@ -129,6 +129,15 @@ def judge_given(subject: str, name: str, context: ScorerContext) -> Any:
     return scorer(context)
 
 
+def given_function(subject: str, name: str) -> tuple[Any, bytes] | None:
+    """A scorer that was handed over and its own text; nothing once its program has ended.
+
+    Whether it asks a model is read from what it uses, and from its text which judge it is.
+    """
+    scorer = _scorers.get((subject, name))
+    return None if scorer is None else (scorer, _source(scorer))
+
+
 def _scorer(name: str, given: Any, subject: str) -> GivenScorer:
     if isinstance(given, str):
         return GivenScorer(name, given)
@@ -150,7 +159,8 @@ def _scorer(name: str, given: Any, subject: str) -> GivenScorer:
     # The function's own text stands in the comment, so that another one makes another run.
     content = (
         f"# {digest_of(_source(given))}\n"
-        "from lineside.sdk.given import judge_given\n\n\n"
+        "from lineside.sdk.given import given_function, judge_given\n\n\n"
+        f"def _lineside_given():\n    return given_function({subject!r}, {name!r})\n\n\n"
         f"{head} score(context):\n    return {wait}judge_given({subject!r}, {name!r}, context)\n"
     )
     return GivenScorer(name, "python", {"function": f"{path}:score"}, (path, content.encode()))

@@ -8,6 +8,8 @@ from lineside.evals.scorer import Scorer, ScorerContext, is_awaited
 from lineside.evals.scorers.wrapped import Witness
 
 Files = Mapping[str, bytes]
+HANDED_OVER = "_lineside_given"
+"""The function of a file that returns the scorer behind it and its text, where there is one."""
 
 
 class OwnScorer:
@@ -53,6 +55,8 @@ def python(*, name: str, function: str, files: Files, model: str | None = None) 
             f"Scorer `{name}`: `{path}` has no function `{word}`",
             hint=f"Did you mean `{near}`?" if near else "It takes one ScorerContext.",
         )
-    witness = Witness(found, name=name, reference=function, content=content, model=model)
+    # A function that a program handed over stands behind one that only calls it.
+    shown, text = getattr(module, HANDED_OVER, lambda: None)() or (found, content)
+    witness = Witness(shown, name=name, reference=function, content=text, model=model)
     kind = AwaitedOwnScorer if is_awaited(found) else OwnScorer
     return kind(found, witness)
