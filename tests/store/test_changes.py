@@ -52,6 +52,25 @@ async def test_a_change_that_fails_undoes_itself_and_no_other(store: Store) -> N
     assert sorted(names(store)) == ["a", "b"]
 
 
+async def test_what_is_made_anew_beside_a_failure_is_kept_once_and_tells_what_was_kept(
+    store: Store,
+) -> None:
+    inbox = metadata.tables["inbox"]
+
+    def counting(connection: Any) -> int:
+        putting("counted")(connection)
+        return len(connection.execute(sa.select(inbox.c.id)).all())
+
+    def fails(_connection: Any) -> None:
+        raise ValueError("mine")
+
+    asked = [store.changes.make(one) for one in (counting, fails, counting)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert sorted(one for one in told if isinstance(one, int)) == [1, 2]
+    assert names(store) == ["counted", "counted"]
+
+
 async def test_while_another_writes_the_loop_goes_on_and_the_change_is_made_after(
     store: Store,
 ) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,7 +16,10 @@ _STATEMENTS_MAX = 256
 _ROWS_KNOWN_MAX = 1_000
 
 Change = Callable[[Any], Any]
-"""Takes a connection that writes. What it raises is its own failure, and undoes what it did."""
+"""Takes a connection that writes. What it raises is its own failure, and undoes what it did.
+
+It may be made anew where what was made beside it failed: it leaves no trace but in the database.
+"""
 
 
 class Outcome(NamedTuple):
@@ -139,21 +143,12 @@ class AtHand:
             return None
         try:
             connection = self._opened()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                made = self._alone if len(changes) == 1 else self._made
-                outcomes = [made(connection, change) for change in changes]
-                if connection.in_transaction:
-                    connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            made = self._at_once(connection, changes)
+            return self._apart(connection, changes) if made is None else made
         except sqlite3.Error:
             return None  # the long way meets the same error, and knows how to say it
         finally:
             self._lock.release()
-        return outcomes
 
     def close(self) -> None:
         with self._lock:
@@ -161,14 +156,25 @@ class AtHand:
                 self._connection.close()
                 self._connection = None
 
-    def _alone(self, connection: sqlite3.Connection, change: Change) -> Outcome:
+    def _at_once(
+        self, connection: sqlite3.Connection, changes: Sequence[Change]
+    ) -> list[Outcome] | None:
+        """Make changes that all succeed, as nearly always; nothing is made where one fails.
+
+        A mark ahead of each, to go back to, takes as long as what most of them change.
+        """
         try:
-            return Outcome(change(self))
+            with _transaction(connection):
+                return [Outcome(change(self)) for change in changes]
         except sqlite3.Error:
             raise
-        except Exception as error:  # noqa: BLE001 # its own
-            connection.execute("ROLLBACK")
-            return Outcome(failure=error)
+        except Exception as error:  # noqa: BLE001 # its own, where it is alone
+            return [Outcome(failure=error)] if len(changes) == 1 else None
+
+    def _apart(self, connection: sqlite3.Connection, changes: Sequence[Change]) -> list[Outcome]:
+        """Make changes of which some fail, each of them by itself."""
+        with _transaction(connection):
+            return [self._made(connection, change) for change in changes]
 
     def _made(self, connection: sqlite3.Connection, change: Change) -> Outcome:
         connection.execute("SAVEPOINT change")
@@ -193,3 +199,16 @@ class AtHand:
             connection.execute("PRAGMA wal_autocheckpoint=0")
             self._connection = connection
         return self._connection
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is changed here is changed for good, or where anything is raised not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
