@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lineside.core import now
+from lineside.core import Settings, now
 from lineside.store import Store, changes, intake, metadata
 from lineside.store.queries import insert_envelopes
 
@@ -255,5 +255,30 @@ def test_what_cannot_be_read_at_once_is_read_the_long_way(store: Store) -> None:
             raise sqlite3.OperationalError("database is locked")
         return len(connection.execute(sa.text("SELECT id FROM inbox")).all())
 
-    assert store.records.look(ask) == 1
+    assert store.records.recall("ids", ask) == 1
     assert isinstance(asked[1], sa.Connection)
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_what_is_recalled_is_asked_anew_whoever_has_written(
+    store: Store, settings: Settings
+) -> None:
+    inbox = metadata.tables["inbox"]
+    asked = []
+
+    def count(connection: Any) -> int:
+        asked.append(connection)
+        return len(connection.execute(sa.select(inbox.c.id)).all())
+
+    def recalled() -> tuple[int, int]:
+        return store.records.recall("ids", count), len(asked)
+
+    assert [recalled(), recalled()] == [(0, 1), (0, 1)]
+    store.records.make_now([putting("on the same connection")])
+    assert [recalled(), recalled()] == [(1, 2), (1, 2)]
+    store.inbox.put("default", "on another connection", [{}])
+    assert [recalled(), recalled()] == [(2, 3), (2, 3)]
+    with sqlite3.connect(settings.home / "records.sqlite") as elsewhere:
+        elsewhere.execute("DELETE FROM inbox")
+    elsewhere.close()
+    assert [recalled(), recalled()] == [(0, 4), (0, 4)]

@@ -3,17 +3,20 @@
 import sqlite3
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite.pysqlite import dialect as sqlite_dialect
 from sqlalchemy.engine import make_url
 
 _DIALECT = sqlite_dialect()
 _STATEMENTS_MAX = 256
 _ROWS_KNOWN_MAX = 1_000
+_RECALLED_MAX = 1_000
+_DATA_VERSION = "PRAGMA data_version"
 
 Change = Callable[[Any], Any]
 """Takes a connection that writes. What it raises is its own failure, and undoes what it did.
@@ -62,6 +65,9 @@ class _Prepared:
             (name, expanded.parameters[name], writers.get(name))
             for name in expanded.positiontup or ()
         ]
+        self.is_read = isinstance(statement, sa.Select)
+        named = statement.get_final_froms() if self.is_read else [statement.table]
+        self.tables = frozenset(table.name for table in named)
         columns = list(getattr(statement, "exported_columns", ()))
         make_type: Any = namedtuple  # one of as many fields as the statement has columns
         self._row = make_type("Row", [column.key for column in columns], rename=True)._make
@@ -112,29 +118,50 @@ class AtHand:
         self._path = make_url(url).database or ""
         self._connection: sqlite3.Connection | None = None
         self._lock = threading.Lock()
+        self._recalled: dict[Hashable, Outcome] = {}
+        self._recalled_of: set[str] = set()
+        self._is_recalling = False
+        self._version = 0
 
     def execute(
         self, statement: Any, given: Mapping[str, Any] | Sequence[Mapping[str, Any]] = {}
     ) -> Rows:
-        """What a statement gives, within `look` or a change."""
+        """What a statement gives, within `recall` or a change."""
         assert self._connection is not None  # noqa: S101 # opened by whoever lets one in
         prepared = _prepared(statement)
+        if self._is_recalling:
+            self._recalled_of |= prepared.tables
+        elif not (prepared.is_read or self._recalled_of.isdisjoint(prepared.tables)):
+            self._recalled.clear()
         if isinstance(given, Mapping):
             done = self._connection.execute(prepared.sql, prepared.values(given))
             return prepared.rows(done.fetchall() if done.description else ())
         self._connection.executemany(prepared.sql, map(prepared.values, given))
         return Rows()
 
-    def look(self, asked: Callable[[Any], Any]) -> Outcome | None:
-        """What is asked, of what is committed; nothing where that cannot be had at once."""
+    def recall(self, name: Hashable, asked: Callable[[Any], Any]) -> Outcome | None:
+        """What is asked, of what is committed; nothing where that cannot be had at once.
+
+        It is asked once, and anew only once anything was written since.
+        SQLite tells whether another connection has written, in any process and in any table; of
+        what is written here the tables are known.
+        """
         if not self._lock.acquire(blocking=False):
             return None
         try:
-            self._opened()
-            return Outcome(asked(self))
+            [version] = self._opened().execute(_DATA_VERSION).fetchone()
+            if version != self._version or len(self._recalled) >= _RECALLED_MAX:
+                self._recalled.clear()
+                self._version = version
+            found = self._recalled.get(name)
+            if found is None:
+                self._is_recalling = True
+                found = self._recalled[name] = Outcome(asked(self))
+            return found
         except sqlite3.Error:
             return None  # as in `make`
         finally:
+            self._is_recalling = False
             self._lock.release()
 
     def make(self, changes: Sequence[Change]) -> list[Outcome] | None:
@@ -152,6 +179,7 @@ class AtHand:
 
     def close(self) -> None:
         with self._lock:
+            self._recalled.clear()
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

@@ -1,7 +1,7 @@
 """Small, mutable truth: one SQL database, SQLite or PostgreSQL, and who may write when."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,9 +58,13 @@ class Records:
         with _clear_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
-    def look(self, asked: Callable[[Any], Value]) -> Value:
-        """What one statement gives, of those made once, that every call needs."""
-        found = None if self._at_hand is None else self._at_hand.look(asked)
+    def recall(self, name: Hashable, asked: Callable[[Any], Value]) -> Value:
+        """What every call needs and seldom changes: asked anew once anybody has written anything.
+
+        Args:
+            name: Of what is asked, with all that the answer depends on.
+        """
+        found = None if self._at_hand is None else self._at_hand.recall(name, asked)
         if found is not None:
             value: Value = found.value
             return value

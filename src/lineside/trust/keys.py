@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from lineside.core import Actor, Conflict, Denied, Invalid, NotFound, Record, new_id, now
 from lineside.store import Store
@@ -199,23 +199,36 @@ def scope_for_key(
         Denied: The key is malformed, unknown, expired or revoked; which of them is not said.
     """
     public_part, random_part = _parts(secret)
-    row = store.records.look(partial(find_key, key_id=f"key_{public_part}"))
-    expected = _NO_HASH if row is None else bytes(row["secret_hash"])
+    key_id = f"key_{public_part}"
+    known = store.records.recall(key_id, partial(_known, store, key_id))
+    expected = _NO_HASH if known is None else bytes(known.row["secret_hash"])
     # The comparison happens also for an unknown id, in the same time.
     fits = hmac.compare_digest(_hash(random_part), expected)
-    if row is None or not fits or not _is_usable(row):
+    if known is None or not fits or not _is_usable(known.row):
         raise Denied(
             "bad_key",
             "The API key does not open this workspace",
             hint="Check that it was copied whole (it begins with `lsk_`), or make a new one: "
             "`lineside keys create`. A model client on this machine may send `local` instead.",
         )
-    note = partial(_note_use, store, row)
+    note = partial(_note_use, store, known.row)
     if soon is None:
         note()
-    elif _is_to_note(row):
+    elif _is_to_note(known.row):
         soon(note)
-    return _scope_of(store, row)
+    return known.scope
+
+
+class _Known(NamedTuple):
+    """A key as it is kept, and what it opens where it is good."""
+
+    row: Mapping[str, Any]
+    scope: Scope
+
+
+def _known(store: Store, key_id: str, connection: Any) -> _Known | None:
+    row = find_key(connection, key_id)
+    return None if row is None else _Known(row, _scope_of(store, row))
 
 
 def scope_of_key(store: Store, key_id: str) -> Scope:

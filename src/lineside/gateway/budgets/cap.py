@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from lineside.core import Invalid, NotFound, Record, did_you_mean, new_id, now
@@ -205,12 +204,7 @@ def cap_uses(scope: Scope, *, cap_id: str | None = None) -> list[CapUse]:
 
 def caps_on(rows: list[dict[str, Any]]) -> list[Cap]:
     """Caps as they were read for a call."""
-    return [_known_cap(tuple(row.items())) for row in rows]
-
-
-@lru_cache(1_000)
-def _known_cap(row: tuple[tuple[str, Any], ...]) -> Cap:
-    return _cap(dict(row))
+    return list(map(_cap, rows))
 
 
 def nano_usd(usd: float) -> int:

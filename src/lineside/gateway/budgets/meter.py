@@ -25,8 +25,8 @@ _AGAIN_S = 1.0
 class Meter:
     """Counts calls against their caps. One per process.
 
-    The database is asked before each call and never a memory of it: what another process took or
-    set counts at once, and where the database does not answer, no call is made.
+    The database is asked before each call, at least whether anybody has written: what another
+    process took or set counts at once, and where the database does not answer, no call is made.
     """
 
     def __init__(self, store: Store) -> None:

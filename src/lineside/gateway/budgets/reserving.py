@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -111,16 +110,19 @@ def find_caps(store: Store, payer: Payer) -> list[Cap]:
     Raises:
         Unavailable: One still counts sessions by their ids, see `sessions.keep_in_order`.
     """
-    asked = partial(queries.select_caps_on, workspace=payer.workspace, subjects=payer.subjects)
-    rows = store.records.look(asked)
-    if any(row["about"] == "session" and not row["is_aliased"] for row in rows):
-        raise Unavailable(
-            "budget_unreadable",
-            "The call was refused and no model asked, because a limit of sessions still counts "
-            "them as before an update",
-            hint="Start lineside anew with `keys/ledger.ed25519` in its state folder.",
-        )
-    return caps_on(rows)
+
+    def asked(connection: Any) -> list[Cap]:
+        rows = queries.select_caps_on(connection, payer.workspace, payer.subjects)
+        if any(row["about"] == "session" and not row["is_aliased"] for row in rows):
+            raise Unavailable(
+                "budget_unreadable",
+                "The call was refused and no model asked, because a limit of sessions still counts "
+                "them as before an update",
+                hint="Start lineside anew with `keys/ledger.ed25519` in its state folder.",
+            )
+        return caps_on(rows)
+
+    return store.records.recall(payer, asked)
 
 
 def free() -> Hold:
