@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lineside import stats
 from lineside.api import (
+    AnsweringDoor,
     OtlpGrpc,
     annotation_routes,
     build_api,
@@ -102,13 +103,13 @@ def build(settings: Settings | None = None) -> Starlette:
         await asyncio.to_thread(store.close)
         lock.release()
 
-    large, small, api_small = _body_limits(settings)
+    doors, (large, small, api_small) = model_routes(local, models, passed), _body_limits(settings)
     server = Starlette(
         routes=[
-            *[Route(at, _health(store, otlp_grpc, guarding)) for at in ("/healthz", "/health")],
             # Traces come in larger bodies than anything else; their routes count by themselves.
-            *(*otlp_routes(local), *annotation_routes(local)),
-            Mount("/v1", routes=model_routes(local, models, passed), middleware=large),
+            *(*_answering(doors, settings), *otlp_routes(local), *annotation_routes(local)),
+            *[Route(at, _health(store, otlp_grpc, guarding)) for at in ("/healthz", "/health")],
+            Mount("/v1", routes=doors, middleware=large),
             Mount("/api", build_api(local, serving, enforcement=guarding), middleware=api_small),
             Mount("/", build_web(local, serving, enforcement=guarding), middleware=small),
         ],
@@ -121,6 +122,19 @@ def build(settings: Settings | None = None) -> Starlette:
     )
     guarding.knock_at(door_paths(server, guarding.fields_of))
     return server
+
+
+def _answering(doors: Sequence[Route], settings: Settings) -> list[Route]:
+    """The doors where models answer once more, ahead of all that might be meant instead.
+
+    Whoever knocks there in another way finds them again among the others.
+    """
+    limit = [Middleware(BodyLimit, settings, "model_bytes_max", refuse=wire_refusal)]
+    return [
+        Route(f"/v1{door.path}", door.endpoint, methods=door.methods, middleware=limit)
+        for door in doors
+        if isinstance(door.endpoint, AnsweringDoor)
+    ]
 
 
 def _body_limits(settings: Settings) -> tuple[list[Middleware], ...]:

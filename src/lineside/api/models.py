@@ -11,6 +11,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from lineside.api import stored
 from lineside.api.cached import SIMILARITY, cache_headers, cache_wish
@@ -127,6 +129,20 @@ class _Knock:
 Handling = Callable[[_Knock], Awaitable[Response]]
 
 
+class AnsweringDoor:
+    """A door where models answer; asked for more than all others, it stands in the server as it is.
+
+    Whoever answers says every error, so that nothing need stand around it to catch one.
+    """
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(Request(scope, receive, send))
+        await answer(scope, receive, send)
+
+
 class _Doors:
     def __init__(
         self,
@@ -151,13 +167,9 @@ class _Doors:
 
         return answer
 
-    def answering(self, wire: WireWord) -> Callable[[Request], Awaitable[Response]]:
+    def answering(self, wire: WireWord) -> AnsweringDoor:
         """A door that answers with words, streamed where asked."""
-
-        async def handle(knock: _Knock) -> Response:
-            return await self._answer(wire, knock)
-
-        return self.once(wire, handle)
+        return AnsweringDoor(self.once(wire, partial(self._answer, wire)))
 
     def once(self, wire: WireWord, handle: Handling) -> Callable[[Request], Awaitable[Response]]:
         """A door that answers a call once where the caller gives it a key."""
