@@ -10,6 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from lineside.core import Invalid, Unavailable, now
+from lineside.gateway.calls.connections import Connections, HttpReply
 from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.failures import Passing, down, marking, refused, slow
 from lineside.gateway.canonical.assembly import events_of
@@ -18,7 +19,7 @@ from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.keys import key_in, without_keys
 from lineside.gateway.output import shorten
 from lineside.gateway.retry import hear_rate_limit, read_retry_after
-from lineside.gateway.sessions import LoopSessions
+from lineside.gateway.sessions import LoopSessions, whole_client
 from lineside.gateway.wires.errors import read_error
 from lineside.gateway.wires.fields import read_object
 from lineside.gateway.wires.sse import SseReader, cut_off
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 _BODY_BYTES_MAX = 64 * 1024 * 1024
-_PIECE_BYTES = 64 * 1024
 
 
 class Upstream(Protocol):
@@ -75,7 +75,8 @@ class HttpUpstream:
         self.wire: Wire = wire_named(endpoint.wire)
         self._name = name
         self._base_url = endpoint.base_url.rstrip("/")
-        self._sessions = LoopSessions()
+        self._connections = LoopSessions(Connections)
+        self._clients = LoopSessions(whole_client)
 
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Upstream`; the connection closes as soon as nobody asks on."""
@@ -134,11 +135,12 @@ class HttpUpstream:
         """What it takes to send something that no wire has words for."""
         key = self._key()
         headers = {**self.endpoint.headers, **self._auth(key)}
-        return Addressed(self._sessions, self._base_url, headers, key)
+        return Addressed(self._clients, self._base_url, headers, key)
 
     async def close(self) -> None:
         """Give back connections in every loop."""
-        await self._sessions.close()
+        await self._connections.close()
+        await self._clients.close()
 
     def where(self, model: str) -> str:
         """Model and provider as an error names them."""
@@ -161,7 +163,7 @@ class HttpUpstream:
         key = self._key()
         named = {"traceparent": traceparent} if traceparent else {}
         return _Exchange(
-            self._sessions,
+            self._connections,
             _Sent(
                 url=f"{self._base_url}{path}",
                 body=orjson.dumps(body),
@@ -201,7 +203,7 @@ class HttpUpstream:
 class Addressed(NamedTuple):
     """Where a provider is, with the headers that open it."""
 
-    sessions: LoopSessions
+    clients: "LoopSessions[aiohttp.ClientSession]"
     base_url: str
     headers: dict[str, str]
     key: str | None
@@ -239,33 +241,27 @@ class _Sent:
 class _Exchange:
     """One request over HTTP and its reply, within the endpoint's limits of time."""
 
-    def __init__(self, sessions: LoopSessions, sent: _Sent, endpoint: Endpoint) -> None:
-        self._sessions, self._sent, self._endpoint = sessions, sent, endpoint
+    def __init__(
+        self, connections: LoopSessions[Connections], sent: _Sent, endpoint: Endpoint
+    ) -> None:
+        self._connections, self._sent, self._endpoint = connections, sent, endpoint
         self._where = sent.where
         self._started = monotonic()
         self._has_begun = False
-        self._response: aiohttp.ClientResponse | None = None
+        self._reply: HttpReply | None = None
 
     async def __aenter__(self) -> "_Exchange":
-        import aiohttp
-
-        session = await self._sessions.session()
+        connections = await self._connections.session()
         headers = {"Content-Type": "application/json", **self._sent.headers}
         try:
             with within(self._left_s()):
-                self._response = await session.post(
-                    self._sent.url,
-                    data=self._sent.body,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None),
-                )
-            if self._response.status != 200:
-                raise await self._refusal(self._response)
+                self._reply = await connections.post(self._sent.url, self._sent.body, headers)
+            if self._reply.status != 200:
+                raise await self._refusal(self._reply)
         except TimeoutError:
             self._close()
             raise self._slow() from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             self._close()
             # The error itself carries the request with its key: only its text goes on.
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -279,12 +275,12 @@ class _Exchange:
 
     @property
     def is_stream(self) -> bool:
-        return self._reply.headers.get("content-type", "").startswith("text/event-stream")
+        return self._begun.headers.get("content-type", "").startswith("text/event-stream")
 
     @property
-    def _reply(self) -> "aiohttp.ClientResponse":
-        assert self._response is not None  # noqa: S101 # entered by `async with` alone
-        return self._response
+    def _begun(self) -> HttpReply:
+        assert self._reply is not None  # noqa: S101 # entered by `async with` alone
+        return self._reply
 
     async def whole(self) -> bytes:
         """The body, once it is there."""
@@ -316,14 +312,12 @@ class _Exchange:
                 yield said
 
     async def _read(self) -> bytes:
-        import aiohttp
-
         try:
             with within(self._left_s()):
-                return await self._reply.content.read(_PIECE_BYTES)
+                return await self._begun.read()
         except TimeoutError:
             raise self._slow() from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             if self._has_begun:
                 raise cut_off() from error
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -341,20 +335,17 @@ class _Exchange:
             return slow(self._where, self._endpoint.total_s, "whole answer")
         return slow(self._where, self._endpoint.first_token_s, "first piece of an answer")
 
-    async def _refusal(self, response: "aiohttp.ClientResponse") -> Exception:
-        body = await response.content.read(_PIECE_BYTES)
+    async def _refusal(self, reply: HttpReply) -> Exception:
+        body = await reply.read()
         code, text = read_error(body)
         key = self._sent.key
         # Endpoints quote the key they refuse; nothing of it may reach a log or a page.
         error = (code, without_keys(text, key=key))
-        if response.status == 429:
-            hear_rate_limit(read_retry_after(response.headers.get("retry-after"), moment=now()))
+        if reply.status == 429:
+            hear_rate_limit(read_retry_after(reply.headers.get("retry-after"), moment=now()))
         key_from = self._endpoint.api_key_env if key else None
-        return refused(
-            response.status, response.headers, error, where=self._where, key_from=key_from
-        )
+        return refused(reply.status, reply.headers, error, where=self._where, key_from=key_from)
 
     def _close(self) -> None:
-        if self._response is not None:
-            # Closed and not released: a caller who left must not be read for any longer.
-            self._response.close()
+        if self._reply is not None:
+            self._reply.close()
