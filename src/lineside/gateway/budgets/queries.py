@@ -120,9 +120,15 @@ _TAKE_LAPSED = (
     .where(*_here(holds), holds.c.expires_at <= sa.bindparam("moment", type_=Moment))
     .returning(holds.c.units)
 )
-_TAKE_HOLD = (
+_TAKE_OVER = (
     holds.delete()
-    .where(*_here(holds), holds.c.hold_id == sa.bindparam("of_hold"))
+    .where(
+        *_here(holds),
+        sa.or_(
+            holds.c.hold_id == sa.bindparam("of_hold"),
+            holds.c.expires_at <= sa.bindparam("moment", type_=Moment),
+        ),
+    )
     .returning(holds.c.units)
 )
 _INSERT_HOLD = holds.insert()
@@ -256,9 +262,22 @@ def insert_hold(
     connection.execute(_INSERT_HOLD, place._asdict() | values)
 
 
-def take_hold(connection: sa.Connection, place: Place, hold_id: str) -> int:
-    """Remove a hold and return what it held; 0 where it has lapsed."""
-    return connection.execute(_TAKE_HOLD, _key(place) | {"of_hold": hold_id}).scalar() or 0
+def settle_counter(
+    connection: sa.Connection, place: Place, hold_id: str, *, taken: int, at: datetime
+) -> tuple[int, int] | None:
+    """Put what was taken in place of what was held; returns what was spent before and is now.
+
+    Lapsed holds are given back with it, the same as this one where it has lapsed. Nothing where the
+    counter is not there.
+    """
+    key = _key(place)
+    row = connection.execute(_SELECT_COUNTER, key).first()
+    if row is None:
+        return None
+    over = connection.execute(_TAKE_OVER, {**key, "of_hold": hold_id, "moment": at}).scalars()
+    spent = row.spent + taken
+    write_counter(connection, place, spent=spent, reserved=row.reserved - sum(over))
+    return row.spent, spent
 
 
 def renew_holds(

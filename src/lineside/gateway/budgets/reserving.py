@@ -171,14 +171,11 @@ def settle(connection: Any, hold: Hold, used: Used) -> None:
     """
     at = queries.moment(connection)
     for part in hold.parts:
-        standing = queries.lock_counter(connection, part.place, at=at)
-        if standing is None:
+        taken = _taken(part, used, hold.asks)
+        spent = queries.settle_counter(connection, part.place, hold.id, taken=taken, at=at)
+        if spent is None:
             continue  # the cap was removed, or its period is long over
-        # Nothing is left to take where its own hold has lapsed and just been given back.
-        held = queries.take_hold(connection, part.place, hold.id)
-        spent, reserved = standing[0] + _taken(part, used, hold.asks), standing[1] - held
-        queries.write_counter(connection, part.place, spent=spent, reserved=reserved)
-        tell_crossed(connection, hold.workspace, part, before=standing[0], spent=spent)
+        tell_crossed(connection, hold.workspace, part, before=spent[0], spent=spent[1])
 
 
 def renew(connection: Any, hold_ids: list[str]) -> set[str]:
