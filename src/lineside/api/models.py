@@ -4,8 +4,8 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
+from secrets import token_hex
 from typing import Any, Literal
-from uuid import uuid4
 
 import orjson
 from starlette.requests import Request
@@ -71,7 +71,7 @@ class _Knock:
 
     def __init__(self, request: Request, scope: Scope) -> None:
         self.started = time.perf_counter()
-        self.id = f"req_{uuid4().hex}"
+        self.id = f"req_{token_hex(16)}"
         self.place = model_calls.CallPlace.read(request.headers.get("traceparent"))
         self.request = request
         self.scope = scope
@@ -330,7 +330,7 @@ def nowhere(routes: Sequence[Route]) -> Callable[[Request], Awaitable[Response]]
 
 def wire_refusal(request: Request, error: LinesideError) -> Response:
     """An error ahead of every door, in the words of the wire that the request is of."""
-    request_id = f"req_{uuid4().hex}"
+    request_id = f"req_{token_hex(16)}"
     headers = {"x-request-id": request_id, "request-id": request_id}
     body = wires.write_error(wire_of(request), error, request_id=request_id)
     return _json(body, headers, wires.status_of(error))
@@ -358,6 +358,8 @@ async def _whole(
 
 def _header_words(text: str) -> str:
     """Words as a header can carry them; names of arms, routes and fields may hold any letter."""
+    if text.isascii() and text.isprintable():
+        return text[:_HEADER_CHARACTERS_MAX]
     plain = text.encode("ascii", "replace").decode()[:_HEADER_CHARACTERS_MAX]
     return "".join(one if one.isprintable() else "?" for one in plain)
 

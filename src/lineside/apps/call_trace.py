@@ -106,7 +106,7 @@ class CallTrace:
             | ({"route": list(served.why)} if served.why else {})
             | ({"tries": [asdict(one) for one in served.tries]} if len(served.tries) > 1 else {})
             | {
-                "guards": [one.model_dump() for one in decisions_of(call)],
+                "guards": [dict(vars(one)) for one in decisions_of(call)],
                 "hold_back": hold_back_of(call),
             },
         )
@@ -115,7 +115,8 @@ class CallTrace:
 def _traced(turn: canonical.Turn, choice: canonical.Choice | None = None) -> Message:
     role = "system" if turn.role == "developer" else turn.role
     finish = choice.finish_reason if choice else None
-    return Message(role=role, parts=[_part(part) for part in turn.parts], finish_reason=finish)
+    parts = [_part(part) for part in turn.parts]
+    return Message.of_known(role=role, parts=parts, finish_reason=finish)
 
 
 def _part(part: canonical.Part) -> dict[str, Any]:

@@ -244,6 +244,9 @@ def _is_bare(event: canonical.AnswerEvent) -> bool:
     if isinstance(event, canonical.PartStarted):
         part = event.part
         return isinstance(part, canonical.TextPart) and not (part.extras or part.logprobs)
+    if isinstance(event, canonical.ChoiceEnded):
+        is_usual = event.finish_as_sent in (None, event.finish_reason)
+        return is_usual and not (event.extras or event.turn_extras)
     return isinstance(event, canonical.PartEnded | canonical.AnswerEnded) and not event.extras
 
 
@@ -325,4 +328,4 @@ def decisions_of(call: calls.ModelCall) -> list[GuardDecision]:
 def hold_back_of(call: calls.ModelCall) -> list[dict[str, Any]]:
     """What holding back took, for each text of the answer."""
     costs = call.served.attributes.get(_COSTS)
-    return [one.model_dump() for one in costs] if isinstance(costs, list) else []
+    return [dict(vars(one)) for one in costs] if isinstance(costs, list) else []

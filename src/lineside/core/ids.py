@@ -7,6 +7,7 @@ import time
 from lineside.core.errors import Invalid
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u to misread
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _RANDOM_BITS = 80
 _BODY_LENGTH = 26
 
@@ -68,8 +69,8 @@ def check_id(text: str, prefix: str) -> str:
 
 
 def _encode(number: int) -> str:
-    letters = []
-    for _ in range(_BODY_LENGTH):
-        number, digit = divmod(number, 32)
-        letters.append(_ALPHABET[digit])
-    return "".join(reversed(letters))
+    pairs = []
+    for _ in range(_BODY_LENGTH // 2):
+        number, pair = divmod(number, 1_024)
+        pairs.append(_PAIRS[pair])
+    return "".join(reversed(pairs))

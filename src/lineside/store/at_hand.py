@@ -16,6 +16,7 @@ _DIALECT = sqlite_dialect()
 _STATEMENTS_MAX = 256
 _ROWS_KNOWN_MAX = 1_000
 _RECALLED_MAX = 1_000
+_NOTHING: Mapping[str, Any] = {}
 _DATA_VERSION = "PRAGMA data_version"
 
 Change = Callable[[Any], Any]
@@ -69,6 +70,7 @@ class _Prepared:
         named = statement.get_final_froms() if self.is_read else [statement.table]
         self.tables = frozenset(table.name for table in named)
         columns = list(getattr(statement, "exported_columns", ()))
+        self.has_rows = bool(columns)
         make_type: Any = namedtuple  # one of as many fields as the statement has columns
         self._row = make_type("Row", [column.key for column in columns], rename=True)._make
         impls = [column.type.dialect_impl(_DIALECT) for column in columns]
@@ -123,9 +125,7 @@ class AtHand:
         self._is_recalling = False
         self._version = 0
 
-    def execute(
-        self, statement: Any, given: Mapping[str, Any] | Sequence[Mapping[str, Any]] = {}
-    ) -> Rows:
+    def execute(self, statement: Any, given: Mapping[str, Any] | list[Any] = _NOTHING) -> Rows:
         """What a statement gives, within `recall` or a change."""
         assert self._connection is not None  # noqa: S101 # opened by whoever lets one in
         prepared = _prepared(statement)
@@ -133,9 +133,9 @@ class AtHand:
             self._recalled_of |= prepared.tables
         elif not (prepared.is_read or self._recalled_of.isdisjoint(prepared.tables)):
             self._recalled.clear()
-        if isinstance(given, Mapping):
+        if not isinstance(given, list):
             done = self._connection.execute(prepared.sql, prepared.values(given))
-            return prepared.rows(done.fetchall() if done.description else ())
+            return prepared.rows(done.fetchall()) if prepared.has_rows else Rows()
         self._connection.executemany(prepared.sql, map(prepared.values, given))
         return Rows()
 

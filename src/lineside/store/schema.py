@@ -19,6 +19,17 @@ metadata = sa.MetaData(
 )
 
 
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micros(moment: datetime) -> int:
+    delta = moment - _BEGINNING
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+_EARLIEST, _LATEST = _micros(clock.EARLIEST), _micros(clock.LATEST)
+
+
 class Moment(sa.TypeDecorator[datetime]):
     """An aware moment in UTC, kept as microseconds since 1970 so that both databases agree."""
 
@@ -29,8 +40,7 @@ class Moment(sa.TypeDecorator[datetime]):
         if value is None:
             return None
         # What is past the end of the calendar in UTC could be written, and not be read again.
-        delta = min(max(value, clock.EARLIEST), clock.LATEST) - datetime(1970, 1, 1, tzinfo=UTC)
-        return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+        return min(max(_micros(value), _EARLIEST), _LATEST)
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -35,7 +35,7 @@ class KeptToReviews:
         self._app = app
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and any(name == b"cookie" for name, _ in scope["headers"]):
             request = Request(scope)
             path = scope["path"]
             if is_kept(request) and path != "/reviews" and not path.startswith(_OPEN):

@@ -212,7 +212,6 @@ def _fitting(bound: Bound | None, standings: list[Standing], at: datetime) -> in
     """The longest answer that every cap has room for, at most the one that is wanted."""
     longest = bound.tokens_out if bound else 0
     shortest = bound.tokens_out_min if bound else 0
-    headers = headers_of(standings, at=at)
     for one in standings:
         if one.cap.measure == "requests" or bound is None:
             fits = longest if one.room >= 1 else -1
@@ -221,6 +220,7 @@ def _fitting(bound: Bound | None, standings: list[Standing], at: datetime) -> in
         else:
             fits = bound.tokens_out_for(one.room)
         if fits < shortest:
+            headers = headers_of(standings, at=at)
             raise refusal(one, _need(one.cap, bound, shortest), at=at, headers=headers)
         longest = min(longest, fits)
     if bound is None:

@@ -59,6 +59,8 @@ class ModelCall:
 
     def asking(self, request: ModelRequest) -> "ModelCall":
         """The same call with another request, such as one with names masked."""
+        if request is self.request:
+            return self
         return replace(self, request=request)
 
     @property

@@ -1,8 +1,7 @@
 """One provider: sends a request by its wire and gives the answer as events."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import AbstractContextManager, aclosing, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,6 +12,7 @@ from lineside.core import Invalid, Unavailable, now
 from lineside.gateway.calls.connections import Connections, HttpReply
 from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.failures import Passing, down, marking, refused, slow
+from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent, joined
 from lineside.gateway.canonical.request import ModelRequest
@@ -81,40 +81,37 @@ class HttpUpstream:
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Upstream`; the connection closes as soon as nobody asks on."""
         with self.marking():
-            async with aclosing(self._events(request)) as events:
-                async for event in events:
-                    yield event
+            async with self._asked(request) as exchange:
+                if exchange.is_stream:
+                    async for event in exchange.stream(self.wire):
+                        yield event
+                    return
+                body = await exchange.whole()
+            for event in events_of(self._answer(body, where=self.where(request.model))):
+                yield event
 
-    async def _events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
+    def _asked(self, request: ModelRequest) -> "_Exchange":
         if request.is_stream and self.endpoint.wire == "chat" and not request.wants_stream_tokens:
             # Without it a stream ends without its token counts, and nobody knows what it cost.
             request = request.model_copy(update={"wants_stream_tokens": True})
         self.unsaid(request)  # what is refused is refused before anybody is asked, and paid
-        body = self.wire.write_request(request)
-        where = self.where(request.model)
-        exchanging = self._exchange(
+        return self._exchange(
             self._path(request),
-            body,
-            where=where,
+            self.wire.write_request(request),
+            where=self.where(request.model),
             is_streamed=bool(request.is_stream),
             traceparent=request.traceparent,
         )
-        async with exchanging as exchange:
-            if exchange.is_stream:
-                async for event in exchange.stream(self.wire):
-                    yield event
-                return
-            body_read = await exchange.whole()
-        if body_read.lstrip()[:1] == b"<":
+
+    def _answer(self, body: bytes, *, where: str) -> ModelAnswer:
+        if body.lstrip()[:1] == b"<":
             raise Unavailable(
                 "not_a_model_endpoint",
                 f"{where} sent a web page, not an answer",
                 hint="Check the provider's address; it usually ends in `/v1`.",
             )
-        with _readable(where, body_read):
-            answer = self.wire.read_answer(read_object(body_read))
-        for event in events_of(answer):
-            yield event
+        with _readable(where, body):
+            return self.wire.read_answer(read_object(body))
 
     def unsaid(self, request: ModelRequest) -> list[str]:
         """See `Upstream`."""
@@ -225,8 +222,7 @@ def _readable(where: str, body: bytes | None = None) -> Iterator[None]:
         ) from error
 
 
-@dataclass(frozen=True)
-class _Sent:
+class _Sent(NamedTuple):
     """A request as it goes over HTTP."""
 
     url: str
@@ -285,9 +281,9 @@ class _Exchange:
     async def whole(self) -> bytes:
         """The body, once it is there."""
         pieces, size = [], 0
-        while piece := await self._read():
-            pieces.append(piece)
-            size += len(piece)
+        while not self._begun.is_over:
+            pieces.append(await self._read())
+            size += len(pieces[-1])
             if size > self._sent.body_bytes_max:
                 raise Invalid(
                     "reply_too_large",

@@ -33,7 +33,9 @@ def read_request(raw: Mapping[str, Any]) -> ModelRequest:
     """
     fields = Fields(raw, place="body")
     values: dict[str, Any] = {
-        name: fields.take(there, kind) for name, (there, kind) in _PLAIN.items()
+        name: fields.take(there, kind)
+        for name, (there, kind) in _PLAIN.items()
+        if there in fields.rest
     }
     marks: dict[str, Any] = {}
     values["tokens_out_max"] = fields.take("max_completion_tokens", int)
@@ -81,7 +83,8 @@ def write_request(request: ModelRequest) -> dict[str, Any]:
         "tool_choice": _write_choice(request.tool_choice),
         "response_format": _write_form(request.answer_form, is_own=is_own),
     }
-    written |= {there: getattr(request, name) for name, (there, _) in _PLAIN.items()}
+    said = vars(request)
+    written |= {there: said[name] for name, (there, _) in _PLAIN.items()}
     if request.top_logprobs and not is_own:
         written["logprobs"] = True  # without it nobody here is given any
     if request.wants_stream_tokens is not None or "~stream_options" in marks:

@@ -269,6 +269,8 @@ def _found_in(text: str, kinds: Iterable[str]) -> list[tuple[int, int, str]]:
     wanted = set(kinds)
     if _DIGIT.search(text) is None:
         wanted -= _OF_DIGITS
+        if text.count(":") < 2:
+            wanted.discard("ip")
     if _OF_MAIL.search(text) is None:
         wanted.discard("email")
     found: list[tuple[int, int, str]] = []
