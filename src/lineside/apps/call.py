@@ -9,6 +9,7 @@ from lineside.core import Record
 from lineside.guardrails import GuardDecision, Provenance
 
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+SaidValue = Annotated[str, StringConstraints(max_length=512)] | StrictBool | StrictFloat
 AttributeValue = Annotated[str, StringConstraints(max_length=200)] | StrictBool | StrictFloat
 
 
@@ -22,6 +23,8 @@ class Call(Record):
         user: Who is served, in the caller's own terms; used for the arm when there is no session.
         attributes: What is known of who is served, such as `country`, for rollouts to an audience;
             of it only whether they are in the audience is kept.
+        metadata: What else is to be known of the call, such as a ticket; kept with its trace, and
+            found there by `attribute.metadata.NAME`.
     """
 
     input: Any
@@ -29,6 +32,7 @@ class Call(Record):
     session: str | None = None
     user: str | None = None
     attributes: dict[AttributeName, AttributeValue] = Field(default_factory=dict, max_length=20)
+    metadata: dict[AttributeName, SaidValue] = Field(default_factory=dict, max_length=16)
 
 
 class CallAnswer(Record):

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lineside.apps.call_place import CallPlace
+from lineside.apps.metadata_kept import metadata_kept, metadata_of
 from lineside.apps.metered import payer_said
 from lineside.apps.model_guards import (
     chain_of,
@@ -101,6 +102,7 @@ class CallTrace:
             tokens_reasoning_out=tokens.tokens_reasoning_out,
             first_chunk_ms=self._first_ms if request.is_stream else None,
             attributes=payer_said(self._scope)
+            | metadata_kept(chain_of(call), metadata_of(request)[0])
             | {"attempts": served.attempts, "wire": request.wire, "wants": call.wants}
             | {name: said for name, said in served.attributes.items() if name in cache.SAID}
             | ({"route": list(served.why)} if served.why else {})

@@ -16,6 +16,7 @@ from lineside.apps.enforcement import live_names
 from lineside.apps.guards_file import GuardsFile
 from lineside.apps.kept_answers import CacheWish
 from lineside.apps.keys_in_use import KeysInUse
+from lineside.apps.metadata_kept import metadata_of, user_of
 from lineside.apps.metered import payer_of as payer_of
 from lineside.apps.model_guards import GUARDS, ModelGuards, decisions_of, keep_unseen
 from lineside.apps.serving import Serving
@@ -193,7 +194,7 @@ class ModelCalls:
             wants="vectors" if vectors else wants,
             use_case=use_case,
             session=caller.session,
-            user=caller.user or request.user,
+            user=caller.user or user_of(request),
             trace_id=caller.place.trace_id,
             traceparent=caller.place.header,
             cache_s=caller.cache_s,
@@ -230,7 +231,12 @@ class ModelCalls:
                 f"`{use_case}` is a use case: it takes no tools, and answers once",
                 hint="Its release says how it answers; ask `provider/model` for a plain model.",
             )
-        given = Call(input=_input(request, fields), session=call.session, user=call.user)
+        given = Call(
+            input=_input(request, fields),
+            session=call.session,
+            user=call.user,
+            metadata=metadata_of(request)[0],
+        )
         answer = await self._serving.call(
             caller.scope,
             use_case,
@@ -348,6 +354,7 @@ def _fixed(request: canonical.ModelRequest) -> list[str]:
         *(["system"] if request.system or spoken else []),
         *(["earlier turns"] if others > 1 else []),
         *said,
+        *(["metadata"] if metadata_of(request)[1] else []),
     ]
 
 

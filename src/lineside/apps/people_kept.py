@@ -7,7 +7,7 @@ from lineside.traces import privacy
 from lineside.trust import Scope
 from lineside.usecases import guards as declarations
 
-_OF_NOBODY_KNOWS = chain_of({"input": (declarations.declared_as("mask_pii"),)})
+OF_NOBODY_KNOWS = chain_of({"input": (declarations.declared_as("mask_pii"),)})
 
 
 def people_kept(
@@ -20,7 +20,7 @@ def people_kept(
     Args:
         chain: The guards of the call; where nobody knows them, all that is personal counts.
     """
-    found = (_OF_NOBODY_KNOWS if chain is None else chain).kind_in
+    found = (OF_NOBODY_KNOWS if chain is None else chain).kind_in
     return {
         name: value and privacy.masked_id(scope.store, scope.workspace, name, value, found=found)
         for name, value in (("session_id", session), ("user_id", user))

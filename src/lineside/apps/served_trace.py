@@ -7,6 +7,7 @@ from typing import Any
 from lineside.apps.call import Call
 from lineside.apps.call_place import CallPlace
 from lineside.apps.guarded import GuardedAnswer
+from lineside.apps.metadata_kept import metadata_kept
 from lineside.apps.metered import payer_said
 from lineside.apps.people_kept import people_kept
 from lineside.apps.rollout import Arm
@@ -33,6 +34,7 @@ class ServedTrace:
         self._scope = scope
         self._started = started
         self._input = call.input
+        self._said = metadata_kept(guards, call.metadata)
         self._common: dict[str, Any] = {
             "use_case": use_case,
             "release": arm.release_id,
@@ -69,6 +71,7 @@ class ServedTrace:
             output=reply.output if reply else None,
             cost_usd=reply.cost_usd if reply else None,
             attributes=payer_said(self._scope)
+            | self._said
             | (attributes or {})
             | ({"confidence": reply.confidence} if reply else {}),
         )
