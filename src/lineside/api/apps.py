@@ -15,10 +15,10 @@ from lineside.apps import (
     Call,
     Release,
     Rollout,
-    current_rollout,
     deploy,
     get_release,
     list_releases,
+    promoting,
     roll_back,
     rollout_history,
 )
@@ -96,8 +96,11 @@ def release(scope: Caller, name: str, reference: str) -> Release:
 
 @router.get("/usecases/{name}/rollout")
 def rollout(scope: Caller, name: str) -> Rollout | None:
-    """Who gets which release now; null when nothing is live."""
-    return current_rollout(scope, name)
+    """Who gets which release now; null when nothing is live.
+
+    `unproved` names values of knobs that users lose by it, or once its canary is live.
+    """
+    return promoting.looked_over(scope, name)
 
 
 @router.get("/usecases/{name}/rollouts")

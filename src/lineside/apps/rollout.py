@@ -10,6 +10,7 @@ from lineside.apps.candidate import folder_of, get_candidate
 from lineside.apps.knobs import parse_knob, turn_knobs
 from lineside.apps.queries import Connection
 from lineside.apps.release import Release, load_releases, pick_release
+from lineside.apps.unproved import UnprovedKnob, unproved_of
 from lineside.core import Conflict, Denied, Invalid, Record, new_id, now
 from lineside.trust import Scope, record
 
@@ -48,6 +49,8 @@ class Rollout(Record):
         knobs: What the operator set; the rest keeps the manifest's defaults.
         reason: How it came about.
         shadow: What gets copies of the calls beside them, if anything.
+        unproved: Values of knobs that users of the live release before may not have any more, or
+            will not once a canary is live; only where it was looked for.
         experiment: The experiment whose arms these are, if they are; who falls into which is
             drawn anew for each.
     """
@@ -61,6 +64,7 @@ class Rollout(Record):
     created_by: str
     shadow: Arm | None = None
     experiment: str | None = None
+    unproved: tuple[UnprovedKnob, ...] = ()
 
     @property
     def live(self) -> Arm:
@@ -367,7 +371,10 @@ def put_rollout(
         shadow=shadow,
         experiment=experiment,
     )
-    queries.insert_rollout(connection, scope.workspace, rollout.model_dump())
+    before = None if reason == "rollback" else present_rollout(connection, scope, use_case)
+    unproved = unproved_of(connection, scope, before, rollout)
+    kept = rollout.model_dump(exclude={"unproved"})
+    queries.insert_rollout(connection, scope.workspace, kept)
     shares = {
         f"{arm.name}: {arm.label}" if experiment else arm.label: f"{arm.percent:g} %"
         for arm in arms
@@ -377,7 +384,9 @@ def put_rollout(
         said["shadow"] = {shadow.label: f"{shadow.percent:g} %"}
     if arms[-1].audience:
         said["audience"] = arms[-1].audience
+    if lost := {one.knob: list(one.values) for one in unproved if one.is_live}:
+        said["unproved"] = lost
     about = shadow if reason == "shadow" and shadow else arms[-1]
     kind = "rollback" if reason == "rollback" else "deploy"
     record(connection, scope, kind, about.release_id, said | dict(details or {}))
-    return rollout
+    return rollout.model_copy(update={"unproved": unproved})

@@ -12,6 +12,7 @@ from lineside.cli.output import note, print_json, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
 from lineside.cli.progress import Stations
 from lineside.cli.report_files import report_options, take_reports, write_reports
+from lineside.cli.unproved import note_unproved
 from lineside.cli.verdicts import (
     EXIT_CODES,
     notes_beside,
@@ -174,6 +175,7 @@ def deploy_command(
     say(f"✓ {name}: {_shares(rollout)}", style="bold")
     if rollout.knobs:
         say("  " + ", ".join(f"{knob} = {value}" for knob, value in rollout.knobs.items()))
+    note_unproved(rollout.unproved)
     say("\nCall it (while `lineside up` runs):")
     click.echo(f"  {curl}")
     say(f"Its page: {page}")

@@ -9,10 +9,12 @@ from lineside.cli.commands import Commands, Decorated, json_option
 from lineside.cli.experiments import ab, margin_typed, print_experiment
 from lineside.cli.output import local_time, note, print_json, print_table, say
 from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
+from lineside.cli.unproved import note_unproved
 from lineside.core import NotFound, now
 
 if TYPE_CHECKING:
     from lineside.apps import staged as staging
+    from lineside.apps.unproved import UnprovedKnob
     from lineside.trust import Scope
 
 _NAME = click.argument("name_or_folder", required=False)
@@ -101,6 +103,7 @@ def start(
     }
     with scope_on_line() as scope:
         started = staging.start(scope, name, reference, plan=plan)
+        lost = _unproved(scope, name)
     view = staging.view_of(started, at=now())
     if as_json:
         print_json(view)
@@ -108,6 +111,7 @@ def start(
     of = f" of those with `{started.plan.audience}`" if started.plan.audience else ""
     say(f"✓ {name}: {started.percent:g} %{of} get {started.label}", style="bold")
     _print_ladder(view)
+    note_unproved(lost)
     note(f"Watched while `lineside up` runs: {server_address()}/usecases/{name}/rollout")
     note(f"Back at once: lineside rollback {name}")
 
@@ -122,6 +126,7 @@ def show(name_or_folder: str | None, as_json: bool) -> None:
     name = use_case_named(name_or_folder)
     with scope_here() as scope:
         found = staging.current(scope, name)
+        lost = _unproved(scope, name)
     if found is None:
         raise NotFound(
             "no_staged_rollout",
@@ -133,6 +138,7 @@ def show(name_or_folder: str | None, as_json: bool) -> None:
         print_json(view)
         return
     say(view.verdict.sentence, style="bold")
+    note_unproved(lost)
     say()
     if found.experiment is not None:
         print_experiment(view)
@@ -204,14 +210,23 @@ def _move(
     name = use_case_named(name_or_folder)
     with scope_on_line() as scope:
         view = staging.view_of(move(scope, name), at=now())
+        lost = _unproved(scope, name)
     if as_json:
         print_json(view)
         return
+    note_unproved(lost)
     found = view.rollout
     if found.experiment is not None:
         say(f"✓ {name}: the experiment is {_WORDS[found.status]}; {found.ended_why}", style="bold")
         return
     say(f"✓ {name}: {found.label} is {_WORDS[found.status]}, {_where(found)}", style="bold")
+
+
+def _unproved(scope: "Scope", name: str) -> "tuple[UnprovedKnob, ...]":
+    from lineside.apps import promoting
+
+    now_counting = promoting.looked_over(scope, name)
+    return now_counting.unproved if now_counting else ()
 
 
 def _where(found: "staging.StagedRollout") -> str:

@@ -1,9 +1,12 @@
 """`/usecases/{name}/knobs`: where knobs stand, what is offered, and the control users get."""
 
+import asyncio
+
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from lineside.apps import promoting
 from lineside.trust import Scope
 from lineside.web.render import STATIC, page
 
@@ -16,7 +19,9 @@ async def knob_page(request: Request) -> Response:
     name = request.path_params["name"]
     user = request.query_params.get("user", "").strip()[:_USER_CHARACTERS_MAX]
     now = await request.app.state.serving.knobs.now(scope, name)
-    return page(request, "knobs.html", takes=("user",), now=now, user=user)
+    counting = await asyncio.to_thread(promoting.looked_over, scope, name)
+    unproved = counting.unproved if counting else ()
+    return page(request, "knobs.html", takes=("user",), now=now, user=user, unproved=unproved)
 
 
 async def control(_request: Request) -> Response:

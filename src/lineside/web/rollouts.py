@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from lineside.apps import current_rollout, staged
+from lineside.apps import promoting, staged
 from lineside.core import Conflict, NotFound, now
 from lineside.stats import plots
 from lineside.trust import Scope
@@ -66,15 +66,20 @@ def rollout_page(request: Request) -> Response:
     name = request.path_params["name"]
     known = get_use_case(scope, name)
     found = staged.current(scope, name)
+    counting = promoting.looked_over(scope, name)
+    unproved = counting.unproved if counting else ()
     if found is None:
-        is_live = current_rollout(scope, name) is not None
-        return page(request, "rollout.html", known=known, view=None, is_live=is_live)
+        is_live = counting is not None
+        return page(
+            request, "rollout.html", known=known, view=None, is_live=is_live, unproved=unproved
+        )
     view = staged.view_of(found, at=now())
     if found.experiment is not None:
         return page(
             request,
             "experiment.html",
             known=known,
+            unproved=unproved,
             view=view,
             staged=found,
             experiment=found.experiment,
@@ -89,6 +94,7 @@ def rollout_page(request: Request) -> Response:
         request,
         "rollout.html",
         known=known,
+        unproved=unproved,
         view=view,
         staged=found,
         tone=_tone(view),
