@@ -57,14 +57,16 @@ async def passed(file: GuardsFile, events: list[canonical.AnswerEvent]) -> list[
 def test_thoughts_and_arguments_pass_as_they_come_where_no_guard_waits_for_them(
     tmp_path: Path, kind: str
 ) -> None:
-    events = pieces(PARTS[kind], "one ", "two ", "three")
+    parts = pieces(PARTS[kind], "one ", "two ", "three")
+    events = [*parts, canonical.ChoiceEnded(finish_reason="stop")]
     (tmp_path / "guards.yaml").write_text("input: [mask_pii]\n")
     unguarded = asyncio.run(passed(GuardsFile(tmp_path / "guards.yaml"), events))
     (tmp_path / "guards.yaml").write_text("output: [mask_pii]\n")
     guarded = asyncio.run(passed(GuardsFile(tmp_path / "guards.yaml"), events))
 
     assert unguarded == [(2, "one "), (3, "two "), (4, "three")]
-    assert guarded == [(5, "one two three")]
+    # A thought waits until it is known that none follows it.
+    assert guarded == [(6 if kind == "reasoning" else 5, "one two three")]
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from lineside.apps.answer_texts import EventTexts
+from lineside.apps.answer_thoughts import AnswerThoughts
 from lineside.apps.answer_words import AnswerWords, Key
 from lineside.apps.guarded import ANSWER_POINTS
 from lineside.apps.guards_file import GuardsFile
@@ -97,6 +98,7 @@ class _Answer:
         self.costs: list[StreamCost] = []
         self.left_out: set[str] = set()
         self._words = AnswerWords(guarded, ANSWER_POINTS, self.costs)
+        self._thoughts = AnswerThoughts(guarded)
         self._streams: dict[Key, GuardedStream] = {}
         self._held: dict[Key, list[str]] = {}
         self._seals: dict[Key, canonical.PartGrew] = {}
@@ -115,18 +117,24 @@ class _Answer:
             self._echoed = frozenset(self._asked.texts)
         before: list[canonical.AnswerEvent] = []
         if isinstance(event, canonical.ChoiceEnded):
-            before = await self._words.finish(event.choice)
+            before = await self._finish(event.choice)
         elif isinstance(event, canonical.AnswerEnded):
-            if self._streams or self._held or self._words.is_open:
+            if self._streams or self._held or self._words.is_open or self._thoughts.is_open:
                 raise Denied("guard_denied", "The answer ended within a part; it was held back")
-            before = await self._words.finish()
+            before = await self._finish()
         return [*before, await self._beside(event)]
+
+    async def _finish(self, choice: int | None = None) -> list[canonical.AnswerEvent]:
+        """What nothing can follow any more; of one choice, or of all."""
+        return [*await self._thoughts.finish(choice), *await self._words.finish(choice)]
 
     async def _started(self, event: canonical.PartStarted) -> list[canonical.AnswerEvent]:
         part, key = event.part, (event.choice, event.at)
         before: list[canonical.AnswerEvent] = []
         if not isinstance(part, canonical.TextPart):
             before = await self._words.finish(event.choice)
+        if not isinstance(part, canonical.ReasoningPart):
+            before += await self._thoughts.finish(event.choice)
         if not isinstance(part, canonical.TextPart | canonical.ReasoningPart | canonical.ToolCall):
             return [*before, await self._beside(event)]
         name = "arguments" if isinstance(part, canonical.ToolCall) else "text"
@@ -141,7 +149,9 @@ class _Answer:
         if self.is_guarded:
             wordless = event.model_copy(update={"part": passed.model_copy(update={name: ""})})
             if isinstance(part, canonical.TextPart):
-                return await self._words.start(wordless, words)
+                return [*before, *await self._words.start(wordless, words)]
+            if isinstance(part, canonical.ReasoningPart):
+                return [*before, *self._thoughts.start(wordless, words)]
             self._held[key] = [words]
             return [*before, wordless]
         stream = self._streams[key] = self._guarded.stream(*ANSWER_POINTS)
@@ -180,6 +190,9 @@ class _Answer:
         if key in self._held:
             self._held[key].append(event.text)
             return []
+        if self._thoughts.has(key):
+            self._thoughts.grow(key, event.text)
+            return []
         if self._words.has(key):
             return await self._words.grow(event) if event.text else []
         if key not in self._streams:
@@ -198,6 +211,11 @@ class _Answer:
             assert isinstance(ended, canonical.PartEnded)  # noqa: S101 # it stays what it is
             self._words.end(None if seal is None else await self._sealed(seal), ended)
             return []
+        if self._thoughts.has(key):
+            seal = self._seals.pop(key, None)
+            sealed = None if seal is None else await self._sealed(seal)
+            self._thoughts.end(key, sealed, await self._beside(event))
+            return []
         if key in self._streams:
             stream = self._streams.pop(key)
             rest = await stream.finish()
@@ -215,7 +233,7 @@ class _Answer:
         return judged
 
     async def _whole(self, words: str) -> str:
-        """A thought, or the arguments of a call, which may hide a sign behind an escape."""
+        """The arguments of a call, which may hide a sign behind an escape."""
         plain = passed = unescaped(words)
         for point in ANSWER_POINTS:
             [passed] = await self._guarded.texts(point, [passed], value=passed)

@@ -14,7 +14,7 @@ from lineside.core import NotFound, now
 
 if TYPE_CHECKING:
     from lineside.apps import staged as staging
-    from lineside.apps.unproved import UnprovedKnob
+    from lineside.apps import unproved as losing
     from lineside.trust import Scope
 
 _NAME = click.argument("name_or_folder", required=False)
@@ -222,7 +222,7 @@ def _move(
     say(f"✓ {name}: {found.label} is {_WORDS[found.status]}, {_where(found)}", style="bold")
 
 
-def _unproved(scope: "Scope", name: str) -> "tuple[UnprovedKnob, ...]":
+def _unproved(scope: "Scope", name: str) -> "tuple[losing.UnprovedKnob, ...]":
     from lineside.apps import promoting
 
     now_counting = promoting.looked_over(scope, name)

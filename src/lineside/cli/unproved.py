@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from lineside.cli.output import note
 
 if TYPE_CHECKING:
-    from lineside.apps.unproved import UnprovedKnob
+    from lineside.apps import unproved as losing
 
 
-def note_unproved(unproved: "Sequence[UnprovedKnob]") -> None:
+def note_unproved(unproved: "Sequence[losing.UnprovedKnob]") -> None:
     """Warn of each; nothing is said where no user loses anything."""
     for one in unproved:
         note(f"warning: {one.sentence}")
