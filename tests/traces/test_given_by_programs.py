@@ -126,6 +126,51 @@ def test_a_span_of_braintrust_is_read_whole(apart: Scope) -> None:
     assert (score.name, score.value, score.span_id) == ("factual", 0.75, span_id)
 
 
+def test_what_a_function_decorated_for_langfuse_was_called_with_is_its_input(apart: Scope) -> None:
+    messages = [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "Where?"}]
+    called: dict[str, tuple[str, Any]] = {
+        "one": ("generation", {"args": [messages], "kwargs": {}}),
+        "named": ("generation", {"args": [], "kwargs": {"messages": messages}}),
+        "tool": ("tool", {"args": ["7"], "kwargs": {}}),
+        "both": ("tool", {"args": ["7"], "kwargs": {"deep": True}}),
+    }
+    found = {}
+    for name, (kind, said) in called.items():
+        attributes = {
+            "langfuse.observation.type": kind,
+            "langfuse.observation.input": json.dumps(said),
+        }
+        [found[name]] = get_trace(apart, send(apart, attributes)[0])
+
+    assert (found["one"].input, found["named"].input) == ("Where?", "Where?")
+    assert [one.role for one in found["one"].messages_in or []] == ["system", "user"]
+    assert (found["tool"].input, found["both"].input) == ("7", called["both"][1])
+
+
+@pytest.mark.parametrize("word", ["[Scrubbed due to 'session']", "__REDACTED__"])
+def test_what_a_sender_blacked_out_is_no_session_and_no_user(apart: Scope, word: str) -> None:
+    sent = {"session.id": word, "user.id": word, "gen_ai.conversation.id": "chat-7"}
+
+    [span] = get_trace(apart, send(apart, sent)[0])
+
+    assert (span.session_id, span.user_id) == ("chat-7", None)
+
+
+def test_texts_and_single_scores_of_braintrust_are_read_as_they_were_meant(apart: Scope) -> None:
+    sent = {
+        "braintrust.input": '"Where?"',
+        "braintrust.output": '"Here"',
+        "braintrust.scores.factual": 0.75,
+        "braintrust.metadata.user_id": "u1",
+    }
+    trace_id, _ = send(apart, sent)
+
+    [span] = get_trace(apart, trace_id)
+    [score] = list_scores(apart, trace_id=trace_id)
+    assert (span.input, span.output, span.user_id) == ("Where?", "Here", "u1")
+    assert (score.name, score.value) == ("factual", 0.75)
+
+
 def test_annotations_of_openinference_on_a_step_are_scores(apart: Scope) -> None:
     said: list[Any] = [
         {

@@ -30,7 +30,7 @@ from lineside.traces.span import Message, Span, SpanKind
 
 __all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "moment_of", "provider_name", "received"]
 
-MAPPING_VERSION = 5
+MAPPING_VERSION = 6
 """Goes up whenever the same span would be read differently; stored spans keep theirs."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +52,9 @@ _TAKEN_AS_THEY_ARE = (
     "tokens_reasoning_out",
     "cost_usd",
 )
+_IDS = ("session_id", "user_id")
+# Put by the sender in place of what it will not say: all such steps are of no one session.
+_BLACKED_OUT = ("[Scrubbed due to ", "__REDACTED__")
 _CONVERSING = ("model", "agent")
 _FLAT_OI = {"openinference", "llm", "input", "output", "tool", "embedding", "retrieval", "reranker"}
 _PYDANTIC_AI = {"pydantic_ai", "logfire", "events", "all_messages_events", "tool_arguments"}
@@ -191,6 +194,10 @@ def _merged(raw: RawSpan) -> Reading:
         reading = read(raw)
         if "uncached_only" in reading and "tokens_in" in merged:
             del reading["uncached_only"]
+        for name in _IDS:
+            said = reading.get(name)
+            if said is not None and said.startswith(_BLACKED_OUT):
+                del reading[name]
         merged = reading | merged
     told = merged.get("messages_in", [])
     if "instructions" in merged and all(one.role != "system" for one in told):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from lineside.traces.conventions.conversations import conversation
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
@@ -12,6 +14,7 @@ from lineside.traces.conventions.values import (
     first_text,
     parsed,
     said,
+    whole_or_flat,
 )
 
 _KINDS = {
@@ -22,7 +25,6 @@ _KINDS = {
     "task": "step",
     "eval": "step",
 }
-_METRICS = "braintrust.metrics"
 
 
 def read(span: RawSpan) -> Reading:
@@ -30,10 +32,10 @@ def read(span: RawSpan) -> Reading:
     about = as_dict(attributes.get("braintrust.span_attributes"))
     stated = first_text(about, "type")
     kind = _KINDS.get(stated.lower()) if stated else None
-    told = parsed(first(attributes, "braintrust.input_json", "braintrust.input"))
-    answered = parsed(first(attributes, "braintrust.output_json", "braintrust.output"))
-    metadata = as_dict(attributes.get("braintrust.metadata"))
-    metrics = _metrics(attributes)
+    told = _whole(first(attributes, "braintrust.input_json", "braintrust.input"))
+    answered = _whole(first(attributes, "braintrust.output_json", "braintrust.output"))
+    metadata = whole_or_flat(attributes, "braintrust.metadata")
+    metrics = whole_or_flat(attributes, "braintrust.metrics")
     talks = kind == "model"
     seconds = first_number(metrics, "time_to_first_token")
     return said(
@@ -64,11 +66,11 @@ def read(span: RawSpan) -> Reading:
     )
 
 
-def _metrics(attributes: dict[str, Any]) -> dict[str, Any]:
-    """As one attribute, or as one for each of them."""
-    flat = {
-        name.removeprefix(f"{_METRICS}."): value
-        for name, value in attributes.items()
-        if name.startswith(f"{_METRICS}.")
-    }
-    return as_dict(attributes.get(_METRICS)) | flat
+def _whole(value: Any) -> Any:
+    """What was written as JSON, plain texts too."""
+    if isinstance(value, str) and value.startswith('"'):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return parsed(value)

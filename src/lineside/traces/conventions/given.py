@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from lineside.traces.conventions.values import as_dict, first, nested, parsed, text
+from lineside.traces.conventions.values import (
+    as_dict,
+    first,
+    nested,
+    parsed,
+    text,
+    whole_or_flat,
+)
 
 Target = Literal["span", "trace", "session"]
 
@@ -87,6 +94,6 @@ def remarks_in(attributes: Mapping[str, Any]) -> Iterator[Remark]:
                     said.get("identifier"),
                     said.get("metadata"),
                 )
-    for name, value in list(as_dict(attributes.get(_SCORES)).items())[:_SCORES_MAX]:
+    for name, value in list(whole_or_flat(attributes, _SCORES).items())[:_SCORES_MAX]:
         if value is not None:  # a scorer that gave none
             yield Remark("span", name, value)

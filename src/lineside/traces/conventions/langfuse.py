@@ -36,7 +36,7 @@ _REASONING = ("output_reasoning_tokens", "reasoning_tokens", "output_reasoning")
 def read(span: RawSpan) -> Reading:
     attributes = span.attributes
     kind = first_text(attributes, "langfuse.observation.type")
-    value_in = parsed(first(attributes, "langfuse.observation.input", "langfuse.trace.input"))
+    value_in = _asked(first(attributes, "langfuse.observation.input", "langfuse.trace.input"))
     value_out = parsed(first(attributes, "langfuse.observation.output", "langfuse.trace.output"))
     stated = _KINDS.get(kind.lower()) if kind else None
     talks = stated != "tool"
@@ -65,6 +65,17 @@ def read(span: RawSpan) -> Reading:
             "completion_start": _moment(attributes),
         }
     )
+
+
+def _asked(value: Any) -> Any:
+    """What a decorated function was called with: its only argument, or all by their names."""
+    whole = parsed(value)
+    if not isinstance(whole, dict) or whole.keys() != {"args", "kwargs"}:
+        return whole
+    args, kwargs = whole["args"], whole["kwargs"]
+    if isinstance(args, list) and len(args) == 1 and not kwargs:
+        return args[0]
+    return kwargs if kwargs and not args else whole
 
 
 def _usage(attributes: dict[str, Any]) -> Reading:

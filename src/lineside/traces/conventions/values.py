@@ -88,6 +88,13 @@ def parsed(value: Any) -> Any:
     return found
 
 
+def whole_or_flat(attributes: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Members that were sent as one attribute, or as one for each of them."""
+    below = f"{name}."
+    flat = {key[len(below) :]: value for key, value in attributes.items() if key.startswith(below)}
+    return as_dict(attributes.get(name)) | flat
+
+
 def _is_too_deep(value: Any) -> bool:
     """Whether it could not be written as JSON again once it stands inside a span."""
     level = [value]
