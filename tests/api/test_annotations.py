@@ -42,9 +42,16 @@ def client(server: str) -> Client:
     return Client(base_url=server)
 
 
-def step(server: str, *, service: str = "shop", session: str = "s1") -> tuple[str, str]:
+def step(
+    server: str,
+    *,
+    service: str = "shop",
+    session: str = "s1",
+    trace_id: str = "",
+    span_id: str = "",
+) -> tuple[str, str]:
     """Send one step; gives the ids of its trace and of itself."""
-    trace_id, span_id = secrets.token_hex(16), secrets.token_hex(8)
+    trace_id, span_id = trace_id or secrets.token_hex(16), span_id or secrets.token_hex(8)
     now = str(time.time_ns())
     span = {
         "traceId": trace_id,
@@ -162,7 +169,7 @@ def test_what_cannot_be_annotated_is_said_and_nothing_is_kept(server: str, clien
     _, span_id = step(server)
     result = {"score": 1}
     known: Any = {"span_id": span_id, "name": "x", "annotator_kind": "CODE", "result": result}
-    unknown = known | {"span_id": "f" * 16}
+    unknown = known | {"span_id": "no id"}
 
     def sent(*data: Any) -> tuple[int, str]:
         answer = httpx.post(f"{server}/v1/span_annotations", json={"data": list(data)})
@@ -170,7 +177,7 @@ def test_what_cannot_be_annotated_is_said_and_nothing_is_kept(server: str, clien
 
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         client.spans.log_span_annotations(span_annotations=[known, unknown])
-    assert "`ffffffffffffffff`" in sent(known, unknown)[1]
+    assert "`no id`" in sent(known, unknown)[1]
     assert sent(known | {"result": {}})[0] == 422
     assert sent(known | {"annotator_kind": "DOG"})[1].startswith("An annotation cannot be read: ")
     assert client.spans.get_span_annotations(project_identifier="x", span_ids=[span_id]) == []
@@ -192,8 +199,8 @@ def test_a_limited_key_annotates_and_sees_no_other_use_case(server: str) -> None
     limited = Client(base_url=server, api_key=key_for(server, "orders"))
 
     limited.spans.add_span_annotation(span_id=own[1], annotation_name="mine", score=1)
-    with pytest.raises(httpx.HTTPStatusError, match="404"):
-        limited.spans.add_span_annotation(span_id=foreign[1], annotation_name="theirs", score=1)
+    # As if that step were not here: it waits for one of `orders`.
+    limited.spans.add_span_annotation(span_id=foreign[1], annotation_name="theirs", score=1)
     with pytest.raises(httpx.HTTPStatusError, match="404"):
         limited.traces.add_trace_annotation(trace_id=foreign[0], annotation_name="x", score=1)
     back = limited.spans.get_span_annotations(
@@ -202,3 +209,18 @@ def test_a_limited_key_annotates_and_sees_no_other_use_case(server: str) -> None
 
     assert [one["name"] for one in back] == ["mine"]
     assert [one["name"] for one in scores(server, trace_id=foreign[0])] == ["secret"]
+    listed = httpx.get(f"{server}/api/scores/waiting", params={"use_case": "orders"}).json()
+    assert {one["name"] for one in listed} == {"theirs"}
+
+
+def test_an_annotation_that_is_quicker_than_its_span_is_on_it_once_that_comes(
+    server: str, client: Client
+) -> None:
+    span_id = secrets.token_hex(8)
+    client.spans.add_span_annotation(span_id=span_id, annotation_name="early", score=0.5)
+    trace_id, _ = step(server, span_id=span_id)
+
+    [score] = scores(server, trace_id=trace_id)
+    assert (score["name"], score["value"], score["span_id"]) == ("early", 0.5, span_id)
+    [back] = client.spans.get_span_annotations(project_identifier="x", span_ids=[span_id])
+    assert back["name"] == "early"

@@ -289,7 +289,7 @@ def test_a_score_on_a_span_is_kept_and_counts_once_however_often_it_comes(scope:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"name": "x", "value": 1.0}, "names no trace and no session, and no answer"),
+        ({"name": "x", "value": 1.0}, "names no trace, step or session, and no answer"),
         ({"name": "x", "trace_id": TRACE}, "has no value and no label"),
         ({"name": " ", "value": 1.0, "trace_id": TRACE}, "with 1 characters"),
         ({"name": "x", "value": float("nan"), "trace_id": TRACE}, "is nan"),

@@ -1,6 +1,7 @@
-"""`/v1/span_annotations` and the like: what Phoenix's client puts there, and reads back.
+"""`/v1/span_annotations` and the like: what Phoenix's client puts there, and reads back; and
+`/api/public/scores`, where Langfuse's clients score.
 
-A program that annotates there today changes one address only.
+A program that annotates or scores there today changes one address only.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from lineside.api import answers
 from lineside.api.errors import error_response, error_status
 from lineside.api.senders import Senders
 from lineside.core import Invalid, LinesideError, Unavailable
-from lineside.traces import annotations, refusals
+from lineside.traces import annotations, langfuse_scores, refusals
 from lineside.trust import Scope
 
 _TARGETS: tuple[annotations.Target, ...] = ("span", "trace", "session")
@@ -43,6 +44,7 @@ def annotation_routes(local: Scope) -> list[Route]:
             Route(f"/v1/{of}_notes", door.keeping(of, read=_noted), methods=["POST"])
             for of in _TARGETS
         ),
+        Route("/api/public/scores", door.scoring, methods=["POST"]),
         Route("/v1/projects/{project}/span_annotations", door.listing, methods=["GET"]),
         Route("/arize_phoenix_version", _version, methods=["GET"]),
     ]
@@ -62,11 +64,7 @@ class _Door:
         is_one = read is _noted
 
         def keep(scope: Scope, body: bytes) -> Any:
-            try:
-                document = orjson.loads(body)
-            except ValueError as error:
-                raise Invalid("not_json", f"The body is not JSON: {error}") from None
-            ids = annotations.record_annotations(scope, of, read(document) or [])
+            ids = annotations.record_annotations(scope, of, read(_parsed(body)) or [])
             found = [{"id": one} for one in ids]
             return {"data": found[0] if is_one else found}
 
@@ -74,6 +72,18 @@ class _Door:
             return await self._answer(request, keep)
 
         return answer
+
+    async def scoring(self, request: Request) -> Response:
+        """Keeps scores in Langfuse's words; 207 where some of a list were refused."""
+
+        def keep(scope: Scope, body: bytes) -> Any:
+            kept = langfuse_scores.record_langfuse_scores(scope, _parsed(body))
+            if not kept.refused:
+                return {"id": kept.ids[0], "message": "Accepted"}
+            errors = [{"message": why} for why in kept.refused]
+            return {"accepted": len(kept.ids), "rejected": len(errors), "errors": errors}
+
+        return await self._answer(request, keep)
 
     async def listing(self, request: Request) -> Response:
         """Annotations of the steps that are asked for, the earliest first, page by page."""
@@ -104,7 +114,8 @@ class _Door:
             status = error_status(error)
             self._turned_away.count(sender, error, door="annotations", status=status)
             return error_response(request, error)
-        return Response(orjson.dumps(found), media_type="application/json")
+        status = 207 if isinstance(found, dict) and "rejected" in found else 200
+        return Response(orjson.dumps(found), status, media_type="application/json")
 
     def _worked(self, request: Request, work: Work, body: bytes) -> Any:
         try:
@@ -131,6 +142,13 @@ class _Door:
 async def _version(_: Request) -> Response:
     """What the client asks before it annotates a session."""
     return Response(_SPOKEN_VERSION, media_type="text/plain")
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError as error:
+        raise Invalid("not_json", f"The body is not JSON: {error}") from None
 
 
 def _said(document: Any) -> list[annotations.Annotation]:

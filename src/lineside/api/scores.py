@@ -16,6 +16,7 @@ router = APIRouter(tags=["traces"])
 class GivenScore(Record):
     """A score as it is sent; it is about a trace, a step of it, or a whole session.
 
+    A step may be named by its `span_id` alone. What is not here yet is waited for.
     One with an `identifier` takes the place of an earlier one of the same name, sender and
     identifier. With a `response_id` alone it is about the step whose provider called its answer so.
     """
@@ -61,6 +62,14 @@ def score_list(
         name=name,
         limit=limit,
     )
+
+
+@router.get("/scores/waiting")
+def waiting(
+    scope: Caller, use_case: str | None = None, limit: int = 100
+) -> list[scores.TraceScore]:
+    """Scores of the last 31 days whose step or trace is not here, newest first; at most 1,000."""
+    return scores.list_waiting(scope, use_case=use_case, limit=limit)
 
 
 @router.get("/scores/stats")

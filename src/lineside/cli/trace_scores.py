@@ -1,10 +1,15 @@
 """`lineside traces score` and `lineside traces scores`: what is said of steps and traces."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import local_time, print_json, print_table, say, short
 from lineside.cli.place import scope_on_line
+
+if TYPE_CHECKING:
+    from lineside.traces import scores
 
 _ID_DIGITS = 12
 
@@ -73,6 +78,12 @@ def give_score(
     ),
     help="Count and average the last 30 days instead of listing.",
 )
+@click.option(
+    "--waiting",
+    "only_waiting",
+    is_flag=True,
+    help="Only those whose step or trace is not here; after a day they are strays.",
+)
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1_000))
 @json_option
 def list_given(
@@ -81,6 +92,7 @@ def list_given(
     use_case: str | None,
     name: str | None,
     by: str | None,
+    only_waiting: bool,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -92,6 +104,15 @@ def list_given(
         raise Invalid(
             "by_of_one", "`--by` counts many traces", hint="Leave out --trace and --session."
         )
+    if only_waiting and (by or trace_id or session_id or name):
+        raise Invalid(
+            "waiting_of_some",
+            "`--waiting` lists all that waits",
+            hint="Give it with --use-case and --limit alone.",
+        )
+    if only_waiting:
+        _list_waiting(use_case, limit, as_json=as_json)
+        return
     with scope_on_line() as scope:
         if by is not None:
             figures = scores.score_figures(
@@ -112,38 +133,46 @@ def list_given(
     if as_json:
         print_json(figures if by is not None else found)
     elif by is not None:
-        numbers = ("count", "mean", "median", "lowest", "highest")
-        print_table(
-            ("score", by.replace("_", " "), *numbers, "labels"),
-            [
-                (
-                    one.name,
-                    one.group or "not known",
-                    f"{one.count:,}",
-                    *(_number(getattr(one, field)) for field in numbers[1:]),
-                    ", ".join(f"{label} {count:,}" for label, count in one.labels.items()),
-                )
-                for one in figures
-            ],
-            numbers=numbers,
-        )
+        _print_figures(figures, by)
     else:
-        print_table(
-            ("when", "trace", "score", "value", "label", "by", "why"),
-            [
-                (
-                    local_time(one.at),
-                    (one.trace_id or one.session_id or "")[:_ID_DIGITS],
-                    one.name,
-                    _number(one.value),
-                    one.label or "",
-                    one.by or one.source,
-                    short(one.explanation or "", characters=60),
-                )
-                for one in found
-            ],
-            numbers=("value",),
-        )
+        _print_scores(found)
+
+
+def _print_figures(figures: "list[scores.ScoreFigures]", by: str) -> None:
+    numbers = ("count", "mean", "median", "lowest", "highest")
+    print_table(
+        ("score", by.replace("_", " "), *numbers, "labels"),
+        [
+            (
+                one.name,
+                one.group or "not known",
+                f"{one.count:,}",
+                *(_number(getattr(one, field)) for field in numbers[1:]),
+                ", ".join(f"{label} {count:,}" for label, count in one.labels.items()),
+            )
+            for one in figures
+        ],
+        numbers=numbers,
+    )
+
+
+def _print_scores(found: "list[scores.TraceScore]") -> None:
+    print_table(
+        ("when", "trace", "score", "value", "label", "by", "why"),
+        [
+            (
+                local_time(one.at),
+                (one.trace_id or one.session_id or "")[:_ID_DIGITS],
+                one.name,
+                _number(one.value),
+                one.label or "",
+                one.by or one.source,
+                short(one.explanation or "", characters=60),
+            )
+            for one in found
+        ],
+        numbers=("value",),
+    )
 
 
 def _said(value: float | None, label: str | None) -> str:
@@ -152,3 +181,38 @@ def _said(value: float | None, label: str | None) -> str:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
+
+
+def _list_waiting(use_case: str | None, limit: int, *, as_json: bool) -> None:
+    from lineside.traces import scores
+
+    with scope_on_line() as scope:
+        found = scores.list_waiting(scope, use_case=use_case, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        say("No score waits for its step or trace")
+        return
+    print_table(
+        ("given", "waits for", "score", "value", "label", "by", "stray"),
+        [
+            (
+                local_time(one.at),
+                _waited_for(one),
+                one.name,
+                _number(one.value),
+                one.label or "",
+                one.by or one.source,
+                "yes" if scores.is_stray(one) else "",
+            )
+            for one in found
+        ],
+        numbers=("value",),
+        whole=("waits for",),
+    )
+
+
+def _waited_for(score: "scores.TraceScore") -> str:
+    named = ("trace", score.trace_id), ("step", score.span_id), ("answer", score.response_id)
+    return next(f"{what} {of}" for what, of in named if of)

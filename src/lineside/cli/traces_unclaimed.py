@@ -154,6 +154,11 @@ def _print_refused(found: "list[refusals.RefusalCount]", days: float) -> None:
     )
 
 
+def _waiting(one: "qualities.TelemetryQuality") -> str:
+    strays = f" ({one.scores_stray:,} stray)" if one.scores_stray else ""
+    return f"{one.scores_waiting:,}{strays}"
+
+
 def _print_quality(found: "list[qualities.TelemetryQuality]", days: float) -> None:
     if not found:
         say(f"There are no traces of the last {days:g} days")
@@ -172,7 +177,7 @@ def _print_quality(found: "list[qualities.TelemetryQuality]", days: float) -> No
             _share(one.root_found),
             _share(one.parent_found),
             "not reported" if one.spans_dropped is None else f"{one.spans_dropped:,}",
-            f"{one.scores_waiting:,}",
+            _waiting(one),
             f"{one.clocks_off:,}",
         )
         for one in found
@@ -182,8 +187,8 @@ def _print_quality(found: "list[qualities.TelemetryQuality]", days: float) -> No
     note(
         "Tokens, cost and first chunk: of the model steps. User, session, release and root: of the "
         "traces. Parent: of the steps that have one. Dropped: by clients that report it. Waiting: "
-        "scores of an answer that no step has. Clock off: spans dated more than 10 minutes after "
-        "they came here, or more than 30 days before."
+        "scores of what is not here; stray: for more than a day. Clock off: spans dated more than "
+        "10 minutes after they came here, or more than 30 days before."
     )
 
 

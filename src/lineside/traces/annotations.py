@@ -1,6 +1,7 @@
 """Annotations in Phoenix's words: of a step, a trace or a session; kept as scores and notes."""
 
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
@@ -13,14 +14,14 @@ from lineside.traces.parts import may_see
 from lineside.traces.scores import TraceScore, record_scores
 from lineside.traces.scores.listing import scores_of
 from lineside.traces.scores.record import KINDS
-from lineside.traces.scores.recording import BEGINNING, SCORES_MAX, traces_of_steps
+from lineside.traces.scores.recording import SCORES_MAX, places_of_steps
 from lineside.trust import Scope
 
 Target = Literal["span", "trace", "session"]
 
 NOTE = "note"
 SPANS_MAX = 1_000
-_RECENT = (timedelta(days=2), timedelta(days=40))
+_ID = {"span": re.compile("(?!0+$)[0-9a-f]{16}"), "trace": re.compile("(?!0+$)[0-9a-f]{32}")}
 _NAMED_MAX = 5
 _KINDS_SAID = {"person": "HUMAN", "judge": "LLM", "code": "CODE"}
 
@@ -56,10 +57,14 @@ def record_annotations(scope: Scope, of: Target, said: Sequence[Annotation]) -> 
     """Keep annotations durably, all of them or none; gives an id for each.
 
     A later one of the same name, identifier and sender on the same thing takes the place of the
-    earlier. What has no score and no label is a note on the trace.
+    earlier. What has no score and no label is a note on the trace. Of a step or trace that is not
+    here, or that the actor may not see, it waits for such a one: within the actor's use case, if
+    there is one limit.
 
     Raises:
-        NotFound: A step or trace is not here, or the actor may not see it.
+        NotFound: What cannot be an id of a step or trace; or none is here, and the actor is limited
+            to several use cases, so that it is open for which of them to wait.
+        Unavailable: Too many wait already.
         Invalid: One says nothing, or too much.
         Denied: The right `feedback` is missing.
     """
@@ -71,17 +76,18 @@ def record_annotations(scope: Scope, of: Target, said: Sequence[Annotation]) -> 
         )
     for one in said:
         _check(of, one)
-    places = _places(scope, of, said)
+    places, lost = _places(scope, of, said)
     moment = now()
     scores: list[TraceScore] = []
     notes: list[tuple[str, str]] = []
     for number, (one, place) in enumerate(zip(said, places, strict=True)):
         # Of several that take each other's place, the last is the latest.
         score = _score(scope, one, place, at=moment + timedelta(microseconds=number))
-        if score.value is None and score.label is None and place.trace_id is not None:
+        is_words = score.value is None and score.label is None
+        if is_words and place.trace_id is not None and place not in lost:
             notes.append((place.trace_id, _note(one)))
         else:
-            scores.append(score if score.value is not None or score.label else _worded(score))
+            scores.append(_worded(score) if is_words else score)
     try:
         for trace_id, text in notes:
             marks.note_on_trace(scope, trace_id, text)
@@ -106,7 +112,7 @@ def annotations_of_steps(
     """Scores of some steps as annotations, the earliest first; only what the actor may see."""
     scope.require("read", use_case=min(scope.use_cases) if scope.use_cases else None)
     wanted = {span_id.strip().lower() for span_id in span_ids}
-    known = _traces_of(scope, wanted)
+    known = places_of_steps(scope, wanted)
     if not known:
         return []
     return [
@@ -134,29 +140,29 @@ def _check(of: Target, one: Annotation) -> None:
         )
 
 
-def _places(scope: Scope, of: Target, said: Sequence[Annotation]) -> list[_Place]:
+def _places(
+    scope: Scope, of: Target, said: Sequence[Annotation]
+) -> tuple[list[_Place], set[_Place]]:
+    """What each is about, and what of it is not here."""
     if of == "session":
-        return [_Place(None, None, (one.session_id or "").strip()) for one in said]
+        return [_Place(None, None, (one.session_id or "").strip()) for one in said], set()
     ids = [_id_of(of, one) for one in said]
     if of == "trace":
         there = marks.use_cases_of(scope, set(ids))
         known = {one: one for one, use_case in there.items() if may_see(scope, use_case)}
     else:
-        known = _traces_of(scope, set(ids))
+        known = places_of_steps(scope, set(ids))
     missing = [one for one in dict.fromkeys(ids) if one not in known]
-    if missing:
-        raise _unknown(of, missing)
-    return [_Place(known[one], one if of == "span" else None, None) for one in ids]
-
-
-def _traces_of(scope: Scope, span_ids: set[str]) -> dict[str, str]:
-    """The trace of each step: mostly it began of late, so that little has to be read."""
-    found: dict[str, str] = {}
-    moment = now().replace(tzinfo=None)
-    for since in (*(moment - age for age in _RECENT), BEGINNING):
-        if left := span_ids - found.keys():
-            found |= traces_of_steps(scope, left, since=since)
-    return found
+    can_wait = scope.use_cases is None or len(scope.use_cases) == 1
+    no_ids = [one for one in missing if not (can_wait and _ID[of].fullmatch(one))]
+    if no_ids:
+        raise _unknown(of, no_ids)
+    trace_ids = dict.fromkeys(missing, None) if of == "span" else dict(zip(ids, ids, strict=True))
+    places = {
+        one: _Place(known.get(one, trace_ids.get(one)), one if of == "span" else None, None)
+        for one in ids
+    }
+    return [places[one] for one in ids], {places[one] for one in missing}
 
 
 def _unknown(of: Target, ids: Sequence[str]) -> NotFound:
@@ -191,7 +197,7 @@ def _score(scope: Scope, one: Annotation, place: _Place, *, at: datetime) -> Tra
 
 
 def _worded(score: TraceScore) -> TraceScore:
-    """A session has no notes: what is only words has the label `note` there."""
+    """A session has no notes, nor what is not here: what is only words is labelled `note`."""
     return score.model_copy(update={"label": NOTE})
 
 
@@ -201,7 +207,9 @@ def _note(one: Annotation) -> str:
 
 
 def _annotation_id(place: _Place, name: str, identifier: str | None) -> str:
-    told = "\0".join((*(one or "" for one in place), name, identifier or ""))
+    # The same for a step whose trace is not known yet.
+    told = "\0".join((place.span_id or place.trace_id or "", place.session_id or "", name))
+    told = f"{told}\0{identifier or ''}"
     return f"annotation_{hashlib.sha256(told.encode()).hexdigest()[:24]}"
 
 

@@ -22,6 +22,7 @@ from lineside.traces.row import span_row
 from lineside.traces.scores.answers import placed
 from lineside.traces.scores.arriving import scores_of_spans
 from lineside.traces.scores.queries import SCORES
+from lineside.traces.scores.steps import on_steps
 from lineside.traces.strays import strays_of
 from lineside.traces.strays.queries import STRAYS
 from lineside.traces.sums.queries import TRACE_SUMS
@@ -97,6 +98,7 @@ class TracesIntake:
         ]
         came = read_beside(beside)
         scores = placed([*came.scores, *scores_of_spans(fresh)], fresh, ask)
+        scores = on_steps(scores, found, ask)
         texts = [indexed(*one) for one in found.items()]
         strays: list[Row] = []
         if keeps:

@@ -56,4 +56,5 @@ def score_of(row: dict[str, Any]) -> TraceScore | Refusal:
         trace_id=of_trace,
         span_id=row.get("observationId"),
         session_id=None if of_trace else row.get("sessionId"),
+        metadata=row.get("metadata"),
     )

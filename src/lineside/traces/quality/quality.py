@@ -9,6 +9,7 @@ from lineside.traces.metrics import client_losses
 from lineside.traces.quality import queries
 from lineside.traces.reading import open_reading
 from lineside.traces.scores.queries import WAITING
+from lineside.traces.scores.waiting import STRAY_AFTER
 from lineside.traces.search.asked import DAY, plain
 from lineside.trust import Scope
 
@@ -37,7 +38,8 @@ class TelemetryQuality(Record):
         parents_looked_for: Steps that `parent_found` was counted over; of very many traces some.
         spans_dropped: Spans that clients say they dropped before sending; nothing where no client
             reports it, which is not to say that none were.
-        scores_waiting: Scores that name an answer which no step that is here has.
+        scores_waiting: Scores of these days whose step, answer or trace is not here;
+            `scores_stray` those of them that have waited for more than a day.
         clocks_off: Spans that came in these days and are dated more than 10 minutes after they
             came, or more than 30 days before, as imported history is. They stand where their
             clock says, and may be in no chart of these days.
@@ -58,6 +60,7 @@ class TelemetryQuality(Record):
     parents_looked_for: int
     spans_dropped: int | None = None
     scores_waiting: int = 0
+    scores_stray: int = 0
     clocks_off: int = 0
 
 
@@ -83,7 +86,8 @@ def telemetry_quality(
         rows = reading.rows(queries.BY_USE_CASE, [scope.workspace, since, use_case, use_case])
         one_in = max(1, ceil(sum(row["spans"] for row in rows) / _PARENTS_SPANS))
         asked = [scope.workspace, since - DAY, one_in, since, use_case, use_case]
-        waiting = reading.rows(WAITING, [scope.workspace, since, use_case])
+        stray = plain(now() - STRAY_AFTER)
+        waiting = reading.rows(WAITING, [scope.workspace, since, use_case, stray])
         parents = {row["use_case"]: row for row in reading.rows(queries.PARENTS, asked)}
         asked = [scope.workspace, since, use_case, use_case]
         off = {row["use_case"]: row["spans"] for row in reading.rows(queries.CLOCKS_OFF, asked)}
@@ -91,6 +95,7 @@ def telemetry_quality(
     for losses in client_losses(scope, use_case=use_case, hours=days * 24):
         dropped[losses.use_case] = dropped.get(losses.use_case, 0) + losses.dropped
     lost = {row["use_case"]: row["waiting"] for row in waiting}
+    strays = {row["use_case"]: row["strays"] for row in waiting}
     # What began in other days only, by a clock that is off, has no figures but these.
     counted = {row["use_case"] for row in rows}
     rows += [_NOTHING | {"use_case": name} for name in {**lost, **off} if name not in counted]
@@ -98,6 +103,7 @@ def telemetry_quality(
         _quality(row, parents.get(row["use_case"]), dropped.get(row["use_case"])).model_copy(
             update={
                 "scores_waiting": lost.get(row["use_case"], 0),
+                "scores_stray": strays.get(row["use_case"], 0),
                 "clocks_off": off.get(row["use_case"], 0),
             }
         )

@@ -8,7 +8,7 @@ from lineside.store import LakeTable
 from lineside.traces import queries
 from lineside.traces.arrivals import trace_key
 from lineside.traces.logs.queries import SPAN_EVENTS
-from lineside.traces.scores.queries import SCORES
+from lineside.traces.scores.queries import SCORES, WAITS
 from lineside.traces.strays.queries import STRAYS
 from lineside.traces.sums.queries import EMPTY, TRACE_SUMS
 
@@ -187,6 +187,12 @@ DELETE FROM lake.scores WHERE workspace = ? AND trace_id IS NULL AND response_id
       AND trace_id IN (SELECT unnest(?::VARCHAR[]))
 )
 """
+# The same for scores that named a step of theirs before it came.
+_DELETE_WAITING_FOR_STEPS = f"""
+DELETE FROM lake.scores WHERE workspace = ? AND trace_key = {WAITS} AND span_id IN (
+    SELECT span_id FROM lake.spans WHERE workspace = ? AND trace_id IN (SELECT unnest(?::VARCHAR[]))
+)
+"""
 EVENTS = """
 SELECT trace_id, use_case, event FROM {span_events}
 WHERE workspace = ? AND trace_key IN (SELECT unnest(?::BIGINT[]))
@@ -210,7 +216,11 @@ def deletions(
     """
     others = [table for table in tables if table is not queries.SPANS]
     return [
-        *([(_DELETE_WAITING, [workspace, workspace, list(trace_ids)])] if SCORES in tables else []),
+        *(
+            (statement, [workspace, workspace, list(trace_ids)])
+            for statement in (_DELETE_WAITING, _DELETE_WAITING_FOR_STEPS)
+            if SCORES in tables
+        ),
         (_DELETE_STEPS, [workspace, *bounds, list(trace_ids)]),
         *_deletions_by_key(workspace, keys, others),
         (EMPTY, []),

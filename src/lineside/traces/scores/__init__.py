@@ -4,13 +4,16 @@ from lineside.traces.scores.figures import ScoreFigures, ScoreGroup, score_figur
 from lineside.traces.scores.listing import list_scores
 from lineside.traces.scores.record import ScoreSource, TraceScore
 from lineside.traces.scores.recording import record_scores
+from lineside.traces.scores.waiting import is_stray, list_waiting
 
 __all__ = [
     "ScoreFigures",
     "ScoreGroup",
     "ScoreSource",
     "TraceScore",
+    "is_stray",
     "list_scores",
+    "list_waiting",
     "record_scores",
     "score_figures",
 ]

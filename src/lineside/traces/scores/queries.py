@@ -30,6 +30,9 @@ SCORES = LakeTable(
     sorted_by=("scored_at",),
 )
 
+WAITS = -2
+"""In place of a trace's key, on a score that names a step whose trace is not known yet."""
+
 _OF_TRACE = ("use_case", "release", "arm", "service", "session_id", "user_id")
 _HEADS = ", ".join(f"{first_of(name)} AS {name}" for name in _OF_TRACE)
 
@@ -63,7 +66,8 @@ _REPLACED = """identifier IS NOT NULL AND EXISTS (
 def _found(chosen: str, among: str) -> str:
     return f"""
 WITH once AS MATERIALIZED (
-    SELECT * FROM ({chosen}) WHERE trace_id IS NOT NULL OR response_id IS NULL
+    SELECT * FROM ({chosen})
+    WHERE trace_id IS NOT NULL OR (response_id IS NULL AND span_id IS NULL)
     QUALIFY row_number() OVER (
         PARTITION BY trace_id, span_id, CASE WHEN trace_id IS NULL THEN session_id END,
             name, given_by, {ONE_OF_SEVERAL}
@@ -83,6 +87,9 @@ WITH once AS MATERIALIZED (
         heads.arm, heads.service, heads.user_id
     FROM once LEFT JOIN heads ON once.trace_id = heads.trace_id
         AND coalesce(once.use_case = heads.use_case, heads.parts = 1)
+    -- Given for one use case before the trace came, which then was another's: of nothing here.
+    WHERE once.use_case IS NULL OR heads.trace_id IS NOT NULL
+        OR once.trace_id IS NULL OR once.trace_id NOT IN (SELECT trace_id FROM heads)
 )
 """
 
@@ -213,13 +220,58 @@ SELECT * FROM {scores} WHERE scored_at >= ? AND scored_at <= ?
   AND response_id IN (SELECT unnest(?::VARCHAR[]))
 """
 
-# Scores of the last days whose step has not come, by the use case that they say.
-WAITING = """
-SELECT use_case, count(*) AS waiting FROM (
-    SELECT any_value(use_case) AS use_case FROM {scores}
-    WHERE workspace = ?1 AND scored_at >= ?2 AND response_id IS NOT NULL
-    GROUP BY response_id, name, source, given_by, scored_at HAVING count(trace_id) = 0
-) WHERE ?3::VARCHAR IS NULL OR use_case = ?3 GROUP BY use_case
+# Scores that name a step alone. Parameters: since when they were given; the ids of steps.
+ANY_WAITING = f"SELECT 1 FROM {{scores}} WHERE trace_key = {WAITS} AND scored_at >= ? LIMIT 1"
+WAITING_FOR_STEPS = f"""
+SELECT * FROM {{scores}} WHERE trace_key = {WAITS} AND scored_at >= ?
+  AND span_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+PLACED_ON_STEPS = """
+SELECT workspace, span_id, name, source, given_by, scored_at FROM {scores}
+WHERE trace_key >= 0 AND scored_at >= ? AND span_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+# Parameters: since and until when the steps began, their ids.
+STEPS_NAMED = """
+SELECT workspace, trace_id, span_id, use_case, session_id FROM {spans}
+WHERE started_at >= ? AND started_at <= ? AND span_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+# Scores of the last days whose step or trace is not here, once each.
+_WAITING = """
+    SELECT any_value(scores) AS score FROM {scores} AS scores
+    WHERE workspace = ?1 AND scored_at >= ?2 AND (response_id IS NOT NULL OR span_id IS NOT NULL)
+    GROUP BY response_id, CASE WHEN response_id IS NULL THEN span_id END,
+        name, source, given_by, scored_at
+    HAVING count(trace_id) = 0
+    UNION ALL
+    SELECT any_value(scores) AS score FROM {scores} AS scores
+    WHERE workspace = ?1 AND scored_at >= ?2 AND trace_id IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM {traces} AS known
+        WHERE known.workspace = ?1 AND known.trace_key = scores.trace_key
+          AND known.trace_id = scores.trace_id
+          AND coalesce(known.use_case = scores.use_case, true)
+    )
+    GROUP BY trace_id, span_id, name, source, given_by, scored_at"""
+# Those that wait since before the fourth parameter are strays.
+WAITING = f"""
+SELECT use_case, count(*) AS waiting, count(*) FILTER (scored_at < ?4) AS strays
+FROM (SELECT unnest(score) FROM ({_WAITING}))
+WHERE ?3::VARCHAR IS NULL OR use_case = ?3 GROUP BY use_case
+"""
+WAITING_LIST = f"""
+SELECT * FROM (SELECT unnest(score) FROM ({_WAITING}))
+WHERE ?3::VARCHAR IS NULL OR use_case = ?3 ORDER BY scored_at DESC, name LIMIT ?4
+"""
+COUNT_GIVEN = f"""
+SELECT count(*) AS number FROM {{scores}}
+WHERE workspace = ? AND trace_key = {WAITS} AND scored_at >= ?
+"""
+COUNT_WAITING = """
+SELECT count(*) AS number FROM (
+    SELECT 1 FROM {scores}
+    WHERE workspace = ? AND scored_at >= ? AND span_id IS NOT NULL AND response_id IS NULL
+    GROUP BY span_id, name, source, given_by, scored_at HAVING count(trace_id) = 0
+)
 """
 
 TRACES_OF_STEPS = """

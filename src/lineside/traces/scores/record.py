@@ -11,6 +11,7 @@ from pydantic import Field
 from lineside.core import Record, clock, now
 from lineside.traces.arrivals import trace_key
 from lineside.traces.conventions.values import first_text
+from lineside.traces.scores.queries import WAITS
 
 ScoreSource = Literal["otlp", "api", "person", "judge", "code"]
 """Who gave it: an instrumented program, a program that called the API, a person, a model, a scorer
@@ -47,8 +48,8 @@ class TraceScore(Record):
             label was given. A score that failed is no score, never zero.
         label: The score in a word, such as `pass`.
         by: Name of the person, key, judge or program that gave it.
-        trace_id: What it is about; with a `span_id` only that step. A score of a whole session
-            has the `session_id` alone.
+        trace_id: What it is about; with a `span_id` only that step, which may be named alone. A
+            score of a whole session has the `session_id` alone.
         response_id: What the provider calls the answer it is about, where no step is named: the
             score waits for the step that has it, and is then of that.
         identifier: A later score of the same name and sender on the same thing that has the same
@@ -81,6 +82,11 @@ class TraceScore(Record):
         return (*of, self.name, self.source, self.by, self.at)
 
 
+def is_of_step_alone(score: TraceScore) -> bool:
+    """Whether it names a step and not its trace: the score waits for that step."""
+    return score.trace_id is None and score.span_id is not None
+
+
 def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
     """A score as the lake keeps it."""
     moment = clock.in_utc(score.at).replace(tzinfo=None)
@@ -90,7 +96,7 @@ def score_row(workspace: str, score: TraceScore) -> dict[str, Any]:
         "release": score.release,
         "session_id": score.session_id,
         "trace_id": score.trace_id,
-        "trace_key": trace_key(score.trace_id or ""),
+        "trace_key": WAITS if is_of_step_alone(score) else trace_key(score.trace_id or ""),
         "span_id": score.span_id,
         "response_id": score.response_id,
         "identifier": score.identifier,

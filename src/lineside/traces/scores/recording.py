@@ -1,14 +1,15 @@
 """Writing scores down."""
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
-from lineside.core import Invalid
+from lineside.core import Invalid, now
 from lineside.store import intake
 from lineside.traces import privacy
 from lineside.traces import queries as traces
@@ -21,8 +22,10 @@ from lineside.traces.scores.record import (
     METADATA_BYTES_MAX,
     NAME_CHARACTERS_MAX,
     TraceScore,
+    is_of_step_alone,
     score_row,
 )
+from lineside.traces.scores.waiting import check_room
 from lineside.trust import Scope
 
 FORM = "scores"
@@ -30,6 +33,8 @@ FORM = "scores"
 
 SCORES_MAX = 1_000
 _TRACES_OF_A_STEP_MAX = 100
+_STEP_ID = re.compile("(?!0+$)[0-9a-f]{16}")
+_RECENT = (timedelta(days=2), timedelta(days=40))
 BEGINNING = datetime(1, 1, 1)  # noqa: DTZ001 # moments in the lake are UTC without saying so
 
 
@@ -54,7 +59,7 @@ def record_scores(scope: Scope, scores: Sequence[TraceScore]) -> "Future[None]":
     for score in scores:
         _check(score)
     scores = [_masked(scope, score) for score in scores]
-    whole = _completed(scope, scores)
+    whole = _completed(scope, _with_traces(scope, scores))
     for use_case in {score.use_case for score in whole} or {None}:
         scope.require("feedback", use_case=use_case)
     payload = orjson.dumps([score_row(scope.workspace, score) for score in whole])
@@ -90,13 +95,7 @@ def _check(score: TraceScore) -> None:
             f"The score is named `{score.name[:40]}`, with {len(score.name)} characters",
             hint=f"Give it a name of 1 to {NAME_CHARACTERS_MAX} characters.",
         )
-    is_of = score.session_id is not None or score.response_id is not None
-    if score.trace_id is None and (not is_of or score.span_id is not None):
-        raise Invalid(
-            "score_of_nothing",
-            f"The score `{score.name}` names no trace and no session, and no answer's id",
-            hint="Give it a `trace_id`, or a `session_id` or `response_id` and no `span_id`.",
-        )
+    _check_place(score)
     if score.value is None and not score.label:
         raise Invalid(
             "empty_score",
@@ -117,6 +116,26 @@ def _check(score: TraceScore) -> None:
                 "score_too_long",
                 f"The {field} of the score `{score.name}` is longer than {limit:,} characters",
             )
+
+
+def _check_place(score: TraceScore) -> None:
+    is_of = score.session_id is not None or score.response_id is not None
+    if score.trace_id is not None:
+        return
+    if not is_of and score.span_id is not None and _STEP_ID.fullmatch(score.span_id) is None:
+        raise Invalid(
+            "bad_span_id",
+            f"The score `{score.name}` names the step `{score.span_id[:40]}`, which can be none",
+            hint="Send its id as 16 hexadecimal digits in small letters, or a `trace_id` as well.",
+        )
+    if is_of != (score.span_id is not None):
+        return
+    said = "a step and something else" if is_of else "no trace, step or session, and no answer"
+    raise Invalid(
+        "score_of_nothing",
+        f"The score `{score.name}` names {said}",
+        hint="Give it a `trace_id`, or one alone of `span_id`, `session_id` and `response_id`.",
+    )
 
 
 def _check_metadata(score: TraceScore) -> None:
@@ -150,7 +169,7 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
     name that the session has here, where that is an alias.
     """
     keys = sorted({trace_key(score.trace_id) for score in scores if score.trace_id})
-    sessions = sorted({score.session_id or "" for score in scores if not score.trace_id})
+    sessions = sorted({one.session_id for one in scores if one.session_id and not one.trace_id})
     traces: dict[str, list[dict[str, Any]]] = {}
     use_cases: dict[str, str | None] = {}
     called: dict[str, str] = {}
@@ -172,23 +191,53 @@ def _completed(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
                 }
 
     def update(score: TraceScore) -> dict[str, Any]:
-        if score.trace_id is None and score.response_id is not None:
+        if score.trace_id is None and (score.response_id or score.span_id):
             # The step may come later: within a limit, only its one use case can be meant.
-            own = min(scope.use_cases) if scope.use_cases and len(scope.use_cases) == 1 else None
-            return {"use_case": score.use_case or own}
+            return {"use_case": score.use_case or _only(scope)}
         if score.trace_id is None:
             name = called.get(score.session_id or "", score.session_id)
             use_case = score.use_case or use_cases.get(name or "")
             return {"use_case": use_case, "session_id": name}
         if score.trace_id not in traces:
-            return {}
+            return {"use_case": score.use_case or _only(scope)}
         return _update(score, _meant(scope, score, traces[score.trace_id]))
 
     return [score.model_copy(update=update(score)) for score in scores]
 
 
+def _with_traces(scope: Scope, scores: Sequence[TraceScore]) -> list[TraceScore]:
+    """The scores, those of a step alone with its trace where that is here."""
+    alone = {score.span_id or "" for score in scores if is_of_step_alone(score)}
+    if not alone:
+        return list(scores)
+    known = places_of_steps(scope, alone)
+    whole = [
+        score.model_copy(update={"trace_id": known.get(score.span_id or "")})
+        if is_of_step_alone(score)
+        else score
+        for score in scores
+    ]
+    if waiting := sum(map(is_of_step_alone, whole)):
+        check_room(scope, waiting)
+    return whole
+
+
+def places_of_steps(scope: Scope, span_ids: Collection[str]) -> dict[str, str]:
+    """The trace of each step: mostly it began of late, so that little has to be read."""
+    found: dict[str, str] = {}
+    moment = now().replace(tzinfo=None)
+    for since in (*(moment - age for age in _RECENT), BEGINNING):
+        if left := set(span_ids) - found.keys():
+            found |= traces_of_steps(scope, left, since=since)
+    return found
+
+
 def _names(scope: Scope, session_id: str) -> list[str]:
     return privacy.names_kept(scope.store, scope.workspace, "session_id", session_id)
+
+
+def _only(scope: Scope) -> str | None:
+    return min(scope.use_cases) if scope.use_cases and len(scope.use_cases) == 1 else None
 
 
 def _meant(scope: Scope, score: TraceScore, parts: list[dict[str, Any]]) -> dict[str, Any]:
