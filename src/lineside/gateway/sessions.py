@@ -2,9 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from lineside.core import Unavailable
 
@@ -14,43 +13,38 @@ if TYPE_CHECKING:
 _CLOSE_SECONDS = 5.0
 
 
-class Closable(Protocol):
-    """What holds connections."""
-
-    async def close(self) -> None:
-        """Give them back."""
-        ...
-
-
-Session = TypeVar("Session", bound=Closable)
-
-
-class LoopSessions(Generic[Session]):
+class LoopSessions:
     """Gives each event loop a client session of its own.
 
     An opened model lives longer than one loop: a run asks it from a worker thread, the server from
     its own. A session is bound to the loop it was made in.
     """
 
-    def __init__(self, make: Callable[[], Session]) -> None:
-        self._make = make
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: dict[asyncio.AbstractEventLoop, Session] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._is_closed = False
 
-    async def session(self) -> Session:
+    async def session(self) -> "aiohttp.ClientSession":
         """The session of the running loop, made when it is first asked for.
 
         Raises:
             Unavailable: The model was closed.
         """
+        import aiohttp
+
         loop = asyncio.get_running_loop()
         with self._lock:
             if self._is_closed:
                 raise Unavailable("model_closed", "The model was closed and answers no more calls")
             session = self._sessions.get(loop)
             if session is None:
-                session = self._sessions[loop] = self._make()
+                session = self._sessions[loop] = aiohttp.ClientSession(
+                    # As many as callers wait for: who lets them in has limits, this has none.
+                    connector=aiohttp.TCPConnector(limit=0),
+                    # One caller's answer must leave nothing that goes along with another's call.
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                )
             dead = [other for other in self._sessions if other.is_closed()]
             left = [self._sessions.pop(other) for other in dead]
         for old in left:
@@ -74,15 +68,3 @@ class LoopSessions(Generic[Session]):
                 # A loop at rest must run once more: its sockets cannot be closed from outside.
                 with suppress(RuntimeError):
                     await asyncio.to_thread(loop.run_until_complete, session.close())
-
-
-def whole_client() -> "aiohttp.ClientSession":
-    """A client of every method and header, for what is passed on as it came."""
-    import aiohttp
-
-    return aiohttp.ClientSession(
-        # As many as callers wait for: who lets them in has limits, this has none.
-        connector=aiohttp.TCPConnector(limit=0),
-        # One caller's answer must leave nothing that goes along with another's call.
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )

@@ -185,7 +185,7 @@ async def _passed_on(
     taken = _PASSED_ON | _OF_BODIES if has_body else _PASSED_ON
     named = {key: value for key, value in asked.headers.items() if key in taken}
     total_s = upstream.endpoint.total_s
-    session = await to.clients.session()
+    session = await to.sessions.session()
     try:
         async with asyncio.timeout(total_s):
             response = await session.request(

@@ -9,7 +9,6 @@ import orjson
 from pydantic import ValidationError
 
 from lineside.core import Invalid, Unavailable, now
-from lineside.gateway.calls.connections import Connections, HttpReply
 from lineside.gateway.calls.endpoint import Endpoint
 from lineside.gateway.calls.failures import Passing, down, marking, refused, slow
 from lineside.gateway.canonical.answer import ModelAnswer
@@ -19,7 +18,7 @@ from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.keys import key_in, without_keys
 from lineside.gateway.output import shorten
 from lineside.gateway.retry import hear_rate_limit, read_retry_after
-from lineside.gateway.sessions import LoopSessions, whole_client
+from lineside.gateway.sessions import LoopSessions
 from lineside.gateway.wires.errors import read_error
 from lineside.gateway.wires.fields import read_object
 from lineside.gateway.wires.sse import SseReader, cut_off
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 _BODY_BYTES_MAX = 64 * 1024 * 1024
+_PIECE_BYTES = 64 * 1024
 
 
 class Upstream(Protocol):
@@ -75,8 +75,7 @@ class HttpUpstream:
         self.wire: Wire = wire_named(endpoint.wire)
         self._name = name
         self._base_url = endpoint.base_url.rstrip("/")
-        self._connections = LoopSessions(Connections)
-        self._clients = LoopSessions(whole_client)
+        self._sessions = LoopSessions()
 
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
         """See `Upstream`; the connection closes as soon as nobody asks on."""
@@ -132,12 +131,11 @@ class HttpUpstream:
         """What it takes to send something that no wire has words for."""
         key = self._key()
         headers = {**self.endpoint.headers, **self._auth(key)}
-        return Addressed(self._clients, self._base_url, headers, key)
+        return Addressed(self._sessions, self._base_url, headers, key)
 
     async def close(self) -> None:
         """Give back connections in every loop."""
-        await self._connections.close()
-        await self._clients.close()
+        await self._sessions.close()
 
     def where(self, model: str) -> str:
         """Model and provider as an error names them."""
@@ -160,7 +158,7 @@ class HttpUpstream:
         key = self._key()
         named = {"traceparent": traceparent} if traceparent else {}
         return _Exchange(
-            self._connections,
+            self._sessions,
             _Sent(
                 url=f"{self._base_url}{path}",
                 body=orjson.dumps(body),
@@ -200,7 +198,7 @@ class HttpUpstream:
 class Addressed(NamedTuple):
     """Where a provider is, with the headers that open it."""
 
-    clients: "LoopSessions[aiohttp.ClientSession]"
+    sessions: LoopSessions
     base_url: str
     headers: dict[str, str]
     key: str | None
@@ -237,27 +235,33 @@ class _Sent(NamedTuple):
 class _Exchange:
     """One request over HTTP and its reply, within the endpoint's limits of time."""
 
-    def __init__(
-        self, connections: LoopSessions[Connections], sent: _Sent, endpoint: Endpoint
-    ) -> None:
-        self._connections, self._sent, self._endpoint = connections, sent, endpoint
+    def __init__(self, sessions: LoopSessions, sent: _Sent, endpoint: Endpoint) -> None:
+        self._sessions, self._sent, self._endpoint = sessions, sent, endpoint
         self._where = sent.where
         self._started = monotonic()
         self._has_begun = False
-        self._reply: HttpReply | None = None
+        self._response: aiohttp.ClientResponse | None = None
 
     async def __aenter__(self) -> "_Exchange":
-        connections = await self._connections.session()
+        import aiohttp
+
+        session = await self._sessions.session()
         headers = {"Content-Type": "application/json", **self._sent.headers}
         try:
             with within(self._left_s()):
-                self._reply = await connections.post(self._sent.url, self._sent.body, headers)
-            if self._reply.status != 200:
-                raise await self._refusal(self._reply)
+                self._response = await session.post(
+                    self._sent.url,
+                    data=self._sent.body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None),
+                )
+            if self._response.status != 200:
+                raise await self._refusal(self._response)
         except TimeoutError:
             self._close()
             raise self._slow() from None
-        except OSError as error:
+        except (aiohttp.ClientError, OSError) as error:
             self._close()
             # The error itself carries the request with its key: only its text goes on.
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -271,19 +275,19 @@ class _Exchange:
 
     @property
     def is_stream(self) -> bool:
-        return self._begun.headers.get("content-type", "").startswith("text/event-stream")
+        return self._reply.headers.get("content-type", "").startswith("text/event-stream")
 
     @property
-    def _begun(self) -> HttpReply:
-        assert self._reply is not None  # noqa: S101 # entered by `async with` alone
-        return self._reply
+    def _reply(self) -> "aiohttp.ClientResponse":
+        assert self._response is not None  # noqa: S101 # entered by `async with` alone
+        return self._response
 
     async def whole(self) -> bytes:
         """The body, once it is there."""
         pieces, size = [], 0
-        while not self._begun.is_over:
-            pieces.append(await self._read())
-            size += len(pieces[-1])
+        while piece := await self._read():
+            pieces.append(piece)
+            size += len(piece)
             if size > self._sent.body_bytes_max:
                 raise Invalid(
                     "reply_too_large",
@@ -308,12 +312,14 @@ class _Exchange:
                 yield said
 
     async def _read(self) -> bytes:
+        import aiohttp
+
         try:
             with within(self._left_s()):
-                return await self._begun.read()
+                return await self._reply.content.read(_PIECE_BYTES)
         except TimeoutError:
             raise self._slow() from None
-        except OSError as error:
+        except (aiohttp.ClientError, OSError) as error:
             if self._has_begun:
                 raise cut_off() from error
             raise down(self._where, str(error) or type(error).__name__) from None
@@ -331,17 +337,20 @@ class _Exchange:
             return slow(self._where, self._endpoint.total_s, "whole answer")
         return slow(self._where, self._endpoint.first_token_s, "first piece of an answer")
 
-    async def _refusal(self, reply: HttpReply) -> Exception:
-        body = await reply.read()
+    async def _refusal(self, response: "aiohttp.ClientResponse") -> Exception:
+        body = await response.content.read(_PIECE_BYTES)
         code, text = read_error(body)
         key = self._sent.key
         # Endpoints quote the key they refuse; nothing of it may reach a log or a page.
         error = (code, without_keys(text, key=key))
-        if reply.status == 429:
-            hear_rate_limit(read_retry_after(reply.headers.get("retry-after"), moment=now()))
+        if response.status == 429:
+            hear_rate_limit(read_retry_after(response.headers.get("retry-after"), moment=now()))
         key_from = self._endpoint.api_key_env if key else None
-        return refused(reply.status, reply.headers, error, where=self._where, key_from=key_from)
+        return refused(
+            response.status, response.headers, error, where=self._where, key_from=key_from
+        )
 
     def _close(self) -> None:
-        if self._reply is not None:
-            self._reply.close()
+        if self._response is not None:
+            # Closed and not released: a caller who left must not be read for any longer.
+            self._response.close()
