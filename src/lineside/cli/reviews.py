@@ -352,7 +352,7 @@ def _print_state(state: "_room.ReviewState") -> None:
     say(
         f"{state.items_done:,} of {state.items:,} items done, {state.answers:,} answers; "
         f"{state.minutes_spent:.0f} min spent, about {state.minutes_left:.0f} min left; "
-        f"{state.disputed:,} to settle"
+        f"{state.disputed:,} disputed to settle"
     )
     for warning in state.warnings:
         say(f"! {warning}")
