@@ -4,12 +4,10 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from lineside.apps.answer_words import AnswerWords
 from lineside.core import Invalid, Settings
 from lineside.guardrails import build as building
 from lineside.server import build
@@ -86,7 +84,7 @@ def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path)
     health = client.get("/healthz").json()["guards"]
     assert (health["state"], health["proven"]) == ("enforced", 1.0)
     page = client.get("/guards").text
-    assert "100 % of 286 probes" in page
+    assert "100 % of 266 probes" in page
     assert client.get("/api/traces").json()["traces"] == []
 
 
@@ -100,24 +98,6 @@ def test_a_place_of_a_request_that_no_guard_sees_is_found_out(
     assert found["state"] == "not enforced"
     assert {"prediction", "a document", "metadata", "an unknown part"} <= open_ones
     assert "✗ not enforced</strong> in " in client.get("/guards").text
-
-
-def test_what_providers_cut_in_two_is_found_out_where_nobody_joins_it(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    joined = AnswerWords.start
-
-    async def apart(words: AnswerWords, *given: Any) -> Any:
-        others, words._runs = words._runs, []
-        said = await joined(words, *given)
-        words._runs = others + words._runs
-        return said
-
-    monkeypatch.setattr(AnswerWords, "start", apart)
-    found = client.post("/api/guards/probe").json()
-
-    open_ones = {one["place"] for one in found["results"] if not one["is_held_back"]}
-    assert (found["state"], open_ones) == ("not enforced", {"words, cut in two"})
 
 
 def test_guards_that_cannot_be_read_stop_the_start(home: Path) -> None:

@@ -110,17 +110,11 @@ def _placed(body: Body, places: Callable[[str], probed_places.Places], place: st
 
 
 def _answered(body: Body, answers: Callable[[str], probed_answers.Answers], place: str) -> Body:
-    """A request whose last words are the answer that the probe is to get.
-
-    The turn before them holds the probe whole: in the answer it may be cut. It is not the word
-    alone, for what a provider repeats of a request is no longer judged.
-    """
+    """A request whose words are the answer that the probe is to get."""
 
     def asked(model: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
         answer = orjson.dumps(answers(text)[place]).decode()
-        turns = [{"role": "user", "content": said} for said in (f"{text} -", answer)]
-        whole = body(model, field, "-", is_streamed)
-        return whole | {"messages" if "messages" in whole else "input": turns}
+        return body(model, field, answer, is_streamed)
 
     return asked
 
