@@ -29,6 +29,30 @@ def test_a_mistyped_dry_run_erases_nothing(client: TestClient) -> None:
     assert client.get("/api/scores", params={"session_id": "s-asked"}).json()
 
 
+def test_what_is_taken_once_and_given_twice_is_refused_with_both(client: TestClient) -> None:
+    refused = client.get("/api/sessions?use_case=orders&use_case=refunds")
+    many = client.get("/api/sessions?" + "&".join(f"user=u{number}" for number in range(1_200)))
+
+    assert refused.status_code == 422
+    assert refused.json()["error"] == {
+        "code": "repeated_parameter",
+        "message": "`GET /api/sessions` takes `use_case` once, "
+        "and it is given 2 times: `orders`, `refunds`",
+        "hint": "Send it once; ask once for each value where you want several.",
+    }
+    assert many.json()["error"]["message"].endswith(
+        "1,200 times: `u0`, `u1`, `u2`, `u3`, `u4` and 1,195 more"
+    )
+
+
+def test_what_is_a_list_may_be_given_several_times(client: TestClient) -> None:
+    asked = "baseline=a&candidate=b&guard=latency_ms%3D10&guard=cost_usd%3D1"
+
+    answer = client.get(f"/api/verdict?{asked}")
+
+    assert answer.json()["error"]["code"] not in ("repeated_parameter", "unknown_parameter")
+
+
 def test_every_name_that_is_not_known_is_said(client: TestClient) -> None:
     asked = {"relase": "v2", "modle": "m", **{f"x{number}": "" for number in range(9)}}
 

@@ -12,6 +12,7 @@ FILTERED = (
     *("/prices", "/runs", "/datasets", "/leaderboard", "/history", "/releases", "/batches"),
     "/usecases/triage/knobs",
 )
+_REPEATED = "more than once; the last counts"
 _NOT_KNOWN = "which this page does not know"
 
 
@@ -33,6 +34,15 @@ def test_every_page_with_a_filter_says_what_it_does_not_know(client: TestClient,
     assert "<code>zzz</code>, which this page does not know" in shown.text
 
 
+def test_a_page_says_which_of_two_values_counts(client: TestClient) -> None:
+    shown = client.get("/sessions?use_case=orders&use_case=refunds&days=7").text
+
+    assert "asks for <code>use_case</code> more than once; the last counts, <code>refunds" in shown
+    assert "<code>days</code> more than once" not in shown
+    assert _REPEATED not in client.get("/traces?col=model&col=release").text
+    assert client.get("/traces/export?release=v1&release=v2").status_code == 422
+
+
 def test_a_page_knows_all_that_its_own_forms_and_links_ask(client: TestClient) -> None:
     run = re.search(r'"/runs/([\w-]+)"', client.get("/runs").text)
     dataset = re.search(r'"/datasets/([\w-]+)"', client.get("/datasets").text)
@@ -43,7 +53,9 @@ def test_a_page_knows_all_that_its_own_forms_and_links_ask(client: TestClient) -
     asked = [address for path in paths for address in _asked_by(client.get(path).text, path)]
     assert len(asked) > 20
     for address in sorted(set(asked)):
-        assert _NOT_KNOWN not in client.get(address).text, address
+        answered = client.get(address).text
+        assert _NOT_KNOWN not in answered, address
+        assert _REPEATED not in answered, address
 
 
 def test_a_download_is_refused_where_it_would_not_be_narrowed(client: TestClient) -> None:

@@ -1,4 +1,4 @@
-"""What an address asks that its page does not know: said on the page, for it narrows nothing."""
+"""What an address asks in vain: what its page does not know, and what it was asked before."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from lineside.core import did_you_mean
 
+_LISTS = ("col",)
 _NAMED_MAX = 5
 _READ_CHARACTERS_MAX = 60
 
@@ -39,3 +40,24 @@ def unknown_in(request: Request, takes: Sequence[str]) -> list[Unknown]:
             address = f"{request.url.path}?{urlencode(meant)}"
         found.append(Unknown(name[:_READ_CHARACTERS_MAX], near, address))
     return found
+
+
+class Repeated(NamedTuple):
+    """One name that was asked several times, of which the last counts.
+
+    Attributes:
+        counts: What was asked last.
+    """
+
+    name: str
+    counts: str
+
+
+def repeated_in(request: Request, takes: Sequence[str]) -> list[Repeated]:
+    """What the filter of a page takes once, and the address gives more than once."""
+    asked = request.query_params
+    return [
+        Repeated(name, asked[name][:_READ_CHARACTERS_MAX])
+        for name in takes
+        if name not in _LISTS and len(asked.getlist(name)) > 1
+    ][:_NAMED_MAX]

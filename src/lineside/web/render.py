@@ -18,7 +18,7 @@ from lineside.core import clock
 from lineside.evals import reviews
 from lineside.stats import Finding, axes
 from lineside.trust import LedgerEntry
-from lineside.web.asked import unknown_in
+from lineside.web.asked import repeated_in, unknown_in
 from lineside.web.found import found_passages, gist
 from lineside.web.media import blob_of, medium_of
 from lineside.web.passages import passage_lines
@@ -70,6 +70,7 @@ def page(
     ]
     values |= {"path": path, "stations": stations, "is_kept": is_kept(request)}
     values["not_known"] = () if takes is None else unknown_in(request, takes)
+    values["repeated"] = () if takes is None else repeated_in(request, takes)
     text = _environment().get_template(template).render(**values)
     return HTMLResponse(text, status_code)
 

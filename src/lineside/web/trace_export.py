@@ -10,7 +10,7 @@ from starlette.routing import Route
 from lineside.core import Invalid, NotFound
 from lineside.traces import exports, search
 from lineside.trust import Scope
-from lineside.web.asked import unknown_in
+from lineside.web.asked import repeated_in, unknown_in
 from lineside.web.trace_form import TAKES, read_trace_form
 
 _ID_DIGITS = 12
@@ -29,6 +29,12 @@ def export(request: Request) -> Response:
             "unknown_parameter",
             f"The address asks for `{unknown.name}`, by which traces cannot be narrowed",
             hint=unknown.near and f"Did you mean `{unknown.near}`?",
+        )
+    for repeated in repeated_in(request, TAKES):
+        raise Invalid(
+            "repeated_parameter",
+            f"The address asks for `{repeated.name}` more than once",
+            hint="Ask for it once; take one file for each.",
         )
     form = read_trace_form(request)
     if form.refused is not None:
