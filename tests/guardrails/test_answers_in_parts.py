@@ -129,3 +129,67 @@ def test_so_is_one_of_a_whole_answer(
 
     assert answer.status_code == 403, answer.text
     assert "`banned_phrases` held back the answer" in answer.text
+
+
+PHRASE = "guaranteed returns"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("wire", ["messages", "responses"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        [f"It has {PHRASE}", "And more."],
+        ["Answer", f"{PHRASE} are there."],
+        ["One", PHRASE, "two"],
+        ["One", f"{PHRASE}.", "Two", "three."],
+    ],
+)
+def test_the_next_part_does_not_hide_what_one_holds(
+    doors: TestClient, gives: Gives, guard: Guard, given: list[str], wire: str, stream: bool
+) -> None:
+    guard(f"output:\n  - banned_phrases: [{PHRASE}]\n")
+    if wire == "messages":
+        gives(wire, streamed(*([part[:9], part[9:]] for part in given)))
+    else:
+        gives(wire, said_in_messages(*given))
+    answer = ask(doors, wire, stream=stream)
+
+    assert "`banned_phrases` held back the answer" in answer.text
+    assert PHRASE not in answer.text
+    assert PHRASE not in doors.get(f"/api/traces/{answer.headers['x-lineside-trace-id']}").text
+
+
+def said_in_messages(*parts: str) -> dict[str, Any]:
+    """An answer of Responses in which each part is a message of its own, as they are shown."""
+    whole = {"id": "resp_1", "object": "response", "status": "completed", "model": "m"}
+    item = {"type": "message", "role": "assistant", "status": "completed"}
+    messages = [
+        item
+        | {"id": f"msg_{at}", "content": [{"type": "output_text", "text": text, "annotations": []}]}
+        for at, text in enumerate(parts)
+    ]
+    return whole | {"created_at": 1, "output": messages}
+
+
+CARD = "4111 1111 1111 1111"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_number_is_masked_where_the_next_part_begins_with_one(
+    doors: TestClient, gives: Gives, guard: Guard, stream: bool
+) -> None:
+    guard("output: [mask_pii]\n")
+    gives("messages", streamed(["The card ", CARD], ["2 days."], [CARD], ["9 of them."]))
+    answer = ask(doors, "messages", stream=stream)
+
+    masked = "[masked:card]"
+    if stream:
+        assert [text for _, text in heard(doors)] == [
+            f"The card {masked}",
+            *("2 days.", masked, "9 of them."),
+        ]
+    else:
+        blocks = [block["text"] for block in answer.json()["content"]]
+        assert blocks == [f"The card {masked}", "2 days.", masked, "9 of them."]
+    assert CARD not in doors.get(f"/api/traces/{answer.headers['x-lineside-trace-id']}").text

@@ -1,8 +1,9 @@
-"""The words of an answer under guard: parts of text that follow each other are judged as one text.
+"""The words of an answer under guard: parts that follow each other are judged each and as one text.
 
 Who reads an answer reads on from one part into the next, and providers cut where they like: between
 the pieces that they cite sources for, or within a word. So one guard looks at all of them, and what
-it lets pass goes back into the part it came from.
+it lets pass goes back into the part it came from. Others read each part by itself, so what follows
+it must not hide what it ends with: where there are several, each is judged alone before.
 """
 
 from dataclasses import dataclass, field
@@ -50,8 +51,16 @@ class _Piece:
 
 @dataclass
 class _Run:
+    """Parts that follow each other.
+
+    Attributes:
+        stream: Judges all of them as one text.
+        own: Judges the last one by itself, before; nothing while there is only one.
+    """
+
     stream: GuardedStream
     pieces: list[_Piece] = field(default_factory=list)
+    own: GuardedStream | None = None
 
     @property
     def is_between(self) -> bool:
@@ -65,8 +74,26 @@ class _Run:
         self.pieces[0].waiting = len(self.stream.held)
         return text
 
+    async def follow(self, piece: _Piece, own: GuardedStream) -> None:
+        """Take a part that follows the others; what is held of them is judged up to here first."""
+        if self.own is None:
+            await self.stream.bound()
+            self.pieces[0].waiting = len(self.stream.held)
+        self.pieces.append(piece)
+        self.own = own
+
     async def feed_joined(self, words: str) -> _Events:
-        """The same where there are several."""
+        """Take more words of the last part where there are several."""
+        assert self.own is not None  # noqa: S101 # see `follow`
+        return await self._joined(await self.own.feed(words))
+
+    async def end(self, seal: canonical.PartGrew | None, ended: canonical.PartEnded) -> _Events:
+        """The last part has ended."""
+        events = [] if self.own is None else await self._joined(await self.own.finish())
+        self.pieces[-1].seal, self.pieces[-1].ended = seal, ended
+        return events
+
+    async def _joined(self, words: str) -> _Events:
         before = self.stream.held + words
         self.pieces[-1].waiting += len(words)
         return self._passed(before, await self.stream.feed(words))
@@ -116,7 +143,8 @@ class AnswerWords:
         key = started.choice, started.at
         for run in self._runs:
             if run.pieces[-1].key[0] == key[0] and run.is_between:
-                run.pieces.append(_Piece(key, started))
+                own = self._guarded.stream(*self._points, is_part=True)
+                await run.follow(_Piece(key, started), own)
                 return await run.feed_joined(words)
         run = _Run(self._guarded.stream(*self._points), [_Piece(key, None)])
         self._runs.append(run)
@@ -129,17 +157,17 @@ class AnswerWords:
     async def grow(self, event: canonical.PartGrew) -> _Events:
         """Take more of a part."""
         run = next(run for run in self._runs if run.pieces[-1].key == (event.choice, event.at))
-        if len(run.pieces) > 1:
+        if run.own is not None:
             return await run.feed_joined(event.text)
         text = await run.feed(event.text)
         if text == event.text:
             return [event]
         return [event.model_copy(update={"text": text, "sizes": ()})] if text else []
 
-    def end(self, seal: canonical.PartGrew | None, ended: canonical.PartEnded) -> None:
+    async def end(self, seal: canonical.PartGrew | None, ended: canonical.PartEnded) -> _Events:
         """End a part; it is said to be over once it is known what follows."""
         run = next(run for run in self._runs if run.pieces[-1].key == (ended.choice, ended.at))
-        run.pieces[-1].seal, run.pieces[-1].ended = seal, ended
+        return await run.end(seal, ended)
 
     async def finish(self, choice: int | None = None) -> _Events:
         """Judge to its end what nothing can follow any more; of one choice, or of all."""

@@ -209,8 +209,7 @@ class _Answer:
             seal = self._seals.pop(key, None)
             ended = await self._beside(event)
             assert isinstance(ended, canonical.PartEnded)  # noqa: S101 # it stays what it is
-            self._words.end(None if seal is None else await self._sealed(seal), ended)
-            return []
+            return await self._words.end(None if seal is None else await self._sealed(seal), ended)
         if self._thoughts.has(key):
             seal = self._seals.pop(key, None)
             sealed = None if seal is None else await self._sealed(seal)

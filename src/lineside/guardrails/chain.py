@@ -67,12 +67,18 @@ class GuardedCall:
         self._asked = ""
 
     async def texts(
-        self, point: GuardPoint, texts: Sequence[str], *, value: Any = None
+        self,
+        point: GuardPoint,
+        texts: Sequence[str],
+        *,
+        value: Any = None,
+        is_whole: bool = True,
     ) -> list[str]:
         """The texts as they may go on.
 
         Args:
             value: The JSON value they are of, for guards that judge its form.
+            is_whole: They are all of a message; else guards that see one as a whole do not see it.
 
         Raises:
             Denied: `guard_denied`, a guard holds the message back; or it failed or was late, and
@@ -80,10 +86,10 @@ class GuardedCall:
         """
         passing = list(texts)
         for guard in self.chain.at(point):
-            if guard.sees == "whole":
-                passing = await self._whole(guard, passing, value)
-            else:
+            if guard.sees == "each":
                 passing = await self._each(guard, passing)
+            elif is_whole:
+                passing = await self._whole(guard, passing, value)
         if point == "input":
             self._asked = "\n".join(passing)
         return passing
@@ -123,9 +129,9 @@ class GuardedCall:
         found = texts_of(value)
         return put_back(value, await self.texts(point, found, value=value))
 
-    def stream(self, *points: GuardPoint) -> GuardedStream:
-        """A stream of text that passes these points piece by piece."""
-        return GuardedStream(self, points)
+    def stream(self, *points: GuardPoint, is_part: bool = False) -> GuardedStream:
+        """A stream of text that passes these points piece by piece; see `GuardedStream`."""
+        return GuardedStream(self, points, is_part=is_part)
 
     def reveal(self, value: Any) -> Any:
         """A value with what its marks stand for, for the person who said it."""

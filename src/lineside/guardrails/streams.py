@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lineside.core import Denied, Record
 from lineside.guardrails.guard import Caught, Guard, GuardDecision, GuardPoint
 from lineside.guardrails.judging import judge, together
-from lineside.guardrails.pseudonyms import Revealing
+from lineside.guardrails.pseudonyms import Pseudonyms, Revealing
 
 if TYPE_CHECKING:
     from lineside.guardrails.chain import GuardedCall
@@ -47,19 +47,31 @@ class GuardedStream:
     """Takes a model's pieces, gives what may be shown. Feed it, then `finish` it, always.
 
     Raises `Denied` from either as soon as a guard says no; then nothing more may be shown.
+
+    Args:
+        is_part: It is one part of a message that goes on through another stream: guards of whole
+            messages wait for that one, and so do names that are to come back.
     """
 
-    def __init__(self, call: "GuardedCall", points: tuple[GuardPoint, ...]) -> None:
+    def __init__(
+        self, call: "GuardedCall", points: tuple[GuardPoint, ...], *, is_part: bool = False
+    ) -> None:
         self._call = call
         self._points = points
-        self._guards = [guard for point in points for guard in call.chain.at(point)]
+        self._is_part = is_part
+        self._guards = [
+            guard
+            for point in points
+            for guard in call.chain.at(point)
+            if guard.sees == "each" or not is_part
+        ]
         windows = [_window(guard) for guard in self._guards]
         self._is_whole = None in windows
         self._hold_back = max((window or 0 for window in windows), default=0)
         self._held = ""
         self._said: dict[tuple[str, str], GuardDecision] = {}
         self._more_ms: dict[tuple[str, str], float] = {}
-        self._revealing = Revealing(call.pseudonyms)
+        self._revealing = Revealing(Pseudonyms() if is_part else call.pseudonyms)
         self._started: float | None = None
         self._first_ms: float | None = None
         self._held_max = 0
@@ -104,6 +116,23 @@ class GuardedStream:
             return ""
         return await self._release(cut)
 
+    async def bound(self) -> None:
+        """Judge what is held as a text that ends here, whatever is fed next.
+
+        A part of a message is a text by itself, too: what stands at its end must not pass because
+        the next part begins with a letter.
+        """
+        self._refuse_after_end()
+        for guard in self._guards:
+            if guard.sees == "each" and self._held:
+                decision, caught = await judge(guard, self._call.passage(self._held, guard.point))
+                if decision.verdict == "deny":
+                    self._end(guard, decision)
+                if decision.verdict == "transform" and caught is not None:
+                    self._held = caught.replacement or ""
+                if caught is not None:
+                    self._note(decision)
+
     async def finish(self) -> str:
         """The model has said all: judge the rest and give it."""
         self._refuse_after_end()
@@ -113,12 +142,16 @@ class GuardedStream:
             started = time.perf_counter()
             try:
                 for point in self._points:
-                    [rest] = await self._call.texts(point, [rest])
+                    [rest] = await self._call.texts(point, [rest], is_whole=not self._is_part)
             finally:
                 self._judging_ms += (time.perf_counter() - started) * 1000
             return self._released(len(self._held), rest) + self._revealing.finish()
         text = await self._mended(self._held)
-        self._call.decisions += self._decisions()
+        self._call.decisions += [
+            said
+            for said in self._decisions()
+            if not self._is_part or said.verdict != "allow" or not said.is_enforced
+        ]
         return self._released(len(self._held), text) + self._revealing.finish()
 
     async def _release(self, cut: int) -> str:
