@@ -1,5 +1,7 @@
 """The stock clients at the doors, before a provider that plays a script."""
 
+from typing import Any
+
 import anthropic
 import httpx
 import openai
@@ -72,6 +74,14 @@ def test_a_provider_that_is_not_there_is_named_with_those_that_are(
     assert missing.value.code == "unknown_model"
     assert "neither a use case nor a model of a known provider" in missing.value.message
     assert "Did you mean `play`?" in missing.value.message
+
+
+@pytest.mark.parametrize("more", [{"n": 2}, {"logprobs": True}])
+def test_a_script_refuses_what_its_answer_would_lack(
+    openai_client: openai.OpenAI, more: dict[str, Any]
+) -> None:
+    with pytest.raises(openai.BadRequestError, match="The model that is to answer cannot give"):
+        openai_client.chat.completions.create(model="play/any", messages=ASK, **more)
 
 
 def test_messages_answers_and_streams(anthropic_client: anthropic.Anthropic) -> None:

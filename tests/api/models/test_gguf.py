@@ -179,7 +179,7 @@ def test_a_file_that_is_not_there_is_said_and_a_route_goes_on(openai_client: ope
             {},
             "reads words alone",
         ),
-        (SAID, {"n": 2}, "between 1"),
+        (SAID, {"n": 2}, "gives one answer to a call"),
     ],
 )
 def test_what_it_would_not_hear_is_refused(
@@ -187,6 +187,15 @@ def test_what_it_would_not_hear_is_refused(
 ) -> None:
     with pytest.raises(openai.BadRequestError, match=words):
         openai_client.chat.completions.create(model=MODEL, messages=said, **more)
+
+
+def test_tokens_of_tools_that_it_would_not_hear_are_not_counted(
+    anthropic_client: anthropic.Anthropic,
+) -> None:
+    tool: Any = {"name": "weather", "input_schema": {"type": "object"}}
+    said: Any = SAID
+    with pytest.raises(anthropic.BadRequestError, match="was not made to call tools"):
+        anthropic_client.messages.count_tokens(model=MODEL, messages=said, tools=[tool])
 
 
 def test_what_only_its_engine_knows_goes_through_unless_it_undoes_a_limit(

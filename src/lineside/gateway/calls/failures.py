@@ -145,7 +145,7 @@ def refused(
         return Invalid(
             "model_not_found",
             f"{where} is not there (status 404): {text}",
-            hint="Check the model's name and the provider's address.",
+            hint="Check the model's name and the provider's address, which goes up to its version.",
         )
     if status in (400, 413, 422) and (_TOO_LONG.search(text) or code == "context_length_exceeded"):
         return Invalid(

@@ -91,6 +91,7 @@ class GgufUpstream:
     async def count(self, request: ModelRequest) -> int:
         """Tokens that a request has, by the model's own tokenizer and chat template."""
         door = await self._door(request.model)
+        self._refuse_unheard(request)
         body = wire_named("messages").write_request(request)
         reply = await door.post("/messages/count_tokens", body, model=request.model)
         return int(reply["input_tokens"])
@@ -179,6 +180,8 @@ class GgufUpstream:
             what = "reads words alone, no pictures and files"
         elif request.tools and not self._doors[request.model][0].takes_tools:
             what = "was not made to call tools"
+        elif (request.choices_wanted or 1) > 1:
+            what = "gives one answer to a call (`n`)"
         if what is not None:
             raise Invalid(
                 "not_on_this_wire",

@@ -29,6 +29,7 @@ from lineside.gateway.canonical.parts import Part, ReasoningPart, TextPart, Tool
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.model import ModelSetup
 from lineside.gateway.scripted import ScriptedModel, ScriptedProvider
+from lineside.gateway.wires.wire import left_out, wire_named
 
 _FILE = "answers.jsonl"
 _CALL = {
@@ -62,8 +63,9 @@ class ScriptedUpstream:
         )
         self._model: ScriptedModel = ScriptedProvider().open(setup)
 
-    def unsaid(self, request: ModelRequest) -> list[str]:  # noqa: ARG002 # asked of every provider
-        """None: it heeds nothing but the words."""
+    def unsaid(self, request: ModelRequest) -> list[str]:
+        """None: it heeds nothing but the words, and refuses what its answer would lack."""
+        left_out(request, wire_named("messages"))
         return []
 
     async def events(self, request: ModelRequest) -> AsyncGenerator[AnswerEvent, None]:
