@@ -138,26 +138,13 @@ def _decision(
     caught: Caught | None = None,
     score: float | None = None,
 ) -> GuardDecision:
-    if caught is None:
-        return GuardDecision.of_known(
-            guard=guard.name,
-            point=guard.point,
-            verdict=verdict,
-            reason=None,
-            score=score,
-            kinds={},
-            is_enforced=True,
-            error=None,
-            duration_ms=_since(started),
-        )
-    # What it caught may be of a guard of somebody's own, and anything.
     return GuardDecision(
         guard=guard.name,
         point=guard.point,
         verdict=verdict,
-        reason=caught.reason[:_REASON_MAX],
-        score=round(caught.score, 4),
-        kinds=dict(caught.kinds),
+        reason=caught.reason[:_REASON_MAX] if caught else None,
+        score=round(caught.score, 4) if caught else score,
+        kinds=dict(caught.kinds) if caught else {},
         duration_ms=_since(started),
     )
 

@@ -55,14 +55,11 @@ class _Growing:
         return part.model_copy(update=changes) if changes else part
 
 
-_NOT_STARTED = AnswerStarted(wire="lineside")
-
-
 class Assembly:
     """Puts the events of one answer together; what it holds is whole after each of them."""
 
     def __init__(self) -> None:
-        self._started = _NOT_STARTED
+        self._started = AnswerStarted(wire="lineside")
         self._parts: dict[tuple[int, int], _Growing] = {}
         self._ended: dict[int, ChoiceEnded] = {}
         self._tokens: TokenCounts | None = None
@@ -72,12 +69,12 @@ class Assembly:
     def add(self, event: AnswerEvent) -> None:
         """Take in the next event."""
         match event:
-            case PartGrew():  # first, since most are
-                self._parts[event.choice, event.at].add(event)
             case AnswerStarted():
                 self._started = event
             case PartStarted():
                 self._parts[event.choice, event.at] = _Growing(event.part)
+            case PartGrew():
+                self._parts[event.choice, event.at].add(event)
             case PartEnded():
                 self._parts[event.choice, event.at].end(event.extras)
             case ChoiceEnded():
@@ -94,25 +91,26 @@ class Assembly:
     def answer(self) -> ModelAnswer:
         """The answer as far as it has come."""
         started = self._started
-        indices = {choice for choice, _ in self._parts} | self._ended.keys()
-        # The events were checked as they were read; so it is with all that is put together here.
-        return ModelAnswer.of_known(
+        return ModelAnswer(
             wire=started.wire,
             id=started.id,
             model=started.model,
             created_s=started.created_s,
-            choices=tuple([self._choice(index) for index in sorted(indices)]),
+            choices=tuple(self._choice(index) for index in sorted(self._indices())),
             tokens=self._tokens,
             extras=started.extras | self._extras,
         )
 
+    def _indices(self) -> set[int]:
+        return {choice for choice, _ in self._parts} | set(self._ended)
+
     def _choice(self, index: int) -> Choice:
         end = self._ended.get(index, ChoiceEnded(choice=index))
         places = sorted(at for choice, at in self._parts if choice == index)
-        parts = tuple([self._parts[index, at].part() for at in places])
-        return Choice.of_known(
+        parts = tuple(self._parts[index, at].part() for at in places)
+        return Choice(
             index=index,
-            turn=Turn.of_known(
+            turn=Turn(
                 role="assistant",
                 parts=parts,
                 is_plain=[part.kind for part in parts if part.kind in ("text", "other")]
