@@ -31,14 +31,17 @@ async def while_heard(receive: Receive, work: Coroutine[Any, Any, Outcome]) -> O
     """The same, by what tells of the caller."""
     here = asyncio.current_task()
     assert here is not None  # noqa: S101 # a coroutine runs in a task
-    is_gone = False
+    is_gone, is_over = False, False
 
-    def leave() -> None:
+    def leave(leaving: "asyncio.Task[None]") -> None:
         nonlocal is_gone
-        is_gone = True
-        here.cancel()
+        if not is_over and not leaving.cancelled():
+            leaving.exception()  # heard; whatever it was, nobody listens any more
+            is_gone = True
+            here.cancel()
 
-    listening = _Listening(receive, leave)
+    leaving = asyncio.ensure_future(_left(receive))
+    leaving.add_done_callback(leave)
     try:
         return await work
     except asyncio.CancelledError:
@@ -46,42 +49,8 @@ async def while_heard(receive: Receive, work: Coroutine[Any, Any, Outcome]) -> O
             raise ClientDisconnect from None
         raise
     finally:
-        listening.close()
-
-
-class _Listening:
-    """Waits until the caller hangs up, without a task of its own, which costs ten times as much.
-
-    What is awaited here must not ask in which task it runs.
-    """
-
-    def __init__(self, receive: Receive, leave: Callable[[], None]) -> None:
-        self._steps = _left(receive)
-        self._leave: Callable[[], None] | None = leave
-        self._step()
-
-    def close(self) -> None:
-        """Listen no more."""
-        self._leave = None
-        self._steps.close()
-
-    def _tell(self) -> None:
-        if self._leave is not None:
-            self._leave()
-
-    def _step(self, _done: object = None) -> None:
-        if self._leave is None:
-            return
-        try:
-            waited_for = self._steps.send(None)
-        except Exception:  # noqa: BLE001 # whatever it was, nobody listens any more
-            asyncio.get_running_loop().call_soon(self._tell)
-            return
-        if waited_for is None:
-            asyncio.get_running_loop().call_soon(self._step)
-        else:
-            waited_for._asyncio_future_blocking = False  # as a task says that it has heard
-            waited_for.add_done_callback(self._step)
+        is_over = True
+        leaving.cancel()
 
 
 def given(body: bytes) -> Receive:
