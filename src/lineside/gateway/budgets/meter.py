@@ -13,7 +13,6 @@ from lineside.gateway.budgets.cap import Cap
 from lineside.gateway.budgets.refusal import BudgetExceeded
 from lineside.gateway.budgets.reserving import NOTHING, Hold, Payer, Used
 from lineside.gateway.budgets.telling import Refusals
-from lineside.gateway.within import within
 from lineside.store import Store
 from lineside.traces import prices
 
@@ -55,7 +54,7 @@ class Meter:
             return reserving.free()
         change = partial(reserving.reserve, payer=payer, caps=caps, bound=bound)
         try:
-            with within(_DATABASE_S):
+            async with asyncio.timeout(_DATABASE_S):
                 hold = await self._store.changes.make(change, unwanted=self._give_back)
         except TimeoutError:
             raise _away(f"no answer within {_DATABASE_S:g} s") from None

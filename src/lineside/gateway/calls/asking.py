@@ -15,7 +15,6 @@ from lineside.gateway.calls.route import ModelRoute, ModelTarget
 from lineside.gateway.canonical.events import AnswerEvent
 from lineside.gateway.canonical.request import ModelRequest
 from lineside.gateway.retry import Pace
-from lineside.gateway.within import within
 
 _LEFT = ("cancelled", "model_slow")
 _UP_ALL_THE_SAME = ("model_rate_limited", "model_quota_used_up")
@@ -222,7 +221,7 @@ class _Asking:
         left_s, limit_s = self._deadline - monotonic(), self._route.first_token_s
         is_hasty = limit_s is not None and bool(self._request.is_stream) and limit_s < left_s
         try:
-            with within(limit_s if is_hasty and limit_s is not None else max(0.0, left_s)):
+            async with asyncio.timeout(limit_s if is_hasty else max(0.0, left_s)):
                 return await anext(answer)
         except TimeoutError:
             if is_hasty and limit_s is not None:
@@ -240,7 +239,7 @@ async def _ending(
     assert route.total_s is not None  # noqa: S101 # who calls has looked
     while True:
         try:
-            with within(max(0.0, started + route.total_s - monotonic())):
+            async with asyncio.timeout(max(0.0, started + route.total_s - monotonic())):
                 event = await anext(events)
         except StopAsyncIteration:
             return

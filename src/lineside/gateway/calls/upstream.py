@@ -1,5 +1,6 @@
 """One provider: sends a request by its wire and gives the answer as events."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
@@ -23,7 +24,6 @@ from lineside.gateway.wires.errors import read_error
 from lineside.gateway.wires.fields import read_object
 from lineside.gateway.wires.sse import SseReader, cut_off
 from lineside.gateway.wires.wire import Wire, left_out, wire_named
-from lineside.gateway.within import within
 
 if TYPE_CHECKING:
     import aiohttp
@@ -248,7 +248,7 @@ class _Exchange:
         session = await self._sessions.session()
         headers = {"Content-Type": "application/json", **self._sent.headers}
         try:
-            with within(self._left_s()):
+            async with asyncio.timeout(self._left_s()):
                 self._response = await session.post(
                     self._sent.url,
                     data=self._sent.body,
@@ -315,7 +315,7 @@ class _Exchange:
         import aiohttp
 
         try:
-            with within(self._left_s()):
+            async with asyncio.timeout(self._left_s()):
                 return await self._reply.content.read(_PIECE_BYTES)
         except TimeoutError:
             raise self._slow() from None
