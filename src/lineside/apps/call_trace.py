@@ -118,7 +118,7 @@ def _traced(turn: canonical.Turn, choice: canonical.Choice | None = None) -> Mes
     role = "system" if turn.role == "developer" else turn.role
     finish = choice.finish_reason if choice else None
     parts = [_part(part) for part in turn.parts]
-    return Message.of_known(role=role, parts=parts, finish_reason=finish)
+    return Message(role=role, parts=parts, finish_reason=finish)
 
 
 def _part(part: canonical.Part) -> dict[str, Any]:

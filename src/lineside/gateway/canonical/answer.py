@@ -11,13 +11,12 @@ from lineside.gateway.canonical.request import WireName
 FinishReason = Literal["stop", "length", "tool_calls", "filtered", "refused", "paused", "other"]
 
 
-def counted(value: object) -> int | None:
-    """The number of tokens that a provider says; nothing where it says something else."""
+def _counted(value: object) -> object:
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if is_count else None  # type: ignore[return-value] # mypy does not follow
+    return value if is_count else None
 
 
-Count = Annotated[int | None, BeforeValidator(counted)]
+Count = Annotated[int | None, BeforeValidator(_counted)]
 """A number of tokens; rubbish in its place is no count, and no reason to lose the answer."""
 
 

@@ -3,13 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from lineside.gateway.canonical.answer import (
-    Choice,
-    FinishReason,
-    ModelAnswer,
-    TokenCounts,
-    counted,
-)
+from lineside.gateway.canonical.answer import Choice, FinishReason, ModelAnswer, TokenCounts
 from lineside.gateway.canonical.parts import TextPart
 from lineside.gateway.wires.chat_parts import read_turn, write_turn
 from lineside.gateway.wires.fields import Fields, sent
@@ -117,12 +111,12 @@ def read_tokens(raw: Mapping[str, Any] | None) -> TokenCounts | None:
     cached = read.get("cached_tokens")
     if cached is None:
         cached = raw.get("cached_tokens", raw.get("prompt_cache_hit_tokens"))
-    return TokenCounts.of_known(
-        tokens_in=counted(raw.get("prompt_tokens")),
-        tokens_cached_in=counted(cached),
-        tokens_cache_written_in=counted(read.get("cache_write_tokens")),
-        tokens_out=counted(raw.get("completion_tokens")),
-        tokens_reasoning_out=counted(written.get("reasoning_tokens")),
+    return TokenCounts(
+        tokens_in=raw.get("prompt_tokens"),
+        tokens_cached_in=cached,
+        tokens_cache_written_in=read.get("cache_write_tokens"),
+        tokens_out=raw.get("completion_tokens"),
+        tokens_reasoning_out=written.get("reasoning_tokens"),
         as_sent=dict(raw),
     )
 
