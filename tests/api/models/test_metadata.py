@@ -105,6 +105,8 @@ def test_metadata_is_an_attribute_of_the_trace_and_finds_it(
     assert attributes["metadata.customer tier"] == "gold"
     asked = f'attribute.metadata.ticket = "{ticket}"'
     assert found(server, asked) == [headers["x-lineside-trace-id"]]
+    page = httpx.get(f"{server}/traces/{headers['x-lineside-trace-id']}").text
+    assert f"<dt><code>ticket</code></dt><dd>{ticket}</dd>" in page
 
 
 def test_what_is_personal_in_it_is_kept_as_a_mark_where_guards_mask(server: str, ask: Any) -> None:
