@@ -42,7 +42,7 @@ def budgets() -> None:
 @click.option("--key", metavar="NAME", help="An API key; `owner`: calls without one; `*`: each.")
 @click.option("--team", metavar="NAME", help="All keys of a team; `*`: each team.")
 @click.option("--use-case", metavar="NAME", help="Calls of a use case; `*`: each use case.")
-@click.option("--session", metavar="ID", help="One conversation, kept by its alias; `*`: each of them.")
+@click.option("--session", metavar="ID", help="A conversation, kept by its alias; `*`: each.")
 @click.option("--requests", type=click.IntRange(min=0), help="Calls, those that fail too.")
 @click.option("--tokens", type=click.IntRange(min=0), help="Tokens read and written.")
 @click.option("--usd", type=click.FloatRange(min=0), help="US dollars, by `lineside prices`.")
