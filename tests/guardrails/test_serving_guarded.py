@@ -79,7 +79,7 @@ async def test_signals_of_injection_warn_and_let_pass(scope: Scope, live) -> Non
     ("body", "why"),
     [
         ("raise ValueError(message)", "not enforced: it failed with ValueError"),
-        ("import time; time.sleep(5)", "not enforced: it took longer than 100 ms"),
+        ("import time; time.sleep(5)", "not enforced: it took longer than 500 ms"),
         ("pass", "not enforced: it failed with TypeError"),
         ("return False", "`check` says no"),
     ],
@@ -88,7 +88,7 @@ async def test_an_own_guard_that_fails_hangs_or_says_nothing_is_a_no(
     scope: Scope, live, body: str, why: str
 ) -> None:
     serving = await live(
-        "  input:\n    - python: {function: own.py:check, deadline_ms: 100}\n",
+        "  input:\n    - python: {function: own.py:check, deadline_ms: 500}\n",
         own=f"def check(message):\n    if 'message ' in message: return True\n    {body}\n",
     )
 
