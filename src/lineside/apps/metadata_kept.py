@@ -50,13 +50,19 @@ def metadata_kept(chain: GuardChain | None, metadata: Mapping[str, Any]) -> dict
     Args:
         chain: The guards of the call; where nobody knows them, all that is personal counts.
     """
+    masked = metadata_masked(chain, metadata)
+    return {f"metadata.{name}": value for name, value in masked.items()}
+
+
+def metadata_masked(chain: GuardChain | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by its own names."""
     found = (OF_NOBODY_KNOWS if chain is None else chain).kind_in
 
     def masked(value: Any) -> Any:
         kind = found(value) if isinstance(value, str) else None
         return value if kind is None else f"[masked:{kind}]"
 
-    return {f"metadata.{masked(name)}": masked(value) for name, value in metadata.items()}
+    return {masked(name): masked(value) for name, value in metadata.items()}
 
 
 def _said(request: canonical.ModelRequest) -> Mapping[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any
 
 import orjson
 
+from lineside.apps.metadata_kept import metadata_masked, metadata_of
 from lineside.apps.metered import payer_of
 from lineside.apps.model_calls import KEPT, OpenAnswer
-from lineside.apps.model_guards import answer_kept, is_hidden, request_kept
+from lineside.apps.model_guards import answer_kept, chain_of, is_hidden, request_kept
 from lineside.core import Invalid, LinesideError, NotFound
 from lineside.gateway import calls, canonical, stored, wires
 from lineside.trust import Scope
@@ -110,6 +111,8 @@ class StoredCall:
             if kept is None or kept[0] is None:
                 return None
             items, answer = [_asked_of(kept[0])], _answered(answer, kept[1])
+            said = metadata_of(call.request)[0]
+            repeated = {"metadata": metadata_masked(chain_of(call), said)}
         elif is_hidden(call):
             return None
         else:

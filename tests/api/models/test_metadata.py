@@ -130,6 +130,21 @@ def test_what_is_personal_in_it_is_kept_as_a_mark_where_guards_mask(server: str,
     assert root(server, failed.headers)["attributes"]["metadata.mail"] == "[masked:email]"
 
 
+@pytest.mark.parametrize("store", [True, False])
+def test_a_response_of_a_use_case_gives_it_back_and_is_kept_with_marks(
+    openai_client: openai.OpenAI, store: bool
+) -> None:
+    said = {"mail": ANNA, "plan": "gold"}
+    answered = openai_client.responses.create(
+        model="triage", input="Card declined", metadata=said, store=store
+    )
+
+    assert answered.metadata == said
+    if store:
+        kept = openai_client.responses.retrieve(answered.id)
+        assert kept.metadata == {"mail": "[masked:email]", "plan": "gold"}
+
+
 def test_a_rule_of_the_workspace_masks_it_by_its_name(server: str, ask: Any) -> None:
     httpx.put(f"{server}/api/privacy/rules/tickets", json={"field": "metadata.secret"})
     try:
