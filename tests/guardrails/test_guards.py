@@ -1,8 +1,11 @@
 """What single guards catch and let pass, on whole texts."""
 
+import time
+
 import pytest
 
-from lineside.guardrails import GuardChain, Tried, build_guard, try_guards
+from lineside.guardrails import Guard, GuardChain, Tried, build_guard, try_guards
+from lineside.guardrails.guard import Passage
 from lineside.usecases import guards as declarations
 
 SCHEMA = {
@@ -156,3 +159,23 @@ async def test_an_answer_in_words_says_that_ai_wrote_it_once() -> None:
     marked = (await look("provenance", "Your card is on its way.")).text
     assert marked == "Your card is on its way.\n\nWritten with AI."
     assert (await look("provenance", marked)).text == marked
+
+
+async def test_a_guard_of_ours_is_late_by_its_own_work_and_not_by_a_stalled_machine() -> None:
+    def waits(_: Passage) -> None:
+        time.sleep(0.03)
+
+    def works(_: Passage) -> None:
+        while time.thread_time() - began < 0.03:
+            pass
+
+    stalled = Guard(name="stalled", point="input", check=waits, deadline_ms=10)
+    slow = Guard(name="slow", point="input", check=works, deadline_ms=10)
+
+    passed = await try_guards(GuardChain([stalled]), "input", "Hello")
+    began = time.thread_time()
+    late = await try_guards(GuardChain([slow]), "input", "Hello")
+
+    assert [(one.verdict, one.is_enforced) for one in passed.decisions] == [("allow", True)]
+    assert [(one.verdict, one.is_enforced) for one in late.decisions] == [("deny", False)]
+    assert "longer than 10 ms" in str(late.decisions[0].error)

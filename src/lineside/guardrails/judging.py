@@ -25,9 +25,13 @@ async def judge(guard: Guard, passage: Passage) -> tuple[GuardDecision, Caught |
     """What a guard says of a passage, and what it caught; never raises.
 
     A check that raises, gives what is no answer, or comes later than its deadline counts as the
-    guard's `on_error` says, and the decision says that nothing was judged.
+    guard's `on_error` says, and the decision says that nothing was judged. One that nobody could
+    leave behind has its own work counted and not the time that the machine gave to others: it has
+    judged, and to refuse that would undo no wait.
     """
     started = time.perf_counter()
+    clock = time.thread_time if _is_inline(guard, passage) else time.perf_counter
+    began = clock()
     try:
         caught = await _checked(guard, passage)
         if caught is not None and not isinstance(caught, Caught):
@@ -37,7 +41,7 @@ async def judge(guard: Guard, passage: Passage) -> tuple[GuardDecision, Caught |
     except Exception as error:  # noqa: BLE001 # whatever it was, nothing was judged
         # Never the error's own words: they may quote the text.
         return _not_judged(guard, f"it failed with {type(error).__name__}", started), None
-    elapsed_ms = (time.perf_counter() - started) * 1000
+    elapsed_ms = (clock() - began) * 1000
     if elapsed_ms > guard.deadline_ms:
         late = f"it took {elapsed_ms:.0f} ms, longer than {guard.deadline_ms:g} ms"
         return _not_judged(guard, late, started), None
@@ -90,9 +94,14 @@ async def _checked(guard: Guard, passage: Passage) -> object:
     if _is_awaited(guard.check):
         waited_for = cast("Awaitable[object]", guard.check(passage))
         return await asyncio.wait_for(waited_for, seconds)
-    if guard.is_own or len(passage.text) > INLINE_CHARACTERS_MAX:
+    if not _is_inline(guard, passage):
         return await asyncio.wait_for(_beside(guard.check, passage), seconds)
     return guard.check(passage)
+
+
+def _is_inline(guard: Guard, passage: Passage) -> bool:
+    is_short = len(passage.text) <= INLINE_CHARACTERS_MAX
+    return is_short and not guard.is_own and not _is_awaited(guard.check)
 
 
 async def _beside(check: Callable[[Passage], object], passage: Passage) -> object:
