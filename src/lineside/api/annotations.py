@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from lineside.api import answers
 from lineside.api.errors import error_response, error_status
+from lineside.api.ingestion import ingestion_routes
 from lineside.api.senders import Senders
 from lineside.core import Invalid, LinesideError, Unavailable
 from lineside.traces import annotations, langfuse_scores, refusals
@@ -47,6 +48,7 @@ def annotation_routes(local: Scope) -> list[Route]:
         Route("/api/public/scores", door.scoring, methods=["POST"]),
         Route("/v1/projects/{project}/span_annotations", door.listing, methods=["GET"]),
         Route("/arize_phoenix_version", _version, methods=["GET"]),
+        *ingestion_routes(local),
     ]
 
 
@@ -80,7 +82,7 @@ class _Door:
             kept = langfuse_scores.record_langfuse_scores(scope, _parsed(body))
             if not kept.refused:
                 return {"id": kept.ids[0], "message": "Accepted"}
-            errors = [{"message": why} for why in kept.refused]
+            errors = [{"message": why} for why in kept.refused.values()]
             return {"accepted": len(kept.ids), "rejected": len(errors), "errors": errors}
 
         return await self._answer(request, keep)

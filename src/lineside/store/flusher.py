@@ -32,12 +32,22 @@ class Flusher:
         self._texts = texts
         self._lock = lock
         self._intakes: dict[str, Intake] = {}
+        self._gatherers: list[Callable[[bool], int]] = []
         # DuckDB and SQLite work outside of Python's lock, and so on a core of their own.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="lineside-lake")
 
     def add(self, intake: Intake) -> None:
         """Let what waits under this name be moved."""
         self._intakes[intake.name] = intake
+
+    def add_gatherer(self, gather: Callable[[bool], int]) -> None:
+        """Let a room put what comes in pieces together, from the inbox into the inbox.
+
+        Args:
+            gather: Done once all that waits is in the lake; gives how many pieces it took away. It
+                is told whether to take those as well that more may come of.
+        """
+        self._gatherers.append(gather)
 
     def intake(self, name: str) -> Intake:
         """The intake of this name; its room must be open."""
@@ -47,15 +57,23 @@ class Flusher:
         """Every lake table that rows are moved into."""
         return [table for intake in self._intakes.values() for table in intake.tables]
 
-    def flush(self) -> int:
+    def flush(self, *, everything: bool = False) -> int:
         """Move everything that waits now and return how many rows left the inbox.
 
         What comes meanwhile is left for the next time: a batch of a few rows costs nearly what one
         of thousands does, and somebody who always sends would be served in such batches for ever.
 
+        Args:
+            everything: Also pieces of what may not be whole yet.
+
         Raises:
             Unavailable: The lake cannot be written; the rows stay in the inbox.
         """
+        moved = self._flush_intakes()
+        gathered = sum(gather(everything) for gather in self._gatherers)
+        return moved + (self._flush_intakes() if gathered else 0)
+
+    def _flush_intakes(self) -> int:
         moved = 0
         for intake in self._intakes.values():
             until, after = self._inbox.last_id(intake.name) or 0, 0

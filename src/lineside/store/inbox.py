@@ -33,6 +33,10 @@ _COUNT_SECONDS_FAR = 5.0
 _COMMIT_ENVELOPES_MAX = 500
 
 
+class _AnotherTookThem(Exception):
+    """Undoes what was done in the same transaction."""
+
+
 class Inbox:
     """Accepts rows for the lake, many callers in one commit, and refuses when too much waits."""
 
@@ -135,6 +139,18 @@ class Inbox:
         """Let go of envelopes whose rows the lake has."""
         with self._records.write() as connection:
             delete_envelopes(connection, ids)
+
+    def exchange(self, ids: Sequence[int], envelopes: Sequence[Envelope]) -> bool:
+        """Put others in the place of envelopes, or do nothing where one of these is gone by now."""
+        try:
+            with self._records.write() as connection:
+                if delete_envelopes(connection, ids) != len(ids):
+                    raise _AnotherTookThem
+                if envelopes:
+                    insert_envelopes(connection, list(envelopes))
+        except _AnotherTookThem:
+            return False
+        return True
 
     def count(self) -> int:
         """Rows that wait for the lake."""

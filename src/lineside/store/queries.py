@@ -135,9 +135,12 @@ def last_waiting(connection: sa.Connection, lake_table: str) -> int | None:
     return found
 
 
-def delete_envelopes(connection: sa.Connection, ids: Sequence[int]) -> None:
-    for start in range(0, len(ids), 500):
-        connection.execute(inbox.delete().where(inbox.c.id.in_(ids[start : start + 500])))
+def delete_envelopes(connection: sa.Connection, ids: Sequence[int]) -> int:
+    """Gives how many of them were there."""
+    parts = [ids[start : start + 500] for start in range(0, len(ids), 500)]
+    return sum(
+        connection.execute(inbox.delete().where(inbox.c.id.in_(part))).rowcount for part in parts
+    )
 
 
 def count_waiting(connection: sa.Connection) -> int:

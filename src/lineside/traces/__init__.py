@@ -15,10 +15,10 @@ from lineside.traces import saved as saved
 from lineside.traces import sessions as sessions
 from lineside.traces import unclaimed as unclaimed
 from lineside.traces.feedback import Feedback, give_feedback, list_feedback
+from lineside.traces.opening import open_traces
 from lineside.traces.record import (
     get_trace,
     latest_calls,
-    open_traces,
     record_spans,
     traffic,
 )

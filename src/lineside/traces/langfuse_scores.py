@@ -13,10 +13,18 @@ _FIELDS = ("name", "traceId", "observationId", "sessionId", "datasetRunId", "sou
 
 
 class ScoresTaken(NamedTuple):
-    """What became of scores that were sent together: names of those kept, and why others not."""
+    """What became of scores that were sent together.
+
+    Attributes:
+        ids: Names of those that were kept.
+        refused: Why the others were not, by their place among those that were sent.
+    """
 
     ids: list[str]
-    refused: list[str]
+    refused: dict[int, str]
+
+
+_Placed = list[tuple[int, TraceScore]]
 
 
 def record_langfuse_scores(scope: Scope, document: Any) -> ScoresTaken:
@@ -30,39 +38,38 @@ def record_langfuse_scores(scope: Scope, document: Any) -> ScoresTaken:
         Denied: The right `feedback` is missing; of one alone, on what it is about.
         Unavailable: Too much waits already.
     """
-    rows = document if isinstance(document, list) else [document]
+    is_one = not isinstance(document, list)
+    rows = [document] if is_one else document
     if not rows or len(rows) > SCORES_MAX:
         raise Invalid(
             "bad_scores",
             f"{len(rows):,} scores were sent, expected 1 to {SCORES_MAX:,}",
             hint="Send them in several parts.",
         )
-    refused: list[str] = []
-    read: list[TraceScore] = []
-    for row in rows:
+    refused: dict[int, str] = {}
+    read: _Placed = []
+    for place, row in enumerate(rows):
         try:
-            read.append(_read(scope, row))
+            read.append((place, _read(scope, row)))
         except Invalid as error:
-            if not isinstance(document, list):
+            if is_one:
                 raise
-            refused.append(error.message)
-    kept = _record(scope, read, refused, is_one=not isinstance(document, list))
-    return ScoresTaken([score.identifier or score.name for score in kept], refused)
+            refused[place] = error.message
+    kept = _record(scope, read, refused, is_one=is_one)
+    return ScoresTaken([score.identifier or score.name for _, score in kept], refused)
 
 
-def _record(
-    scope: Scope, scores: list[TraceScore], refused: list[str], *, is_one: bool
-) -> list[TraceScore]:
+def _record(scope: Scope, scores: _Placed, refused: dict[int, str], *, is_one: bool) -> _Placed:
     """Keep them all at once, or one by one where one of them cannot be."""
     if not scores:
         return []
     try:
-        record_scores(scope, scores).result()
+        record_scores(scope, [score for _, score in scores]).result()
     except (Invalid, Denied) as error:
         if is_one or (len(scores) == 1 and error.code == "missing_right"):
             raise
         if len(scores) == 1:
-            refused.append(error.message)
+            refused[scores[0][0]] = error.message
             return []
         half = len(scores) // 2
         parts = scores[:half], scores[half:]

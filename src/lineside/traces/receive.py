@@ -228,14 +228,18 @@ def spans_in(body: bytes, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for raw in _READERS[about["media_type"]](unpacked):
         if isinstance(raw, Refusal):
             continue  # the sender was told
-        use_case = use_case_of(raw, route)
-        if not route.allows(use_case):
-            continue  # the same
-        named = _named(raw) if use_case is None else None
-        fields = _mapped(raw, is_protobuf)
-        fields["use_case"] = use_case
-        fields["named"] = named and str(named)[:_NAMED_CHARACTERS_MAX]
-        yield fields
+        if route.allows(use_case_of(raw, route)):  # else the same
+            yield row_fields(raw, route, is_storable=is_protobuf)
+
+
+def row_fields(raw: RawSpan, route: Route, *, is_storable: bool = False) -> dict[str, Any]:
+    """Fields of one span as the lake keeps it, with the use case it belongs to, or names."""
+    use_case = use_case_of(raw, route)
+    named = _named(raw) if use_case is None else None
+    fields = _mapped(raw, is_storable)
+    fields["use_case"] = use_case
+    fields["named"] = named and str(named)[:_NAMED_CHARACTERS_MAX]
+    return fields
 
 
 def _mapped(raw: RawSpan, is_storable: bool) -> dict[str, Any]:

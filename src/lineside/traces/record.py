@@ -9,22 +9,17 @@ from typing import Any
 import orjson
 
 from lineside.core import Record, now
-from lineside.store import Store, intake
-from lineside.traces import clocks, privacy, queries, replies, rewriting, sums
+from lineside.store import intake
+from lineside.traces import clocks, privacy, queries
 from lineside.traces.graph import Hint, hint_of
-from lineside.traces.intake import TracesIntake
 from lineside.traces.logs.joining import events_of_trace, with_events
 from lineside.traces.logs.queries import DIGESTS as EVENT_DIGESTS
-from lineside.traces.metrics.receiving import MetricsIntake
 from lineside.traces.outline import Outline, outlines_of
 from lineside.traces.parts import Owners, may_see, own_steps, sent_id, told_apart
 from lineside.traces.payloads import Whole
-from lineside.traces.prices import PriceTables
 from lineside.traces.reading import of_trace, open_reading
-from lineside.traces.refusals import RefusalsIntake, forget_refusals
 from lineside.traces.row import JSON_COLUMNS, span_row
 from lineside.traces.span import Span
-from lineside.traces.unclaimed.routes import ServiceRoutes
 from lineside.trust import Scope
 
 STEPS_WHOLE_MAX = 500
@@ -60,18 +55,6 @@ def _envelope(scope: Scope, spans: Sequence[Span]) -> intake.Envelope:
         row["arrived_at"] = arrived_at
     payload = orjson.dumps(rows)
     return intake.Envelope(scope.workspace, queries.SPANS.name, len(rows), payload)
-
-
-def open_traces(store: Store) -> None:
-    """Let spans be moved into the lake; called once by whoever puts the program together."""
-    store.add_intake(TracesIntake(PriceTables(store), ServiceRoutes(store), store.payloads.put_all))
-    store.add_intake(MetricsIntake())
-    store.add_intake(RefusalsIntake())
-    store.upkeep.add(lambda: rewriting.apply_everywhere(store))
-    store.upkeep.add(lambda: rewriting.place_strays(store))
-    store.upkeep.add(lambda: sums.add_up(store))
-    store.upkeep.add(lambda: replies.forget_replies(store))
-    store.upkeep.add(lambda: forget_refusals(store))
 
 
 def get_trace(scope: Scope, trace_id: str, *, whole: bool = True) -> list[Span]:

@@ -36,6 +36,7 @@ _TRACE = {
     "userId": "user.id",
     "sessionId": "session.id",
 }
+_OPENAI_USAGE = {"input": "promptTokens", "output": "completionTokens", "total": "totalTokens"}
 _OF_ALL = ("userId", "sessionId", "release", "environment", "version")
 
 
@@ -43,7 +44,7 @@ def recognises(entry: dict[str, Any]) -> bool:
     if "observations" in entry or isinstance(entry.get("trace"), dict):
         return isinstance(entry.get("observations", entry.get("trace")), dict | list)
     rows = entry.get("data")
-    row = _camel(
+    row = in_camel_case(
         rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else entry
     )
     return is_score(row) or ("id" in row and (_is_observation(row) or _is_trace(row)))
@@ -64,12 +65,12 @@ def _spans(entry: dict[str, Any]) -> Found:
         for row in rows:
             yield from _spans(row if isinstance(row, dict) else {})
         return
-    row = _camel(_unwrapped(entry))
+    row = in_camel_case(_unwrapped(entry))
     if is_score(row):
         yield score_of(row)
         return
     if _is_observation(row):
-        yield from each([row], lambda one: _observation(one, {}))
+        yield from each([row], lambda one: observation_of(one, {}))
         yield from tags_said(row["traceId"], row.get("tags"))
         return
     if not row.get("id"):
@@ -100,25 +101,35 @@ def _is_trace(row: dict[str, Any]) -> bool:
 def _trace(trace: dict[str, Any]) -> Found:
     # A list of traces names its observations by id alone; they come in another file.
     found = listed(trace.get("observations"))
-    rows = [_camel(one) for one in found if isinstance(one, dict)]
+    rows = [in_camel_case(one) for one in found if isinstance(one, dict)]
     tops = [row for row in rows if not row.get("parentObservationId")]
     if len(tops) == 1:
         tops[0]["ofTrace"] = trace
     else:
-        root_id = f"trace {trace['id']}"
+        root_id = root_id_of(trace["id"])
         for row in tops:
             row["parentObservationId"] = root_id
         ends = [row.get("endTime") or row.get("startTime") for row in rows]
-        yield from each([trace], lambda one: _root(one, root_id, ends))
-    yield from each(rows, lambda row: _observation(row, trace))
+        yield from each([trace], lambda one: root_of(one, ends))
+    yield from each(rows, lambda row: observation_of(row, trace))
     # A list of traces names its scores by id alone, too.
     for score in listed(trace.get("scores")):
         if isinstance(score, dict):
-            yield score_of(_camel(score) | {"traceId": trace["id"]})
+            yield score_of(in_camel_case(score) | {"traceId": trace["id"]})
     yield from tags_said(trace["id"], trace.get("tags"))
 
 
-def _root(trace: dict[str, Any], span_id: str, ends: list[Any]) -> RawSpan:
+def root_id_of(trace_id: Any) -> str:
+    """What the step of a whole trace is called, below which its observations stand."""
+    return f"trace {trace_id}"
+
+
+def root_of(trace: dict[str, Any], ends: list[Any]) -> RawSpan:
+    """The step of a whole trace, which ends with the last of its observations.
+
+    Raises:
+        NotASpan: It has no id or no time that can be read.
+    """
     start = moment_ns(trace.get("timestamp")) or 0
     known = [moment for moment in map(moment_ns, ends) if moment is not None]
     latency = trace.get("latency")
@@ -128,7 +139,7 @@ def _root(trace: dict[str, Any], span_id: str, ends: list[Any]) -> RawSpan:
     return imported(
         "langfuse",
         trace_id=trace.get("id"),
-        span_id=hex_id(span_id, 16),
+        span_id=hex_id(root_id_of(trace.get("id")), 16),
         name=trace.get("name"),
         start=start or None,
         end=max(known, default=start),
@@ -137,7 +148,12 @@ def _root(trace: dict[str, Any], span_id: str, ends: list[Any]) -> RawSpan:
     )
 
 
-def _observation(row: dict[str, Any], trace: dict[str, Any]) -> RawSpan:
+def observation_of(row: dict[str, Any], trace: dict[str, Any]) -> RawSpan:
+    """The step that an observation is, with what its trace says of all of them.
+
+    Raises:
+        NotASpan: It has no id, no trace or no time that can be read.
+    """
     otel, resource, rest = _metadata(row)
     kind = str(row.get("type") or "span").lower()
     attributes = otel | {"langfuse.observation.type": kind}
@@ -197,7 +213,11 @@ def _usage(row: dict[str, Any]) -> dict[str, Any] | None:
     usage = as_dict(row.get("usage"))
     if usage.get("unit") not in (None, "TOKENS"):
         return None
-    known = {name: usage[name] for name in ("input", "output", "total") if usage.get(name)}
+    known = {
+        name: first(usage, name, other)
+        for name, other in _OPENAI_USAGE.items()
+        if first(usage, name, other)
+    }
     return known or None
 
 
@@ -205,8 +225,10 @@ def _costs(row: dict[str, Any]) -> dict[str, Any] | None:
     details = as_dict(row.get("costDetails"))
     # A total of 0 without details is how Langfuse writes that it does not know.
     total = first(row, "totalCost", "calculatedTotalCost")
+    total = total or first(as_dict(row.get("usage")), "totalCost")
     return details or ({"total": total} if total else None)
 
 
-def _camel(row: dict[str, Any]) -> dict[str, Any]:
+def in_camel_case(row: dict[str, Any]) -> dict[str, Any]:
+    """The same with its fields as Langfuse's API names them."""
     return {_SNAKE.sub(lambda found: found[1].upper(), key): value for key, value in row.items()}

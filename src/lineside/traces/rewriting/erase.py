@@ -72,7 +72,7 @@ def erase(
     scope.require("read" if only_look else "erase")
     ((kind, name),) = named.items()
     store = scope.store
-    store.flusher.flush()
+    store.flusher.flush(everything=True)
     # These first: where one cannot, such as for want of a key, nothing is gone yet.
     beside = {
         what: keeper(scope.workspace, user, only_look=only_look)

@@ -1,12 +1,13 @@
 """Reading history anew with today's mapping, from what was received."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from lineside.core import Record, Unavailable, clock
+from lineside.store import Store
 from lineside.traces import prices
 from lineside.traces.mapping import MAPPING_VERSION, RawSpan, fields_of
 from lineside.traces.parts import by_part, indexed
@@ -121,34 +122,51 @@ def _remap_batch(
         changed += row != step | {"mapping": row["mapping"]}
         return row
 
-    before, after = rewrite(scope.store, scope.workspace, batch, again)
-    # Words that are new are added to those that a trace is found by.
+    rewrite_found(scope.store, scope.workspace, batch, again)
+    return changed
+
+
+def rewrite_found(
+    store: Store, workspace: str, batch: Sequence[Found], change: Callable[[Row], Row]
+) -> None:
+    """The same as `rewrite`; words that are new are added to those that a trace is found by."""
+    before, after = rewrite(store, workspace, batch, change)
     fresh = [indexed(*one) for one in after.items()]
     known = {
         one.key: set(one.words.split())
         for one in (indexed(*one) for one in by_part(before).items())
     }
-    scope.store.texts.add(
+    store.texts.add(
         [one for one in fresh if not set(one.words.split()) <= known.get(one.key, set())]
     )
-    return changed
 
 
 def _mapped_again(step: Row, table: prices.PriceTable) -> Row:
     if step["mapping"] in (None, _NOT_MAPPED) or not step["raw"]:
         return step
+    raw = received_for(step)
+    if raw is None:
+        return step  # more was received than is put back at once
+    return row_of(raw, step, table) | {"raw": step["raw"]}
+
+
+def received_for(step: Row) -> RawSpan | None:
+    """What was received for a step in the lake; nothing where some of that is kept apart."""
     received: dict[str, Any] = orjson.loads(step["raw"])
     if step["blobs"] and is_kept_apart(received):
-        return step  # more was received than is put back at once
-    raw = RawSpan(
+        return None
+    return RawSpan(
         trace_id=step["trace_id"],
         span_id=step["span_id"],
         name=step["name"],
         parent_span_id=step["parent_span_id"],
         **received,
     )
+
+
+def row_of(raw: RawSpan, step: Row, table: prices.PriceTable) -> Row:
+    """What takes the place of a step in the lake for which something else counts as received."""
     row = span_row(step["workspace"], fields_of(raw))
     row |= {name: step[name] for name in _KEPT}
-    row["raw"] = step["raw"]
     prices.price_row(row, table)
     return row
