@@ -20,9 +20,9 @@ from lineside.apps import (
     roll_back,
 )
 from lineside.apps import rollout as rolling
-from lineside.core import Invalid
+from lineside.core import Denied, Invalid
 from lineside.gateway import budgets, cache, calls, canonical
-from lineside.traces import get_trace
+from lineside.traces import get_trace, search
 from lineside.trust import Scope
 from lineside.usecases import read_folder
 
@@ -33,7 +33,7 @@ ALIKE = "cache: {seconds: 3600, semantic: true}\n"
 @pytest.fixture
 def folder(make_folder) -> Callable[..., Path]:
     def make(told: str = CACHE, *, more: str = "", **changes: Any) -> Path:
-        path = make_folder(right=20, gate=["accuracy >= 0.5"], **changes)
+        path = make_folder(**{"right": 20, "gate": ["accuracy >= 0.5"], **changes})
         with (path / "usecase.yaml").open("a") as manifest:
             manifest.write(f"\n{told}{more}")
         return path
@@ -88,6 +88,21 @@ async def test_the_same_input_gets_the_same_answer_free_and_marked(
     [app] = get_trace(scope, again[0].trace_id)  # no model was asked
     assert (app.cost_usd, app.attributes["cache"]) == (0, "hit")
     assert "cache_age_s" in app.attributes
+
+
+async def test_what_a_guard_holds_back_is_not_kept(
+    scope: Scope, folder: Callable[..., Path]
+) -> None:
+    guards = "guards:\n  output: [{banned_phrases: [card]}]\n"
+    serving = await live(scope, folder(more=guards, gate=["accuracy >= 0.1"]))
+    for _ in range(2):
+        with pytest.raises(Denied, match="held back the answer"):
+            await ask(scope, serving)
+    await serving.close()
+
+    traces = [get_trace(scope, one.trace_id) for one in search.list_traces(scope).traces]
+    said = [span.attributes["cache"] for spans in traces for span in spans if span.kind == "app"]
+    assert said == ["miss", "miss"]
 
 
 async def test_without_a_word_in_the_manifest_every_call_asks_the_model(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from api.models.conftest import FakeUpstream
 from lineside.core import Settings
 from lineside.server import build
 
@@ -54,6 +55,48 @@ def test_a_guard_that_came_later_holds_back_what_was_kept_before(
 
     (home / "guards.yaml").write_text("input: [{banned_phrases: [parcel]}]")
     assert ask(client, SECOND.format("her"), is_streamed=is_streamed).status_code == 403
+
+
+LAST = {
+    "chat": [
+        {"choices": [{"index": 0, "delta": {"content": "Yes."}, "finish_reason": "stop"}]},
+        {"choices": [], "sources": ["guaranteed returns"]},
+    ],
+    "responses": [
+        {"type": "response.created", "response": {"id": "resp_1", "output": []}},
+        {
+            "type": "response.completed",
+            "response": {"status": "completed", "metadata": {"note": "guaranteed returns"}},
+        },
+    ],
+}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("wire", list(LAST))
+def test_what_a_guard_holds_back_at_the_very_end_is_not_kept(
+    doors: TestClient, upstream: FakeUpstream, doors_home: Path, wire: str, is_streamed: bool
+) -> None:
+    before = upstream.by_provider[wire]
+    pieces = [f"data: {json.dumps(event)}\n\n".encode() for event in LAST[wire]]
+    pieces += [b"data: [DONE]\n\n"] if wire == "chat" else []
+    upstream.by_provider[wire] = (200, "text/event-stream", pieces, {})
+    (doors_home / "guards.yaml").write_text("output: [{banned_phrases: [guaranteed returns]}]")
+    words = f"Which funds are good? {is_streamed}"
+    turns = [{"role": "user", "content": words}]
+    path, name = {
+        "chat": ("/v1/chat/completions", "messages"),
+        "responses": ("/v1/responses", "input"),
+    }[wire]
+    body = {"model": f"{wire}/m", "stream": is_streamed, name: turns}
+    asked = upstream.asked_of(wire)
+    for _ in range(2):
+        held = doors.post(path, json=body, headers={"x-lineside-cache": "60"})
+        assert "`banned_phrases` held back the answer" in held.text
+        assert "guaranteed returns" not in held.text
+    upstream.by_provider[wire] = before
+
+    assert upstream.asked_of(wire) == asked + 2
 
 
 @pytest.mark.parametrize("is_streamed", [False, True])

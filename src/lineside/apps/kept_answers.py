@@ -19,6 +19,7 @@ from lineside.gateway import ModelReply, cache
 from lineside.store import Store
 from lineside.usecases import UseCaseFolder, manifest
 
+WhenPassed = list[Callable[[], Awaitable[None]]]
 Told = dict[str, object]
 """What is said of it in headers and trace: `hit`, `semantic` or `miss`, how old, how near."""
 
@@ -45,6 +46,7 @@ class KeptAnswers:
 
     Attributes:
         trace_id: Of the call: an answer that is kept goes with its trace.
+        when_passed: Takes in what is to be done once guards have let the answer pass.
     """
 
     store: Store
@@ -54,11 +56,12 @@ class KeptAnswers:
     trace_id: str
     terms: manifest.AnswerCache
     text_field: str | None
+    when_passed: WhenPassed
 
     async def answer(
         self, payload: Mapping[str, Any], ask: Callable[[], Awaitable[ModelReply]], told: Told
     ) -> ModelReply:
-        """Give the answer to this input again, or ask and keep what comes.
+        """Give the answer to this input again, or ask and keep what comes where guards let it pass.
 
         Args:
             payload: As the guards let it pass.
@@ -72,12 +75,16 @@ class KeptAnswers:
         reply = await ask()
         keep = partial(
             cache.keep_answer,
+            self.store,
+            self.workspace,
+            digest,
+            _written(reply),
             said=reply.output,
             question=question,
             trace_id=self.trace_id,
             seconds=self.terms.seconds,
         )
-        await asyncio.to_thread(keep, self.store, self.workspace, digest, _written(reply))
+        self.when_passed.append(partial(asyncio.to_thread, keep))
         return reply
 
     def _find(
@@ -117,6 +124,7 @@ def kept_answers(
     trace_id: str,
     wish: CacheWish,
     told: Told,
+    when_passed: WhenPassed,
 ) -> KeptAnswers | None:
     """What an answer may be given again from, or nothing where it may not be.
 
@@ -141,6 +149,7 @@ def kept_answers(
         trace_id=trace_id,
         terms=terms.model_copy(update={"seconds": seconds, "similarity_min": least}),
         text_field=manifest.text_field(folder.input_schema) if is_semantic else None,
+        when_passed=when_passed,
     )
 
 

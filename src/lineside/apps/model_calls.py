@@ -217,7 +217,7 @@ class ModelCalls:
         events = calls.with_steps(self._steps, last)(call)
         if request.is_stream:
             events = self._keys.follow(caller.scope, events)
-        opened = OpenAnswer(call, trace, _traced(trace, events))
+        opened = OpenAnswer(call, trace, _traced(trace, call.served, events))
         await opened.begin()
         return opened
 
@@ -294,13 +294,15 @@ class ModelCalls:
         yield canonical.AnswerEnded()
 
 
-async def _traced(trace: CallTrace, events: calls.Events) -> calls.Events:
+async def _traced(trace: CallTrace, served: calls.ServedBy, events: calls.Events) -> calls.Events:
     """Pass the events on; the trace is durable before the caller hears that the answer is whole."""
     try:
         async with aclosing(events):
             async for event in events:
                 trace.saw(event)
                 if isinstance(event, canonical.AnswerEnded):
+                    for do in served.when_whole:
+                        await do()
                     await trace.keep()
                 yield event
     except LinesideError as error:

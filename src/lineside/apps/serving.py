@@ -1,5 +1,6 @@
 """Answers live calls: picks the release, applies the knobs, asks the model, keeps the trace."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -10,7 +11,7 @@ from lineside.apps.app import App, Around
 from lineside.apps.call import Call, CallAnswer
 from lineside.apps.call_place import CallPlace
 from lineside.apps.choosing import choose_arm, is_in_audience, key_of
-from lineside.apps.kept_answers import CacheWish, Told, kept_answers
+from lineside.apps.kept_answers import CacheWish, Told, WhenPassed, kept_answers
 from lineside.apps.knob_board import KnobBoard
 from lineside.apps.knobs import settings_of
 from lineside.apps.metered import Metered, payer_of, used_by
@@ -41,6 +42,7 @@ class _Way(NamedTuple):
     place: CallPlace
     limits: dict[str, str] | None
     wish: CacheWish | None
+    when_passed: WhenPassed
 
 
 class Serving:
@@ -165,7 +167,7 @@ class Serving:
         use_case = live.rollout.use_case
         app = await self._releases.app(scope, arm.release_id)
         trace = ServedTrace(scope, use_case, arm, call, started, place, app.chain)
-        way = _Way(scope, app, live.rollout, arm, call, place, limits, wish)
+        way = _Way(scope, app, live.rollout, arm, call, place, limits, wish, WhenPassed())
         guarded, told = app.guarded.begin(), Told()
         try:
             knobs = app.folder.manifest.knobs
@@ -188,6 +190,7 @@ class Serving:
             if guarded.reply is not None:
                 heard(guarded.reply)
         finished = time.perf_counter()
+        await asyncio.gather(*(do() for do in way.when_passed))
         reason = guarded.call.escalation or hand_off_reason(reply.confidence, settings)
         await trace.keep(
             duration_ms=(finished - clock) * 1000,
@@ -252,6 +255,7 @@ class Serving:
                 trace_id=way.place.trace_id,
                 wish=way.wish,
                 told=told,
+                when_passed=way.when_passed,
             )
             return await (kept.answer(passed, paid, told) if kept else paid())
 

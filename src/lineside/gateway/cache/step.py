@@ -8,6 +8,7 @@ masked, so that two callers whose names are masked alike share an answer that ho
 import asyncio
 import hashlib
 from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -69,8 +70,9 @@ def caching(store: Store, gateway: Gateway) -> CallStep:
             async for event in events:
                 assembly.add(event)
                 if isinstance(event, AnswerEnded):
-                    answer = assembly.answer()
-                    await asyncio.to_thread(_keep, store, call, asked, answer, terms.seconds)
+                    # What a guard holds back is not kept here either.
+                    keep = partial(_keep, store, call, asked, assembly.answer(), terms.seconds)
+                    call.served.when_whole.append(partial(asyncio.to_thread, keep))
                 yield event
 
     return step

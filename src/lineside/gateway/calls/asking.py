@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from time import monotonic
@@ -52,6 +52,7 @@ class ServedBy:
         why: Why this target was asked, where that was not plain.
         limits: What is left of the caller's budgets, as headers.
         release: What answered a call of a use case, with its arm.
+        when_whole: To be done once the whole answer has passed every step, guards among them.
     """
 
     provider: str | None = None
@@ -66,6 +67,7 @@ class ServedBy:
     release_id: str | None = None
     arm: str | None = None
     attributes: dict[str, object] = field(default_factory=dict)
+    when_whole: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @property
     def lost(self) -> int:
