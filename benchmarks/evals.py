@@ -159,6 +159,9 @@ def _large(report: Report, cases: int) -> None:
             report.add("run_page_cpu_ms", cpu, "ms", note="of the server's processes")
             again = [_page_ms(port, f"/runs/{runs[0]}") for _ in range(_PAGE_REPEATS)]
             report.add("run_page_again_ms", median(again), "ms")
+            both = _page_ms(port, f"/compare?baseline={runs[0]}&candidate={runs[1]}")
+            note = f"two runs of {cases:,} cases, the first time"
+            report.add("compare_page_ms", both, "ms", goal="<= 1000", note=note)
             path = f"/compare?baseline={few[0]}&candidate={few[1]}"
             verdict = _page_ms(port, path)
             note = f"two runs of {_VERDICT_CASES:,} cases, the first time"

@@ -1,21 +1,18 @@
 """How two runs differ, case by case."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lineside.core import Invalid, Record
 from lineside.evals.again import read_anew
 from lineside.evals.judged import (
     Column,
-    JudgedCase,
     JudgedRun,
     cluster_keys,
 )
 from lineside.evals.run import get_run
 from lineside.evals.sheet import Sheet
-from lineside.stats import PairedDifference, paired_difference
+from lineside.stats import PairedDifference, np, paired_difference
 from lineside.trust import Scope
 
 if TYPE_CHECKING:
@@ -23,7 +20,12 @@ if TYPE_CHECKING:
 
 _IDS_MAX = 1000
 
-Pairs = Sequence[tuple[JudgedCase, JudgedCase]]
+
+class Met(NamedTuple):
+    """Where the cases that both runs asked stand in each, in the candidate's order."""
+
+    before: "NDArray[Any]"
+    after: "NDArray[Any]"
 
 
 class Comparison(Record):
@@ -78,18 +80,17 @@ class Pairing:
     missing_codes: "NDArray[Any]"
     unpaired: int
     bounds: tuple[float, float] | None
-    _runs: tuple[JudgedRun, JudgedRun] = field(repr=False)
 
     @property
     def missing(self) -> int:
         """Pairs in which one of the two should have a score and has none."""
         return len(self.missing_codes)
 
-    @cached_property
-    def pairs(self) -> Pairs:
-        """Baseline and candidate of each of these cases; the columns are quicker."""
-        scored = set(self.ids)
-        return [(old, new) for old, new in met(*self._runs) if new.id in scored]
+    @property
+    def change(self) -> "NDArray[Any]":
+        """How much higher each case scored in the candidate."""
+        change: NDArray[Any] = self.after.values - self.before
+        return change
 
     def difference(self, *, confidence: float = 0.95) -> PairedDifference | None:
         """Candidate minus baseline, or nothing without a pair."""
@@ -143,7 +144,6 @@ def compare(
             f"for `{name}`",
             hint="Run both over the same dataset.",
         )
-    change = pairing.after.values - pairing.before
     return Comparison(
         baseline_run_id=baseline_run_id,
         candidate_run_id=candidate_run_id,
@@ -154,8 +154,8 @@ def compare(
         missing_cases=pairing.missing,
         unpaired_cases=pairing.unpaired + pairing.missing,
         slices=differences_by_slice(pairing, trait.unit),
-        improved=pairing.ids_where(change > 0),
-        worsened=pairing.ids_where(change < 0),
+        improved=pairing.ids_where(pairing.change > 0),
+        worsened=pairing.ids_where(pairing.change < 0),
         judge_note=candidate.rescored.get(name) or unlicensed(scope, [before, after], name),
     )
 
@@ -163,15 +163,15 @@ def compare(
 def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
     """Find the cases that both runs asked, by id, input and expectation."""
     old, new = baseline.sheet, candidate.sheet
-    here, there = _met(old, new)
+    here, there = met(baseline, candidate)
     before = old.values[baseline.row(score)][here]
     after = new.values[candidate.row(score)][there]
     lacks = old.missing[baseline.row(score)][here] | new.missing[candidate.row(score)][there]
     has_both = (before == before) & (after == after)  # what is not a number differs from itself
-    places = [place for place, has in zip(there, has_both.tolist(), strict=True) if has]
+    places = there[has_both]
     bounds = candidate.trait(score).bounds
     return Pairing(
-        ids=[new.ids[place] for place in places],
+        ids=_ids_at(new, places),
         before=before[has_both],
         after=Column(
             after[has_both],
@@ -183,22 +183,14 @@ def pair(baseline: JudgedRun, candidate: JudgedRun, score: str) -> Pairing:
         unpaired=len(old.ids) + len(new.ids) - 2 * len(there),
         # Scores that are all 0 or 1 in one run only are no shares.
         bounds=bounds if baseline.trait(score).bounds == bounds else None,
-        _runs=(baseline, candidate),
     )
 
 
-def met(baseline: JudgedRun, candidate: JudgedRun) -> Pairs:
-    """The cases that both runs asked, scored or not, in the candidate's order."""
-    here, there = _met(baseline.sheet, candidate.sheet)
-    return [
-        (baseline.cases[old], candidate.cases[new]) for old, new in zip(here, there, strict=True)
-    ]
-
-
-def _met(old: Sheet, new: Sheet) -> tuple[list[int], list[int]]:
-    """Where each case that both asked stands in the one and in the other."""
+def met(baseline: JudgedRun, candidate: JudgedRun) -> Met:
+    """Find the cases that both runs asked, scored or not."""
+    old, new = baseline.sheet, candidate.sheet
     if old.ids == new.ids and not (old.asked and new.asked):  # as over one and the same dataset
-        return list(range(len(old.ids))), list(range(len(new.ids)))
+        return Met(np.arange(len(old.ids)), np.arange(len(new.ids)))
     place_of = {case_id: place for place, case_id in enumerate(old.ids)}
     here, there = [], []
     for place, case_id in enumerate(new.ids):
@@ -207,4 +199,10 @@ def _met(old: Sheet, new: Sheet) -> tuple[list[int], list[int]]:
             continue
         here.append(other)
         there.append(place)
-    return here, there
+    return Met(np.array(here, dtype=int), np.array(there, dtype=int))
+
+
+def _ids_at(sheet: Sheet, places: "NDArray[Any]") -> list[str]:
+    if len(places) == len(sheet.ids):  # all of them, in order
+        return sheet.ids
+    return [sheet.ids[place] for place in places.tolist()]

@@ -141,7 +141,7 @@ class JudgedRun:
         places = (row == row).nonzero()[0]  # what is not a number differs from itself
         return Column(
             row[places],
-            cluster_keys(sheet, places.tolist()),
+            cluster_keys(sheet, places),
             sheet.slices,
             sheet.slice_codes[places],
         )
@@ -212,12 +212,13 @@ class JudgedRun:
         return ScoreTrait(score, "%" if is_share else "", higher_is_better=True)
 
 
-def cluster_keys(sheet: Sheet, places: Sequence[int]) -> list[str] | None:
+def cluster_keys(sheet: Sheet, places: "NDArray[Any]") -> list[str] | None:
     """The cluster of each of some cases, as `clusters_of` gives it."""
     clusters = sheet.clusters
-    if clusters is None or all(clusters[place] is None for place in places):
+    if clusters is None or not any(clusters):
         return None
-    return where_shared([_cluster(clusters[place], sheet.ids[place]) for place in places])
+    keys = [_cluster(clusters[place], sheet.ids[place]) for place in places.tolist()]
+    return where_shared(keys)
 
 
 def clusters_of(cases: list[JudgedCase]) -> list[str] | None:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from lineside.evals.compare import Pairing, Pairs, pair
-from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.compare import Met, Pairing, met, pair
+from lineside.evals.judged import JudgedRun, cluster_keys
 from lineside.evals.run import CONFIDENCE
-from lineside.stats import Interval, PairedDifference, ends, paired_difference, ratios
+from lineside.stats import Interval, PairedDifference, ends, np, paired_difference, ratios
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Sides(NamedTuple):
         """The sides of a pairing, whose scores have this unit."""
         before, after = pairing.before, pairing.after.values
         is_amount = unit in TIME_AND_MONEY
-        kind = "continuous" if is_amount else _kind(before.tolist() + after.tolist())
+        kind = "continuous" if is_amount else _kind(np.concatenate([before, after]))
         if kind == "ordinal" and unit == "":
             worse, better = (after < before).astype(float), (after > before).astype(float)
             return cls(kind, "%", worse, better)
@@ -120,9 +120,7 @@ def measure(
     )
 
 
-def other_measures(
-    baseline: JudgedRun, candidate: JudgedRun, both: Pairs, main: str
-) -> Iterator[Measured]:
+def other_measures(baseline: JudgedRun, candidate: JudgedRun, main: str) -> Iterator[Measured]:
     """Everything beside the main score that both runs can be compared on."""
     shared = {item.name for item in baseline.run.scorers}
     names = [item.name for item in candidate.run.scorers if item.name in shared]
@@ -130,24 +128,27 @@ def other_measures(
     level = candidate.confidence
     found = (measure(baseline, candidate, name, confidence=level) for name in names)
     yield from (one for one in found if one is not None)
-    yield from _failed(both, main, level)
-    if candidate.trait(main).unit == "%":
-        yield from _cost_per_success(both, main, level)
+    both = met(baseline, candidate)
+    yield from _failed(baseline, candidate, both, main)
+    if candidate.trait(main).unit == "%" and "cost_usd" in shared:
+        yield from _cost_per_success(baseline, candidate, both, main)
 
 
-def _kind(values: list[float]) -> Literal["binary", "ordinal", "continuous"]:
-    levels = set(values)
-    if levels <= {0.0, 1.0}:
+def _kind(values: "NDArray[Any]") -> Literal["binary", "ordinal", "continuous"]:
+    if ((values == 0) | (values == 1)).all():
         return "binary"
-    whole = len(levels) in _ORDINAL_LEVELS and all(level.is_integer() for level in levels)
+    levels = np.unique(values)
+    whole = len(levels) in _ORDINAL_LEVELS and (levels % 1 == 0).all()
     return "ordinal" if whole else "continuous"
 
 
-def _failed(pairs: Pairs, main: str, confidence: float) -> Iterator[Measured]:
+def _failed(baseline: JudgedRun, candidate: JudgedRun, both: Met, main: str) -> Iterator[Measured]:
     """The share of cases that got no score, where there is one such case."""
-    before = [float(main in old.missing) for old, _ in pairs]
-    after = [float(main in new.missing) for _, new in pairs]
-    if not any(before) and not any(after):
+    before, after = (
+        run.sheet.missing[run.row(main)][places].astype(float)
+        for run, places in zip((baseline, candidate), both, strict=True)
+    )
+    if not before.any() and not after.any():
         return
     yield Measured(
         name=FAILED,
@@ -155,35 +156,38 @@ def _failed(pairs: Pairs, main: str, confidence: float) -> Iterator[Measured]:
         kind="rate",
         unit="%",
         higher_is_better=False,
-        baseline=sum(before) / len(before),
-        candidate=sum(after) / len(after),
+        baseline=float(before.mean()),
+        candidate=float(after.mean()),
         difference=paired_difference(
             before,
             after,
-            confidence=confidence,
-            clusters=clusters_of([new for _, new in pairs]),
+            confidence=candidate.confidence,
+            clusters=cluster_keys(candidate.sheet, both.after),
         ),
         missing=0,
     )
 
 
-def _cost_per_success(both: Pairs, main: str, confidence: float) -> Iterator[Measured]:
+def _cost_per_success(
+    baseline: JudgedRun, candidate: JudgedRun, both: Met, main: str
+) -> Iterator[Measured]:
     """What one right answer costs, where costs are known and both runs got something right."""
-    needed = {main, "cost_usd"}
-    pairs = [(old, new) for old, new in both if needed <= old.scores.keys() & new.scores.keys()]
-    if len(pairs) < 2:
+    rows = np.array(
+        [
+            run.sheet.values[run.row(name)][places]
+            for run, places in zip((baseline, candidate), both, strict=True)
+            for name in ("cost_usd", main)
+        ]
+    )
+    known = (rows == rows).all(axis=0)  # what is not a number differs from itself
+    rows = rows[:, known]
+    cases = rows.shape[1]
+    clusters = cluster_keys(candidate.sheet, both.after[known])
+    if (len(set(clusters)) if clusters else cases) < 2 or not (rows.sum(axis=1) > 0).all():
         return
-    clusters = clusters_of([new for _, new in pairs])
-    if clusters is not None and len(set(clusters)) < 2:
-        return
-    sides = [
-        ([case.scores["cost_usd"] for case in side], [case.scores[main] for case in side])
-        for side in zip(*pairs, strict=True)
-    ]
-    if not all(sum(successes) > 0 and sum(costs) > 0 for costs, successes in sides):
-        return
-    found = ratios.ratio_difference(sides[0], sides[1], confidence=confidence, clusters=clusters)
-    means = [sum(costs) / sum(successes) for costs, successes in sides]
+    sides = [(rows[0], rows[1]), (rows[2], rows[3])]
+    found = ratios.ratio_difference(*sides, confidence=candidate.confidence, clusters=clusters)
+    means = [float(costs.sum() / successes.sum()) for costs, successes in sides]
     yield Measured(
         name=COST_PER_SUCCESS,
         label="cost per success",
@@ -192,7 +196,7 @@ def _cost_per_success(both: Pairs, main: str, confidence: float) -> Iterator[Mea
         higher_is_better=False,
         baseline=means[0],
         candidate=means[1],
-        difference=_without_flips(found, means, len(pairs)),
+        difference=_without_flips(found, means, cases),
         missing=0,
     )
 

@@ -177,7 +177,8 @@ def _both_answered(
         read_judged(scope.store, run, beside=other)
         for run, other in zip(runs, reversed(runs), strict=True)
     ]
-    shared = {case.id for _, case in met(*judged)}
+    ids = judged[1].sheet.ids
+    shared = {ids[place] for place in met(*judged).after.tolist()}
     if not shared or len(shared) > PAIRS_MAX:
         raise _bad_number(len(shared), baseline, candidate)
     with scope.store.records.read() as connection:

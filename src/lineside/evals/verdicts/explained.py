@@ -133,13 +133,14 @@ def _against(rule: GateRule, judged: JudgedRun, baseline: JudgedRun | None) -> l
 
 def _worse_than(judged: JudgedRun, baseline: JudgedRun, score: str) -> list[CaseEvidence]:
     sign = 1 if judged.trait(score).higher_is_better else -1
-    worse = [
-        (sign * (new.scores[score] - old.scores[score]), old, new)
-        for old, new in pair(baseline, judged, score).pairs
-        if sign * (new.scores[score] - old.scores[score]) < 0
-    ]
-    worse.sort(key=lambda found: found[0])
+    pairing = pair(baseline, judged, score)
+    change = sign * pairing.change
+    worse = (change < 0).nonzero()[0]
     return [
-        CaseEvidence(case_id=new.id, value=new.scores[score], baseline=old.scores[score])
-        for _, old, new in worse
+        CaseEvidence(
+            case_id=pairing.ids[place],
+            value=float(pairing.after.values[place]),
+            baseline=float(pairing.before[place]),
+        )
+        for place in worse[change[worse].argsort(kind="stable")].tolist()
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lineside.evals.compare import Pairing
 from lineside.evals.gate import twins_note
-from lineside.evals.judged import JudgedRun, clusters_of
+from lineside.evals.judged import JudgedRun
 from lineside.evals.verdicts.effects import Effect
 from lineside.stats import wording
 
@@ -46,7 +46,7 @@ def notes_of(
 def _about_cases(main: Effect, pairing: Pairing) -> list[str]:
     if main.cases == 1:
         return ["There is one case only: it shows what happened to it, and nothing beyond"]
-    clusters = clusters_of([new for _, new in pairing.pairs])
+    clusters = pairing.after.clusters
     count = len(set(clusters)) if clusters else main.cases
     notes = []
     if count == 1:
@@ -59,13 +59,13 @@ def _about_cases(main: Effect, pairing: Pairing) -> list[str]:
             f"The {main.cases:,} cases come from {count} conversations or documents: take the "
             "interval as rough"
         )
-    scores = {case.scores[main.name] for both in pairing.pairs for case in both}
-    if len(scores) == 1:
+    before, after = pairing.before, pairing.after.values
+    if ((before == before[0]) & (after == before[0])).all():
         notes.append(
-            f"Every case scored {scores.pop():g} in both runs: this dataset cannot tell them "
+            f"Every case scored {before[0]:g} in both runs: this dataset cannot tell them "
             "apart; add harder cases"
         )
-    elif all(new.scores[main.name] == old.scores[main.name] for old, new in pairing.pairs):
+    elif (before == after).all():
         notes.append("No case scored differently in the two runs")
     return notes
 

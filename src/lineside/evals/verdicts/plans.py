@@ -80,11 +80,10 @@ def plan_runs(
     spread = planning.Spread(_spread(pairing, is_by_sign=measured.kind == "ordinal"), 0.0)
     if repeats > 1:
         rows = [read_repeated(scope.store, run, name) for run in (before, after)]
-        ids = [new.id for _, new in pairing.pairs]
         spread = planning.nested_spread(
-            [rows[0][one] for one in ids], [rows[1][one] for one in ids]
+            [rows[0][one] for one in pairing.ids], [rows[1][one] for one in pairing.ids]
         )
-        seen = {value for run in rows for one in ids for value in run[one]}
+        seen = {value for run in rows for one in pairing.ids for value in run[one]}
         are_rates = seen <= {0.0, 1.0}
     per_cluster = difference.cases / difference.n
     plans = planning.plan_comparison(

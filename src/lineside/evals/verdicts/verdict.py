@@ -7,7 +7,7 @@ from typing import Literal
 
 from lineside.core import Invalid, Record, did_you_mean
 from lineside.evals.again import read_anew
-from lineside.evals.compare import Pairing, Pairs, met, pair
+from lineside.evals.compare import Pairing, pair
 from lineside.evals.gate import obstacle, require_done
 from lineside.evals.judged import JudgedRun
 from lineside.evals.licences.leaning import Leaning
@@ -23,7 +23,6 @@ from lineside.trust import Scope
 Goal = Literal["not_worse", "better"]
 
 MARGIN = 0.02
-_FLIPS_MAX = 1000
 
 
 class Flips(Record):
@@ -106,11 +105,10 @@ def judge_pair(
     anew = read_anew(scope.store, after, before)
     candidate, baseline = anew.judged, anew.against
     main_name = score or after.main_score or "latency_ms"
-    both = met(baseline, candidate)
     main = measure(baseline, candidate, main_name, confidence=candidate.confidence)
     others = [
         one
-        for one in other_measures(baseline, candidate, both, main_name)
+        for one in other_measures(baseline, candidate, main_name)
         if one.name not in candidate.rescored
     ]
     _require_known(guards, others, candidate.rescored)
@@ -145,7 +143,7 @@ def judge_pair(
         more=more,
         effects=effects,
         slices=find_slices(pairing, candidate.trait(main_name).unit),
-        flips=_flips(pairing.pairs, main_name, main),
+        flips=_flips(pairing, main),
         notes=[
             *anew.notes,
             *judging,
@@ -320,17 +318,14 @@ def _headline(
     return f"Ship: {main.label} is not worse than the baseline by more than is allowed"
 
 
-def _flips(pairs: Pairs, score: str, main: Measured | None) -> Flips:
-    sign = 1 if main is None or main.higher_is_better else -1
-    found: dict[str, list[str]] = {"won": [], "lost": [], "tied": []}
-    for old, new in pairs:
-        change = sign * (new.scores[score] - old.scores[score])
-        found["won" if change > 0 else "lost" if change < 0 else "tied"].append(new.id)
+def _flips(pairing: Pairing, main: Measured | None) -> Flips:
+    change = pairing.change * (1 if main is None or main.higher_is_better else -1)
+    won, lost, tied = change > 0, change < 0, change == 0
     return Flips(
-        won=found["won"][:_FLIPS_MAX],
-        lost=found["lost"][:_FLIPS_MAX],
-        tied=found["tied"][:_FLIPS_MAX],
-        won_total=len(found["won"]),
-        lost_total=len(found["lost"]),
-        tied_total=len(found["tied"]),
+        won=pairing.ids_where(won),
+        lost=pairing.ids_where(lost),
+        tied=pairing.ids_where(tied),
+        won_total=int(won.sum()),
+        lost_total=int(lost.sum()),
+        tied_total=int(tied.sum()),
     )
