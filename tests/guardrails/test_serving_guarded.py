@@ -186,7 +186,10 @@ def test_every_door_and_format_of_a_live_app_is_proven(
 ) -> None:
     settings = Settings(home=made_home, flush_seconds=0.05, otlp_grpc_port=0)
     store = open_line(settings)
-    release_folder(local_scope(store), read_folder(guarded_folder("  input: [mask_pii]\n")))
+    release_folder(
+        local_scope(store),
+        read_folder(guarded_folder("  input: [mask_pii, {length: {characters_max: 4000}}]\n")),
+    )
     deploy(local_scope(store), "triage")
     store.close()
 
@@ -201,4 +204,5 @@ def test_every_door_and_format_of_a_live_app_is_proven(
 
     assert (found["state"], len(found["results"])) == ("enforced", 28), found["results"]
     assert "to [EMAIL_1]" in tried.text
+    assert "<code>characters_max</code> 4000" in tried.text
     assert (said["text"], said["decisions"][0]["verdict"]) == ("to [EMAIL_1]", "transform")

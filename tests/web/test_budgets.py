@@ -24,3 +24,19 @@ def test_limits_are_shown_with_what_is_left_and_first_how_to_set_one(
     assert "team blue 0 % $0.00 $0.00 $5.00 every day" in words(shown)
     assert "each session 0 % 0 requests 0 requests 100 requests in all" in words(shown)
     assert 'aria-label="$0.00 spent, $0.00 reserved, of $5.00"' in shown
+
+
+def test_of_many_limits_those_that_are_used_most_are_shown_and_the_others_counted(
+    empty_client: TestClient, settings: Settings
+) -> None:
+    store = open_store(settings)
+    for number in range(25):
+        budgets.set_cap(
+            local_scope(store), "team", f"t{number}", measure="usd", amount=5, every="day"
+        )
+    store.close()
+
+    shown = words(html(empty_client, "/budgets"))
+
+    assert shown.count("every day") == 20
+    assert "The 20 of 25 of which most is used; lineside budgets ls has the others." in shown

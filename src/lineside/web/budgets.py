@@ -15,17 +15,22 @@ _GROUPS = {
     "use_case": "Use cases",
     "session": "Sessions",
 }
+_SHOWN_MAX = 20
 
 
 def budget_list(request: Request) -> Response:
-    """Every limit with a bar of what is spent and reserved of it, by whom it is for."""
+    """Limits with a bar of what is spent and reserved of each, by whom it is for, fullest first."""
     scope: Scope = request.app.state.local
-    uses = budgets.cap_uses(scope)
+    uses = sorted(budgets.cap_uses(scope), key=lambda use: -use.share)
     groups = [
         (title, [use for use in uses if use.cap.about == about]) for about, title in _GROUPS.items()
     ]
-    filled = [(title, found) for title, found in groups if found]
-    return page(request, "budgets.html", groups=filled, label=budgets.label)
+    return page(
+        request,
+        "budgets.html",
+        groups=[(title, found[:_SHOWN_MAX], len(found)) for title, found in groups if found],
+        label=budgets.label,
+    )
 
 
 ROUTES = [Route("/budgets", budget_list)]
