@@ -142,9 +142,60 @@ def test_slices_of_a_run_larger_than_what_is_read_are_counted_over_all_answers(
     assert [(one.cases, one.failed, one.share) for one in channels] == [(50, 5, 0.1)] * 5
     assert not any(one.is_clear for one in found.slices)
     assert {(theme.kind, theme.cases, theme.alike) for theme in found.themes} == {
-        ("wrong", 20, None),
+        ("mistake", 20, None),
         ("no_answer", 5, 5),
     }
+
+
+def test_few_failures_without_a_common_word_fall_into_mistakes(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    cases = rows(40)
+    for case in cases[30:]:
+        case["expected"] = {"topic": "lost_card"}
+    target.answers |= {f"m{n}": "card_arrival" for n in (1, 2, 3, 31, 40)}
+    target.answers |= {f"m{n}": "lost_card" for n in range(32, 40)} | {"m4": "lost_card"}
+
+    found = verdicts.analyse_errors(scope, run_cases(cases).id)
+
+    assert [(theme.name, theme.how_many) for theme in found.themes] == [
+        ("card_arrival instead of refund", "3 of 30 that ask for it, 10.0 %"),
+        ("card_arrival instead of lost_card", "2 of 10 that ask for it, 20.0 %"),
+        ("other wrong answers", "1"),
+    ]
+    assert [quote.case_id for quote in found.themes[0].quotes] == ["c1", "c2", "c3"]
+
+
+def test_slices_in_which_few_answers_happen_not_to_fail_are_not_surely_better(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    cases = rows(240)
+    for number, case in enumerate(cases):
+        case["slices"] = {"topic": f"topic {number // 20}"}
+    # As luck deals out 12 failures to 12 topics: some get none.
+    failed = (1, 2, 3, 25, 26, 50, 90, 91, 130, 131, 200, 220)
+    target.answers |= {f"m{n}": "lost_card" for n in failed}
+
+    found = verdicts.analyse_errors(scope, run_cases(cases).id)
+
+    topics = [one for one in found.slices if one.slice == "topic"]
+    assert sum(one.failed == 0 for one in topics) == 5
+    assert not any(one.is_clear for one in topics)
+
+
+def test_a_slice_that_fails_wholly_and_alone_surely_fails_more(
+    run_cases: RunCases, target: ScriptedTarget, scope: Scope
+) -> None:
+    cases = rows(40)
+    for number, case in enumerate(cases):
+        case["slices"] = {"channel": ["mail", "chat"][number // 20]}
+    target.answers |= {f"m{n}": "lost_card" for n in range(1, 21)}
+
+    found = verdicts.analyse_errors(scope, run_cases(cases).id)
+
+    mail, chat = (one for one in found.slices if one.slice == "channel")
+    assert (mail.value, mail.share, mail.is_clear) == ("mail", 1.0, True)
+    assert (chat.share, chat.is_clear) == (0.0, True)
 
 
 def test_as_many_themes_are_told_as_come_out_alike_again() -> None:

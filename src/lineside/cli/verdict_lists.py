@@ -170,9 +170,7 @@ def themes(run_id: str, as_json: bool) -> None:
     if found.read < found.cases:
         note(f"Themes are of the first {found.read:,}, failures in front; slices of all answers")
     for theme in found.themes:
-        alike = f" of {theme.alike:,} alike" if theme.alike else ""
-        alike = alike if theme.kind == "wrong" else ", no answer"
-        say(f"\n{theme.name}: {theme.cases:,}{alike}", style="bold")
+        say(f"\n{theme.name}: {theme.how_many}", style="bold")
         for quote in theme.quotes:
             say(
                 f"• “{short(quote.input, characters=100)}”: "

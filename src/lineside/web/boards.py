@@ -114,6 +114,7 @@ def themes(request: Request) -> Response:
         run=run,
         found=found,
         subjects=subjects_of(scope, run.use_case),
+        called=naming.name_subjects(scope, run.use_case, [run]),
         slices=found.slices[:_SLICES_SHOWN],
     )
 

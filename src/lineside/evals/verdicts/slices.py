@@ -15,6 +15,7 @@ from lineside.stats import multiplicity, np, pivots
 
 CASES_MIN = 10
 SLICES_MAX = 200
+_UNITS_MIN = 3
 
 
 class SliceEffect(Record):
@@ -111,18 +112,36 @@ def codes_of(keys: Sequence[str]) -> np.ndarray | None:
 
 
 def p_unlike_rest(change: np.ndarray, rows: np.ndarray, codes: np.ndarray | None) -> float:
-    """The p-value of Welch's test of the mean inside against that outside, by whole clusters."""
-    outside = np.ones(change.size, dtype=bool)
-    outside[rows] = False
-    if outside.sum() < CASES_MIN:
+    """How likely a slice differs by so much from all other cases by luck, by whole clusters.
+
+    The larger p-value of two t-tests. Welch's takes each side's own spread, and so takes a slice
+    whose few cases all came out alike for known; the other takes the spread of all cases, which is
+    that of each side if the slice is like the rest.
+    """
+    inside = np.zeros(change.size, dtype=bool)
+    inside[rows] = True
+    if (~inside).sum() < CASES_MIN:
         return 1.0
-    parts = [_mean(change[chosen], _of(codes, chosen)) for chosen in (~outside, outside)]
+    parts = [_mean(change[chosen], _of(codes, chosen)) for chosen in (inside, ~inside)]
     spread = sum(variance for _, variance, _ in parts)
-    if spread == 0 or not isfinite(spread):
+    pooled, units = _pooled(change, inside, codes)
+    if pooled == 0 or not isfinite(spread) or units < _UNITS_MIN:
         return 1.0
-    freedom = spread**2 / sum(variance**2 / df for _, variance, df in parts if variance)
-    statistic = abs(parts[0][0] - parts[1][0]) / float(np.sqrt(spread))
-    return min(1.0, 2 * pivots.upper_tail(statistic, freedom))
+    difference = abs(parts[0][0] - parts[1][0])
+    p_value = 2 * pivots.upper_tail(difference / float(np.sqrt(pooled)), units - 2.0)
+    if spread > 0:
+        freedom = spread**2 / sum(variance**2 / df for _, variance, df in parts if variance)
+        p_welch = 2 * pivots.upper_tail(difference / float(np.sqrt(spread)), freedom)
+        p_value = max(p_value, p_welch)
+    return min(1.0, p_value)
+
+
+def _pooled(change: np.ndarray, inside: np.ndarray, codes: np.ndarray | None) -> tuple[float, int]:
+    """Squared error of the difference if both sides are alike, and the independent units."""
+    rest = change - change.mean()
+    sums = rest if codes is None else np.bincount(codes, weights=rest)
+    of_case = float(sums @ sums) / change.size * sums.size / max(1, sums.size - 1)
+    return of_case * (1 / inside.sum() + 1 / (~inside).sum()), sums.size
 
 
 def _of(codes: np.ndarray | None, chosen: np.ndarray) -> np.ndarray | None:

@@ -12,8 +12,9 @@ from lineside.core import Record
 from lineside.evals.result import LIMIT_MAX, Result, results_of
 from lineside.evals.run import get_run
 from lineside.evals.verdicts.failing import FailingSlice, count_answers
+from lineside.evals.verdicts.mistakes import repeated_mistakes
 from lineside.evals.verdicts.wordspace import Space, groups_of, space_of
-from lineside.stats import np
+from lineside.stats import np, wording
 from lineside.trust import Scope
 
 THEMES_MAX = 8
@@ -35,19 +36,33 @@ class Theme(Record):
     """Failures that are alike.
 
     Attributes:
-        kind: `no_answer` for one error code, `wrong` for answers over similar inputs.
-        name: The error code, or the words that set its inputs apart from all others.
-        cases: Failures in it; of `wrong` those among the results that were read.
-        alike: Cases with similar inputs, right ones too; of `no_answer` the same as `cases`. None
-            where the run is too large to read what came out right.
+        kind: `no_answer` for one error code, `wrong` for answers over similar inputs, `mistake` for
+            one wrong value in the place of another; what is in none of them is `other`.
+        name: The error code, the words that set its inputs apart from all others, or the mistake.
+        cases: Failures in it; of all but `no_answer` those among the results that were read.
+        alike: Cases with similar inputs or that ask for the same value, right ones too; of
+            `no_answer` the same as `cases`. None where the run is too large to read what came out
+            right, and of `other`.
         quotes: The most typical ones first.
     """
 
-    kind: Literal["no_answer", "wrong"]
+    kind: Literal["no_answer", "wrong", "mistake", "other"]
     name: str
     cases: int
     alike: int | None
     quotes: list[FailureQuote]
+
+    @property
+    def how_many(self) -> str:
+        """Its size in words, such as `4 of 24 that ask for it, 16.7 %`."""
+        if self.kind == "no_answer":
+            return f"{self.cases:,}, no answer"
+        if self.alike is None:
+            return f"{self.cases:,}"
+        of = "that ask for it" if self.kind == "mistake" else "with such inputs"
+        return (
+            f"{self.cases:,} of {self.alike:,} {of}, {wording.show(self.cases / self.alike, '%')}"
+        )
 
 
 class ErrorAnalysis(Record):
@@ -73,7 +88,8 @@ def analyse_errors(scope: Scope, run_id: str) -> ErrorAnalysis:
 
     Slices are counted over all answers. Inputs are compared by their words alone (see `space_of`),
     in as many groups as come out alike again and again (see `groups_of`), so that nothing leaves
-    the machine and the same run gives the same themes.
+    the machine and the same run gives the same themes. Where no groups do, as with few failures,
+    those are put together that gave the same wrong value for the same right one.
 
     Raises:
         NotFound: The workspace has no such run.
@@ -91,7 +107,7 @@ def analyse_errors(scope: Scope, run_id: str) -> ErrorAnalysis:
         cases=counted.cases,
         failed=counted.failed,
         read=len(results),
-        themes=sorted(themes, key=lambda theme: -theme.cases),
+        themes=sorted(themes, key=lambda theme: (theme.kind == "other", -theme.cases)),
         slices=counted.slices,
     )
 
@@ -110,10 +126,7 @@ def _wrong(wrong: Sequence[Result], results: Sequence[Result], *, is_whole: bool
     rows = [at for at, result in enumerate(results) if result.standing == "wrong"]
     groups = None if space is None else groups_of(space.points[rows])
     if space is None or groups is None:
-        quotes = [_quote(result) for result in wrong[:_QUOTES_MAX]]
-        alike = len(results) if is_whole else None
-        name = "wrong answers"
-        return [Theme(kind="wrong", name=name, cases=len(wrong), alike=alike, quotes=quotes)]
+        return list(_by_mistake(wrong, results, is_whole=is_whole))
     nearest = np.argmax(space.points @ groups.centres.T, axis=1)
     themes = []
     for group in range(len(groups.centres)):
@@ -132,6 +145,25 @@ def _wrong(wrong: Sequence[Result], results: Sequence[Result], *, is_whole: bool
             )
         )
     return themes
+
+
+def _by_mistake(
+    wrong: Sequence[Result], results: Sequence[Result], *, is_whole: bool
+) -> Iterator[Theme]:
+    mistakes = repeated_mistakes(wrong, results)
+    for found in mistakes:
+        yield Theme(
+            kind="mistake",
+            name=found.name,
+            cases=len(found.results),
+            alike=found.asked if is_whole else None,
+            quotes=[_quote(result) for result in found.results[:_QUOTES_MAX]],
+        )
+    told = {id(result) for found in mistakes for result in found.results}
+    if rest := [result for result in wrong if id(result) not in told]:
+        quotes = [_quote(result) for result in rest[:_QUOTES_MAX]]
+        name = "other wrong answers" if mistakes else "wrong answers"
+        yield Theme(kind="other", name=name, cases=len(rest), alike=None, quotes=quotes)
 
 
 def _name(space: Space, inside: Sequence[int]) -> str:
