@@ -147,6 +147,96 @@ def test_what_a_function_decorated_for_langfuse_was_called_with_is_its_input(apa
     assert (found["tool"].input, found["both"].input) == ("7", called["both"][1])
 
 
+def test_a_generation_of_langfuse_that_says_plain_texts_is_a_conversation(apart: Scope) -> None:
+    sent = {
+        "langfuse.observation.type": "generation",
+        "langfuse.observation.input": "Where?",
+        "langfuse.observation.output": "Here",
+    }
+
+    [span] = get_trace(apart, send(apart, sent)[0])
+
+    told = [*(span.messages_in or []), *(span.messages_out or [])]
+    assert [(one.role, one.parts[0]["content"]) for one in told] == [
+        ("user", "Where?"),
+        ("assistant", "Here"),
+    ]
+
+
+def test_what_a_function_decorated_for_openllmetry_was_called_with_is_its_input(
+    apart: Scope,
+) -> None:
+    # As `traceloop-sdk` 0.62 and its package for Node 0.27 send it.
+    called: dict[str, Any] = {
+        "one": {"args": ["Bern"], "kwargs": {}},
+        "named": {"args": [], "kwargs": {"city": "Bern"}},
+        "both": {"args": ["Bern"], "kwargs": {"deep": True}},
+        "none": {"args": [], "kwargs": {}},
+    }
+    found = {}
+    for name, said in called.items():
+        attributes = {
+            "traceloop.span.kind": "tool",
+            "traceloop.entity.name": "weather",
+            "traceloop.entity.input": json.dumps(said),
+            "traceloop.entity.output": '"sunny in Bern"',
+        }
+        [found[name]] = get_trace(apart, send(apart, attributes)[0])
+
+    assert [found[name].input for name in called] == [
+        "Bern",
+        {"city": "Bern"},
+        called["both"],
+        None,
+    ]
+    assert {span.output for span in found.values()} == {"sunny in Bern"}
+
+
+def test_the_first_piece_of_a_stream_is_an_event_of_openllmetry() -> None:
+    pieces = [
+        {"name": "llm.content.completion.chunk", "time_ns": at * 10**6, "attributes": {}}
+        for at in (300, 450)
+    ]
+    attributes = {"llm.request.type": "chat", "gen_ai.system": "openai"}
+
+    span = map_span(
+        RawSpan("1" * 32, "1" * 16, "chat", 0, 10**9, attributes=attributes, events=pieces)
+    )
+
+    assert span.first_chunk_ms == 300
+
+
+def test_thoughts_summed_up_by_openllmetry_are_read_as_words(apart: Scope) -> None:
+    thoughts = [{"text": "Ask first", "type": "summary_text"}]
+    parts = [
+        {"type": "reasoning", "content": json.dumps(thoughts)},
+        {"type": "reasoning", "content": '["a list"]'},
+        {"type": "text", "content": "Here"},
+    ]
+    said = json.dumps([{"role": "assistant", "parts": parts}])
+    sent = {"gen_ai.operation.name": "chat", "gen_ai.output.messages": said}
+
+    [span] = get_trace(apart, send(apart, sent)[0])
+
+    [message] = span.messages_out or []
+    assert [one["content"] for one in message.parts] == ["Ask first", '["a list"]', "Here"]
+
+
+def test_tokens_that_anthropic_itself_counts_as_written_into_its_cache_are_read(
+    apart: Scope,
+) -> None:
+    sent = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": 125,
+        "gen_ai.usage.cache_read.input_tokens": 100,
+        "gen_ai.usage.cache_write.input_tokens": 20,
+    }
+
+    [span] = get_trace(apart, send(apart, sent)[0])
+
+    assert (span.tokens_in, span.tokens_cache_written_in) == (125, 20)
+
+
 @pytest.mark.parametrize("word", ["[Scrubbed due to 'session']", "__REDACTED__"])
 def test_what_a_sender_blacked_out_is_no_session_and_no_user(apart: Scope, word: str) -> None:
     sent = {"session.id": word, "user.id": word, "gen_ai.conversation.id": "chat-7"}

@@ -62,7 +62,7 @@ class Chat:
         of_model = {"id": self.answer, "traceId": self.id, "endTime": at(4.5)}
         return [
             event("generation-update", 4.5, output=said, usage=used, **of_model),
-            event("trace-create", 5, id=self.id, output="On its way."),
+            event("trace-create", 5, id=self.id, timestamp=at(5), output="On its way."),
         ]
 
 

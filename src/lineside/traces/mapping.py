@@ -30,7 +30,7 @@ from lineside.traces.span import Message, Span, SpanKind
 
 __all__ = ["MAPPING_VERSION", "RawSpan", "map_span", "moment_of", "provider_name", "received"]
 
-MAPPING_VERSION = 6
+MAPPING_VERSION = 7
 """Goes up whenever the same span would be read differently; stored spans keep theirs."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

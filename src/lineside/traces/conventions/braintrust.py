@@ -1,9 +1,5 @@
 """Braintrust's own names: what went in and came out as JSON, and what it measured."""
 
-from typing import Any
-
-import orjson
-
 from lineside.traces.conventions.conversations import conversation
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
@@ -12,8 +8,8 @@ from lineside.traces.conventions.values import (
     first_count,
     first_number,
     first_text,
-    parsed,
     said,
+    whole_json,
     whole_or_flat,
 )
 
@@ -32,8 +28,8 @@ def read(span: RawSpan) -> Reading:
     about = as_dict(attributes.get("braintrust.span_attributes"))
     stated = first_text(about, "type")
     kind = _KINDS.get(stated.lower()) if stated else None
-    told = _whole(first(attributes, "braintrust.input_json", "braintrust.input"))
-    answered = _whole(first(attributes, "braintrust.output_json", "braintrust.output"))
+    told = whole_json(first(attributes, "braintrust.input_json", "braintrust.input"))
+    answered = whole_json(first(attributes, "braintrust.output_json", "braintrust.output"))
     metadata = whole_or_flat(attributes, "braintrust.metadata")
     metrics = whole_or_flat(attributes, "braintrust.metrics")
     talks = kind == "model"
@@ -64,13 +60,3 @@ def read(span: RawSpan) -> Reading:
             "first_chunk_ms": None if seconds is None else seconds * 1000,
         }
     )
-
-
-def _whole(value: Any) -> Any:
-    """What was written as JSON, plain texts too."""
-    if isinstance(value, str) and value.startswith('"'):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return value
-    return parsed(value)

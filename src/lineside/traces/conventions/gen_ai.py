@@ -47,6 +47,7 @@ _FIRST_CHUNK_EVENTS = {
     "gen_ai.content.first_token",
     "gen_ai.first_chunk",
     "gen_ai.content.completion.chunk",
+    "llm.content.completion.chunk",
 }
 DETAILS_EVENT = "gen_ai.client.inference.operation.details"
 
@@ -163,6 +164,7 @@ _FIELDS: tuple[_Field, ...] = (
             "gen_ai.usage.details.cache_write_tokens",
             "gen_ai.usage.details.cache_creation_input_tokens",
             "gen_ai.usage.cache_write_input_tokens",
+            "gen_ai.usage.cache_write.input_tokens",
         ),
     ),
     (

@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from lineside.traces.conventions.conversations import conversation
+from lineside.traces.conventions.conversations import conversation, spoken
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
     as_dict,
+    called_with,
     first,
     first_count,
     first_number,
@@ -36,10 +37,11 @@ _REASONING = ("output_reasoning_tokens", "reasoning_tokens", "output_reasoning")
 def read(span: RawSpan) -> Reading:
     attributes = span.attributes
     kind = first_text(attributes, "langfuse.observation.type")
-    value_in = _asked(first(attributes, "langfuse.observation.input", "langfuse.trace.input"))
+    value_in = called_with(first(attributes, "langfuse.observation.input", "langfuse.trace.input"))
     value_out = parsed(first(attributes, "langfuse.observation.output", "langfuse.trace.output"))
     stated = _KINDS.get(kind.lower()) if kind else None
     talks = stated != "tool"
+    told = spoken if stated == "model" else conversation
     level = attributes.get("langfuse.observation.level")
     return said(
         {
@@ -54,8 +56,8 @@ def read(span: RawSpan) -> Reading:
             "tool_name": span.name if not talks else None,
             "session_id": first_text(attributes, "langfuse.session.id"),
             "user_id": first_text(attributes, "langfuse.user.id"),
-            "messages_in": conversation(value_in, role="user") if talks else None,
-            "messages_out": conversation(value_out, role="assistant") if talks else None,
+            "messages_in": told(value_in, role="user") if talks else None,
+            "messages_out": told(value_out, role="assistant") if talks else None,
             "arguments": value_in if not talks else None,
             "result": value_out if not talks else None,
             "value_in": value_in,
@@ -65,17 +67,6 @@ def read(span: RawSpan) -> Reading:
             "completion_start": _moment(attributes),
         }
     )
-
-
-def _asked(value: Any) -> Any:
-    """What a decorated function was called with: its only argument, or all by their names."""
-    whole = parsed(value)
-    if not isinstance(whole, dict) or whole.keys() != {"args", "kwargs"}:
-        return whole
-    args, kwargs = whole["args"], whole["kwargs"]
-    if isinstance(args, list) and len(args) == 1 and not kwargs:
-        return args[0]
-    return kwargs if kwargs and not args else whole
 
 
 def _usage(attributes: dict[str, Any]) -> Reading:

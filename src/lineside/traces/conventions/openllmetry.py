@@ -6,12 +6,13 @@ from lineside.traces.conventions.conversations import conversation, spoken
 from lineside.traces.conventions.received import RawSpan, Reading
 from lineside.traces.conventions.values import (
     as_dict,
+    called_with,
     first,
     first_count,
     first_text,
     nested,
-    parsed,
     said,
+    whole_json,
 )
 from lineside.traces.span import Message
 
@@ -73,7 +74,7 @@ def _messages(attributes: dict[str, Any], name: str, role: str) -> list[Message]
 
 
 def _entity(attributes: dict[str, Any], name: str, side: str) -> Any:
-    """Frameworks wrap what went in as `{"inputs": …, "tags": …}`."""
-    value = parsed(first(attributes, name))
+    """Frameworks wrap what went in as `{"inputs": …, "tags": …}`, and decorators arguments."""
+    value = whole_json(first(attributes, name))
     wrapped = as_dict(value)
-    return wrapped.get(side, value) if wrapped else value
+    return called_with(wrapped.get(side, value) if wrapped else value)

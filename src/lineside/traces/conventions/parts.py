@@ -95,7 +95,7 @@ def _parts_of_block(block: Any) -> list[Part]:
         return _texts("text", _first(block, "content", "text", "refusal"))
     if kind in _REASONING:
         said = _first(block, "content", "text", "thinking", "summary", "reasoning", "data")
-        return _texts("reasoning", said)
+        return _texts("reasoning", _summed_up(said))
     if kind in _CALLS:
         return [tool_call(block)]
     if kind in _RESULTS or kind.endswith("_tool_result"):
@@ -128,6 +128,15 @@ def _result(block: dict[str, Any]) -> Part:
     if isinstance(result, dict) and set(result) == {"type", "value"}:
         result = result["value"]
     return tool_result(result, call_id=call_id if call_id is not None else block.get("id"))
+
+
+def _summed_up(said: Any) -> Any:
+    """Thoughts as OpenAI sums them up, which OpenLLMetry writes as a text of JSON."""
+    listed = parsed(said)
+    if not isinstance(listed, list) or not listed:
+        return said
+    kinds = {one.get("type") if isinstance(one, dict) else None for one in listed}
+    return listed if kinds == {"summary_text"} else said
 
 
 def _texts(kind: str, content: Any) -> list[Part]:

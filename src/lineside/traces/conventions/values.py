@@ -88,6 +88,27 @@ def parsed(value: Any) -> Any:
     return found
 
 
+def whole_json(value: Any) -> Any:
+    """What was written as JSON, plain texts too."""
+    if isinstance(value, str) and value.startswith('"'):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return parsed(value)
+
+
+def called_with(value: Any) -> Any:
+    """What a decorated function was called with: its only argument, or all by their names."""
+    whole = parsed(value)
+    if not isinstance(whole, dict) or whole.keys() != {"args", "kwargs"}:
+        return whole
+    args, kwargs = whole["args"], whole["kwargs"]
+    if not args:
+        return kwargs or None
+    return args[0] if isinstance(args, list) and len(args) == 1 and not kwargs else whole
+
+
 def whole_or_flat(attributes: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Members that were sent as one attribute, or as one for each of them."""
     below = f"{name}."

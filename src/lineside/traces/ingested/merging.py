@@ -123,6 +123,10 @@ def _merged(events: Sequence[Event]) -> tuple[dict[str, Any], dict[str, dict[str
 
 
 def _together(field: str, before: Any, value: Any) -> Any:
+    if field in ("timestamp", "startTime") and before is not None:
+        # The client for JavaScript dates a trace anew whenever it says more of it.
+        moments = [one for one in (before, value) if moment_ns(one) is not None]
+        return min(moments, key=lambda one: moment_ns(one) or 0, default=value)
     if field == "metadata" and isinstance(before, dict) and isinstance(value, dict):
         return before | value
     if field == "tags" and isinstance(before, list) and isinstance(value, list):
