@@ -28,6 +28,7 @@ def test_a_limit_is_set_shown_changed_and_taken_back(lineside) -> None:
     ]
     kinds = lineside("ledger", "ls").out
     assert kinds.count("budget.set") == 3
+    assert "API key website: $0.50 every day" in kinds
     assert kinds.count("budget.removed") == 1
 
 

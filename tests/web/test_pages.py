@@ -195,12 +195,15 @@ def test_a_call_shows_its_steps_and_settings(client: TestClient) -> None:
 
 def test_the_ledger_shows_decisions_and_how_to_verify_them(client: TestClient) -> None:
     client.post("/api/keys", json={"name": "website", "rights": ["run"]})
+    limits = {"team": "press", "models": ["play/*"]}
+    client.post("/api/keys", json={"name": "writer", "rights": ["run"], **limits})
     text = words(html(client, "/ledger"))
 
     assert "release refused" in text
     assert "lineside.local/default" in text
     assert "lineside ledger verify" in text
-    assert "website run every use case never Works" in text
+    assert "website run everything never Works" in text
+    assert "writer team press run play/* never Works" in text
 
 
 @pytest.mark.parametrize(

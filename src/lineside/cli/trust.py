@@ -80,11 +80,12 @@ def list_all(as_json: bool) -> None:
         note("No keys yet; programs elsewhere need one: `lineside keys create NAME --right run`")
         return
     print_table(
-        ("name", "id", "may", "only", "state", "last used"),
+        ("name", "id", "team", "may", "only", "state", "last used"),
         [
             (
                 key.name,
                 key.id,
+                key.team or "",
                 ", ".join(key.rights),
                 ", ".join([*(key.use_cases or ()), *(key.models or ())]) or "everything",
                 "revoked" if key.revoked_at else "works" if key.is_usable else "expired",

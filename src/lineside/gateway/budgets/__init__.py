@@ -8,6 +8,7 @@ from lineside.gateway.budgets.cap import (
     CapUse,
     Measure,
     cap_uses,
+    label,
     nano_usd,
     remove_cap,
     set_cap,
@@ -15,7 +16,7 @@ from lineside.gateway.budgets.cap import (
 from lineside.gateway.budgets.meter import Meter
 from lineside.gateway.budgets.metering import metering
 from lineside.gateway.budgets.periods import Every
-from lineside.gateway.budgets.refusal import BudgetExceeded, label
+from lineside.gateway.budgets.refusal import BudgetExceeded
 from lineside.gateway.budgets.reserving import NOTHING, Payer, Used
 from lineside.gateway.budgets.sessions import keep_in_order
 

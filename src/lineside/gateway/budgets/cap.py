@@ -133,6 +133,7 @@ def set_cap(
     _check(measure, amount, every)
     values = {"units": units_of(measure, amount), "set_by": scope.actor.name, "set_at": now()}
     place = {"about": about, "subject": subject, "measure": measure, "every": every}
+    names = _key_names(scope)
     with scope.store.records.write() as connection:
         queries.lock_caps(connection, scope.workspace)
         there = queries.select_caps(connection, scope.workspace)
@@ -152,7 +153,7 @@ def set_cap(
             row["is_aliased"] = about == "session"
             queries.insert_cap(connection, row)
         old = None if before is None else _cap(before).amount
-        record(connection, scope, "budget.set", cap.id, _told(cap) | {"before": old})
+        record(connection, scope, "budget.set", cap.id, _told(cap, names) | {"before": old})
     return cap
 
 
@@ -163,11 +164,12 @@ def remove_cap(scope: Scope, cap_id: str) -> Cap:
         NotFound: The workspace has no such cap.
     """
     scope.require("budgets")
+    names = _key_names(scope)
     with scope.store.records.write() as connection:
         queries.lock_caps(connection, scope.workspace)
         cap = _found(queries.select_caps(connection, scope.workspace), cap_id)
         queries.delete_cap(connection, cap.id)
-        record(connection, scope, "budget.removed", cap.id, _told(cap))
+        record(connection, scope, "budget.removed", cap.id, _told(cap, names))
     return cap
 
 
@@ -205,6 +207,14 @@ def cap_uses(scope: Scope, *, cap_id: str | None = None) -> list[CapUse]:
 def caps_on(rows: list[dict[str, Any]]) -> list[Cap]:
     """Caps as they were read for a call."""
     return list(map(_cap, rows))
+
+
+def label(cap: Cap, name: str) -> str:
+    """Whom a cap counts for, as people read it."""
+    if cap.about == "workspace":
+        return "whole workspace"
+    who = "API key" if cap.about == "key" else cap.about.replace("_", " ")
+    return f"each {who}" if name == EACH else f"{who} {name}"
 
 
 def nano_usd(usd: float) -> int:
@@ -252,10 +262,12 @@ def _cap(row: Mapping[str, Any]) -> Cap:
     return Cap(**fields, amount=amount)
 
 
-def _told(cap: Cap) -> dict[str, Any]:
+def _told(cap: Cap, names: Mapping[str, str]) -> dict[str, Any]:
     """A cap as the ledger keeps it."""
     told = cap.model_dump(mode="json", exclude={"id", "set_by", "set_at"})
-    return {"name": f"{cap.about} {cap.subject}"} | told
+    every = "in all" if cap.every == "ever" else f"every {cap.every}"
+    who = label(cap, names.get(cap.subject, cap.subject))
+    return {"name": f"{who}: {cap.said(cap.units)} {every}"} | told
 
 
 def _checked_subject(scope: Scope, about: About, subject: str) -> str:

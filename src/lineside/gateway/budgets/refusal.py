@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from lineside.core import Denied
 from lineside.gateway.budgets.cap import Cap
-from lineside.gateway.budgets.queries import EACH
 
 _SOON_SECONDS = 2
 # Stock clients wait and try again by themselves; beyond this the wait is the person's business.
@@ -129,11 +128,3 @@ def _duration(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, left = divmod(rest, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{left}s"
-
-
-def label(cap: Cap, name: str) -> str:
-    """Whom a cap counts for, as people read it."""
-    if cap.about == "workspace":
-        return "whole workspace"
-    who = "API key" if cap.about == "key" else cap.about.replace("_", " ")
-    return f"each {who}" if name == EACH else f"{who} {name}"

@@ -5,9 +5,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from lineside.gateway.budgets.cap import Cap
+from lineside.gateway.budgets.cap import Cap, label
 from lineside.gateway.budgets.queries import Place
-from lineside.gateway.budgets.refusal import BudgetExceeded, label
+from lineside.gateway.budgets.refusal import BudgetExceeded
 from lineside.store import Store
 from lineside.trust import outbox
 
