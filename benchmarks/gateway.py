@@ -9,8 +9,10 @@ A stand-in for a provider answers at once from fixed bytes. It is asked directly
 `matches_schema`. The first byte of a stream is measured with those guards, and with the one of what
 is asked alone: `banned_phrases` holds back words. Every call is traced, durable before its answer
 ends. Requests come from a process of their own over kept connections. `--peers` puts LiteLLM's
-proxy (with its one master key) and Portkey's gateway, each with one worker and without budget,
-trace and guards, in front of the same stand-in.
+proxy, with its one master key, and Portkey's gateway, each with one worker, in front of the same
+stand-in: first without budget, trace and guards, and LiteLLM then with what it has of the same, its
+own guards of personal data and of banned phrases and its traces by OpenTelemetry (sent to the
+stand-in). Its keys with a budget would need a PostgreSQL beside it and stay off.
 """
 
 import argparse
@@ -35,6 +37,39 @@ _SETTLE_SECONDS = 12  # the flusher starts with the first traces, and imports wh
 _GUARDS_OF_INPUT = "input: [mask_pii]\n"
 _GUARDS = f"{_GUARDS_OF_INPUT}output:\n  - banned_phrases: [guaranteed returns]\n"
 _GUARDS_SEEN_SECONDS = 1.5  # a server looks once a second whether they changed
+_LITELLM_ALIKE: dict[str, Any] = {
+    "litellm_settings": {"callbacks": ["otel"]},
+    "guardrails": [
+        {
+            "guardrail_name": "personal-data",
+            "litellm_params": {
+                "guardrail": "litellm_content_filter",
+                "mode": "pre_call",
+                "default_on": True,
+                "patterns": [
+                    {"pattern_type": "prebuilt", "pattern_name": kind, "action": "MASK"}
+                    for kind in (
+                        "email",
+                        "us_phone",
+                        "iban",
+                        "credit_card",
+                        "us_ssn",
+                        "github_token",
+                    )
+                ],
+            },
+        },
+        {
+            "guardrail_name": "banned-phrases",
+            "litellm_params": {
+                "guardrail": "litellm_content_filter",
+                "mode": "post_call",
+                "default_on": True,
+                "blocked_words": [{"keyword": "guaranteed returns", "action": "BLOCK"}],
+            },
+        },
+    ],
+}
 _MANIFEST = """\
 name: desk
 problem: {{statement: Every message is read before it is routed., who: A help desk}}
@@ -199,22 +234,32 @@ def body_of(model: str, *, is_streamed: bool) -> dict[str, Any]:
 
 
 def _litellm(report: Report, upstream: int, direct: Load, given: argparse.Namespace) -> None:
-    with environment_with("litellm[proxy]") as programs, TemporaryDirectory() as name:
+    with environment_with("litellm[proxy]", "opentelemetry-exporter-otlp") as programs:
         if programs is None:
             return
+        for name, more in (("litellm", {}), ("litellm_alike", _LITELLM_ALIKE)):
+            with _litellm_proxy(programs, upstream, more) as server:
+                headers = {"authorization": f"Bearer {_KEY}"}
+                note = f"litellm {version_of(programs, 'litellm')}"
+                _beside(report, name, server, headers, direct, given, note=note)
+
+
+@contextmanager
+def _litellm_proxy(programs: Path, upstream: int, more: Mapping[str, Any]) -> Iterator[Server]:
+    with TemporaryDirectory() as name:
         port, config = free_port(), Path(name) / "config.json"
         there = {"model": "openai/small", "api_base": f"http://127.0.0.1:{upstream}/v1"}
         model = {"model_name": "small", "litellm_params": {**there, "api_key": "sk-none"}}
-        config.write_text(json.dumps({"model_list": [model]}))
+        config.write_text(json.dumps({"model_list": [model], **more}))
         command = [str(programs / "litellm"), "--config", str(config), "--port", str(port)]
         command += ["--host", "127.0.0.1", "--num_workers", "1", "--telemetry", "False"]
-        quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        quiet |= {"LITELLM_MASTER_KEY": _KEY, "LITELLM_SALT_KEY": _KEY}
-        headers = {"authorization": f"Bearer {_KEY}"}
-        version = version_of(programs, "litellm")
-        with serving(command, port=port, environment=quiet, folder=Path(name)) as server:
+        settings = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        settings |= {"LITELLM_MASTER_KEY": _KEY, "LITELLM_SALT_KEY": _KEY}
+        settings |= {"OTEL_EXPORTER": "otlp_http"}
+        settings |= {"OTEL_ENDPOINT": f"http://127.0.0.1:{upstream}/v1/traces"}
+        with serving(command, port=port, environment=settings, folder=Path(name)) as server:
             server.wait_for_page("/health/liveliness", seconds_max=240)
-            _beside(report, "litellm", server, headers, direct, given, note=f"litellm {version}")
+            yield server
 
 
 def _portkey(report: Report, upstream: int, direct: Load, given: argparse.Namespace) -> None:
@@ -258,7 +303,7 @@ def _beside(
         figures[f"{kind}_per_second"] = many.per_second
         figures[f"{kind}_cpu_ms"] = (server.cpu_seconds() - cpu) * 1000 / many.answered
         ours = report.figures[f"{kind}_per_second"].value
-        goal = ">= 10" if name == "litellm" else None
+        goal = ">= 10" if name.startswith("litellm") else None
         report.add(f"{kind}_times_{name}", ours / many.per_second, "x", goal=goal)
     figures["memory_mb"] = server.memory_mb()
     report.add_peer(name, figures, note=note)
