@@ -12,7 +12,7 @@ from lineside.apps import Call, Serving, deploy, open_line, release_folder
 from lineside.core import Settings
 from lineside.gateway import budgets
 from lineside.server import build
-from lineside.trust import Scope, create_key, local_scope, webhooks
+from lineside.trust import Scope, create_key, local_scope, scope_for_key, webhooks
 from lineside.usecases import read_folder
 from trust.receiver import Receiver
 
@@ -147,6 +147,21 @@ async def test_a_limit_tells_when_it_is_nearly_used_up_used_up_and_refuses(live:
             "use case triage (every day): calls are refused, the limit of 10 requests has no room",
         ),
     ]
+
+
+async def test_a_limit_of_a_key_is_told_of_by_the_keys_name(live: Scope) -> None:
+    webhooks.add_webhook(live, "https://hooks.example.com/x", ["budget"])
+    made, secret = create_key(live, "website", rights=["run"])
+    budgets.set_cap(live, "key", "website", measure="requests", amount=1, every="day")
+    serving = Serving(live.store)
+    await serving.call(
+        scope_for_key(live.store, secret), "triage", Call(input={"message": "message 1"})
+    )
+    await serving.close()
+
+    last = webhooks.list_deliveries(live)[0].payload["data"]
+    assert last["sentence"].startswith("API key website (every day): 100% of the limit")
+    assert last["whose"] == made.id
 
 
 async def test_guards_that_act_no_more_are_told_once(live: Scope) -> None:

@@ -256,7 +256,9 @@ def arms_for(release: Release, percent: float, before: Rollout | None) -> tuple[
         )
     if before.live.release_id == release.id:
         raise Conflict(
-            "already_live", f"`{release.label}` is live already; it cannot be its own canary"
+            "already_live",
+            f"`{release.label}` is live already; it cannot be its own canary",
+            hint="Make the next one first with `lineside release`, or name another release.",
         )
     live = {"name": "live", "percent": 100 - percent, "audience": None}
     return before.live.model_copy(update=live), arm

@@ -12,6 +12,7 @@ from lineside.core import Actor, Conflict, Denied, Invalid, NotFound, Record, ne
 from lineside.store import Store
 from lineside.trust.ledger import record
 from lineside.trust.queries import (
+    Connection,
     find_key,
     find_keys,
     insert_key,
@@ -131,6 +132,12 @@ def list_keys(scope: Scope) -> list[ApiKey]:
     scope.require("keys")
     with scope.store.records.read() as connection:
         return [_api_key(row) for row in select_keys(connection, scope.workspace)]
+
+
+def key_name(connection: Connection, key_id: str) -> str:
+    """What people call a key; its id where none has it, as with what stands for those without."""
+    row = find_key(connection, key_id)
+    return key_id if row is None else str(row["name"])
 
 
 def revoke_key(scope: Scope, key_id: str) -> ApiKey:

@@ -9,7 +9,7 @@ from lineside.gateway.budgets.cap import Cap, label
 from lineside.gateway.budgets.queries import Place
 from lineside.gateway.budgets.refusal import BudgetExceeded
 from lineside.store import Store
-from lineside.trust import outbox
+from lineside.trust import keys, outbox
 
 SHARES_TOLD = (0.8, 1.0)
 """Parts of a limit that are told of when they are spent, once in each period."""
@@ -90,13 +90,14 @@ def _emit(
     share: float | None = None,
 ) -> None:
     period = "in all" if cap.every == "ever" else f"every {cap.every}"
+    name = keys.key_name(connection, subject) if cap.about == "key" else subject
     more = {"measure": cap.measure, "every": cap.every, "amount": cap.amount, "whose": subject}
     outbox.emit(
         connection,
         workspace,
         kind,
         subject=cap.id,
-        sentence=f"{label(cap, subject)} ({period}): {said}",
+        sentence=f"{label(cap, name)} ({period}): {said}",
         use_case=subject if cap.about == "use_case" else None,
         link="/budgets",
         more=more | ({"share": share} if share is not None else {}),
