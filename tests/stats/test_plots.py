@@ -110,6 +110,15 @@ def test_a_level_below_its_mark_looks_and_reads_otherwise() -> None:
     assert not percents(level_bar("Confidence", 0.82, mark=0.6), "below", "width")
 
 
+def test_a_long_label_keeps_its_end_by_which_it_differs() -> None:
+    labels = [f"candidate of 28 November 11:54 ({mark})" for mark in ("0d05", "e618")]
+    plot = interval_rows("Runs", [IntervalRow(label, 0.5, 0.4, 0.6) for label in labels])
+
+    texts = re.findall(r'class="label"[^>]*>([^<]+)', plot)
+    assert [text[-7:] for text in texts] == [" (0d05)", " (e618)"]
+    assert all("…" in text for text in texts)
+
+
 def test_what_comes_from_outside_is_escaped() -> None:
     evil = '<script>alert("&")</script>'
     row = IntervalRow(evil, 0.5, 0.4, 0.6, evil)

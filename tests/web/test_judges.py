@@ -61,5 +61,6 @@ def test_the_page_of_a_run_tells_what_the_app_took_from_what_judges_took(
 
     shown = words(html(empty_client, f"/runs/{run.id}"))
 
+    assert "right So it is." in shown
     assert "Cost of new answers 0.0200 USD Tokens 200 Cost of judges 0.200 USD" in shown
     assert "Tokens of judges 2,000 Together 0.220 USD" in shown

@@ -36,7 +36,9 @@ def test_a_verdict_shows_its_effects_slices_and_both_answers(client: TestClient)
     tied = words(html(client, f"{compared(client)}&became=tied"))
     assert "Baseline Wrong" in tied
     guarded = words(html(client, f"{compared(client)}&goal=better&margin=5&guard_latency_ms=50"))
-    assert "latency decides" in guarded
+    assert "latency an amount, decides" in guarded
+    assert "Must be not worse better by points And these must not get worse by more than" in text
+    assert "cases without a score points cost per success %" in text
     assert "expected per cent" in words(html(client, f"{compared(client)}&margin=much", 422))
 
 
@@ -53,10 +55,13 @@ def test_runs_are_ranked_followed_and_taken_apart(client: TestClient) -> None:
     assert "2 candidates over the 100 cases of cases" in board
     assert "v1 rank 1 95.0 %" in board
     assert "Quality against cost" in board
+    assert "No candidate knows its cost. lineside prices set says" in board
+    assert re.search(r"triage \S.* cases 100 95\.0 % 0 Done", words(html(client, "/runs")))
 
     history = words(html(client, "/history?use_case=triage"))
     assert "−55.0 points" in history
     assert "Worse" in history
+    assert "Hollow: refused by its gate" in history
 
     run = first_link(html(client, "/runs"), "/runs/")
     themes = words(html(client, f"{run}/themes"))

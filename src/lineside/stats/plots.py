@@ -17,7 +17,8 @@ from lineside.stats.axes import TICKS, Axis, Unit, axis, show, show_span, tick_t
 
 Tone = Literal["ship", "hold", "more", "plain"]
 _ROW_HEIGHT = 46
-_LABEL_CHARACTERS_MAX = 32
+_LABEL_CHARACTERS_MAX = 28
+_LABEL_END_CHARACTERS = 7
 _ROWS_MAX = 60
 _POINTS_MAX = 12
 _SERIES_HEIGHT = 190
@@ -216,7 +217,8 @@ def _rows_plot(
 def _row_text(row: IntervalRow, y: int, unit: Unit, *, signed: bool) -> str:
     label, room = row.label, _LABEL_CHARACTERS_MAX - len(row.note)
     if len(label) > room:
-        label = label[: room - 1] + "…"
+        # The end is kept too: candidates of one minute differ in it alone.
+        label = label[: room - 1 - _LABEL_END_CHARACTERS] + "…" + label[-_LABEL_END_CHARACTERS:]
     note = f'<tspan class="note" dx="8">{escape(row.note)}</tspan>' if row.note else ""
     return (
         f'<text class="label" x="0" y="{y}">{escape(label)}{note}</text>'

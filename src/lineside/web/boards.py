@@ -95,6 +95,7 @@ def history(request: Request) -> Response:
         scores=sorted({item.name for run in runs for item in run.scorers}),
         called=naming.name_subjects(scope, use_case, [point.run for point in points]),
         plot=_series(points, subjects),
+        has_refused=any(_is_refused(point, subjects) for point in points),
     )
 
 
@@ -155,11 +156,16 @@ def _series(points: Sequence[verdicts.HistoryPoint], subjects: dict[str, Any]) -
                 point.value,
                 point.low,
                 point.high,
-                is_hollow=release is not None and release.status == "refused",
+                is_hollow=_is_refused(point, subjects),
                 note=point.standing,
             )
         )
     return plots.series_with_intervals(f"{points[0].score} over runs", rows, unit=points[0].unit)
+
+
+def _is_refused(point: verdicts.HistoryPoint, subjects: dict[str, Any]) -> bool:
+    release = subjects.get(point.run.subject)
+    return release is not None and release.status == "refused"
 
 
 ROUTES = [

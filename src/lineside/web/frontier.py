@@ -29,10 +29,10 @@ class FrontierPoint(NamedTuple):
 
 
 def frontier_plot(title: str, points: Sequence[FrontierPoint], *, unit: axes.Unit) -> Markup:
-    """Cheaper to the left, better above; the bars are intervals."""
+    """Cheaper to the left, better above; the bars are intervals. Empty without a point."""
     shown = points[:_POINTS_MAX]
     if not shown:
-        return Markup('<p class="empty">{}: no candidate knows its cost</p>').format(title)
+        return Markup("")
     ends = [end for point in shown for end in (point.value, point.low, point.high)]
     up = axes.axis([end for end in ends if end is not None], unit=unit)
     along = axes.axis([0.0, *(point.cost_usd for point in shown)], unit="")

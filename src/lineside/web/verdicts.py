@@ -21,7 +21,19 @@ from lineside.web.render import only_fields, page, pretty, short
 
 _CASES_SHOWN = 20
 _TEXT_CHARACTERS_MAX = 4_000
-_GUARDS = ("latency_ms", "cost_usd", "failed", "cost_per_success")
+_GUARDS = {
+    "latency_ms": "latency",
+    "cost_usd": "cost",
+    "failed": "cases without a score",
+    "cost_per_success": "cost per success",
+}
+_KINDS = {
+    "binary": "yes or no",
+    "ordinal": "grades",
+    "continuous": "an amount",
+    "rate": "share of cases",
+    "ratio": "ratio of sums",
+}
 _TAKES = (
     *("baseline", "candidate", "score", "goal", "margin", "became", "from"),
     *(f"guard_{name}" for name in _GUARDS),
@@ -81,6 +93,7 @@ def comparison(request: Request) -> Response:
         asked=asked,
         scores=_scores(candidate),
         guards=_GUARDS,
+        kinds=_KINDS,
         here=_address(typed, baseline, candidate),
         **pairwise_shown(
             request,

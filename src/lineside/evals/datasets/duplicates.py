@@ -95,6 +95,7 @@ def duplicates_among(cases: Sequence[Case], *, at_least: float = AT_LEAST) -> Du
         raise Invalid(
             "too_many_cases",
             f"{len(cases):,} cases are too many to look for duplicates in: {CASES_MAX:,} at most",
+            hint="Export the dataset, keep a part of its lines as a dataset, and look in that.",
         )
     if not 0.5 <= at_least <= 1:
         raise Invalid("bad_similarity", f"`at_least` is {at_least:g}, expected 0.5 to 1")
