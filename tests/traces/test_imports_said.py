@@ -2,16 +2,19 @@
 
 import dataclasses
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from lineside.core import now
 from lineside.store import Store
 from lineside.traces import imports, marks, search
 from lineside.traces.rewriting.erase import erase
 from lineside.traces.scores import TraceScore, list_scores
+from lineside.traces.scores.waiting import list_waiting
 from lineside.traces.search.scored import score_stats
 from lineside.trust import Scope, local_scope
 from traces.imported import Write
@@ -237,7 +240,29 @@ def test_annotations_of_phoenix_find_the_trace_of_their_span(
     assert correct.at.isoformat() == "2025-06-11T15:00:00.123000+00:00"
     assert (note.label, note.explanation) == ("note", "Look again")
     assert (receipt.format, receipt.scores, receipt.refused) == ("phoenix", 2, 1)
-    assert receipt.why[0].reason == "the step it is of is not here; import the spans first"
+    assert receipt.why[0].reason == (
+        "the step it is of is not here, and it was given more than 31 days ago; "
+        "import the spans first"
+    )
+
+
+def test_annotations_of_late_wait_for_spans_that_are_imported_after_them(
+    scope: Scope, write: Write
+) -> None:
+    moment = (now() - timedelta(days=30)).isoformat()
+    late = ANNOTATION | {"created_at": moment, "updated_at": moment}
+    file = write("annotations.json", {"data": [late]})
+
+    receipts = [imports.import_file(scope, file) for _ in range(2)]
+    waiting = list_waiting(scope)
+    imports.import_file(scope, write("spans.jsonl", [PHOENIX]))
+    scope.store.flusher.flush()
+
+    assert [(one.scores, one.waiting, one.refused) for one in receipts] == [(1, 1, 0)] * 2
+    assert {(one.name, one.span_id) for one in waiting} == {("correct", SPAN)}
+    correct = by_name(scope, trace_id=TRACE)["correct"]
+    assert (correct.value, correct.by, correct.span_id) == (1.0, "ana", SPAN)
+    assert list_waiting(scope) == []
 
 
 def test_evaluations_in_columns_of_phoenix_spans_are_scores(

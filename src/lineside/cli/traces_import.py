@@ -111,6 +111,9 @@ def _print(receipts: list["imports.ImportReceipt"]) -> None:
         numbers=numbers,
     )
     for receipt in receipts:
+        if receipt.waiting:
+            verb = "waits" if receipt.waiting == 1 else "wait"
+            note(f"{receipt.waiting:,} of {receipt.file} {verb} for a step that is not here yet")
         if receipt.refused:
             say(f"\nNot taken from {receipt.file}: {receipt.refused:,}", style="bold")
         for one in receipt.why:

@@ -82,6 +82,7 @@ class ImportReceipt(Record):
         traces: Traces that they belong to; one whose steps lie far apart may count twice.
         scores: What people, judges and programs said that was taken, once each; `tags`, and `notes`
             and links, on traces; `feedback` on answers.
+        waiting: How many of the scores wait for their step, 31 days from when they were given.
         models: Names of the models that answered, with how many steps each.
         tokens_in: Read by models, over the steps that say so; `tokens_out` written.
         refused: What was not taken; `why` says each reason, the most frequent first.
@@ -92,6 +93,7 @@ class ImportReceipt(Record):
     kept: int
     traces: int
     scores: int = 0
+    waiting: int = 0
     tags: int = 0
     notes: int = 0
     feedback: int = 0
@@ -300,6 +302,7 @@ class _Import:
             kept=self.kept,
             traces=self._traces,
             scores=self._said.scores + self._scores_in_events,
+            waiting=self._said.waiting,
             tags=self._said.marks["tag"],
             notes=self._said.marks["note"] + self._said.marks["link"],
             feedback=self._said.feedback,

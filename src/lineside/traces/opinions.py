@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
-from lineside.core import Denied, new_id, now
+from lineside.core import Denied, Unavailable, new_id, now
 from lineside.traces import marks, privacy
 from lineside.traces.feedback import Feedback, bring_feedback
 from lineside.traces.importers.said import Said, Tagged
 from lineside.traces.marks import TraceMark
 from lineside.traces.otlp import Refusal
-from lineside.traces.scores.record import TraceScore
+from lineside.traces.scores.record import TraceScore, is_of_step_alone
 from lineside.traces.scores.recording import SCORES_MAX, record_scores, traces_of_steps
+from lineside.traces.scores.steps import WAIT
 from lineside.trust import Scope
 
 WAITING_MAX = 10_000
@@ -26,6 +27,7 @@ class Opinions:
 
     Attributes:
         scores: How many were taken; those taken before are counted again and not kept twice.
+        waiting: How many of these are of steps that are not here.
         marks: How many of each kind were put on traces, or are on them already.
         feedback: How much of it was kept, or is kept already.
     """
@@ -38,7 +40,7 @@ class Opinions:
         self._tags: set[Tagged] = set()
         self._marks: list[TraceMark] = []
         self._feedback: list[Feedback] = []
-        self.scores = self.feedback = 0
+        self.scores = self.waiting = self.feedback = 0
         self.marks: Counter[str] = Counter()
 
     def add(self, said: Said) -> bool:
@@ -78,9 +80,10 @@ class Opinions:
             self.feedback += len(self._feedback) - len(lost)
             for one, why in lost:
                 self._refuse(Refusal(why, f"feedback of {one.given_by[:80]} ({one.trace_id})"))
-        scores = self._with_traces()
-        for start in range(0, len(scores), SCORES_MAX):
-            self._write_scores(scores[start : start + SCORES_MAX])
+        found, waiting = self._with_traces()
+        for scores in (found, waiting):
+            for start in range(0, len(scores), SCORES_MAX):
+                self._write_scores(scores[start : start + SCORES_MAX])
         self._scores, self._tags, self._marks, self._feedback = [], set(), [], []
 
     def _tag(self, said: Tagged) -> TraceMark:
@@ -107,24 +110,35 @@ class Opinions:
             self._keep(lambda: record_scores(self._scope, scores))
         except Denied as error:
             self._refuse_all(scores, error.message)
+        except Unavailable as error:
+            if error.code != "too_many_waiting":
+                raise
+            self._refuse_all(scores, "too many wait for steps that are not here; import the spans")
         else:
             self.scores += len(scores)
+            self.waiting += sum(map(is_of_step_alone, scores))
 
-    def _with_traces(self) -> list[TraceScore]:
-        """Scores that name a step alone are of the trace that has it."""
-        steps = {one.span_id for one in self._scores if not one.trace_id and one.span_id}
-        if not steps:
-            return self._scores
-        known = traces_of_steps(self._scope, {step for step in steps if step})
+    def _with_traces(self) -> tuple[list[TraceScore], list[TraceScore]]:
+        """Scores with their trace, which one that names a step alone has from the step; and those
+        that wait for their step, as all do that were given of late."""
+        steps = {one.span_id for one in self._scores if is_of_step_alone(one)}
+        known = traces_of_steps(self._scope, {one for one in steps if one}) if steps else {}
         found: list[TraceScore] = []
+        waiting: list[TraceScore] = []
         lost: list[TraceScore] = []
+        since = now() - WAIT
         for one in self._scores:
             trace_id = one.trace_id or known.get(one.span_id or "")
-            is_known = trace_id is not None or one.span_id is None
-            whole = one.model_copy(update={"trace_id": trace_id})
-            (found if is_known else lost).append(whole)
-        self._refuse_all(lost, "the step it is of is not here; import the spans first")
-        return found
+            if trace_id is not None or one.span_id is None:
+                found.append(one.model_copy(update={"trace_id": trace_id}))
+            else:
+                (waiting if one.at > since else lost).append(one)
+        self._refuse_all(
+            lost,
+            f"the step it is of is not here, and it was given more than {WAIT.days} days ago; "
+            "import the spans first",
+        )
+        return found, waiting
 
     def _refuse_all(self, scores: Iterable[TraceScore], why: str) -> None:
         for one in scores:
