@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from aiohttp import web
 
 from api.models.fakes import running
 from lineside.apps import Call, Serving, deploy, release_folder
+from lineside.apps import enforcement as enforcing
+from lineside.apps.guarded import GuardedAnswer
 from lineside.gateway import budgets
-from lineside.traces import get_trace
+from lineside.traces import get_trace, search
 from lineside.trust import Scope
 from lineside.usecases import read_folder
 
@@ -128,6 +130,34 @@ async def test_passages_are_reserved_before_the_model_is_asked(
     with pytest.raises(budgets.BudgetExceeded):
         await serving.call(scope, "house-rules", call)
     await serving.close()
+    assert held.asked == []
+
+
+async def test_probes_find_out_passages_that_no_guard_sees(
+    scope: Scope,
+    tmp_path: Path,
+    provider: tuple[Provider, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, url = provider
+    serving = await serving_with(scope, tmp_path / "rules", url, "mask_pii")
+    held.asked.clear()
+    before = search.list_traces(scope).traces
+    enforcement = enforcing.Enforcement(scope, serving)
+    proven = await enforcement.probe("house-rules")
+    assert search.list_traces(scope).traces == before
+
+    async def unseen(_answer: GuardedAnswer, texts: Sequence[str]) -> list[str]:
+        return list(texts)
+
+    monkeypatch.setattr(GuardedAnswer, "passages", unseen)
+    lost = await enforcement.probe("house-rules")
+    await serving.close()
+
+    assert (proven.status, len(proven.results)) == ("enforced", 5)
+    assert [one.place for one in lost.results if not one.is_held_back] == [
+        "a passage of the sources"
+    ]
     assert held.asked == []
 
 

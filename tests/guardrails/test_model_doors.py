@@ -4,10 +4,12 @@ import json
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from lineside.apps.answer_words import AnswerWords
 from lineside.core import Invalid, Settings
 from lineside.guardrails import build as building
 from lineside.server import build
@@ -84,8 +86,23 @@ def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path)
     health = client.get("/healthz").json()["guards"]
     assert (health["state"], health["proven"]) == ("enforced", 1.0)
     page = client.get("/guards").text
-    assert "100 % of 266 probes" in page
+    assert "100 % of 286 probes" in page
     assert client.get("/api/traces").json()["traces"] == []
+
+
+@pytest.mark.parametrize("declared", [None, "input: [mask_pii]\n"])
+def test_it_is_proven_without_a_trace_also_where_nobody_guards_answers(
+    home: Path, declared: str | None
+) -> None:
+    (home / "guards.yaml").unlink()
+    if declared:
+        (home / "guards.yaml").write_text(declared)
+    app = build(Settings(home=home, flush_seconds=0.05, otlp_grpc_port=0))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        found = client.post("/api/guards/probe").json()
+
+        assert [one for one in found["results"] if not one["is_held_back"]] == []
+        assert client.get("/api/traces").json()["traces"] == []
 
 
 def test_a_place_of_a_request_that_no_guard_sees_is_found_out(
@@ -98,6 +115,24 @@ def test_a_place_of_a_request_that_no_guard_sees_is_found_out(
     assert found["state"] == "not enforced"
     assert {"prediction", "a document", "metadata", "an unknown part"} <= open_ones
     assert "✗ not enforced</strong> in " in client.get("/guards").text
+
+
+def test_what_providers_cut_in_two_is_found_out_where_nobody_joins_it(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = AnswerWords.start
+
+    async def apart(words: AnswerWords, *given: Any) -> Any:
+        others, words._runs = words._runs, []
+        said = await joined(words, *given)
+        words._runs = others + words._runs
+        return said
+
+    monkeypatch.setattr(AnswerWords, "start", apart)
+    found = client.post("/api/guards/probe").json()
+
+    open_ones = {one["place"] for one in found["results"] if not one["is_held_back"]}
+    assert (found["state"], open_ones) == ("not enforced", {"words, cut in two"})
 
 
 def test_guards_that_cannot_be_read_stop_the_start(home: Path) -> None:

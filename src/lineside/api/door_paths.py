@@ -20,6 +20,11 @@ def _run(_use_case: str, field: str, text: str, _is_streamed: bool) -> dict[str,
     return {"input": {field: text}}
 
 
+def _run_within(_use_case: str, field: str, text: str, _is_streamed: bool) -> dict[str, Any]:
+    """Whichever door a question comes in by, passages are judged at one place behind it."""
+    return {"input": {field: probes.for_passage(text)}}
+
+
 def _words(field: str, text: str) -> str:
     """The text as a model is told it, or as the field of an app that takes several."""
     return orjson.dumps({field: text}).decode() if field else text
@@ -84,6 +89,9 @@ def door_paths(app: ASGIApp, fields_of: probes.FieldsOf) -> list[probes.ServedPa
             found.append(one)
             if path.startswith("/v1/"):
                 found.append(one.model_copy(update={"subject": _PLAIN_MODEL}))
+    path, form, *_ = _DOORS[0]
+    one = _path(app, fields_of, path, form, _run_within, is_streamed=False)
+    found.append(one.model_copy(update=probes.WITHIN_PASSAGES))
     for path, form, body in _COUNTING:
         one = _path(app, fields_of, path, form, body, is_streamed=False)
         found.append(one.model_copy(update={"subject": _PLAIN_MODEL, "points": _WORDS_IN}))
@@ -110,11 +118,17 @@ def _placed(body: Body, places: Callable[[str], probed_places.Places], place: st
 
 
 def _answered(body: Body, answers: Callable[[str], probed_answers.Answers], place: str) -> Body:
-    """A request whose words are the answer that the probe is to get."""
+    """A request whose last words are the answer that the probe is to get.
+
+    The turn before them holds the probe whole: in the answer it may be cut. It is not the word
+    alone, for what a provider repeats of a request is no longer judged.
+    """
 
     def asked(model: str, field: str, text: str, is_streamed: bool) -> dict[str, Any]:
         answer = orjson.dumps(answers(text)[place]).decode()
-        return body(model, field, answer, is_streamed)
+        turns = [{"role": "user", "content": said} for said in (f"{text} -", answer)]
+        whole = body(model, field, "-", is_streamed)
+        return whole | {"messages" if "messages" in whole else "input": turns}
 
     return asked
 

@@ -6,6 +6,11 @@ _ITS_NAME = "no-such-field"
 Answers = dict[str, dict[str, Any]]
 
 
+def _halves(text: str) -> tuple[str, str]:
+    half = len(text) // 2
+    return text[:half], text[half:]
+
+
 def chat_answers(text: str) -> Answers:
     """Answers of Chat Completions, by where the text stands in them."""
 
@@ -19,6 +24,7 @@ def chat_answers(text: str) -> Answers:
     spoken = {"id": "audio_1", "data": "AAAA", "expires_at": 1, "transcript": text}
     call = {"id": "call_1", "type": "function", "function": {"name": "a", "arguments": text}}
     thought = {"type": "reasoning.text", "text": text, "index": 0}
+    thoughts = [thought | {"text": half} for half in _halves(text)]
     return {
         "a citation's address": answer(
             annotations=[{"type": "url_citation", "url_citation": cited}]
@@ -30,6 +36,7 @@ def chat_answers(text: str) -> Answers:
         "a refusal": answer(content=None, refusal=text),
         "a thought": answer(reasoning_content=text),
         "a thought's details": answer(reasoning_details=[thought]),
+        "a thought's details, cut in two": answer(reasoning_details=thoughts),
         "arguments": answer(content=None, tool_calls=[call]),
         "a call's unknown field": answer(
             tool_calls=[call | {"function": {"name": "a", "arguments": "{}", _ITS_NAME: text}}]
@@ -57,10 +64,14 @@ def messages_answers(text: str) -> Answers:
 
     found = {"type": "web_search_result", "title": text, "url": "-", "encrypted_content": "-"}
     made = {"id": "srvtoolu_1", "name": "web_search", "input": {"query": text}}
+    words = [{"type": "text", "text": half} for half in _halves(text)]
+    thoughts = [{"type": "thinking", "thinking": half, "signature": "-"} for half in _halves(text)]
     return {
+        "words, cut in two": answer(*words),
         "a citation's words": cited(cited_text=text),
         "a citation's title": cited(document_title=text),
         "a thought": answer({"type": "thinking", "thinking": text, "signature": "-"}),
+        "a thought, cut in two": answer(*thoughts),
         "arguments": answer(
             {"type": "tool_use", "id": "toolu_1", "name": "a", "input": {"a": text}}
         ),
@@ -95,13 +106,18 @@ def responses_answers(text: str) -> Answers:
     made = {"type": "mcp_call", "id": "mcp_1", "name": "a", "server_label": "b"}
     call = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "a"}
     thought = {"type": "reasoning", "id": "rs_1"}
+    piece = {"type": "output_text", "annotations": []}
+    words = [piece | {"text": half} for half in _halves(text)]
+    thoughts = [{"type": "summary_text", "text": half} for half in _halves(text)]
     return {
+        "words, cut in two": answer(said()["output"][0] | {"content": words}),
         "a citation's title": said(annotations=[cited]),
         "a citation's file": said(annotations=[file]),
         "a refusal": answer(
             said()["output"][0] | {"content": [{"type": "refusal", "refusal": text}]}
         ),
         "a thought": answer({**thought, "summary": [{"type": "summary_text", "text": text}]}),
+        "a thought, cut in two": answer({**thought, "summary": thoughts}),
         "arguments": answer({**call, "arguments": text}),
         "what was searched for": answer({**searched, "queries": [text]}),
         "what was found": answer({**searched, "results": [found]}),

@@ -52,6 +52,11 @@ class App:
         names = [guard.kind for guard in folder.manifest.guards.output]
         self.guarded = Guarded(self.chain, marks_provenance="provenance" in names)
 
+    @property
+    def reads_sources(self) -> bool:
+        """Whether it answers from passages of sources."""
+        return self.folder.manifest.app.kind == "answer"
+
     def route_at(self, knobs: Mapping[str, Any]) -> calls.ModelRoute | None:
         """The route that is asked where the knobs stand so; nothing where one model is."""
         return self._route_at(knobs) if self._route_at else None
@@ -90,18 +95,20 @@ class App:
             Unavailable: The model does not answer now.
         """
         state = guarded or self.guarded.begin()
-        if probes.probed_point(payload) is None:
+        is_probe = probes.probed_point(payload) is not None
+        if not is_probe:
             self.check_input(payload)
 
         async def ask_model(passed: Mapping[str, Any]) -> ModelReply:
             state.is_asked = True
-            more = {"judge": state.passages} if self.folder.manifest.app.kind == "answer" else {}
+            more = {"judge": state.passages} if self.reads_sources else {}
             reply = await self._model.answer(passed, knobs=knobs, **more)
-            self.check_output(reply.output, is_guarded=False)
+            if not is_probe:
+                self.check_output(reply.output, is_guarded=False)
             return reply
 
         async def ask(passed: Mapping[str, Any]) -> ModelReply:
-            if around is None:
+            if around is None or is_probe:
                 return await ask_model(passed)
             return await around(passed, lambda: ask_model(passed))
 

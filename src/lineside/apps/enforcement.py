@@ -35,7 +35,7 @@ class Enforcement:
         self._scope, self._serving = scope, serving
         self.plain = plain
         self.unguarded = list(unguarded)
-        self._paths: tuple[probes.ServedPath, ...] = (self._serving_itself(),)
+        self._paths: tuple[probes.ServedPath, ...] = tuple(self._serving_itself())
         self.coverage = probes.Coverage(unguarded=self.unguarded)
 
     def knock_at(self, paths: Sequence[probes.ServedPath]) -> None:
@@ -52,7 +52,8 @@ class Enforcement:
         paths = self._paths
         if use_case:
             paths = tuple(one for one in paths if one.subject is None)
-        coverage = await probes.probe_paths(paths, names)
+        reading = [name for name in names if await self._reads_sources(name)]
+        coverage = await probes.probe_paths(paths, names, reading=reading)
         coverage = coverage.model_copy(update={"unguarded": self.unguarded})
         if use_case is None:
             before, self.coverage = self.coverage, coverage
@@ -70,13 +71,23 @@ class Enforcement:
                 self.plain.look()
             await asyncio.sleep(every_seconds)
 
-    def _serving_itself(self) -> probes.ServedPath:
+    async def _reads_sources(self, use_case: str) -> bool:
+        try:
+            return await self._serving.reads_sources(self._scope, use_case)
+        except LinesideError:
+            return False  # its other probes meet the same error, and say it
+
+    def _serving_itself(self) -> list[probes.ServedPath]:
         async def send(use_case: str, text: str) -> str:
             [field, *_] = await self.fields_of(use_case)
             answer = await self._serving.call(self._scope, use_case, Call(input={field: text}))
             return answer.model_dump_json()
 
-        return probes.ServedPath(path="in this process", format="lineside", send=send)
+        async def send_within(use_case: str, text: str) -> str:
+            return await send(use_case, probes.for_passage(text))
+
+        plain = probes.ServedPath(path="in this process", format="lineside", send=send)
+        return [plain, plain.model_copy(update=probes.WITHIN_PASSAGES | {"send": send_within})]
 
 
 def _tell_lost(scope: Scope, coverage: probes.Coverage) -> None:

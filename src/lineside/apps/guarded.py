@@ -98,7 +98,8 @@ class Guarded:
         """Take a payload through every point.
 
         A probe of this process's own, sent to see whether the guards of one point hold, does not
-        reach the model: what it sent comes back as the answer, and a guard must stop it.
+        reach the model: what it sent comes back as the answer, and a guard must stop it. One that
+        probes passages gets as far as these.
 
         Raises:
             Denied: A guard holds the message back.
@@ -112,7 +113,8 @@ class Guarded:
         if point is None:
             check_input(passed)
         try:
-            reply = _echo(passed) if point else await ask(passed)
+            is_echoed = point and not probes.passage_word(passed)
+            reply = _echo(passed) if is_echoed else await ask(passed)
         except LinesideError as error:
             error.message += await _quoted(call, error.quotes)
             error.args = (error.message,)

@@ -53,8 +53,9 @@ class ModelGuards:
         for point in _ASKED_POINTS:
             await guarded.message(point, texts.runs)
         asked = call.served.attributes[_SEEN] = texts.request
-        events = _echo(asked, texts) if _is_probe(texts) else proceed(call.asking(asked))
-        answer = _Answer(guarded, texts)
+        is_probe = _is_probe(texts)
+        events = _echo(asked, texts) if is_probe else proceed(call.asking(asked))
+        answer = _Answer(guarded, texts, is_probe=is_probe)
         call.served.attributes[_COSTS] = answer.costs
         if answer.is_guarded and _wants_logprobs(asked):
             answer.left_out.add(_LOGPROBS)
@@ -88,13 +89,14 @@ class _Answer:
     """The answer's parts: words pass as they stream, all else when it is whole.
 
     Attributes:
-        is_guarded: Somebody wants a guard here. Where nobody does, all of it passes as it comes.
+        is_guarded: Somebody wants a guard here. Where nobody does, all of it passes as it comes; a
+            probe shows what would come of it if somebody did.
         left_out: Of what came beside the words, by name.
     """
 
-    def __init__(self, guarded: GuardedCall, asked: RequestTexts) -> None:
+    def __init__(self, guarded: GuardedCall, asked: RequestTexts, *, is_probe: bool) -> None:
         self._guarded, self._asked = guarded, asked
-        self.is_guarded = _is_declared(guarded, ANSWER_POINTS)
+        self.is_guarded = is_probe or _is_declared(guarded, ANSWER_POINTS)
         self.costs: list[StreamCost] = []
         self.left_out: set[str] = set()
         self._words = AnswerWords(guarded, ANSWER_POINTS, self.costs)

@@ -274,6 +274,11 @@ class Serving:
         app = await self._live_app(scope, use_case)
         return list(app.folder.input_schema.get("properties", {}))
 
+    async def reads_sources(self, scope: Scope, use_case: str) -> bool:
+        """Whether the live release answers from sources."""
+        scope.require("run", use_case=use_case)
+        return (await self._live_app(scope, use_case)).reads_sources
+
     async def entrance(self, scope: Scope, use_case: str) -> tuple[list[str], GuardChain]:
         """Names of the fields that the live release takes, and its guards."""
         scope.require("run", use_case=use_case)

@@ -20,6 +20,7 @@ from lineside.usecases import guards
 PROBE = "probe"
 # Streams hold back what may be the beginning of the word, so it begins as no word does.
 _PREFIX = "\u27e6lineside-probe-"
+_IN_PASSAGE = f"{_PREFIX}in-a-passage-"
 _HELD_BACK = f"The guard `{PROBE}` held back"
 _KEY = secrets.token_bytes(32)
 _PROBES_MAX = 2_000
@@ -35,7 +36,22 @@ def probed_point(value: Any) -> str | None:
     """Which point a message probes, where it is a probe of this process."""
     for text in texts_of(value):
         if _PREFIX in text:
-            return next((point for point in guards.GUARD_POINTS if probe_word(point) in text), None)
+            plain = text.replace(_IN_PASSAGE, _PREFIX)
+            return next((one for one in guards.GUARD_POINTS if probe_word(one) in plain), None)
+    return None
+
+
+def for_passage(word: str) -> str:
+    """The word of a probe in a form that no guard knows, until it stands within a passage."""
+    return word.replace(_PREFIX, _IN_PASSAGE)
+
+
+def passage_word(value: Any) -> str | None:
+    """The word that is to stand within a passage of the sources, where a message probes those."""
+    for text in texts_of(value):
+        if _IN_PASSAGE in text:
+            words = map(probe_word, guards.GUARD_POINTS)
+            return next((word for word in words if for_passage(word) in text), None)
     return None
 
 
@@ -185,6 +201,7 @@ class ServedPath(Record):
         subject: What is asked there in place of each use case, such as a plain model.
         points: Those at which there are words to judge.
         place: What of a request or answer carries the text, where it is not the words of a message.
+        reads_sources: Only use cases that read sources are asked there.
         send: Sends one text to a use case by this path and returns all that a caller would get,
             the words of an error among it, or raises that error.
     """
@@ -195,19 +212,39 @@ class ServedPath(Record):
     subject: str | None = None
     points: tuple[str, ...] = guards.GUARD_POINTS
     place: str | None = None
+    reads_sources: bool = False
     send: Callable[[str, str], Awaitable[str]]
 
+
+WITHIN_PASSAGES: dict[str, Any] = {
+    "points": ("pre_model_call",),
+    "place": "a passage of the sources",
+    "reads_sources": True,
+}
+"""What a path has that takes words of `for_passage`."""
 
 FieldsOf = Callable[[str], Awaitable[Sequence[str]]]
 """Gives the names of the input fields of a use case."""
 
 
-async def probe_paths(paths: Sequence[ServedPath], use_cases: Sequence[str]) -> Coverage:
-    """Send a probe for every point through every path of every use case; none reaches a model."""
+async def probe_paths(
+    paths: Sequence[ServedPath], use_cases: Sequence[str], *, reading: Sequence[str] = ()
+) -> Coverage:
+    """Send a probe for every point through every path of every use case; none reaches a model.
+
+    Args:
+        reading: Those use cases that read sources.
+    """
+
+    def subjects(path: ServedPath) -> Sequence[str]:
+        if path.subject:
+            return [path.subject]
+        return reading if path.reads_sources else use_cases
+
     planned = [
         (subject, path, point)
         for path in paths
-        for subject in ([path.subject] if path.subject else use_cases)
+        for subject in subjects(path)
         for point in path.points
     ]
     results = [await _probe(*one) for one in planned[:_PROBES_MAX]]

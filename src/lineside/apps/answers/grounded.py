@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from lineside.apps.answers.index import Hit, SourceIndex
 from lineside.apps.answers.passages import SourcePassage
 from lineside.gateway import Model, ModelReply, ReplyStep, quoting
+from lineside.guardrails import probes
 from lineside.usecases import manifest
 
 NOT_SAID = "The sources do not say."
@@ -53,8 +54,9 @@ class GroundedModel:
         Args:
             judge: Gives texts of passages as guards let them pass to the model.
         """
+        probe = probes.passage_word(payload)
         # A search over many passages takes longer than handing it to a thread.
-        found = await asyncio.to_thread(self._find, payload)
+        found = _probed(probe) if probe else await asyncio.to_thread(self._find, payload)
         passages = [hit.passage for hit in found.hits]
         documents = [_document(passage) for passage in passages]
         steps = (found.step,)
@@ -67,6 +69,8 @@ class GroundedModel:
             pairs = zip(found.hits, passages, strict=True)
             shown = [_retrieved(hit._replace(passage=one)) for hit, one in pairs]
             steps = (found.step._replace(output=shown),)
+        if probe:
+            return ModelReply(_abstained(documents), probes.PROBE, cost_usd=0.0)
         reply = await self._model.answer({**payload, "passages": documents}, knobs=knobs)
         citations = _supported(reply.output["citations"], passages)
         if not citations:
@@ -108,6 +112,13 @@ class GroundedModel:
             },
         )
         return _Found(hits, support, step)
+
+
+def _probed(word: str) -> _Found:
+    """A passage with the word of a probe within, as if it had been found."""
+    passage = SourcePassage("probe", 1, "", None, f"It is said that {word} stands here.")
+    step = ReplyStep("sources", "retriever", 0.0, input=word, output=[], attributes={})
+    return _Found([Hit(passage, 1.0, 1.0, 1.0)], 1.0, step)
 
 
 async def _judged(passages: Sequence[SourcePassage], judge: Judge) -> list[SourcePassage]:
