@@ -179,6 +179,8 @@ def test_minutes_are_a_budget(scope, run, rater, monkeypatch) -> None:
     assert reviews.rating.next_turn(ann, review.id).standing == "budget"
     state = reviews.review_state(scope, review.id)
     assert (state.minutes_spent, state.minutes_left) == (3.0, 13.0)
+    assert (state.time_spent, state.time_left) == ("3 min 0 s", "13 min 0 s")
+    assert state.sentence.endswith("13 more answers, about 13 min 0 s, to go")
     assert any("budget of 3 minutes ends" in warning for warning in state.warnings)
     passed += 2 * 86_400
     state = reviews.review_state(scope, review.id)

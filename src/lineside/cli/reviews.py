@@ -351,8 +351,8 @@ def _print_state(state: "_room.ReviewState") -> None:
     say(state.sentence, style="bold")
     say(
         f"{state.items_done:,} of {state.items:,} items done, {state.answers:,} answers; "
-        f"{state.minutes_spent:.0f} min spent, about {state.minutes_left:.0f} min left; "
-        f"{state.disputed:,} disputed to settle"
+        f"{state.time_spent} spent, about {state.time_left} left; "
+        f"{state.disputed:,} to settle"
     )
     for warning in state.warnings:
         say(f"! {warning}")
@@ -375,13 +375,13 @@ def _print_state(state: "_room.ReviewState") -> None:
     if state.raters:
         say()
         print_table(
-            ("rater", "answered", "passed", "minutes", "known right", "last"),
+            ("rater", "answered", "passed", "time", "known right", "last"),
             [
                 (
                     rater.name,
                     rater.answered,
                     rater.passed,
-                    f"{rater.minutes:.0f}",
+                    rater.time,
                     f"{rater.known_right} of {rater.known}" if rater.known else "–",
                     f"left {local_time(rater.left_at)}"
                     if rater.left_at
@@ -389,7 +389,7 @@ def _print_state(state: "_room.ReviewState") -> None:
                 )
                 for rater in state.raters
             ],
-            numbers=("answered", "passed", "minutes"),
+            numbers=("answered", "passed", "time"),
         )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, NamedTuple
 
-from lineside.core import Record, now
+from lineside.core import Record, clock, now
 from lineside.evals.reviews import queries
 from lineside.evals.reviews.agreement import QuestionAgreement, agreement_on
 from lineside.evals.reviews.review import Review, get_review
@@ -47,6 +47,11 @@ class RaterRecord(Record):
     is_idle: bool
     left_at: datetime | None = None
 
+    @property
+    def time(self) -> str:
+        """What their answers took, in words."""
+        return _spelled(self.minutes)
+
 
 class ReviewState(Record):
     """How a review stands.
@@ -73,6 +78,16 @@ class ReviewState(Record):
     questions: tuple[QuestionAgreement, ...]
     raters: tuple[RaterRecord, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def time_spent(self) -> str:
+        """The minutes that answers took, in words."""
+        return _spelled(self.minutes_spent)
+
+    @property
+    def time_left(self) -> str:
+        """The minutes that are still wanted, in words."""
+        return _spelled(self.minutes_left)
 
 
 class _Rater(NamedTuple):
@@ -226,12 +241,15 @@ def _sentence(values: Mapping[str, Any], *, is_open: bool) -> str:
             "unknown": "Too few answers to say whether raters agree",
         }[first.decision]
     if values["answers_left"] and is_open:
-        minutes = max(1, round(values["minutes_left"]))
         left = _counted(values["answers_left"], "more answer")
-        return f"{said}; {left}, about {minutes} min, to go"
+        return f"{said}; {left}, about {_spelled(values['minutes_left'])}, to go"
     if values["disputed"]:
         return f"{said}; {_counted(values['disputed'], 'item')} to settle"
     return said
+
+
+def _spelled(minutes: float) -> str:
+    return clock.spell_duration(timedelta(minutes=minutes)) if minutes else "0 min"
 
 
 def _counted(count: int, noun: str) -> str:
