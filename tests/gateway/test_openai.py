@@ -224,6 +224,9 @@ async def test_a_reply_without_a_whole_answer_says_why(
     with pytest.raises(Invalid, match="`small` at http://127") as caught:
         await ask(opened())
     assert caught.value.code == code
+    for said in ("I cannot help", '{"topic": "ref'):  # for guards to judge before it is told
+        assert said not in str(caught.value)
+    assert bool(caught.value.quotes) == (code in ("model_refused", "answer_cut_off"))
     assert caught.value.is_paid
     assert caught.value.hint
     assert len(endpoint.requests) == 1

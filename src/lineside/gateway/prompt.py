@@ -153,10 +153,13 @@ def check_whole(answer: ModelAnswer, *, where: str) -> None:
     parts = [part for part in choice.turn.parts if isinstance(part, TextPart)]
     refusal = "".join(part.text for part in parts if part.is_refusal)
     if refusal:
-        raise Invalid(
-            "model_refused",
-            f"{where} refused to answer: {shorten(refusal)}",
-            hint="Look at the input and the prompt; the model's own rules said no.",
+        raise _quoting(
+            refusal,
+            Invalid(
+                "model_refused",
+                f"{where} refused to answer",
+                hint="Look at the input and the prompt; the model's own rules said no.",
+            ),
         )
     if choice.finish_reason == "filtered":
         raise Invalid(
@@ -165,10 +168,13 @@ def check_whole(answer: ModelAnswer, *, where: str) -> None:
             hint="Look at the input; the endpoint's own filter said no.",
         )
     if choice.finish_reason == "length":
-        raise Invalid(
-            "answer_cut_off",
-            f"{where} stopped in mid-answer at its token limit: `{shorten(choice.turn.text, 120)}`",
-            hint="Raise `max_tokens` in `app.options`, or ask for a shorter output.",
+        raise _quoting(
+            choice.turn.text,
+            Invalid(
+                "answer_cut_off",
+                f"{where} stopped in mid-answer at its token limit",
+                hint="Raise `max_tokens` in `app.options`, or ask for a shorter output.",
+            ),
         )
     if not choice.turn.text.strip():
         raise Invalid(
@@ -176,6 +182,11 @@ def check_whole(answer: ModelAnswer, *, where: str) -> None:
             f"{where} sent an empty answer, finish reason `{choice.finish_as_sent}`",
             hint="Try the same call again; if it stays, the model does not take this prompt.",
         )
+
+
+def _quoting(said: str, error: Invalid) -> Invalid:
+    error.quotes = (said,) if said else ()
+    return error
 
 
 def _spell(value: object) -> str:

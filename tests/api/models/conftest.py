@@ -19,7 +19,7 @@ from api.models.fakes import running
 from lineside.core import Settings
 from lineside.server import build
 
-SHAKY = 20
+SHAKY = 40
 SCRIPT = [
     {
         "when": {"contains": {"message": "weather"}},

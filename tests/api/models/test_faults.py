@@ -88,6 +88,45 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_not_asked_again(
     assert len(upstream.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b'data: {"choices": hidden words}\n\n',),
+        (b'data: ["hidden words"]\n\n',),
+        (b"hidden words\n\n",),
+        (b"hidden words",),
+        (b'data: {"choices": [{"index": "hidden words", "delta": {}}]}\n\n',),
+    ],
+)
+def test_what_cannot_be_read_of_a_stream_is_not_said_to_its_caller(
+    ask: Ask, upstream: FakeUpstream, pieces: tuple[Any, ...]
+) -> None:
+    upstream.stream(*pieces)
+    answer = ask()
+
+    assert "cannot be read" in answer.text
+    assert "hidden" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": [{"index": 0, "message": {"content": "hidden words',
+        b'{"choices": [{"index": 0, "message": ["hidden words"]}]}',
+        b'["hidden words"]',
+        b"hidden words",
+    ],
+)
+def test_nor_is_what_cannot_be_read_of_a_whole_answer(
+    ask: Ask, upstream: FakeUpstream, body: bytes
+) -> None:
+    upstream.answers.append((200, "application/json", [body], {}))
+    answer = ask(stream=False)
+
+    assert answer.json()["error"]["code"] == "reply_unreadable"
+    assert "hidden" not in answer.text
+
+
 def test_characters_cut_in_two_arrive_whole(ask: Ask, upstream: FakeUpstream) -> None:
     said = chunk("Grüß 😀 Gott") + chunk("", finish="stop") + b"data: [DONE]\n\n"
     upstream.stream(*(said[at : at + 1] for at in range(len(said))))

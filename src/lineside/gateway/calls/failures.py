@@ -20,6 +20,7 @@ _TOO_LONG = re.compile(
     r"|maximum.{0,20}tokens",
     re.IGNORECASE,
 )
+_READ_ON_IT = re.compile(r":?\s*(?:\\n|\n)|: b['\"]")
 
 
 class Passing(Unavailable):
@@ -99,6 +100,13 @@ def slow(where: str, seconds: float, what: str) -> Passing:
         f"{where} gave no {what} within {seconds:g} s",
         hint="Try again, or allow it more time.",
     )
+
+
+def why_broken(error: Exception) -> str:
+    """Why a connection failed, without what was read on it: that may be words of an answer."""
+    message = getattr(error, "message", None)
+    said = message if isinstance(message, str) and message else str(error)
+    return _READ_ON_IT.split(said)[0] or type(error).__name__
 
 
 def down(where: str, reason: str) -> Passing:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from lineside.core import Invalid, Unavailable, now
 from lineside.gateway.calls.endpoint import Endpoint
-from lineside.gateway.calls.failures import Passing, down, marking, refused, slow
+from lineside.gateway.calls.failures import Passing, down, marking, refused, slow, why_broken
 from lineside.gateway.canonical.answer import ModelAnswer
 from lineside.gateway.canonical.assembly import events_of
 from lineside.gateway.canonical.events import AnswerEvent, joined
@@ -20,7 +20,7 @@ from lineside.gateway.keys import key_in, without_keys
 from lineside.gateway.output import shorten
 from lineside.gateway.retry import hear_rate_limit, read_retry_after
 from lineside.gateway.sessions import LoopSessions
-from lineside.gateway.wires.errors import read_error
+from lineside.gateway.wires.errors import read_error, stated_error
 from lineside.gateway.wires.fields import read_object
 from lineside.gateway.wires.sse import SseReader, cut_off
 from lineside.gateway.wires.wire import Wire, left_out, wire_named
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _BODY_BYTES_MAX = 64 * 1024 * 1024
 _PIECE_BYTES = 64 * 1024
+_QUOTED_BYTES = 4_000
 
 
 class Upstream(Protocol):
@@ -206,18 +207,27 @@ class Addressed(NamedTuple):
 
 @contextmanager
 def _readable(where: str, body: bytes | None = None) -> Iterator[None]:
-    """What cannot be read is the provider's fault and not the caller's."""
+    """What cannot be read is the provider's fault and not the caller's.
+
+    Its words may be an answer's, and no guard has seen them: only an error that it states is said.
+    """
     try:
         yield
     except (Invalid, ValidationError, TypeError, KeyError, AttributeError, ValueError) as error:
         why = error.message if isinstance(error, Invalid) else type(error).__name__
-        if body is not None and (said := read_error(body)[1]):
+        if isinstance(error, Invalid) and error.code == "not_json":
+            why = "it is no JSON object"  # its own words quote the body
+        said = stated_error(body or b"")
+        if said:
             why = f"{why}; it says `{without_keys(shorten(said, 200))}`"
-        raise Unavailable(
+        unreadable = Unavailable(
             "reply_unreadable",
             f"{where} sent an answer that cannot be read: {why}",
             hint="Check that the provider speaks the wire that `gateway.yaml` names.",
-        ) from error
+        )
+        if body and not said:
+            unreadable.quotes = (without_keys(body[:_QUOTED_BYTES].decode(errors="replace")),)
+        raise unreadable from error
 
 
 class _Sent(NamedTuple):
@@ -264,7 +274,7 @@ class _Exchange:
         except (aiohttp.ClientError, OSError) as error:
             self._close()
             # The error itself carries the request with its key: only its text goes on.
-            raise down(self._where, str(error) or type(error).__name__) from None
+            raise down(self._where, why_broken(error)) from None
         except BaseException:
             self._close()
             raise
@@ -322,7 +332,7 @@ class _Exchange:
         except (aiohttp.ClientError, OSError) as error:
             if self._has_begun:
                 raise cut_off() from error
-            raise down(self._where, str(error) or type(error).__name__) from None
+            raise down(self._where, why_broken(error)) from None
 
     def _left_s(self) -> float:
         limits = self._endpoint

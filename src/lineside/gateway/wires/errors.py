@@ -99,3 +99,13 @@ def read_error(body: bytes) -> tuple[str, str]:
         return "", shorten(str(error), 200)
     code = error.get("code") or error.get("type") or ""
     return str(code), shorten(str(error.get("message") or orjson.dumps(error).decode()))
+
+
+def stated_error(body: bytes) -> str:
+    """What a body with an `error` in it says; nothing of one that may be an answer."""
+    try:
+        reply = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    is_stated = isinstance(reply, dict) and reply.get("error") and "choices" not in reply
+    return read_error(body)[1] if is_stated else ""

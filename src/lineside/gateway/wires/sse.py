@@ -30,9 +30,9 @@ class SseEvent:
         try:
             raw = orjson.loads(self.data)
         except orjson.JSONDecodeError as error:
-            raise malformed(f"{error} in `{shorten(self.data, 80)}`") from None
+            raise malformed(f"an event is no JSON: {error}", said=self.data) from None
         if not isinstance(raw, dict):
-            raise malformed(f"an event is no object: `{shorten(self.data, 80)}`")
+            raise malformed("an event is no object", said=self.data)
         return raw
 
 
@@ -73,9 +73,7 @@ class SseReader:
         last = self._waiting.rstrip(b"\r\n")
         self._waiting = b""
         if last and not last.startswith((b"data:", b"event:", b"id:", b":")):
-            raise malformed(
-                f"it ends within a line: `{shorten(last.decode(errors='replace'), 80)}`"
-            )
+            raise malformed("it ends within a line", said=last.decode(errors="replace"))
         found = [self._line(last) if last else None, self._line(b"")]
         return [event for event in found if event is not None]
 
@@ -96,7 +94,7 @@ class SseReader:
         elif name == "event":
             self._name = value
         elif name not in ("", "id", "retry"):
-            raise malformed(f"a line is no field: `{shorten(text, 80)}`")
+            raise malformed("a line is no field", said=text)
         return None
 
 
@@ -106,13 +104,15 @@ def write_event(data: object, name: str = "") -> bytes:
     return head + b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-def malformed(why: str) -> Unavailable:
-    """A stream that cannot be read on."""
-    return Unavailable(
+def malformed(why: str, *, said: str = "") -> Unavailable:
+    """A stream that cannot be read on; what it said there may be words of an answer."""
+    error = Unavailable(
         "stream_malformed",
         f"The model's stream cannot be read: {why}",
         hint="Ask again; if it stays, the endpoint does not speak this wire.",
     )
+    error.quotes = (said,) if said else ()
+    return error
 
 
 def failed(error: object) -> Unavailable:

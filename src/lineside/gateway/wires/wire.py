@@ -69,7 +69,9 @@ def _strictly(read: Callable[[Mapping[str, Any]], Read]) -> Callable[[Mapping[st
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
             raise _misfit(f"`{place}`: {first['msg']}") from None
-        except (TypeError, KeyError, AttributeError, ValueError) as error:
+        except ValueError as error:
+            raise _misfit(type(error).__name__) from None  # its own words quote what was read
+        except (TypeError, KeyError, AttributeError) as error:
             raise _misfit(f"{type(error).__name__}: {shorten(str(error), 200)}") from None
 
     return reading
