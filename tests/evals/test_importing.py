@@ -148,8 +148,25 @@ def test_deepeval_goldens_keep_documents_and_tool_calls(bring: Import) -> None:
     }
 
 
+def test_goldens_as_deepeval_saves_them_to_files_keep_arguments_and_passages(
+    bring: Import,
+) -> None:
+    call = {"name": "refund", "type": "FUNCTION", "inputParameters": {"order": 7}}
+    entry = {"input": "q", "expected_output": "a", "context": "one|two", "expected_tools": [call]}
+
+    found = bring("goldens.jsonl", entry | {"comments": None})
+
+    assert only(found).expected == {
+        "output": "a",
+        "documents": ["one", "two"],
+        "tool_calls": [{"name": "refund", "arguments": {"order": 7}}],
+    }
+    assert not found.unread
+
+
 def test_deepeval_conversations_keep_their_turns(bring: Import) -> None:
-    golden = {"scenario": "A lost parcel", "expected_outcome": "A refund", "turns": [PARCEL]}
+    turn = PARCEL | {"retrieval_context": None, "tools_called": None}
+    golden = {"scenario": "A lost parcel", "expected_outcome": "A refund", "turns": [turn]}
     case = only(bring("goldens.json", {"goldens": [], "conversational_goldens": [golden]}))
     assert case.input == {"scenario": "A lost parcel", "messages": [PARCEL]}
     assert case.expected == {"outcome": "A refund"}

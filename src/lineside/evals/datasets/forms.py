@@ -13,6 +13,7 @@ Raw = dict[str, Any]
 MakeCase = Callable[[Raw, Counter[str]], Case]
 """Makes a case of an entry, and counts by name what of the entry it has no place for."""
 
+_CALL_KEYS = ("name", "type", "inputParameters", "input_parameters")
 _PARTS = {"input": "input", "expected": "expected", "slice": "slices"}
 
 
@@ -169,7 +170,7 @@ def _one_of(value: Any) -> Any:
 def _deepeval(entry: Raw, unread: Counter[str]) -> Case:
     expected = {
         "output": entry.get("expected_output"),
-        "documents": entry.get("context"),
+        "documents": _passages(entry.get("context")),
         "tool_calls": _tool_calls(entry.get("expected_tools"), unread),
     }
     return Case(
@@ -185,15 +186,35 @@ def _deepeval_talk(entry: Raw, unread: Counter[str]) -> Case:
     given = {
         "scenario": entry.get("scenario"),
         "user_description": entry.get("user_description"),
-        "messages": entry.get("turns"),
+        "messages": _turns(entry.get("turns")),
     }
-    expected = {"outcome": entry.get("expected_outcome"), "documents": entry.get("context")}
+    expected = {
+        "outcome": entry.get("expected_outcome"),
+        "documents": _passages(entry.get("context")),
+    }
     return Case(
         _text(entry.get("name")),
         {key: value for key, value in given.items() if value},
         {key: value for key, value in expected.items() if value},
         _slices(entry.get("additional_metadata"), unread, "additional_metadata"),
     )
+
+
+def _passages(context: Any) -> Any:
+    """A list of passages, which DeepEval joins in files whose rows are flat."""
+    return context.split("|") if isinstance(context, str) and context else context
+
+
+def _turns(turns: Any) -> Any:
+    """What was said, without the fields that DeepEval writes for all that a turn might have."""
+    if not isinstance(turns, list):
+        return turns
+    return [
+        {key: value for key, value in turn.items() if value is not None}
+        if isinstance(turn, dict)
+        else turn
+        for turn in turns
+    ]
 
 
 def _tool_calls(given: Any, unread: Counter[str]) -> list[Raw]:
@@ -203,8 +224,10 @@ def _tool_calls(given: Any, unread: Counter[str]) -> list[Raw]:
         if isinstance(call, str):
             calls.append({"name": call})
         elif isinstance(call, dict) and call.get("name"):
-            calls.append({"name": call["name"], "arguments": call.get("input_parameters") or {}})
-            more = (key for key in call if key not in ("name", "input_parameters"))
+            # Its files name the arguments otherwise than its objects.
+            arguments = call.get("inputParameters") or call.get("input_parameters") or {}
+            calls.append({"name": call["name"], "arguments": arguments})
+            more = (key for key in call if key not in _CALL_KEYS)
             unread.update(f"expected_tools.{key}" for key in more if _says(call[key]))
         else:
             unread["expected_tools without a name"] += 1
