@@ -143,6 +143,7 @@ PHRASE = "guaranteed returns"
         ["Answer", f"{PHRASE} are there."],
         ["One", PHRASE, "two"],
         ["One", f"{PHRASE}.", "Two", "three."],
+        ["It has guaranteed ", "returns", "And more."],
     ],
 )
 def test_the_next_part_does_not_hide_what_one_holds(
@@ -176,20 +177,24 @@ CARD = "4111 1111 1111 1111"
 
 
 @pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    [
+        [["The card ", CARD], ["2 days."], [CARD], ["9 of them."]],
+        [["The card ", CARD[:7]], [CARD[7:]], ["2 days."], [CARD], ["9"]],
+        [["One. "], [CARD[:7]], [CARD[7:]], ["2 days. "], [CARD]],
+    ],
+)
 def test_a_number_is_masked_where_the_next_part_begins_with_one(
-    doors: TestClient, gives: Gives, guard: Guard, stream: bool
+    doors: TestClient, gives: Gives, guard: Guard, given: list[list[str]], stream: bool
 ) -> None:
     guard("output: [mask_pii]\n")
-    gives("messages", streamed(["The card ", CARD], ["2 days."], [CARD], ["9 of them."]))
-    answer = ask(doors, "messages", stream=stream)
-
-    masked = "[masked:card]"
+    gives("messages", streamed(*given))
     if stream:
-        assert [text for _, text in heard(doors)] == [
-            f"The card {masked}",
-            *("2 days.", masked, "9 of them."),
-        ]
+        parts = [text for _, text in heard(doors)]
     else:
-        blocks = [block["text"] for block in answer.json()["content"]]
-        assert blocks == [f"The card {masked}", "2 days.", masked, "9 of them."]
-    assert CARD not in doors.get(f"/api/traces/{answer.headers['x-lineside-trace-id']}").text
+        parts = [block["text"] for block in ask(doors, "messages").json()["content"]]
+
+    said = "".join(piece for block in given for piece in block)
+    assert len(parts) == len(given)
+    assert "".join(parts) == said.replace(CARD, "[masked:card]")

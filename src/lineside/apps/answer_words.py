@@ -76,9 +76,13 @@ class _Run:
 
     async def follow(self, piece: _Piece, own: GuardedStream) -> None:
         """Take a part that follows the others; what is held of them is judged up to here first."""
-        if self.own is None:
-            await self.stream.bound()
-            self.pieces[0].waiting = len(self.stream.held)
+        before = self.stream.held
+        await self.stream.bound()
+        text = self.stream.held
+        for one in self.pieces[:-1]:
+            said, text = _parted(before, text, one.waiting)
+            before, one.waiting = before[one.waiting :], len(said)
+        self.pieces[-1].waiting = len(text)
         self.pieces.append(piece)
         self.own = own
 
