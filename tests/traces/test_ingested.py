@@ -175,6 +175,19 @@ def test_what_comes_after_a_step_was_seen_is_put_on_it(apart: Scope, chat: Chat)
     assert (row.steps, row.tokens_in, row.cost_usd) == (4, 12, pytest.approx(4.8e-6))
 
 
+def test_what_comes_later_is_put_on_a_step_with_a_large_payload_too(
+    apart: Scope, chat: Chat
+) -> None:
+    large = "Where is my card? " * 5_000
+    send(apart, chat.begun(input=large))
+    whole(apart, chat)
+    send(apart, chat.ended())
+
+    root = whole(apart, chat)["support-chat"]
+
+    assert (root.input, root.output) == (large, "On its way.")
+
+
 def test_a_limited_key_changes_nothing_of_another_use_case(apart: Scope, chat: Chat) -> None:
     send(limited(apart, "orders"), chat.begun())
     before = whole(apart, chat)

@@ -31,7 +31,7 @@ ENDS_WITHIN = timedelta(minutes=2)
 
 _EVENTS_MAX = 20_000
 _BYTES_MAX = 32 * 1024 * 1024
-_TRACES_AT_ONCE = 200
+_TRACES_AT_ONCE = 1_000
 
 
 class _Waiting(NamedTuple):
