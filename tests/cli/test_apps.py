@@ -41,6 +41,19 @@ def test_failed_cases_are_counted_with_their_reason_and_never_as_zero(
     assert "0.0 %" not in tested.out
 
 
+def test_a_scorer_that_fails_is_said_though_no_rule_leans_on_it(lineside, good: str) -> None:
+    folder = Path(good)
+    (folder / "own.py").write_text("def kind(context):\n    raise ValueError('no key')\n")
+    manifest = (folder / "usecase.yaml").read_text()
+    scorers = "  scorers:\n    - accuracy: exact\n    - kind: {python: 'own.py:kind'}\n  gate:"
+    (folder / "usecase.yaml").write_text(manifest.replace("  gate:", scorers))
+
+    tested = lineside("test", good)
+
+    assert tested.code == 0
+    assert "`kind`: the scorer failed on 61 answers: ValueError: no key" in tested.err
+
+
 def test_the_verdict_comes_as_data_with_nothing_beside_it(lineside, good: str) -> None:
     tested = lineside("test", good, "--json")
 

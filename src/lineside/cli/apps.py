@@ -96,7 +96,12 @@ def test(
     print_attempts(summary)
     print_slices(summary)
     print_wrong(tested.run, wrong, title="Some wrong answers")
-    _say_what_next(folder, tested.gate, notes_beside(tested.run, tested.gate))
+    unscored = [
+        f"`{name}`: {one.in_words}"
+        for name, one in tested.run.spent.unscored.items()
+        if one.in_words not in verdict.sentence
+    ]
+    _say_what_next(folder, tested.gate, [*notes_beside(tested.run, tested.gate), *unscored])
     return EXIT_CODES[verdict.decision]
 
 

@@ -13,7 +13,7 @@ from lineside.evals.reports.report import DECISIONS, Report, answered, decided, 
 from lineside.stats import axes
 
 _PAYLOAD_CHARACTERS_MAX = 600
-_FLIPS_SHOWN = 50
+_FLIPS_SHOWN = 12
 
 
 def as_html(report: Report) -> str:
