@@ -151,11 +151,15 @@ def own_postgres() -> Iterator[tuple[str, object]]:
 AWAY_SECONDS = 30
 
 
-def test_senders_are_told_to_wait_while_postgresql_is_away_and_all_works_after(
+def test_senders_and_callers_are_told_to_wait_while_postgresql_is_away_and_all_works_after(
     own_postgres, tmp_path: Path
 ) -> None:
     url, postgres = own_postgres
     settings = Settings(home=tmp_path / "home", database_url=url, flush_seconds=0.1)
+    settings.home.mkdir()
+    line = {"when": {"default": True}, "output": {"text": "Gladly."}}
+    (settings.home / "play.jsonl").write_bytes(orjson.dumps(line))
+    (settings.home / "gateway.yaml").write_text("scripted: {play: {file: play.jsonl}}")
     headers = {"content-type": "application/json"}
     ids = [f"{number:032x}" for number in range(1, 14)]
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
@@ -163,6 +167,14 @@ def test_senders_are_told_to_wait_while_postgresql_is_away_and_all_works_after(
         def send(trace_id: str):
             return client.post("/v1/traces", content=spans(trace_id), headers=headers)
 
+        key = client.post("/api/keys", json={"name": "shop", "rights": ["run"]}).json()["secret"]
+
+        def call():
+            asked = {"model": "play/any", "messages": [{"role": "user", "content": "Please"}]}
+            by_key = {"authorization": f"Bearer {key}"}
+            return client.post("/v1/chat/completions", json=asked, headers=by_key)
+
+        assert call().status_code == 200
         # The last of these still wait in the inbox when the database goes.
         assert [send(trace_id).status_code for trace_id in ids[:10]] == [200] * 10
         assert len(client.get(f"/api/traces/{ids[0]}").json()) == 1
@@ -174,9 +186,14 @@ def test_senders_are_told_to_wait_while_postgresql_is_away_and_all_works_after(
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
             assert "does not answer" in refused.json()["message"]
             assert client.get("/healthz").status_code == 503
+            model_call = call()
+            assert model_call.status_code == 503
+            said = model_call.json()["error"]["message"]  # and not where it is
+            assert said == "The database does not answer. Try again in a moment."
             time.sleep(min(4, max(0, away_until - time.monotonic())))
 
         postgres.ensure_postgres_running()
+        assert call().status_code == 200
         assert [send(trace_id).status_code for trace_id in ids[10:]] == [200] * 3
         _until(lambda: client.get("/healthz").json().get("inbox_rows") == 0, seconds=40)
         found = [client.get(f"/api/traces/{trace_id}") for trace_id in ids]

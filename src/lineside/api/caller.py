@@ -38,13 +38,17 @@ async def model_caller(request: Request, local: Scope) -> Scope:
 
     They will not start without a key; `local` is one that says: none, as on this machine.
     """
+    key = key_brought(request)
+    return await _scope_of(local.store, key) if key else local
+
+
+def key_brought(request: Request) -> str:
+    """The key that a client of a model door sends, good or not; empty where it says none."""
     key = request.headers.get("x-api-key", "")
     header = request.headers.get("authorization", "")
     if not key and header.lower().startswith(_SCHEME):
         key = header[len(_SCHEME) :].strip()
-    if key in ("", _KEYLESS):
-        return local
-    return await _scope_of(local.store, key)
+    return "" if key == _KEYLESS else key
 
 
 async def _scope_of(store: Store, key: str) -> Scope:

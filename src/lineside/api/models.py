@@ -16,7 +16,7 @@ from starlette.types import Scope as AsgiScope
 
 from lineside.api import stored
 from lineside.api.cached import SIMILARITY, cache_headers, cache_wish
-from lineside.api.caller import model_caller
+from lineside.api.caller import key_brought, model_caller
 from lineside.api.idempotent import AnsweredOnce, answered_before
 from lineside.api.pass_through import INERT, METHODS, PATHS, PROVIDER, PassedStream, unread
 from lineside.api.streaming import EventStream, given, unless_gone
@@ -394,4 +394,4 @@ def _failed(wire: WireWord, error: LinesideError, knock: _Knock) -> Response:
 
 def _told(error: LinesideError, knock: _Knock) -> LinesideError:
     """The error in words for the caller: the whole of it for the owner on this machine alone."""
-    return calls.for_callers(error) if knock.scope.actor.kind == "key" else error
+    return calls.for_callers(error) if key_brought(knock.request) else error

@@ -200,11 +200,13 @@ def _clear_errors() -> Iterator[None]:
                 hint="Try again; nothing of it was kept.",
             ) from error
         if error.connection_invalidated or "onnect" in text:
-            raise Unavailable(
-                "database_unreachable",
-                f"The database does not answer: {text.splitlines()[0]}",
-                hint="Check LINESIDE_DATABASE_URL and that the server runs.",
-            ) from error
+            hint = "Check LINESIDE_DATABASE_URL and that the server runs."
+            why = f": {text.splitlines()[0]}"
+            unreachable = Unavailable(
+                "database_unreachable", f"The database does not answer{why}", hint=hint
+            )
+            unreachable.private = ((why, ""), (hint, "Try again in a moment."))
+            raise unreachable from error
         raise
 
 
