@@ -139,6 +139,11 @@ def test_a_judge_that_refuses_or_leaves_its_schema_earns_no_licence(
     assert licence.measured.no_verdict == 12
     assert any("answers with a verdict in 0.85" in reason for reason in licence.shortfalls)
 
+    mute = judge_file({"when": {"answer": "lost_card"}, "fail": "nonsense"})
+    judge_run(mute, subject="mute", wrong=12)
+    with pytest.raises(Invalid, match="verdict on 68 of 80 labelled answers, and people said yes"):
+        licences.licence_judge(scope, "right", labels(no=12))
+
     silent = {"judge.jsonl": script({"when": {"default": True}, "fail": "nonsense"})}
     judge_run(silent, subject="silent")
     with pytest.raises(Invalid, match="gave no verdict on any of the 80"):

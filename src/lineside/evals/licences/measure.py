@@ -13,6 +13,11 @@ from lineside.evals.licences.labels import LabelledAnswer, keys_of
 from lineside.evals.run import CONFIDENCE
 from lineside.stats import Interval, agreement, judges, paired_difference, slice_gap
 
+_WITHOUT_VERDICT = (
+    "See why with `lineside evals show latest --only failed`; its verdicts must be among its "
+    "levels, or among the words that people use."
+)
+
 
 class Estimate(Record):
     """A number and the range that holds the truth in 95 of 100 such samples.
@@ -162,11 +167,18 @@ def measure(
         raise Invalid(
             "no_verdicts",
             f"The judge gave no verdict on any of the {len(decided):,} labelled answers",
-            hint="See why with `lineside evals show latest --only failed`; its verdicts must be "
-            "among its levels, or among the words that people use.",
+            hint=_WITHOUT_VERDICT,
         )
     judge = [float((item.judge or 0) >= passes_at) for item in both]
     people = [float((item.people or 0) >= passes_at) for item in both]
+    if len(both) < len(decided) and len(set(people)) == 1:
+        raise Invalid(
+            "one_class",
+            f"The judge gave a verdict on {len(both):,} of {len(decided):,} labelled answers, and "
+            f"people said {'yes' if people[0] else 'no'} to all of those: its error on the others "
+            "is not known",
+            hint=_WITHOUT_VERDICT,
+        )
     keys, tries = keys_of(both), attempts or Attempts()
     level = tries.confidence
     found = judges.measure_judge(judge, people, confidence=level, clusters=keys)
