@@ -68,6 +68,22 @@ def test_the_page_follows_the_scheme_of_the_system(open_page: OpenPage, scheme: 
     assert (brightness > 600) is (scheme == "light")
 
 
+def test_on_a_phone_the_button_that_copies_covers_no_word_of_the_command(
+    open_page: OpenPage,
+) -> None:
+    with open_page(PHONE) as page:
+        page.goto("/batches")
+        button = page.get_by_role("button", name="Copy").bounding_box()
+        text = page.evaluate(
+            "() => { const words = document.createRange();"
+            " words.selectNodeContents(document.querySelector('.copyable pre'));"
+            " return words.getBoundingClientRect().y }"
+        )
+
+    assert button
+    assert button["y"] + button["height"] <= text
+
+
 def test_text_of_a_plot_is_as_large_on_a_phone_as_on_a_desk(open_page: OpenPage) -> None:
     for width in (DESK, PHONE):
         with open_page(width) as page:
