@@ -1,10 +1,11 @@
+import re
 from collections.abc import Callable
 
 import pytest
 
 from evals.conftest import ScriptedTarget, rows
 from evals.scoring import Declaration
-from lineside.evals import Run, compare, judge_gate, judged, results_of, sheet, summarise
+from lineside.evals import Run, compare, judge_gate, judged, reports, results_of, sheet, summarise
 from lineside.evals.plan import RunPlan
 from lineside.trust import Scope
 from lineside.usecases import parse_rule
@@ -28,6 +29,9 @@ def test_a_run_ends_when_its_rules_are_settled_and_the_gate_agrees(
     assert (gate.verdict.decision, run.looks[-1].decision) == ("ship", "ship")
     assert gate.verdict.findings[0].confidence == run.looks[-1].confidence > 0.95
     assert gate.verdict.findings[0].failed == 0
+    report = reports.as_markdown(reports.report_of(scope, run, gate))
+    assert f"<sub>{run.cases_done} of 400 cases of golden, 0 without" in report
+    assert re.search(r"\| 9\d(\.\d{1,2}\+?)? % interval \|", report)
 
 
 def test_cases_are_drawn_so_that_a_sorted_dataset_does_not_settle_on_its_first_topic(

@@ -122,7 +122,7 @@ def test_the_page_of_a_run_begins_with_what_its_rules_say(settings: Settings) ->
     with TestClient(build(settings), base_url="http://127.0.0.1") as client:
         page = words(html(client, f"/runs/{judged.run.id}"))
 
-    assert "over 100 cases of talk, 2 times each" in page
+    assert "over 200 answers to 100 cases of talk" in page
     verdict = page.index("Hold Accuracy is 90.0 %")
     assert verdict < page.index("Each rule that it was run with") < page.index("Scores accuracy")
     assert "kind : the scorer failed on 200 answers: ValueError: no such word" in page

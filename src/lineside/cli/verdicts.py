@@ -75,7 +75,9 @@ def print_findings(findings: Sequence["Finding"]) -> None:
     """Each rule of the gate with its estimate, its interval and what it decides."""
     if not findings:
         return
-    confidence = f"{findings[0].confidence * 100:g} % interval"
+    from lineside.stats import wording
+
+    confidence = f"{wording.show_level(findings[0].confidence)} interval"
     rows = [
         (
             finding.rule,

@@ -103,6 +103,18 @@ class Run(Record):
         return self.status == "done" and self.cases_done < self.cases_total
 
     @property
+    def judged_in_words(self) -> str:
+        """How much of the dataset was judged, such as `600 of 2,000 cases`."""
+        cases = self.cases_total // self.repetitions
+        whole = f"{cases:,} case{'' if cases == 1 else 's'}"
+        if self.cases_done < self.cases_total and self.repetitions == 1:
+            return f"{self.cases_done:,} of {whole}"
+        if self.repetitions == 1:
+            return whole
+        done = f"{self.cases_done:,} of " if self.cases_done < self.cases_total else ""
+        return f"{done}{self.cases_total:,} answers to {whole}"
+
+    @property
     def confidence(self) -> float:
         """The level at which an interval holds 95 times in 100, looks on the way counted."""
         return self.looks[-1].confidence if self.plan.stops_early and self.looks else CONFIDENCE

@@ -42,9 +42,14 @@ def show_range(
     if low is None or high is None:
         return "too few scores for an interval"
     ends = f"{number(low, unit, signed=signed)} to {number(high, unit, signed=signed)}"
+    return f"{show_level(confidence)} interval {ends}"
+
+
+def show_level(confidence: float) -> str:
+    """How sure an interval is, in four digits."""
     level = f"{confidence * 100:.4g}"
     # The first looks of a run ask for more than four digits show, and nothing is ever 100 % sure.
-    return f"{'99.99+' if level == '100' else level} % interval {ends}"
+    return f"{'99.99+' if level == '100' else level} %"
 
 
 def show_cases(count: int) -> str:

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 
 from lineside.core import clock
 from lineside.evals import reviews
-from lineside.stats import Finding, axes
+from lineside.stats import Finding, axes, wording
 from lineside.trust import LedgerEntry
 from lineside.web.asked import repeated_in, unknown_in
 from lineside.web.found import found_passages, gist
@@ -187,7 +187,7 @@ def between(finding: Finding) -> str:
     if finding.low is None or finding.high is None:
         return "too few cases for an interval"
     span = axes.show_span(finding.low, finding.high, finding.unit)
-    return f"{finding.confidence * 100:g} % interval {span}"
+    return f"{wording.show_level(finding.confidence)} interval {span}"
 
 
 def digest(text: str) -> str:

@@ -10,7 +10,7 @@ from math import isfinite
 
 from lineside.evals.reports.pictures import difference_unit, rule_unit
 from lineside.evals.reports.report import DECISIONS, Report, answered, decided, in_words
-from lineside.stats import Finding, axes
+from lineside.stats import Finding, axes, wording
 from lineside.usecases import parse_rule
 
 _EMOJI = {"ship": "🟢", "hold": "🔴", "more": "🟡"}
@@ -37,7 +37,7 @@ def as_markdown(report: Report) -> str:
     parts.append(_slices(report))
     parts.append(_wrong(report))
     parts.append(
-        f"<sub>{run.cases_total:,} cases of {_plain(run.dataset_name)}, "
+        f"<sub>{run.judged_in_words} of {_plain(run.dataset_name)}, "
         f"{run.cases_failed:,} without an answer · run `{run.id}` · lineside</sub>"
     )
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -89,7 +89,7 @@ def _plot(findings: Sequence[Finding]) -> str:
 
 
 def _rules(findings: Sequence[Finding]) -> str:
-    confidence = f"{findings[0].confidence * 100:g} % interval"
+    confidence = f"{wording.show_level(findings[0].confidence)} interval"
     rows = [
         (
             f"`{finding.rule.replace('|', ' ')}`",
