@@ -24,7 +24,7 @@ from truths.elsewhere import (
     tests_elsewhere,
 )
 from truths.labels import pyrit, xstest
-from truths.simulated import coverage, looking, plans
+from truths.simulated import coverage, looking, plans, slices
 
 
 def main() -> None:
@@ -43,6 +43,7 @@ def main() -> None:
         ("Coverage", lambda: coverage(options.runs)),
         ("Looking early", lambda: looking(options.runs)),
         ("Plans", lambda: plans(options.runs)),
+        ("Slices", lambda: slices(options.runs)),
     ]
     if not options.skip_published:
         parts += [("XSTest", xstest), ("PyRIT", pyrit)]

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.stats
 from truths.check import Check, Checks, between, rated
 
+from lineside.evals.verdicts.slices import p_unlike_rest
 from lineside.stats import (
     judge_non_inferiority,
     judge_threshold,
@@ -17,6 +18,7 @@ from lineside.stats import (
 from lineside.stats.agreement import cohen_kappa, krippendorff_alpha
 from lineside.stats.attempts import pass_hat_k
 from lineside.stats.corrected import rogan_gladen, rogan_gladen_difference
+from lineside.stats.multiplicity import benjamini_yekutieli
 from lineside.stats.pivots import PairedRatePivot
 from lineside.stats.planning import Spread, plan_comparison
 from lineside.stats.prediction_powered import prediction_powered_mean
@@ -188,6 +190,34 @@ def looking(runs: int) -> Checks:
     both = sum(above) + sum(below)
     name = "a look believed, else the usual test at the end"
     yield Check(name, "by integration", "informs only", f"{100 * both:.2f} %", True)
+
+
+def slices(runs: int) -> Checks:
+    """Runs of 12 slices with 24 cases each, in which no slice is unlike the rest."""
+    rng, many = np.random.default_rng(3), max(100, runs // 4)
+    for share in (0.05, 0.5, 0.8):
+        found = _called_unlike(lambda share=share: rng.random(288) < share, many)
+        name = f"slices that all fail in {100 * share:g} %, one called unlike the rest"
+        yield _at_most(name, f"{many:,} runs", 0.05, found, many)
+    found = _called_unlike(lambda: rng.choice([-1, 0, 1], 288, p=[0.03, 0.94, 0.03]), many)
+    name = "slices in which 6 % of the cases flip, one called unlike the rest"
+    yield _at_most(name, f"{many:,} runs", 0.05, found, many)
+    talks = np.arange(288) // 6
+    found = _called_unlike(lambda: rng.random(48)[talks] < 0.2, many, talks)
+    name = "slices of whole conversations, one called unlike the rest"
+    yield _at_most(name, f"{many:,} runs", 0.05, found, many)
+
+
+def _called_unlike(
+    draw: Callable[[], np.ndarray], runs: int, clusters: np.ndarray | None = None
+) -> float:
+    """How often one slice at least is called surely unlike the rest."""
+    members = np.arange(288).reshape(12, 24)
+    lowest = [
+        min(benjamini_yekutieli([p_unlike_rest(scores, places, clusters) for places in members]))
+        for scores in (draw().astype(float) for _ in range(runs))
+    ]
+    return float(np.mean(np.array(lowest) < 0.05))
 
 
 def _at_most(name: str, source: str, most: float, found: float, runs: int) -> Check:
