@@ -79,6 +79,18 @@ def test_a_slow_or_dear_release_is_pulled_back(
     assert why in str(ended.ended_why)
 
 
+def test_what_nobody_notices_is_said_in_plain_words(scope: Scope, releases, calls: Call) -> None:
+    staged.start(scope, "triage", "v2", plan=SOON | {"steps": ["50%", "100%"]})
+    calls(releases[0], 200, duration_ms=2.0)
+    for part in range(4):
+        calls(releases[1], 50, duration_ms=6.0 + 0.1 * part)
+    look(scope)
+
+    why = ledger_entries(scope, kind="deploy")[-1].details["why"]
+    assert "surely within the 20 ms that nobody notices" in why
+    assert "notices allowed" not in why
+
+
 def test_a_live_score_holds_and_ends_a_rollout(scope: Scope, releases, calls: Call) -> None:
     staged.start(scope, "triage", "v2", plan=SOON | {"stop_if": ["helpful < 0.7"]})
     calls(releases[0], 400)

@@ -74,7 +74,8 @@ def weigh(
     if one is None or (rule.kind == "margin" and other is None):
         return unseen(rule, one, arm=arm)
     threshold = rule.threshold
-    allowed = axes.show(threshold, rule.unit)
+    is_asked = rule.kind == "limit" and rule.direction == ">="
+    allowed = f"{axes.show(threshold, rule.unit)} {'asked for' if is_asked else 'allowed'}"
     if rule.measure == "latency" and other is not None:
         floor = LATENCY_FLOOR_MS / exp(other.mean)
         if floor > threshold:
@@ -203,11 +204,9 @@ def _needed(
     return power.cases_to_settle(pivot, threshold, cases=one.count, confidence=confidence)
 
 
-def _sentence(found: LiveFinding, limit: str) -> str:
+def _sentence(found: LiveFinding, allowed: str) -> str:
     value = axes.show(found.value, found.unit, signed=found.kind == "margin")
     compared = "differs from live by " if found.kind == "margin" else "is "
-    is_asked = found.kind == "limit" and found.direction == ">="
-    allowed = f"{limit} asked for" if is_asked else f"{limit} allowed"
     how = {
         "broken": f"surely beyond the {allowed}",
         "clear": f"surely within the {allowed}",
