@@ -1,5 +1,6 @@
 """Pages of datasets: what is in them, what changed, what is twice, and what is held out."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,3 +102,14 @@ def test_one_click_makes_a_case_of_a_trace(client: TestClient) -> None:
     assert f'href="{place}"' in added.text
     assert "from-traces @1" in words(added.text)
     assert "(was there)" in words(again.text)
+
+
+def test_a_dataset_without_splits_says_how_a_part_is_held_out(client: TestClient) -> None:
+    listed = html(client, "/datasets")
+    place = next(
+        path
+        for path in re.findall(r"/datasets/ds_\w+", listed)
+        if "Splits come first" in words(html(client, path))
+    )
+
+    assert "lineside datasets split triage/" in words(html(client, place))

@@ -42,7 +42,7 @@ def test_the_use_case_page_tells_the_whole_story(client: TestClient) -> None:
     assert "Hold Newest: refused" in text
     assert "40 support agents" in text
     assert "accuracy &gt;= 0.85" in text
-    assert "hand_off_below" in text
+    assert "hand_<wbr>off_<wbr>below" in page
     assert "Accuracy over releases" in text
     assert 'class="dot hollow"' in page, "the refused one is hollow"
     assert "curl http://127.0.0.1/api/usecases/triage/run" in text
