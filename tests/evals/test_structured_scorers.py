@@ -8,17 +8,23 @@ import pytest
 from evals.scoring import context_of, judged, scorer_of
 from lineside.core import Invalid
 from lineside.evals.scorers import BUILT_IN
+from lineside.stats import wording
 from lineside.usecases import ScorerDeclaration
 from lineside.usecases.scorer_kinds import KINDS
 
 
 def test_the_manifest_knows_each_scorer_and_each_argument_of_it() -> None:
-    inner = {"name", "files", "schema"}
+    inner = {"name", "files"}
     for kind, make in BUILT_IN.items():
         words = set(make.__code__.co_varnames[: make.__code__.co_kwonlyargcount]) - inner
-        # Its field is not declared: it takes the whole output.
-        assert words - ({"field"} if kind == "json_schema" else set()) == set(KINDS[kind].takes)
+        assert words == set(KINDS[kind].takes)
     assert KINDS.keys() == BUILT_IN.keys()
+
+
+def test_a_number_with_a_unit_of_its_own_is_shown_as_it_is() -> None:
+    """Points alone are hundredths of a share."""
+    for kind in KINDS.values():
+        assert wording.show(60.0, kind.unit).startswith("6000.0 %" if kind.is_share else "60.0")
 
 
 @pytest.mark.parametrize(

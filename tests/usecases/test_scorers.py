@@ -64,6 +64,13 @@ def test_json_schema_checks_the_output_that_the_app_declares(make: Make) -> None
     assert folder.scorers[0].arguments == {"schema": folder.output_schema}
 
 
+def test_json_schema_takes_a_schema_of_its_own(make: Make) -> None:
+    own = "valid: {json_schema: {schema: {required: [topic]}}}"
+    folder = read_folder(_with(make, own))
+
+    assert folder.scorers[0].arguments == {"schema": {"required": ["topic"]}}
+
+
 def test_a_python_scorer_is_part_of_the_release(make: Make) -> None:
     folder = read_folder(_with(make, "polite: {python: scorers/polite.py:score}"))
 

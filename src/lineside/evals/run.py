@@ -337,7 +337,7 @@ def _chosen(
     for item in scorers:
         arguments = dict(item.arguments)
         takes_schema = item.kind in ("json_schema", "schema_share")
-        if takes_schema and "schema" not in arguments and output_schema is not None:
+        if takes_schema and not arguments and output_schema is not None:
             arguments["schema"] = dict(output_schema)
         chosen.append(RunScorer(name=item.name, kind=item.kind, arguments=arguments))
     names = [item.name for item in chosen]

@@ -56,7 +56,7 @@ class UseCaseFolder:
         """Scorers in force, ready to be built: those that need the output's schema carry it."""
         return tuple(
             replace(scorer, arguments={"schema": dict(self.output_schema)})
-            if scorer.kind in ("json_schema", "schema_share")
+            if scorer.kind in ("json_schema", "schema_share") and not scorer.arguments
             else scorer
             for scorer in self.manifest.scorers
         )

@@ -97,17 +97,17 @@ KINDS: dict[str, ScorerKind] = {
     "chrf": _on_field("chrf"),
     "rouge": _on_field("rouge", more={"variant": ROUGES}),
     "similarity": _on_field("similarity", more={"by": ("vectors", "grams")}),
-    "json_schema": ScorerKind({}),
-    "schema_share": ScorerKind({}),
+    "json_schema": ScorerKind({**_FIELD, "schema": "a mapping"}),
+    "schema_share": ScorerKind({"schema": "a mapping"}),
     "length": _on_field(
         "length", more={"unit": UNITS, "at_least": "a whole number", "at_most": "a whole number"}
     ),
     "word_count": _on_field("word_count", unit="words", higher_is_better=False, label="words"),
-    "reading_ease": _on_field("reading_ease", unit="points", label="reading ease"),
+    "reading_ease": _on_field("reading_ease", unit="Flesch points", label="reading ease"),
     "reading_grade": _on_field(
         "reading_grade", unit="school years", higher_is_better=False, label="reading grade"
     ),
-    "lix": _on_field("lix", unit="points", higher_is_better=False, label="LIX"),
+    "lix": _on_field("lix", unit="LIX points", higher_is_better=False, label="LIX"),
     "language": _on_field("language", more={"language": "a text"}),
     "banned_words": ScorerKind(
         {**_FIELD, "words": "a list of texts"},

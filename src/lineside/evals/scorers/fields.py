@@ -116,7 +116,11 @@ def field_match(
 
 
 def json_schema(*, name: str, schema: Mapping[str, Any], field: str | None = None) -> Scorer:
-    """1 when the output (or one field that holds an object) fits the schema; else 0."""
+    """1 when the output (or one field that holds an object) fits the schema; else 0.
+
+    Without a schema of its own the app's output is meant. Fields that a schema does not name do not
+    fit, unless it says `additionalProperties: true`.
+    """
     form = Form(schema)
 
     def score(context: ScorerContext) -> Score:
