@@ -99,6 +99,17 @@ def test_ctrl_c_stops_it_too(server: Server) -> None:
     assert "Traceback" not in errors
 
 
+def test_commands_find_the_server_of_their_folder_by_whichever_port(
+    lineside, server: Server, port: int
+) -> None:
+    assert str(port) in server.first_line()
+
+    probed = lineside("guards", "probe")
+
+    assert probed.code == 0
+    assert "probes held back" in probed.out  # doors of the server; this process has none
+
+
 def test_a_taken_port_is_told_with_its_holder_and_another_port(lineside) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

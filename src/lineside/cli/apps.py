@@ -9,7 +9,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.evals_run import limit_options, print_attempts, print_forecast, read_limits
 from lineside.cli.output import note, print_json, say
-from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
+from lineside.cli.place import scope_here, scope_on_line, served_at, use_case_named
 from lineside.cli.progress import Stations
 from lineside.cli.report_files import report_options, take_reports, write_reports
 from lineside.cli.unproved import note_unproved
@@ -173,7 +173,7 @@ def deploy_command(
     with scope_here() as scope:
         rollout = deploy(scope, name, reference, percent=percent, knobs=_knobs(knobs))
         curl = _curl(scope, rollout)
-    page = f"{server_address()}/usecases/{name}"
+    page = f"{served_at()}/usecases/{name}"
     if as_json:
         print_json({"rollout": rollout, "curl": curl, "page": page})
         return
@@ -287,5 +287,5 @@ def _curl(scope: "Scope", rollout: "Rollout") -> str:
     inputs = [result.input for result in results_of(scope, release.run_id, limit=_EXAMPLES)]
     body = min((orjson.dumps({"input": one}).decode() for one in inputs), key=len, default="{}")
     quoted = body.replace("'", "'\\''")
-    address = f"{server_address()}/api/usecases/{rollout.use_case}/run"
+    address = f"{served_at()}/api/usecases/{rollout.use_case}/run"
     return f"curl {address} -H 'content-type: application/json' -d '{quoted}'"

@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ import click
 import lineside
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import print_json, say
-from lineside.cli.place import server_address
+from lineside.cli.place import running_server, server_address, server_here
 from lineside.cli.ports import holder_of, take_port
 from lineside.core import Conflict, LinesideError, Settings, clock, now
 
@@ -227,7 +226,7 @@ def _bucket(store: "Store") -> Iterator[Examined]:
 def _inbox(store: "Store") -> Iterator[Examined]:
     waiting = store.inbox.count()
     rows = f"{waiting:,} row{'' if waiting == 1 else 's'} waiting for the lake"
-    server = _running_server(store)
+    server = running_server(store)
     if server is None:
         state: Literal["ok", "warn"] = "warn" if waiting > _WAITING_ROWS_MANY else "ok"
         do = "They are kept and seen; `lineside up` moves them." if waiting else None
@@ -239,16 +238,6 @@ def _inbox(store: "Store") -> Iterator[Examined]:
         return
     do = "Nothing accepted is lost. Look at disk and lake above, then restart the server."
     yield Examined("inbox", "fail", f"{rows}; the server at {server} says: {trouble}", do)
-
-
-def _running_server(store: "Store") -> str | None:
-    """Address of the server that holds this state folder, or nothing."""
-    try:
-        store.claim_server("").release()
-    except Conflict as error:
-        found = re.search(r"https?://[^\s)]+", error.message)
-        return found[0] if found else "an unknown address"
-    return None
 
 
 def _trouble(server: str) -> str | None:
@@ -309,7 +298,7 @@ def _port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
     try:
         take_port(settings.host, settings.port).close()
     except Conflict as error:
-        server = _server_here(settings) if has_state else None
+        server = server_here(settings) if has_state else None
         if server == address:
             yield Examined("port", "ok", f"our server is at {address}")
         else:
@@ -320,7 +309,7 @@ def _port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
 
 def _grpc_port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
     place, port = "gRPC port", settings.otlp_grpc_port
-    server = _server_here(settings) if has_state else None
+    server = server_here(settings) if has_state else None
     state = (_said(server).get("otlp_grpc") or {}) if server else {}
     if state.get("error"):
         do = "Set LINESIDE_OTLP_GRPC_PORT to a free port and restart the server, or send over HTTP."
@@ -341,13 +330,3 @@ def _grpc_port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
             yield Examined(place, "warn", error.message, do)
             return
         yield Examined(place, "ok", f"{port} is free")
-
-
-def _server_here(settings: Settings) -> str | None:
-    from lineside.store import Store
-
-    store = Store(settings)
-    try:
-        return _running_server(store)
-    finally:
-        store.close()

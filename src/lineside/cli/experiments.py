@@ -6,7 +6,7 @@ import click
 
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say
-from lineside.cli.place import scope_on_line, server_address, use_case_named
+from lineside.cli.place import scope_on_line, served_at, use_case_named
 from lineside.core import Invalid, now
 from lineside.stats import axes
 
@@ -100,7 +100,7 @@ def ab(
         f"It ends at {experiment.users:,} users or {local_time(view.held_until)}; "
         f"decided by {experiment.metric.replace('_', ' ')}"
     )
-    note(f"Watched while `lineside up` runs: {server_address()}/usecases/{found.use_case}/rollout")
+    note(f"Watched while `lineside up` runs: {served_at()}/usecases/{found.use_case}/rollout")
     note(f"Back at once: lineside rollback {name}")
 
 

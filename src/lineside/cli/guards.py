@@ -11,8 +11,8 @@ import click
 
 from lineside.cli.commands import Commands, json_option
 from lineside.cli.output import note, print_json, print_table, say
-from lineside.cli.place import MANIFEST, scope_on_line, server_address
-from lineside.core import Invalid, Settings, Unavailable
+from lineside.cli.place import MANIFEST, scope_on_line, served_at
+from lineside.core import Invalid, Unavailable
 
 if TYPE_CHECKING:
     from lineside.guardrails import GuardChain
@@ -174,7 +174,7 @@ def probe(use_case: str | None, as_json: bool) -> int:
 
 
 def _asked_server(use_case: str | None) -> dict[str, Any] | None:
-    address = server_address(Settings.from_environment())
+    address = served_at()
     query = f"?use_case={use_case}" if use_case else ""
     url = f"{address}/api/guards/probe{query}"
     request = urllib.request.Request(url, method="POST")  # noqa: S310 # our own address

@@ -1,13 +1,15 @@
 """Where a command is at work: the state folder it opens, and the folder or name it was given."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lineside.core import Invalid, Settings
+from lineside.core import Conflict, Invalid, Settings
 
 if TYPE_CHECKING:
+    from lineside.store import Store
     from lineside.trust import Scope
 
 MANIFEST = "usecase.yaml"
@@ -58,8 +60,37 @@ def use_case_named(name_or_folder: str | None) -> str:
     return name_or_folder.rstrip("/")
 
 
-def server_address(settings: Settings | None = None) -> str:
+def served_at() -> str:
+    """Where the server of this state folder is, by whichever port; without one, where it would be.
+
+    What `lineside up --port` was told stands in no setting.
+    """
+    settings = Settings.from_environment()
+    return server_here(settings) or server_address(settings)
+
+
+def server_here(settings: Settings) -> str | None:
+    """Address of the server that runs on the state folder, or nothing."""
+    from lineside.store import Store
+
+    store = Store(settings)
+    try:
+        return running_server(store)
+    finally:
+        store.close()
+
+
+def running_server(store: "Store") -> str | None:
+    """Address of the server that holds this state folder, or nothing."""
+    try:
+        store.claim_server("").release()
+    except Conflict as error:
+        found = re.search(r"https?://[^\s)]+", error.message)
+        return found[0] if found else "an unknown address"
+    return None
+
+
+def server_address(settings: Settings) -> str:
     """Where pages and API are while the server runs."""
-    settings = settings or Settings.from_environment()
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}"

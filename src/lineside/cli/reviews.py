@@ -7,7 +7,7 @@ import click
 
 from lineside.cli.commands import Commands, json_option
 from lineside.cli.output import local_time, note, print_json, print_table, say, short
-from lineside.cli.place import scope_here, scope_on_line, server_address
+from lineside.cli.place import scope_here, scope_on_line, served_at
 from lineside.cli.run_named import run_named
 from lineside.core import Invalid
 
@@ -97,7 +97,7 @@ def open_one(**given: Any) -> None:
         drawn = review.items - len(wish.known)
         note(f"There are {drawn:,} answers only, fewer than the {wish.items:,} asked for")
     note(f"Let people rate with `lineside reviews invite {review.name} NAME`, or rate yourself at")
-    note(f"{server_address()}/reviews/{review.id}/rate while `lineside up` runs")
+    note(f"{served_at()}/reviews/{review.id}/rate while `lineside up` runs")
 
 
 @reviews.command(examples=("lineside reviews invite tone ben",))
@@ -116,7 +116,7 @@ def invite(name: str, rater: str, as_json: bool) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{server_address()}{made.path}")
+    say(f"{served_at()}{made.path}")
     note(f"Give it to {made.rater} alone; it works while `lineside up` runs")
 
 

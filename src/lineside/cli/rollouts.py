@@ -8,7 +8,7 @@ import click
 from lineside.cli.commands import Commands, Decorated, json_option
 from lineside.cli.experiments import ab, margin_typed, print_experiment
 from lineside.cli.output import local_time, note, print_json, print_table, say
-from lineside.cli.place import scope_here, scope_on_line, server_address, use_case_named
+from lineside.cli.place import scope_here, scope_on_line, served_at, use_case_named
 from lineside.cli.unproved import note_unproved
 from lineside.core import NotFound, now
 
@@ -112,7 +112,7 @@ def start(
     say(f"✓ {name}: {started.percent:g} %{of} get {started.label}", style="bold")
     _print_ladder(view)
     note_unproved(lost)
-    note(f"Watched while `lineside up` runs: {server_address()}/usecases/{name}/rollout")
+    note(f"Watched while `lineside up` runs: {served_at()}/usecases/{name}/rollout")
     note(f"Back at once: lineside rollback {name}")
 
 
