@@ -87,7 +87,7 @@ class Budget:
     def _reached(self) -> Failure | None:
         limits, spent = self._limits, self._spent
         if limits.seconds_max is not None and self.seconds >= limits.seconds_max:
-            return _limit("seconds", f"{limits.seconds_max:g} s of work are over")
+            return _limit("seconds", f"the time of {limits.seconds_max:g} s is over")
         if limits.tokens_max is not None:
             # The next call counts too: a limit is not to be passed, not even by one answer.
             tokens = spent.tokens + spent.judges.tokens
