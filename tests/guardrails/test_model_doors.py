@@ -90,8 +90,15 @@ def test_every_door_is_proven_and_health_says_so(client: TestClient, home: Path)
     assert client.get("/api/traces").json()["traces"] == []
 
 
-@pytest.mark.parametrize("declared", [None, "input: [mask_pii]\n"])
-def test_it_is_proven_without_a_trace_also_where_nobody_guards_answers(
+@pytest.mark.parametrize(
+    "declared",
+    [
+        None,
+        "input: [mask_pii]\n",
+        "input: [{length: {characters_max: 9}}]\noutput: [{banned_phrases: [lineside]}]\n",
+    ],
+)
+def test_it_is_proven_without_a_trace_whatever_else_is_guarded(
     home: Path, declared: str | None
 ) -> None:
     (home / "guards.yaml").unlink()

@@ -121,8 +121,11 @@ async def test_provenance_is_there_for_programs(scope: Scope, live) -> None:
     assert answer.provenance.trace_id == answer.trace_id
 
 
-async def test_every_point_is_proven_without_asking_the_model(scope: Scope, live) -> None:
-    serving = await live("  input: [mask_pii]\n")
+@pytest.mark.parametrize("guard", ["mask_pii", "{length: {characters_max: 30}}"])
+async def test_every_point_is_proven_without_asking_the_model(
+    scope: Scope, live, guard: str
+) -> None:
+    serving = await live(f"  input: [{guard}]\n")
     enforcement = enforcing.Enforcement(scope, serving)
 
     coverage = await enforcement.probe()

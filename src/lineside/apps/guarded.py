@@ -104,12 +104,13 @@ class Guarded:
         Raises:
             Denied: A guard holds the message back.
         """
-        call = answer.call
+        call, point = answer.call, probes.probed_point(payload)
+        if point:
+            call.probe()
         passed = await call.value("input", payload)
         answer.seen = passed
         passed = await call.value("pre_model_call", passed)
         answer.seen = passed
-        point = probes.probed_point(payload)
         if point is None:
             check_input(passed)
         try:

@@ -50,10 +50,12 @@ class ModelGuards:
         call.served.attributes |= {_CHAIN: guarded.chain, _SEEN: None}
         texts = RequestTexts(call.request, is_guarded=_is_declared(guarded, _ASKED_POINTS))
         guarded.pseudonyms.avoid(lambda: texts.texts)
+        is_probe = _is_probe(texts)
+        if is_probe:
+            guarded.probe()
         for point in _ASKED_POINTS:
             await guarded.message(point, texts.runs)
         asked = call.served.attributes[_SEEN] = texts.request
-        is_probe = _is_probe(texts)
         events = _echo(asked, texts) if is_probe else proceed(call.asking(asked))
         answer = _Answer(guarded, texts, is_probe=is_probe)
         call.served.attributes[_COSTS] = answer.costs
@@ -82,7 +84,9 @@ def _wants_logprobs(request: canonical.ModelRequest) -> bool:
 
 
 def _is_probe(texts: RequestTexts) -> bool:
-    return probes.probed_point(list(texts.texts)) is not None
+    # Its word may be in two parts that are read as one.
+    joined = ["".join([one.text for one in run]) for run in texts.runs if len(run) > 1]
+    return probes.probed_point([*texts.texts, *joined]) is not None
 
 
 class _Answer:

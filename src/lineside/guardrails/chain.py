@@ -8,7 +8,7 @@ from lineside.guardrails.guard import Caught, Guard, GuardDecision, GuardPoint, 
 from lineside.guardrails.judging import judge, together
 from lineside.guardrails.message import TextRun, pass_runs
 from lineside.guardrails.personal import PERSONAL_KINDS
-from lineside.guardrails.probes import PROBE
+from lineside.guardrails.probes import PROBE, silenced
 from lineside.guardrails.pseudonyms import Pseudonyms
 from lineside.guardrails.streams import GuardedStream
 from lineside.guardrails.values import changed, put_back, texts_of
@@ -65,6 +65,14 @@ class GuardedCall:
         self.is_hidden = False
         self._sources = sources
         self._asked = ""
+
+    def probe(self) -> None:
+        """Let a probe pass all guards but those it is for.
+
+        What others say of its words proves nothing, and a no of theirs would keep it from the point
+        that it is sent to. They stay where they stand, so that a stream is cut as for any call.
+        """
+        self.chain = GuardChain([silenced(guard) for guard in self.chain.guards])
 
     async def texts(
         self,

@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -34,11 +35,9 @@ def probe_word(point: str) -> str:
 
 def probed_point(value: Any) -> str | None:
     """Which point a message probes, where it is a probe of this process."""
-    for text in texts_of(value):
-        if _PREFIX in text:
-            plain = text.replace(_IN_PASSAGE, _PREFIX)
-            return next((one for one in guards.GUARD_POINTS if probe_word(one) in plain), None)
-    return None
+    begun = [text.replace(_IN_PASSAGE, _PREFIX) for text in texts_of(value) if _PREFIX in text]
+    points = (one for one in guards.GUARD_POINTS if any(probe_word(one) in text for text in begun))
+    return next(points, None) if begun else None
 
 
 def for_passage(word: str) -> str:
@@ -75,6 +74,13 @@ def _probe_guard(point: GuardPoint) -> Guard:
 PROBE_GUARDS: dict[str, Guard] = {
     point: _probe_guard(cast("GuardPoint", point)) for point in guards.GUARD_POINTS
 }
+
+
+def silenced(guard: Guard) -> Guard:
+    """A guard that catches nothing, unless it is one of those that probes are for."""
+    if guard is PROBE_GUARDS.get(guard.point):
+        return guard
+    return replace(guard, check=lambda _passage: None, is_own=False, remembers=False)
 
 
 class ProbeResult(Record):
