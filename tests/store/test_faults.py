@@ -169,9 +169,10 @@ def test_senders_and_callers_are_told_to_wait_while_postgresql_is_away_and_all_w
 
         key = client.post("/api/keys", json={"name": "shop", "rights": ["run"]}).json()["secret"]
 
+        by_key = {"authorization": f"Bearer {key}"}
+
         def call():
             asked = {"model": "play/any", "messages": [{"role": "user", "content": "Please"}]}
-            by_key = {"authorization": f"Bearer {key}"}
             return client.post("/v1/chat/completions", json=asked, headers=by_key)
 
         assert call().status_code == 200
@@ -190,6 +191,8 @@ def test_senders_and_callers_are_told_to_wait_while_postgresql_is_away_and_all_w
             assert model_call.status_code == 503
             said = model_call.json()["error"]["message"]  # and not where it is
             assert said == "The database does not answer. Try again in a moment."
+            sent = client.post("/v1/traces", content=spans(ids[10]), headers=headers | by_key)
+            assert sent.json()["message"] == said
             time.sleep(min(4, max(0, away_until - time.monotonic())))
 
         postgres.ensure_postgres_running()
