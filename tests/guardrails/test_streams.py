@@ -37,6 +37,20 @@ TEXT = (
 )
 
 
+async def test_a_long_piece_of_which_little_is_held_back_passes() -> None:
+    stream = chain(output={"banned_phrases": ["guaranteed returns"]}).begin().stream("output")
+    text = "word " * 900_000
+
+    assert await stream.feed(text) + await stream.finish() == text
+
+
+async def test_no_more_of_an_answer_is_held_back_than_fits() -> None:
+    stream = chain(output={"length": {"characters_max": 9_000_000}}).begin().stream("output")
+
+    with pytest.raises(Denied, match="4,000,000 characters of the answer had to be held back"):
+        await stream.feed("word " * 900_000)
+
+
 @pytest.mark.parametrize("seed", range(8))
 async def test_a_stream_gives_the_same_as_the_whole_text(seed: int) -> None:
     guards = chain(output="mask_pii")

@@ -103,6 +103,9 @@ class GuardedStream:
         if not self._guards:
             return self._released(0, piece)
         self._held += piece
+        cut = 0 if self._is_whole else self._safe_cut()
+        self._held_max = max(self._held_max, len(self._held) - cut)
+        released = await self._release(cut) if cut > 0 else ""
         if len(self._held) > HELD_CHARACTERS_MAX:
             self._is_over = True
             raise Denied(
@@ -110,11 +113,7 @@ class GuardedStream:
                 f"More than {HELD_CHARACTERS_MAX:,} characters of the answer had to be held back",
                 hint="A guard could not tell where what it found ends.",
             )
-        cut = 0 if self._is_whole else self._safe_cut()
-        self._held_max = max(self._held_max, len(self._held) - cut)
-        if cut <= 0:
-            return ""
-        return await self._release(cut)
+        return released
 
     async def bound(self) -> None:
         """Judge what is held as a text that ends here, whatever is fed next.
