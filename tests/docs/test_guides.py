@@ -136,16 +136,14 @@ def test_a_guide_does_what_it_says(
     guide: Path, shell: Shell, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     text = guide.read_text("utf-8")
-    port = free_port()
     # Guides show the usual ports and an address of a database; the run has its own.
-    text = text.replace("8080", free_port()).replace("7710", port)
+    ports = {usual: free_port() for usual in ("7710", "4317", "8080")}
+    shell.run(f"export LINESIDE_PORT={ports['7710']}")
+    if "4317" in text:
+        shell.run(f"export LINESIDE_OTLP_GRPC_PORT={ports['4317']}")
+    text = re.sub("|".join(ports), lambda found: ports[found[0]], text)
     if DATABASE in text:
         text = text.replace(DATABASE, request.getfixturevalue("postgres_url"))
-    shell.run(f"export LINESIDE_PORT={port}")
-    if "4317" in text:
-        grpc_port = free_port()
-        text = text.replace("4317", grpc_port)
-        shell.run(f"export LINESIDE_OTLP_GRPC_PORT={grpc_port}")
     for block in blocks_of(text):
         title = re.fullmatch(r"# file: (\S+)", block.lines[0]) if block.lines else None
         if title is not None:
