@@ -198,3 +198,29 @@ def test_a_number_is_masked_where_the_next_part_begins_with_one(
     said = "".join(piece for block in given for piece in block)
     assert len(parts) == len(given)
     assert "".join(parts) == said.replace(CARD, "[masked:card]")
+
+
+def thinking(words: str) -> dict[str, Any]:
+    return {"type": "thinking", "thinking": words, "signature": "-"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("wire", ["chat", "messages"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        [["It has guaranteed "], thinking("Hm."), ["returns for you."]],
+        [["guar"], CALL, ["anteed ret"], CALL, ["urns"]],
+        [thinking("It has guaranteed "), ["Wait."], thinking("returns for you.")],
+        [thinking("guaranteed"), CALL, thinking(" ret"), ["Wait."], thinking("urns")],
+    ],
+)
+def test_what_comes_between_does_not_let_a_phrase_through(
+    doors: TestClient, gives: Gives, guard: Guard, given: list[Any], wire: str, stream: bool
+) -> None:
+    guard(f"output:\n  - banned_phrases: [{PHRASE}]\n")
+    gives("messages", streamed(*given))
+    answer = ask(doors, wire, model="messages/m", stream=stream)
+
+    assert "`banned_phrases` held back the answer" in answer.text
+    assert "begins in words that were said before" in answer.text

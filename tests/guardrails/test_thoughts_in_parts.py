@@ -111,10 +111,10 @@ def test_clean_thoughts_come_as_they_were_with_their_seals(
     assert [block.get("signature") for block in blocks[:2]] == ["s1", "s2"]
 
 
-def test_thoughts_with_words_between_them_are_not_read_as_one(
+def test_thoughts_with_words_between_them_keep_their_place(
     doors: TestClient, gives: Gives, guard: Guard
 ) -> None:
     guard("output:\n  - banned_phrases: [guaranteed returns]\n")
-    gives("messages", streamed(thought("Say guaranteed "), TEXT, thought("returns."), TEXT))
+    gives("messages", streamed(thought("Say guaranteed."), TEXT, thought(" Returns."), TEXT))
 
     assert len(blocks_of(doors, stream=True)) == 4

@@ -12,6 +12,7 @@ from lineside.apps.wire_texts import quoted, unescaped
 from lineside.gateway import canonical
 from lineside.guardrails import GuardedCall, message
 
+_TAIL_CHARACTERS = 4_000
 _Events = list[canonical.AnswerEvent]
 
 
@@ -45,6 +46,7 @@ class AnswerThoughts:
     def __init__(self, guarded: GuardedCall) -> None:
         self._guarded = guarded
         self._runs: list[list[_Thought]] = []
+        self._tails: dict[int, str] = {}
 
     @property
     def is_open(self) -> bool:
@@ -84,7 +86,7 @@ class AnswerThoughts:
         for run in list(self._runs):
             if run[-1].ended is not None and choice in (None, run[-1].key[0]):
                 self._runs.remove(run)
-                texts = await self._passed(["".join(one.words) for one in run])
+                texts = await self._passed(run[0].key[0], ["".join(one.words) for one in run])
                 for one, text in zip(run, texts, strict=True):
                     events += one.said(text)
         return events
@@ -92,13 +94,23 @@ class AnswerThoughts:
     def _open(self, key: Key) -> _Thought:
         return next(run[-1] for run in self._runs if run[-1].key == key)
 
-    async def _passed(self, thoughts: list[str]) -> list[str]:
+    async def _passed(self, choice: int, thoughts: list[str]) -> list[str]:
         plain = list(map(unescaped, thoughts))
         run = [message.MessageText(text, is_said=True) for text in plain]
         for point in ANSWER_POINTS:
             await self._guarded.message(point, [run])
+        await self._follow(choice, "".join([one.text for one in run]))
         passed = zip(thoughts, plain, run, strict=True)
         return [
             str(self._guarded.reveal(words if one.text == text else quoted(text, one.text)))
             for words, text, one in passed
         ]
+
+    async def _follow(self, choice: int, said: str) -> None:
+        """Refuse what goes on from thoughts that were said before something else came between."""
+        before = self._tails.get(choice, "")
+        if before:
+            seam = self._guarded.stream(*ANSWER_POINTS, is_part=True, after=before)
+            await seam.feed(said)
+            await seam.finish()
+        self._tails[choice] = (before + said)[-_TAIL_CHARACTERS:]

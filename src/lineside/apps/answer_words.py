@@ -3,7 +3,9 @@
 Who reads an answer reads on from one part into the next, and providers cut where they like: between
 the pieces that they cite sources for, or within a word. So one guard looks at all of them, and what
 it lets pass goes back into the part it came from. Others read each part by itself, so what follows
-it must not hide what it ends with: where there are several, each is judged alone before.
+it must not hide what it ends with: where there are several, each is judged alone before. Where a
+thought or a call comes between, some callers still get both texts in one piece: what would go on
+from the one into the other is held back.
 """
 
 from dataclasses import dataclass, field
@@ -128,6 +130,7 @@ class AnswerWords:
     ) -> None:
         self._guarded, self._points, self._costs = guarded, points, costs
         self._runs: list[_Run] = []
+        self._tails: dict[int, str] = {}
 
     @property
     def is_open(self) -> bool:
@@ -150,7 +153,8 @@ class AnswerWords:
                 own = self._guarded.stream(*self._points, is_part=True)
                 await run.follow(_Piece(key, started), own)
                 return await run.feed_joined(words)
-        run = _Run(self._guarded.stream(*self._points), [_Piece(key, None)])
+        after = self._tails.get(key[0], "")
+        run = _Run(self._guarded.stream(*self._points, after=after), [_Piece(key, None)])
         self._runs.append(run)
         text = await run.feed(words)
         if not text:
@@ -181,6 +185,7 @@ class AnswerWords:
                 self._runs.remove(run)
                 events += await run.finish()
                 self._costs.append(run.stream.cost)
+                self._tails[run.pieces[-1].key[0]] = run.stream.tail
         return events
 
 

@@ -137,9 +137,9 @@ class GuardedCall:
         found = texts_of(value)
         return put_back(value, await self.texts(point, found, value=value))
 
-    def stream(self, *points: GuardPoint, is_part: bool = False) -> GuardedStream:
+    def stream(self, *points: GuardPoint, is_part: bool = False, after: str = "") -> GuardedStream:
         """A stream of text that passes these points piece by piece; see `GuardedStream`."""
-        return GuardedStream(self, points, is_part=is_part)
+        return GuardedStream(self, points, is_part=is_part, after=after)
 
     def reveal(self, value: Any) -> Any:
         """A value with what its marks stand for, for the person who said it."""

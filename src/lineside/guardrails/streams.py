@@ -51,10 +51,16 @@ class GuardedStream:
     Args:
         is_part: It is one part of a message that goes on through another stream: guards of whole
             messages wait for that one, and so do names that are to come back.
+        after: What was released before, where something else came between; see `tail`.
     """
 
     def __init__(
-        self, call: "GuardedCall", points: tuple[GuardPoint, ...], *, is_part: bool = False
+        self,
+        call: "GuardedCall",
+        points: tuple[GuardPoint, ...],
+        *,
+        is_part: bool = False,
+        after: str = "",
     ) -> None:
         self._call = call
         self._points = points
@@ -68,6 +74,9 @@ class GuardedStream:
         windows = [_window(guard) for guard in self._guards]
         self._is_whole = None in windows
         self._hold_back = max((window or 0 for window in windows), default=0)
+        self._reach = max((len(guard.literal or "") for guard in self._guards), default=0)
+        self._reach = max(self._reach, self._hold_back)
+        self._after, self._before = after, ""
         self._held = ""
         self._said: dict[tuple[str, str], GuardDecision] = {}
         self._more_ms: dict[tuple[str, str], float] = {}
@@ -89,6 +98,11 @@ class GuardedStream:
             pieces=self._pieces,
             is_whole=self._is_whole,
         )
+
+    @property
+    def tail(self) -> str:
+        """The end of what was released, as far back as what a guard looks for can begin."""
+        return (self._after + self._before)[-self._reach :] if self._reach else ""
 
     @property
     def held(self) -> str:
@@ -135,6 +149,7 @@ class GuardedStream:
     async def finish(self) -> str:
         """The model has said all: judge the rest and give it."""
         self._refuse_after_end()
+        await self._seam()
         self._is_over = True
         if self._is_whole:
             rest = self._held
@@ -153,7 +168,27 @@ class GuardedStream:
         ]
         return self._released(len(self._held), text) + self._revealing.finish()
 
+    async def _seam(self) -> None:
+        """Refuse what goes on from words that were released before something else came between.
+
+        Some callers get both in one piece. What was said cannot be taken back, so that a guard that
+        would mend it says no.
+        """
+        if not self._after or len(self._before) > self._reach:
+            return
+        place, text = len(self._after), self._after + self._before + self._held
+        for guard in self._guards:
+            if guard.sees != "each" or guard.action not in ("deny", "transform"):
+                continue
+            decision, caught = await judge(guard, self._call.passage(text, guard.point))
+            stretches = caught.stretches if caught is not None else ()
+            if any(start < place < stop for start, stop in stretches):
+                reason = f"{decision.reason}, which begins in words that were said before"
+                no = {"verdict": "deny", "reason": reason}
+                self._end(guard, decision.model_copy(update=no))
+
     async def _release(self, cut: int) -> str:
+        await self._seam()
         judged = await self._judged(self._held)
         size = len(self._held)
         for guard, decision, caught in judged:
@@ -230,6 +265,8 @@ class GuardedStream:
 
     def _released(self, size: int, text: str) -> str:
         self._held = self._held[size:]
+        if self._reach:
+            self._before = (self._before + text)[-2 * self._reach :]
         shown = self._revealing.feed(text)
         if shown and self._first_ms is None and self._started is not None:
             self._first_ms = round((time.perf_counter() - self._started) * 1000, 3)
