@@ -69,7 +69,7 @@ def build(settings: Settings | None = None) -> Starlette:
     try:
         plain = guards_file.GuardsFile(settings.home / guards_file.GUARDS_FILE)
         models = model_calls.open_model_calls(settings, serving, plain)
-        lock = store.claim_server(f"{_address(settings)} (pid {os.getpid()})")
+        lock = store.claim_server(f"{settings.address} (pid {os.getpid()})")
     except LinesideError:
         store.close()
         raise
@@ -122,11 +122,6 @@ def build(settings: Settings | None = None) -> Starlette:
     )
     guarding.knock_at(door_paths(server, guarding.fields_of))
     return server
-
-
-def _address(settings: Settings) -> str:
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
 
 
 def _answering(doors: Sequence[Route], settings: Settings) -> list[Route]:

@@ -6,6 +6,7 @@ import pytest
 
 from lineside.core import Denied
 from lineside.guardrails import GuardChain, GuardedCall, build_guard, chain_of, probes
+from lineside.guardrails.guard import Caught, Guard, Passage
 from lineside.usecases import guards as declarations
 
 
@@ -137,3 +138,21 @@ async def test_a_stream_with_nothing_but_probes_is_not_held_and_a_split_probe_is
     assert await stream.feed(" " + word[:20]) == " "
     with pytest.raises(Denied, match="`probe`"):
         await stream.feed(word[20:] + " ")
+
+
+async def test_a_guard_that_fails_on_what_goes_on_is_a_no() -> None:
+    def check(passage: Passage) -> Caught | None:
+        if "one" in passage.text and "two" in passage.text:
+            raise ValueError("never both")
+        return None
+
+    call = GuardChain([Guard(name="own", point="output", check=check, hold_back=4)]).begin()
+    first = call.stream("output")
+    assert await first.feed("It is one ") + await first.finish() == "It is one "
+    second = call.stream("output", after=first.tail)
+
+    with pytest.raises(Denied, match="not enforced: it failed with ValueError"):
+        await second.feed("two and more of it")
+    with pytest.raises(Denied, match="nothing more passes"):
+        await second.feed("more")
+    assert [(one.verdict, one.is_enforced) for one in call.decisions] == [("deny", False)]

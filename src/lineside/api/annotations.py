@@ -14,10 +14,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.api import answers
+from lineside.api.bodies import read_body
 from lineside.api.errors import error_response, error_status
 from lineside.api.ingestion import ingestion_routes
 from lineside.api.senders import Senders
-from lineside.core import Invalid, LinesideError, Unavailable
+from lineside.core import Invalid, LinesideError
 from lineside.traces import annotations, langfuse_scores, refusals
 from lineside.trust import Scope
 
@@ -109,7 +110,7 @@ class _Door:
 
     async def _answer(self, request: Request, work: Work) -> Response:
         try:
-            body = await self._body(request)
+            body = await read_body(request, bytes_max=self._bytes_max)
             found = await asyncio.to_thread(self._worked, request, work, body)
         except LinesideError as error:
             sender = await asyncio.to_thread(self._senders.known, request.headers)
@@ -126,19 +127,6 @@ class _Door:
             raise
         except OSError as error:
             raise answers.not_kept(error) from error
-
-    async def _body(self, request: Request) -> bytes:
-        pieces, seen = [], 0
-        async for piece in request.stream():
-            seen += len(piece)
-            if seen > self._bytes_max:
-                raise Unavailable(
-                    "body_too_large",
-                    f"The body is larger than {self._bytes_max:,} bytes",
-                    hint="Send less at once.",
-                )
-            pieces.append(piece)
-        return b"".join(pieces)
 
 
 async def _version(_: Request) -> Response:

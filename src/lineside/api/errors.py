@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from lineside.api.senders import brings_key
 from lineside.core import Conflict, Denied, Invalid, LinesideError, NotFound, Unavailable
 from lineside.gateway import budgets, calls
 
@@ -20,7 +21,6 @@ STATUSES: dict[type[LinesideError], int] = {
     Unavailable: 503,
 }
 _CODES = {"bad_key": 401, "body_too_large": 413, "budget_exceeded": 429}
-_KEYS = ("authorization", "x-api-key")
 _RETRY_AFTER_SECONDS = "2"
 ERROR_SCHEMA = {
     "type": "object",
@@ -47,7 +47,7 @@ def error_response(request: Request, error: Exception) -> Response:
     if not isinstance(error, LinesideError):
         raise error
     status = error_status(error)
-    if any(name in request.headers for name in _KEYS):
+    if brings_key(request.headers):
         error = calls.for_callers(error)
     body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     headers = {"retry-after": _RETRY_AFTER_SECONDS} if status == 503 else {}

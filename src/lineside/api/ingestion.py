@@ -12,9 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lineside.api import answers
+from lineside.api.bodies import read_body
 from lineside.api.errors import error_response, error_status
 from lineside.api.senders import Senders
-from lineside.core import Denied, LinesideError, Unavailable
+from lineside.core import Denied, LinesideError
 from lineside.traces import ingested, refusals
 from lineside.trust import Scope
 
@@ -41,7 +42,7 @@ class _Door:
     async def receiving(self, request: Request) -> Response:
         """Keeps events; 207 says of each what became of it, once it is durable."""
         try:
-            body = await self._body(request)
+            body = await read_body(request, bytes_max=self._bytes_max)
             taken = await asyncio.to_thread(self._take, request, body)
         except LinesideError as error:
             sender = await asyncio.to_thread(self._senders.known, request.headers)
@@ -89,16 +90,3 @@ class _Door:
             raise
         except OSError as error:
             raise answers.not_kept(error) from error
-
-    async def _body(self, request: Request) -> bytes:
-        pieces, seen = [], 0
-        async for piece in request.stream():
-            seen += len(piece)
-            if seen > self._bytes_max:
-                raise Unavailable(
-                    "body_too_large",
-                    f"The body is larger than {self._bytes_max:,} bytes",
-                    hint="Send less at once.",
-                )
-            pieces.append(piece)
-        return b"".join(pieces)

@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from lineside.api import answers
-from lineside.api.senders import PATHS, Senders, secret_of
+from lineside.api.senders import PATHS, Senders, brings_key, secret_of
 from lineside.core import LinesideError, Unavailable
 from lineside.gateway import calls
 from lineside.traces import logs, metrics, receive, refusals
@@ -107,7 +107,7 @@ class _Receiver:
             return Response(status_code=400)  # nobody is there to read it, and nothing was kept
         except LinesideError as error:
             await self._count(request, error, name)
-            told = calls.for_callers(error) if "authorization" in request.headers else error
+            told = calls.for_callers(error) if brings_key(request.headers) else error
             return _status(request, answers.http_status(error), answers.in_words(told))
         finally:
             self._waiting_bytes -= seen

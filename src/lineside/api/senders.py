@@ -89,6 +89,11 @@ class Senders:
         return names
 
 
+def brings_key(headers: Headers) -> bool:
+    """Whether a key came along at all, good or not."""
+    return any(name in headers for name in ("authorization", *_KEY_HEADERS))
+
+
 def secret_of(headers: Headers) -> str | None:
     """The key that came along, in whichever way the sender's own product has it; ours if one is.
 

@@ -99,18 +99,12 @@ class AnswerThoughts:
         run = [message.MessageText(text, is_said=True) for text in plain]
         for point in ANSWER_POINTS:
             await self._guarded.message(point, [run])
-        await self._follow(choice, "".join([one.text for one in run]))
+        before, said = self._tails.get(choice, ""), "".join([one.text for one in run])
+        if before:
+            await self._guarded.follow(ANSWER_POINTS, before, said)
+        self._tails[choice] = (before + said)[-_TAIL_CHARACTERS:]
         passed = zip(thoughts, plain, run, strict=True)
         return [
             str(self._guarded.reveal(words if one.text == text else quoted(text, one.text)))
             for words, text, one in passed
         ]
-
-    async def _follow(self, choice: int, said: str) -> None:
-        """Refuse what goes on from thoughts that were said before something else came between."""
-        before = self._tails.get(choice, "")
-        if before:
-            seam = self._guarded.stream(*ANSWER_POINTS, is_part=True, after=before)
-            await seam.feed(said)
-            await seam.finish()
-        self._tails[choice] = (before + said)[-_TAIL_CHARACTERS:]

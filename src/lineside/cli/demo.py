@@ -16,7 +16,7 @@ import click
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.example import Deployed, must, release_and_deploy
 from lineside.cli.output import note, print_json, say
-from lineside.cli.place import scope_here, server_address
+from lineside.cli.place import scope_here
 from lineside.cli.ports import free_port
 from lineside.cli.tour import Tour
 from lineside.cli.traffic import Load, OwnServer, give_thumb, send_requests
@@ -186,7 +186,7 @@ def _tell_load(tell: Any, load: Load) -> None:
 
 
 def _pages(settings: Settings, release: "Release") -> dict[str, str]:
-    address = server_address(settings)
+    address = settings.address
     return {
         "portfolio": f"{address}/",
         "use case": f"{address}/usecases/{release.use_case}",

@@ -14,7 +14,7 @@ import click
 import lineside
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import print_json, say
-from lineside.cli.place import running_server, server_address, server_here
+from lineside.cli.place import running_server, server_here
 from lineside.cli.ports import holder_of, take_port
 from lineside.core import Conflict, LinesideError, Settings, clock, now
 
@@ -294,7 +294,7 @@ def _model_keys(scope: "Scope") -> Iterator[Examined]:
 
 
 def _port(settings: Settings, *, has_state: bool) -> Iterator[Examined]:
-    address = server_address(settings)
+    address = settings.address
     try:
         take_port(settings.host, settings.port).close()
     except Conflict as error:

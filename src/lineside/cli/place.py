@@ -66,7 +66,7 @@ def served_at() -> str:
     What `lineside up --port` was told stands in no setting.
     """
     settings = Settings.from_environment()
-    return server_here(settings) or server_address(settings)
+    return server_here(settings) or settings.address
 
 
 def server_here(settings: Settings) -> str | None:
@@ -88,9 +88,3 @@ def running_server(store: "Store") -> str | None:
         found = re.search(r"https?://[^\s)]+", error.message)
         return found[0] if found else "an unknown address"
     return None
-
-
-def server_address(settings: Settings) -> str:
-    """Where pages and API are while the server runs."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lineside.cli.place import server_address
 from lineside.core import Settings, Unavailable
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class OwnServer:
     """`lineside up` in a process of its own, known by its id; its log lies in the state folder."""
 
     def __init__(self, settings: Settings) -> None:
-        self.address = server_address(settings)
+        self.address = settings.address
         self.log = settings.home.absolute() / "demo-server.log"
         environment = os.environ | {
             "LINESIDE_HOME": str(settings.home.absolute()),

@@ -15,7 +15,6 @@ import click
 
 from lineside.cli.commands import Spoken, json_option
 from lineside.cli.output import note, print_json
-from lineside.cli.place import server_address
 from lineside.cli.ports import take_port
 from lineside.core import Conflict, Settings
 
@@ -52,7 +51,7 @@ def up(host: str | None, port: int | None, as_json: bool) -> None:
         raise
 
     def announce() -> None:
-        address = server_address(settings)
+        address = settings.address
         if as_json:
             print_json({"address": address, "pid": os.getpid(), "home": settings.home.absolute()})
         else:

@@ -135,6 +135,12 @@ class Settings:
         """Whether the records lie in the state folder and not in a PostgreSQL server."""
         return not self.database_url
 
+    @property
+    def address(self) -> str:
+        """Where pages and API are while the server runs."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
 
 def _parse(name: str, text: str, kind: str) -> object:
     kinds = {"int": int, "float": float, "Path": Path, "str": str}

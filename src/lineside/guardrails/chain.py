@@ -126,6 +126,28 @@ class GuardedCall:
         if point == "input":
             self._asked = "\n".join([one.text for one in said])
 
+    async def follow(self, points: Iterable[GuardPoint], before: str, text: str) -> None:
+        """Judge how a text goes on from one that passed before something else came between.
+
+        Some callers get both in one piece. What was said cannot be taken back, so that a guard that
+        would mend it says no.
+
+        Raises:
+            Denied: As `texts`.
+        """
+        for guard in [one for point in points for one in self.chain.at(point)]:
+            if guard.sees != "each":
+                continue
+            decision, caught = await judge(guard, self.passage(before + text, guard.point))
+            stretches = caught.stretches if caught is not None else ()
+            if any(start < len(before) < stop for start, stop in stretches):
+                verdict = "deny" if decision.verdict == "transform" else decision.verdict
+                reason = f"{decision.reason}, which begins in words that were said before"
+                decision = decision.model_copy(update={"verdict": verdict, "reason": reason})
+            elif decision.is_enforced:
+                continue
+            self.keep(guard, decision, joins=True)
+
     async def value(self, point: GuardPoint, value: Any) -> Any:
         """A JSON value whose texts passed; long numbers count as texts.
 

@@ -169,23 +169,16 @@ class GuardedStream:
         return self._released(len(self._held), text) + self._revealing.finish()
 
     async def _seam(self) -> None:
-        """Refuse what goes on from words that were released before something else came between.
-
-        Some callers get both in one piece. What was said cannot be taken back, so that a guard that
-        would mend it says no.
-        """
+        """Judge how this goes on from what was released before, as far as that can reach."""
         if not self._after or len(self._before) > self._reach:
             return
-        place, text = len(self._after), self._after + self._before + self._held
-        for guard in self._guards:
-            if guard.sees != "each" or guard.action not in ("deny", "transform"):
-                continue
-            decision, caught = await judge(guard, self._call.passage(text, guard.point))
-            stretches = caught.stretches if caught is not None else ()
-            if any(start < place < stop for start, stop in stretches):
-                reason = f"{decision.reason}, which begins in words that were said before"
-                no = {"verdict": "deny", "reason": reason}
-                self._end(guard, decision.model_copy(update=no))
+        begun = (self._before + self._held)[: 2 * self._reach]
+        try:
+            await self._call.follow(self._points, self._after, begun)
+        except Denied:
+            self._is_over = True
+            self._call.decisions += self._decisions()
+            raise
 
     async def _release(self, cut: int) -> str:
         await self._seam()

@@ -65,8 +65,7 @@ class MessageSender:
 
 def body_of(payload: Mapping[str, Any], settings: Settings) -> bytes:
     """A message as it goes out, its link whole."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    base = settings.public_url.rstrip("/") or f"http://{host}:{settings.port}"
+    base = settings.public_url.rstrip("/") or settings.address
     data = dict(payload["data"])
     if str(data.get("link", "")).startswith("/"):
         data["link"] = base + data["link"]
